@@ -1,0 +1,10 @@
+# What dcac::core needs.  The build includes this file, and so does the installed package.
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+find_dependency(absl CONFIG)
+find_dependency(TBB CONFIG)
+find_dependency(zstd CONFIG)
+find_dependency(PkgConfig)
+if(NOT TARGET PkgConfig::xxhash)
+  pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+endif()
