@@ -26,7 +26,7 @@ function(dcac_install_component component)
 endfunction()
 
 dcac_install_component(core dcac_core)
-dcac_install_component(client dcac_proto dcac_client)
+dcac_install_component(client dcac_proto dcac_wire dcac_client)
 
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/dcacConfig.cmake.in ${PROJECT_BINARY_DIR}/dcacConfig.cmake
   INSTALL_DESTINATION ${dcac_package_dir})

@@ -1,0 +1,60 @@
+// The two directions of a stream, as the contract has them: input in chunks with credit, output in chunks in order.
+#ifndef DCAC_CLIENT_INTERNAL_CHUNK_EXCHANGE_H_
+#define DCAC_CLIENT_INTERNAL_CHUNK_EXCHANGE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <span>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "dcac/client.h"
+#include "dcac/v1/compression.pb.h"
+
+namespace dcac::client::internal {
+
+// Cuts what a source gives into chunks, and keeps count of those that the server has not answered.
+class ChunkSender {
+ public:
+  ChunkSender(const ChunkSource& source, std::size_t chunk_bytes) : source_(source), chunk_bytes_(chunk_bytes) {}
+
+  bool has_credit() const;
+  std::uint64_t sent_bytes() const { return sent_bytes_; }
+
+  // Fills the next chunk: full unless it is the last.  False: the input has ended.  Errors: those of the source.
+  absl::StatusOr<bool> Next(v1::Chunk* chunk);
+
+  // Errors: Internal (the server claims more than it was sent, or less than before).
+  absl::Status OnConsumed(std::uint64_t consumed_bytes);
+
+ private:
+  absl::Status Refill();
+
+  const ChunkSource& source_;
+  const std::size_t chunk_bytes_;
+  std::span<const std::byte> rest_;  // of what the source gave last
+  bool ended_ = false;
+  std::uint64_t sent_bytes_ = 0;
+  std::uint64_t consumed_bytes_ = 0;
+  std::deque<std::uint64_t> unanswered_ends_;
+};
+
+// Hands chunks on to a sink.
+class ChunkReceiver {
+ public:
+  explicit ChunkReceiver(const ChunkSink& sink) : sink_(sink) {}
+
+  // Errors: Internal (the offset does not continue), those of the sink.
+  absl::Status Take(const v1::Chunk& chunk);
+
+  std::uint64_t received_bytes() const { return received_bytes_; }
+
+ private:
+  const ChunkSink& sink_;
+  std::uint64_t received_bytes_ = 0;
+};
+
+}  // namespace dcac::client::internal
+
+#endif  // DCAC_CLIENT_INTERNAL_CHUNK_EXCHANGE_H_

@@ -1,0 +1,49 @@
+// What the client needs of a transport.  Tests put their own in place of the network.
+#ifndef DCAC_CLIENT_INTERNAL_CONNECTION_H_
+#define DCAC_CLIENT_INTERNAL_CONNECTION_H_
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "dcac/v1/compression.pb.h"
+
+namespace dcac::client::internal {
+
+// One bidirectional call, used by one thread.
+template <typename Request, typename Response>
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  // Sends a request.  False: the call has ended, and Finish says how.
+  virtual bool Write(const Request& request) = 0;
+
+  // Says that no more requests come.
+  virtual void WritesDone() = 0;
+
+  // Waits for the next response.  False: there are no more, and Finish says why.
+  virtual bool Read(Response* response) = 0;
+
+  // Gives the call up; Finish is still to be called.
+  virtual void Cancel() = 0;
+
+  // Ends the call, exactly once; responses not read are dropped.
+  virtual absl::Status Finish() = 0;
+};
+
+using CompressCall = Stream<v1::CompressRequest, v1::CompressResponse>;
+using DecompressCall = Stream<v1::DecompressRequest, v1::DecompressResponse>;
+
+// Thread-safe.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  virtual std::unique_ptr<CompressCall> Compress() = 0;
+  virtual std::unique_ptr<DecompressCall> Decompress() = 0;
+  virtual absl::StatusOr<v1::GetCapabilitiesResponse> GetCapabilities() = 0;
+};
+
+}  // namespace dcac::client::internal
+
+#endif  // DCAC_CLIENT_INTERNAL_CONNECTION_H_

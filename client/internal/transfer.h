@@ -1,0 +1,22 @@
+// One Compress or Decompress call from its first request to its checked trailer.
+#ifndef DCAC_CLIENT_INTERNAL_TRANSFER_H_
+#define DCAC_CLIENT_INTERNAL_TRANSFER_H_
+
+#include <cstddef>
+
+#include "absl/status/statusor.h"
+#include "client/internal/connection.h"
+#include "dcac/client.h"
+
+namespace dcac::client::internal {
+
+absl::StatusOr<TransferStats> RunCompress(CompressCall& call, const TensorSpec& spec, const EncodeOptions& options,
+                                          std::size_t chunk_bytes, const ChunkSource& source, const ChunkSink& sink);
+
+absl::StatusOr<TransferStats> RunDecompress(DecompressCall& call, std::uint64_t max_tensor_bytes,
+                                            std::size_t chunk_bytes, const ChunkSource& source,
+                                            const SpecSink& spec_sink, const ChunkSink& sink);
+
+}  // namespace dcac::client::internal
+
+#endif  // DCAC_CLIENT_INTERNAL_TRANSFER_H_

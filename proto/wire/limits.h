@@ -1,0 +1,18 @@
+// Numbers of the wire contract (proto/dcac/v1/compression.proto).
+#ifndef DCAC_PROTO_WIRE_LIMITS_H_
+#define DCAC_PROTO_WIRE_LIMITS_H_
+
+#include <cstddef>
+
+namespace dcac::wire {
+
+inline constexpr std::size_t kDefaultChunkBytes = 256u << 10;
+inline constexpr std::size_t kMaxChunkBytes = 1u << 20;
+inline constexpr std::size_t kMaxUnansweredChunks = 16;
+
+// A largest chunk with its offset and framing.
+inline constexpr std::size_t kMaxMessageBytes = kMaxChunkBytes + (64u << 10);
+
+}  // namespace dcac::wire
+
+#endif  // DCAC_PROTO_WIRE_LIMITS_H_
