@@ -1,0 +1,54 @@
+// Bytes of a stream on their way in and out, in the chunks of the contract.
+#ifndef DCAC_SERVER_CHUNK_QUEUE_H_
+#define DCAC_SERVER_CHUNK_QUEUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "dcac/v1/compression.pb.h"
+
+namespace dcac::server {
+
+// The chunk that is being worked off.
+class InputChunk {
+ public:
+  // Only when empty().  Errors: InvalidArgument (the offset does not continue, no bytes, too many bytes).
+  absl::Status Accept(v1::Chunk&& chunk);
+
+  // The next bytes, at most `max_bytes`; they count as consumed, and live until the next Accept.
+  std::span<const std::byte> Take(std::size_t max_bytes);
+
+  bool empty() const { return position_ == data_.size(); }
+  std::uint64_t consumed_bytes() const { return begin_ + position_; }
+
+ private:
+  std::string data_;
+  std::uint64_t begin_ = 0;  // offset of data_ in the stream
+  std::size_t position_ = 0;
+};
+
+// Output that waits to be sent.
+class OutputChunks {
+ public:
+  // Only when empty().
+  void Set(std::vector<std::byte> bytes);
+
+  // Fills the next chunk.  Only when not empty().
+  void Next(v1::Chunk* chunk);
+
+  bool empty() const { return position_ == bytes_.size(); }
+  std::uint64_t sent_bytes() const { return begin_ + position_; }
+
+ private:
+  std::vector<std::byte> bytes_;
+  std::uint64_t begin_ = 0;  // offset of bytes_ in the stream
+  std::size_t position_ = 0;
+};
+
+}  // namespace dcac::server
+
+#endif  // DCAC_SERVER_CHUNK_QUEUE_H_

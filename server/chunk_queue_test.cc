@@ -1,0 +1,72 @@
+#include "server/chunk_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "proto/wire/convert.h"
+#include "proto/wire/limits.h"
+
+namespace dcac::server {
+namespace {
+
+v1::Chunk MakeChunk(std::uint64_t offset, std::string data) {
+  v1::Chunk chunk;
+  chunk.set_offset(offset);
+  chunk.set_data(std::move(data));
+  return chunk;
+}
+
+std::string Text(std::span<const std::byte> bytes) {
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+TEST(InputChunkTest, GivesConsecutiveSlices) {
+  InputChunk input;
+  EXPECT_TRUE(input.empty());
+  ASSERT_TRUE(input.Accept(MakeChunk(0, "abcde")).ok());
+  EXPECT_EQ(Text(input.Take(2)), "ab");
+  EXPECT_EQ(input.consumed_bytes(), 2u);
+  EXPECT_EQ(Text(input.Take(100)), "cde");
+  EXPECT_TRUE(input.empty());
+  ASSERT_TRUE(input.Accept(MakeChunk(5, "f")).ok());
+  EXPECT_EQ(Text(input.Take(1)), "f");
+  EXPECT_EQ(input.consumed_bytes(), 6u);
+}
+
+TEST(InputChunkTest, RefusesAnOffsetThatDoesNotContinue) {
+  InputChunk input;
+  EXPECT_EQ(input.Accept(MakeChunk(1, "a")).code(), absl::StatusCode::kInvalidArgument);
+  ASSERT_TRUE(input.Accept(MakeChunk(0, "ab")).ok());
+  input.Take(2);
+  EXPECT_EQ(input.Accept(MakeChunk(0, "ab")).code(), absl::StatusCode::kInvalidArgument) << "repeated";
+  EXPECT_EQ(input.Accept(MakeChunk(3, "d")).code(), absl::StatusCode::kInvalidArgument) << "gap";
+}
+
+TEST(InputChunkTest, RefusesEmptyAndOversizedChunks) {
+  InputChunk input;
+  EXPECT_EQ(input.Accept(MakeChunk(0, "")).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(input.Accept(MakeChunk(0, std::string(wire::kMaxChunkBytes + 1, 'x'))).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(input.Accept(MakeChunk(0, std::string(wire::kMaxChunkBytes, 'x'))).ok());
+}
+
+TEST(OutputChunksTest, CutsIntoChunksWithRunningOffsets) {
+  OutputChunks output;
+  EXPECT_TRUE(output.empty());
+  output.Set(std::vector<std::byte>(wire::kDefaultChunkBytes + 3));
+  v1::Chunk chunk;
+  output.Next(&chunk);
+  EXPECT_EQ(chunk.offset(), 0u);
+  EXPECT_EQ(chunk.data().size(), wire::kDefaultChunkBytes);
+  output.Next(&chunk);
+  EXPECT_EQ(chunk.offset(), wire::kDefaultChunkBytes);
+  EXPECT_EQ(chunk.data().size(), 3u);
+  EXPECT_TRUE(output.empty());
+  output.Set(std::vector<std::byte>(1));
+  output.Next(&chunk);
+  EXPECT_EQ(chunk.offset(), wire::kDefaultChunkBytes + 3);
+}
+
+}  // namespace
+}  // namespace dcac::server

@@ -1,0 +1,96 @@
+#include "server/compress_session.h"
+
+#include <cstddef>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "proto/wire/convert.h"
+
+namespace dcac::server {
+namespace {
+
+// Pushed at a time: cancellation is looked at in between, and other streams get their turn.
+constexpr std::size_t kSliceBytes = 256u << 10;
+
+}  // namespace
+
+absl::Status CompressSession::Accept(v1::CompressRequest&& request) {
+  if (request.has_header()) return Start(request.header());
+  if (!encoder_) return absl::InvalidArgumentError("the first request is not the header");
+  if (expected_) return absl::InvalidArgumentError("a request after the trailer");
+  if (request.has_trailer()) return AcceptTrailer(request.trailer());
+  if (request.has_chunk()) return input_.Accept(std::move(*request.mutable_chunk()));
+  return absl::InvalidArgumentError("a request without header, chunk or trailer");
+}
+
+absl::Status CompressSession::Start(const v1::CompressHeader& header) {
+  if (encoder_) return absl::InvalidArgumentError("a second header");
+  DCAC_ASSIGN_OR_RETURN(const TensorSpec spec, wire::FromProto(header.spec()));
+  DCAC_ASSIGN_OR_RETURN(const EncodeOptions options, wire::FromProto(header.options()));
+  DCAC_ASSIGN_OR_RETURN(const std::uint64_t tensor_bytes, TensorBytes(spec));
+  if (tensor_bytes > limits_.max_tensor_bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("tensor of ", tensor_bytes, " bytes exceeds max_tensor_bytes ", limits_.max_tensor_bytes));
+  }
+  DCAC_ASSIGN_OR_RETURN(FrameEncoder encoder, FrameEncoder::Create(spec, options));
+  if (encoder.slab_bytes() > limits_.max_slab_bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("slabs of ", encoder.slab_bytes(), " bytes exceed max_slab_bytes ", limits_.max_slab_bytes));
+  }
+  encoder_ = std::move(encoder);
+  return absl::OkStatus();
+}
+
+absl::Status CompressSession::AcceptTrailer(const v1::CompressTrailer& trailer) {
+  DCAC_RETURN_IF_ERROR(wire::DigestFromProto(trailer.digest()).status());
+  expected_ = trailer;
+  return absl::OkStatus();
+}
+
+absl::Status CompressSession::AcceptEnd() {
+  if (!encoder_) return absl::InvalidArgumentError("the stream ended without a header");
+  if (expected_ && expected_->raw_bytes() != encoder_->raw_bytes()) {
+    return absl::DataLossError(
+        absl::StrCat("trailer.raw_bytes: ", expected_->raw_bytes(), ", but ", encoder_->raw_bytes(), " bytes arrived"));
+  }
+  ended_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status CompressSession::Work() {
+  if (ended_) return Finish();
+  DCAC_RETURN_IF_ERROR(encoder_->Push(input_.Take(kSliceBytes)));
+  output_.Set(encoder_->Pull());
+  return absl::OkStatus();
+}
+
+absl::Status CompressSession::Finish() {
+  DCAC_RETURN_IF_ERROR(encoder_->Finish());
+  if (expected_ && expected_->digest() != wire::ToProto(encoder_->digest())) {
+    return absl::DataLossError("the digest of the tensor that arrived is not that of the trailer");
+  }
+  output_.Set(encoder_->Pull());
+  finished_ = true;
+  return absl::OkStatus();
+}
+
+bool CompressSession::NextReply(v1::CompressResponse* response) {
+  const bool unacknowledged = input_.empty() && acknowledged_bytes_ < input_.consumed_bytes();
+  if (!output_.empty()) {
+    output_.Next(response->mutable_chunk());
+  } else if (finished_ && !trailer_sent_) {
+    v1::TransferTrailer* const trailer = response->mutable_trailer();
+    trailer->set_digest(wire::ToProto(encoder_->digest()));
+    trailer->set_raw_bytes(encoder_->raw_bytes());
+    trailer->set_stored_bytes(encoder_->frame_bytes());
+    trailer_sent_ = true;
+  } else if (!unacknowledged) {
+    return false;
+  }
+  acknowledged_bytes_ = input_.consumed_bytes();
+  response->set_consumed_bytes(acknowledged_bytes_);
+  return true;
+}
+
+}  // namespace dcac::server

@@ -1,0 +1,49 @@
+// The work of one Compress stream.
+#ifndef DCAC_SERVER_COMPRESS_SESSION_H_
+#define DCAC_SERVER_COMPRESS_SESSION_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "dcac/frame_encoder.h"
+#include "dcac/v1/compression.pb.h"
+#include "server/chunk_queue.h"
+#include "server/limits.h"
+#include "server/session.h"
+
+namespace dcac::server {
+
+class CompressSession final : public Session<v1::CompressRequest, v1::CompressResponse> {
+ public:
+  explicit CompressSession(const Limits& limits) : limits_(limits) {}
+
+  // Errors: InvalidArgument (order, offset, size, spec, options), ResourceExhausted (limits).
+  absl::Status Accept(v1::CompressRequest&& request) override;
+  // Errors: InvalidArgument (no header), DataLoss (what arrived does not match the trailer's count).
+  absl::Status AcceptEnd() override;
+  // Errors: InvalidArgument (bytes too many or missing), DataLoss (digest).
+  absl::Status Work() override;
+  bool NextReply(v1::CompressResponse* response) override;
+  bool idle() const override { return input_.empty() && !(ended_ && !finished_); }
+  bool done() const override { return trailer_sent_; }
+
+ private:
+  absl::Status Start(const v1::CompressHeader& header);
+  absl::Status AcceptTrailer(const v1::CompressTrailer& trailer);
+  absl::Status Finish();
+
+  const Limits limits_;
+  std::optional<FrameEncoder> encoder_;  // since the header
+  std::optional<v1::CompressTrailer> expected_;
+  InputChunk input_;
+  OutputChunks output_;
+  std::uint64_t acknowledged_bytes_ = 0;
+  bool ended_ = false;     // the client half-closed
+  bool finished_ = false;  // the frame is complete
+  bool trailer_sent_ = false;
+};
+
+}  // namespace dcac::server
+
+#endif  // DCAC_SERVER_COMPRESS_SESSION_H_

@@ -1,0 +1,54 @@
+// The work of one Decompress stream.
+#ifndef DCAC_SERVER_DECOMPRESS_SESSION_H_
+#define DCAC_SERVER_DECOMPRESS_SESSION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "dcac/frame_decoder.h"
+#include "dcac/v1/compression.pb.h"
+#include "proto/wire/digest_accumulator.h"
+#include "server/chunk_queue.h"
+#include "server/limits.h"
+#include "server/session.h"
+
+namespace dcac::server {
+
+class DecompressSession final : public Session<v1::DecompressRequest, v1::DecompressResponse> {
+ public:
+  explicit DecompressSession(const Limits& limits) : limits_(limits) {}
+
+  // Errors: InvalidArgument (order, offset, size).
+  absl::Status Accept(v1::DecompressRequest&& request) override;
+  // Errors: InvalidArgument (no header), DataLoss (the frame is truncated).
+  absl::Status AcceptEnd() override;
+  // Errors: those of FrameDecoder::Push.
+  absl::Status Work() override;
+  bool NextReply(v1::DecompressResponse* response) override;
+  bool idle() const override { return input_.empty(); }
+  bool done() const override { return trailer_sent_; }
+
+ private:
+  static constexpr std::size_t kFirstSliceBytes = 4096;
+
+  absl::Status Start(const v1::DecompressHeader& header);
+  void FillTrailer(v1::TransferTrailer* trailer) const;
+  void AdaptSlice(std::size_t output_bytes);
+
+  const Limits limits_;
+  std::optional<FrameDecoder> decoder_;  // since the header
+  InputChunk input_;
+  OutputChunks output_;
+  wire::DigestAccumulator digest_;  // of what is sent, so that the client checks the whole way
+  std::size_t slice_bytes_ = kFirstSliceBytes;
+  std::uint64_t acknowledged_bytes_ = 0;
+  bool spec_sent_ = false;
+  bool ended_ = false;  // the client half-closed after a complete frame
+  bool trailer_sent_ = false;
+};
+
+}  // namespace dcac::server
+
+#endif  // DCAC_SERVER_DECOMPRESS_SESSION_H_

@@ -1,0 +1,270 @@
+// The sessions of both streams, without a transport.
+#include "server/session.h"
+
+#include <gtest/gtest.h>
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dcac/codec.h"
+#include "proto/wire/convert.h"
+#include "server/compress_session.h"
+#include "server/decompress_session.h"
+
+namespace dcac::server {
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+const TensorSpec kSpec{DType::kU8, {3, 20, 30}, Layout::kNchw};
+
+Bytes SmoothBytes(std::size_t size) {
+  Bytes bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>((i / 7 + i % 3) & 0xff);
+  return bytes;
+}
+
+template <typename Request>
+Request ChunkRequest(std::uint64_t offset, std::span<const std::byte> bytes) {
+  Request request;
+  request.mutable_chunk()->set_offset(offset);
+  request.mutable_chunk()->set_data(bytes.data(), bytes.size());
+  return request;
+}
+
+v1::CompressRequest CompressHeader(const TensorSpec& spec, const EncodeOptions& options = {}) {
+  v1::CompressRequest request;
+  wire::ToProto(spec, request.mutable_header()->mutable_spec());
+  wire::ToProto(options, request.mutable_header()->mutable_options());
+  return request;
+}
+
+v1::DecompressRequest DecompressHeader(std::uint64_t max_tensor_bytes = 0) {
+  v1::DecompressRequest request;
+  request.mutable_header()->set_max_tensor_bytes(max_tensor_bytes);
+  return request;
+}
+
+v1::CompressRequest Trailer(const Digest& digest, std::uint64_t raw_bytes) {
+  v1::CompressRequest request;
+  request.mutable_trailer()->set_digest(wire::ToProto(digest));
+  request.mutable_trailer()->set_raw_bytes(raw_bytes);
+  return request;
+}
+
+template <typename Response>
+struct Outcome {
+  absl::Status status;
+  std::vector<Response> replies;
+
+  Bytes output() const {
+    Bytes bytes;
+    for (const Response& reply : replies) {
+      if (!reply.has_chunk()) continue;
+      EXPECT_EQ(reply.chunk().offset(), bytes.size());
+      const auto data = wire::AsBytes(reply.chunk().data());
+      bytes.insert(bytes.end(), data.begin(), data.end());
+    }
+    return bytes;
+  }
+};
+
+// Does with a session what the reactor does.
+template <typename Request, typename Response>
+absl::Status WorkOff(Session<Request, Response>& session, std::vector<Response>* replies) {
+  while (true) {
+    Response reply;
+    while (session.NextReply(&reply)) replies->push_back(std::exchange(reply, Response()));
+    if (session.idle()) return absl::OkStatus();
+    if (absl::Status status = session.Work(); !status.ok()) return status;
+  }
+}
+
+template <typename Request, typename Response>
+Outcome<Response> Drive(Session<Request, Response>& session, std::vector<Request> requests, bool end = true) {
+  Outcome<Response> outcome;
+  for (Request& request : requests) {
+    outcome.status = session.Accept(std::move(request));
+    if (outcome.status.ok()) outcome.status = WorkOff(session, &outcome.replies);
+    if (!outcome.status.ok()) return outcome;
+  }
+  if (end) outcome.status = session.AcceptEnd();
+  if (outcome.status.ok()) outcome.status = WorkOff(session, &outcome.replies);
+  return outcome;
+}
+
+Outcome<v1::CompressResponse> RunCompress(std::vector<v1::CompressRequest> requests, const Limits& limits = {}) {
+  CompressSession session(limits);
+  return Drive(session, std::move(requests));
+}
+
+Outcome<v1::DecompressResponse> RunDecompress(std::vector<v1::DecompressRequest> requests, const Limits& limits = {}) {
+  DecompressSession session(limits);
+  return Drive(session, std::move(requests));
+}
+
+TEST(CompressSessionTest, GivesTheFrameOfTheLibrary) {
+  const Bytes data = SmoothBytes(1800);
+  const std::span<const std::byte> all(data);
+  CompressSession session(Limits{});
+  const auto outcome =
+      Drive(session, {CompressHeader(kSpec), ChunkRequest<v1::CompressRequest>(0, all.first(700)),
+                      ChunkRequest<v1::CompressRequest>(700, all.subspan(700)), Trailer(ComputeDigest(data), 1800)});
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+  EXPECT_TRUE(session.done());
+  EXPECT_EQ(outcome.output(), *Compress(kSpec, data));
+  const v1::TransferTrailer& trailer = outcome.replies.back().trailer();
+  EXPECT_EQ(trailer.digest(), wire::ToProto(ComputeDigest(data)));
+  EXPECT_EQ(trailer.raw_bytes(), 1800u);
+  EXPECT_EQ(trailer.stored_bytes(), outcome.output().size());
+}
+
+TEST(CompressSessionTest, AnswersAChunkThatGivesNoOutput) {
+  const Bytes data = SmoothBytes(10);
+  CompressSession session(Limits{});
+  const auto outcome =
+      Drive(session, {CompressHeader(kSpec), ChunkRequest<v1::CompressRequest>(0, data)}, /*end=*/false);
+  ASSERT_TRUE(outcome.status.ok());
+  ASSERT_FALSE(outcome.replies.empty());
+  EXPECT_EQ(outcome.replies.back().consumed_bytes(), 10u);
+  EXPECT_FALSE(session.done());
+}
+
+TEST(CompressSessionTest, EmptyTensorHasAFrame) {
+  const TensorSpec empty{DType::kF32, {0, 4}, Layout::kNchw};
+  const auto outcome = RunCompress({CompressHeader(empty)});
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+  EXPECT_EQ(outcome.output(), *Compress(empty, {}));
+}
+
+TEST(CompressSessionTest, OrderOfRequestsIsChecked) {
+  const Bytes data = SmoothBytes(1800);
+  const auto chunk = ChunkRequest<v1::CompressRequest>(0, data);
+  const auto header = CompressHeader(kSpec);
+  const auto trailer = Trailer(ComputeDigest(data), 1800);
+  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_EQ(RunCompress({}).status.code(), kInvalid) << "no header";
+  EXPECT_EQ(RunCompress({chunk}).status.code(), kInvalid) << "chunk first";
+  EXPECT_EQ(RunCompress({trailer}).status.code(), kInvalid) << "trailer first";
+  EXPECT_EQ(RunCompress({header, header}).status.code(), kInvalid);
+  EXPECT_EQ(RunCompress({header, chunk, trailer, trailer}).status.code(), kInvalid);
+  EXPECT_EQ(RunCompress({header, v1::CompressRequest()}).status.code(), kInvalid) << "empty request";
+  EXPECT_EQ(RunCompress({header, chunk, chunk}).status.code(), kInvalid) << "offset";
+  EXPECT_EQ(RunCompress({header}).status.code(), kInvalid) << "no data";
+  EXPECT_EQ(RunCompress({header, ChunkRequest<v1::CompressRequest>(0, SmoothBytes(1801))}).status.code(), kInvalid);
+}
+
+TEST(CompressSessionTest, TrailerThatDoesNotMatchIsDataLoss) {
+  const Bytes data = SmoothBytes(1800);
+  const auto chunk = ChunkRequest<v1::CompressRequest>(0, data);
+  EXPECT_EQ(RunCompress({CompressHeader(kSpec), chunk, Trailer(ComputeDigest({}), 1800)}).status.code(),
+            absl::StatusCode::kDataLoss);
+  EXPECT_EQ(RunCompress({CompressHeader(kSpec), chunk, Trailer(ComputeDigest(data), 1799)}).status.code(),
+            absl::StatusCode::kDataLoss);
+}
+
+TEST(CompressSessionTest, LimitsHold) {
+  constexpr auto kExhausted = absl::StatusCode::kResourceExhausted;
+  EXPECT_EQ(RunCompress({CompressHeader(kSpec)}, {.max_tensor_bytes = 1799}).status.code(), kExhausted);
+  EXPECT_EQ(RunCompress({CompressHeader(kSpec)}, {.max_slab_bytes = 1}).status.code(), kExhausted);
+  const TensorSpec huge{DType::kU8, {1ull << 40}, Layout::kNchw};
+  EXPECT_EQ(RunCompress({CompressHeader(huge)}).status.code(), kExhausted);
+  const TensorSpec overflow{DType::kU8, {1ull << 40, 1ull << 40}, Layout::kNchw};
+  EXPECT_EQ(RunCompress({CompressHeader(overflow)}).status.code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(CompressSessionTest, OptionsOutOfRangeAreInvalid) {
+  EncodeOptions options;
+  options.level = 10;
+  EXPECT_EQ(RunCompress({CompressHeader(kSpec, options)}).status.code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(DecompressSessionTest, GivesSpecSamplesAndTrailer) {
+  const Bytes data = SmoothBytes(1800);
+  const Bytes frame = *Compress(kSpec, data);
+  const std::span<const std::byte> all(frame);
+  DecompressSession session(Limits{});
+  const auto outcome = Drive(session, {DecompressHeader(), ChunkRequest<v1::DecompressRequest>(0, all.first(3)),
+                                       ChunkRequest<v1::DecompressRequest>(3, all.subspan(3))});
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+  EXPECT_TRUE(session.done());
+  EXPECT_EQ(outcome.output(), data);
+  const v1::TransferTrailer& trailer = outcome.replies.back().trailer();
+  EXPECT_EQ(trailer.digest(), wire::ToProto(ComputeDigest(data)));
+  EXPECT_EQ(trailer.raw_bytes(), 1800u);
+  EXPECT_EQ(trailer.stored_bytes(), frame.size());
+  std::size_t specs = 0;
+  for (const auto& reply : outcome.replies) {
+    EXPECT_FALSE(reply.has_chunk() && specs == 0) << "samples before the spec";
+    if (!reply.has_spec()) continue;
+    ++specs;
+    EXPECT_EQ(*wire::FromProto(reply.spec()), kSpec);
+  }
+  EXPECT_EQ(specs, 1u);
+}
+
+TEST(DecompressSessionTest, RunsOfEqualSamplesComeOutPieceByPiece) {
+  // 64 MiB that take a few bytes in the frame: no piece of work may give all of it.
+  const TensorSpec spec{DType::kU8, {64, 1024, 1024}, Layout::kNchw};
+  EncodeOptions options;
+  options.segment_bytes = 1u << 20;
+  const Bytes frame = *Compress(spec, Bytes(64u << 20), options);
+  DecompressSession session(Limits{});
+  ASSERT_TRUE(session.Accept(DecompressHeader()).ok());
+  std::uint64_t total = 0;
+  std::uint64_t largest = 0;
+  for (std::size_t offset = 0; offset < frame.size(); offset += 1u << 20) {
+    const auto piece = std::span(frame).subspan(offset, std::min<std::size_t>(1u << 20, frame.size() - offset));
+    ASSERT_TRUE(session.Accept(ChunkRequest<v1::DecompressRequest>(offset, piece)).ok());
+    while (!session.idle()) {
+      ASSERT_TRUE(session.Work().ok());
+      std::uint64_t given = 0;
+      v1::DecompressResponse reply;
+      while (session.NextReply(&reply)) given += std::exchange(reply, {}).chunk().data().size();
+      total += given;
+      largest = std::max(largest, given);
+    }
+  }
+  ASSERT_TRUE(session.AcceptEnd().ok());
+  EXPECT_EQ(total, 64u << 20);
+  RecordProperty("largest_piece_bytes", std::to_string(largest));
+}
+
+TEST(DecompressSessionTest, OrderOfRequestsIsChecked) {
+  const Bytes frame = *Compress(kSpec, SmoothBytes(1800));
+  const auto chunk = ChunkRequest<v1::DecompressRequest>(0, frame);
+  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_EQ(RunDecompress({}).status.code(), kInvalid);
+  EXPECT_EQ(RunDecompress({chunk}).status.code(), kInvalid);
+  EXPECT_EQ(RunDecompress({DecompressHeader(), DecompressHeader()}).status.code(), kInvalid);
+  EXPECT_EQ(RunDecompress({DecompressHeader(), v1::DecompressRequest()}).status.code(), kInvalid);
+  EXPECT_EQ(RunDecompress({DecompressHeader(), ChunkRequest<v1::DecompressRequest>(7, frame)}).status.code(), kInvalid);
+}
+
+TEST(DecompressSessionTest, DamagedFramesAreDataLoss) {
+  const Bytes frame = *Compress(kSpec, SmoothBytes(1800));
+  constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
+  EXPECT_EQ(RunDecompress({DecompressHeader()}).status.code(), kDataLoss) << "nothing";
+  const auto cut = std::span(frame).first(frame.size() - 1);
+  EXPECT_EQ(RunDecompress({DecompressHeader(), ChunkRequest<v1::DecompressRequest>(0, cut)}).status.code(), kDataLoss);
+  Bytes longer = frame;
+  longer.push_back(std::byte{0});
+  EXPECT_EQ(RunDecompress({DecompressHeader(), ChunkRequest<v1::DecompressRequest>(0, longer)}).status.code(),
+            kDataLoss);
+  Bytes flipped = frame;
+  flipped[frame.size() / 2] ^= std::byte{1};
+  EXPECT_EQ(RunDecompress({DecompressHeader(), ChunkRequest<v1::DecompressRequest>(0, flipped)}).status.code(),
+            kDataLoss);
+}
+
+TEST(DecompressSessionTest, TheSmallerLimitHolds) {
+  const auto chunk = ChunkRequest<v1::DecompressRequest>(0, *Compress(kSpec, SmoothBytes(1800)));
+  constexpr auto kExhausted = absl::StatusCode::kResourceExhausted;
+  EXPECT_EQ(RunDecompress({DecompressHeader(1799), chunk}).status.code(), kExhausted) << "the client's";
+  EXPECT_EQ(RunDecompress({DecompressHeader(1800), chunk}, {.max_tensor_bytes = 1799}).status.code(), kExhausted);
+  EXPECT_TRUE(RunDecompress({DecompressHeader(1800), chunk}).status.ok());
+}
+
+}  // namespace
+}  // namespace dcac::server
