@@ -1,0 +1,35 @@
+// Headers of NumPy's .npy files, versions 1.0, 2.0 and 3.0.  Headers are untrusted: sizes are bounded before they are
+// used.
+#ifndef DCAC_CORE_FILES_NPY_H_
+#define DCAC_CORE_FILES_NPY_H_
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dcac/tensor.h"
+
+namespace dcac::files {
+
+inline constexpr std::size_t kNpyPreambleBytes = 12;           // magic, version and the longer form of the length
+inline constexpr std::size_t kMaxNpyHeaderBytes = 64u * 1024;  // whole header; NumPy writes 128 for all usual arrays
+
+// Whether `start` begins with the magic of .npy files.
+bool HasNpyMagic(std::span<const std::byte> start);
+
+// Length of the whole header, from the magic to the byte before the first sample.  `start`: at least the first
+// kNpyPreambleBytes of the file.
+// Errors: InvalidArgument (no magic, unknown version, or longer than kMaxNpyHeaderBytes).
+absl::StatusOr<std::size_t> NpyHeaderBytes(std::span<const std::byte> start);
+
+// What a whole header says.  uint16 is kU16: the format has no type for bfloat16.
+// Errors: InvalidArgument (malformed, a type that is no DType, big-endian, Fortran order, too many axes or bytes).
+absl::StatusOr<TensorSpec> ParseNpyHeader(std::span<const std::byte> header);
+
+// The header that NumPy (1.23 and later) writes for `spec`; docs/format-archive.md section 4.  kBF16 becomes uint16.
+std::vector<std::byte> CanonicalNpyHeader(const TensorSpec& spec);
+
+}  // namespace dcac::files
+
+#endif  // DCAC_CORE_FILES_NPY_H_
