@@ -1,0 +1,23 @@
+// The verbs of the program, one file each.
+#ifndef DCAC_CLIENT_CLI_COMMANDS_H_
+#define DCAC_CLIENT_CLI_COMMANDS_H_
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace dcac::cli {
+
+// What the arguments ask for; returns the exit code.
+using Action = std::function<int()>;
+
+// Each adds its verb with its options to `app`; when that verb is parsed, `action` becomes what runs it.
+void AddCompressCommand(CLI::App& app, Action& action);
+void AddDecompressCommand(CLI::App& app, Action& action);
+void AddTestCommand(CLI::App& app, Action& action);
+void AddListCommand(CLI::App& app, Action& action);
+void AddBenchCommand(CLI::App& app, Action& action);
+void AddHelpCommand(CLI::App& app, Action& action);
+
+}  // namespace dcac::cli
+
+#endif  // DCAC_CLIENT_CLI_COMMANDS_H_

@@ -1,0 +1,98 @@
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "client/cli/archive_transfer.h"
+#include "client/cli/commands.h"
+#include "client/cli/file_run.h"
+#include "client/cli/options.h"
+#include "client/cli/output.h"
+#include "core/base/status_macros.h"
+
+namespace dcac::cli {
+namespace {
+
+struct CompressOptions {
+  RunOptions run;
+  OutputOptions output;
+  EncodeOptions encode;
+  files::InputFormat format;
+};
+
+std::string OutputPath(const OutputOptions& options, const std::string& file) {
+  if (WritesToStdout(options, file)) return kStandardStream;
+  return options.output.value_or(file + kArchiveExtension);
+}
+
+void ReportFile(const CompressOptions& options, const std::string& file, const std::string& output,
+                const files::OriginalFile& original, std::uint64_t file_bytes, std::uint64_t compressed_bytes,
+                double seconds, Report& report) {
+  const double speed = MegabytesPerSecond(original.tensor_bytes, seconds);
+  const Json json = {{"file", file},
+                     {"output", output},
+                     {"dtype", DTypeName(original.spec.dtype)},
+                     {"shape", original.spec.shape},
+                     {"level", options.encode.level},
+                     {"mode", ModeName(options.encode.mode)},
+                     {"file_bytes", file_bytes},
+                     {"raw_bytes", original.tensor_bytes},
+                     {"compressed_bytes", compressed_bytes},
+                     {"ratio", Ratio(original.tensor_bytes, compressed_bytes)},
+                     {"compress_mb_per_s", speed}};
+  std::string text = file + ": " + std::to_string(original.tensor_bytes) + " => " + std::to_string(compressed_bytes) +
+                     " bytes, ratio " + RatioText(original.tensor_bytes, compressed_bytes);
+  if (output != kStandardStream) text += ", " + output;
+  if (options.run.verbose) {
+    text += ", " + std::string(DTypeName(original.spec.dtype)) + " " + ShapeToString(original.spec.shape) + ", " +
+            std::to_string(speed) + " MB/s";
+  }
+  report.Result(json, text);
+}
+
+absl::Status CompressFile(const CompressOptions& options, const std::string& file, const FileRun& run) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::string output_path = OutputPath(options.output, file);
+  DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
+  ProgressSource source(input, run.progress);
+  DCAC_ASSIGN_OR_RETURN(Output output, Output::Open(output_path, options.output.force, input, run.progress));
+  DCAC_ASSIGN_OR_RETURN(const files::OriginalFile original,
+                        WriteArchive(input, source, options.format, options.encode, run.coder, output));
+  DCAC_RETURN_IF_ERROR(output.Commit());
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  if (options.output.remove_source) {
+    DCAC_RETURN_IF_ERROR(RemoveCompared(file, output_path, file, run.coder));
+  }
+  ReportFile(options, file, output_path, original, source.bytes(), output.bytes(), seconds.count(), run.report);
+  return absl::OkStatus();
+}
+
+int RunCompress(const CompressOptions& options) {
+  if (const std::optional<std::string> wrong = CheckOptions(options.run, options.output)) {
+    return ReportUsageError(*wrong);
+  }
+  if (options.output.to_stdout && options.run.files.size() > 1) {
+    return ReportUsageError("-c is given for several files, expected one file: archives cannot be joined");
+  }
+  if (options.format.shape && !options.format.dtype) {
+    return ReportUsageError("--shape is given without --dtype, expected both");
+  }
+  const bool data_to_stdout = WritesToStdout(options.output, options.run.files.front());
+  return RunOverFiles(options.run, ProgressBar::Direction::kCompress, data_to_stdout,
+                      [&](const std::string& file, const FileRun& run) { return CompressFile(options, file, run); });
+}
+
+}  // namespace
+
+void AddCompressCommand(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("compress", "Compress FILE to FILE.dcac");
+  auto options = std::make_shared<CompressOptions>();
+  AddRunOptions(*command, options->run);
+  AddServerOption(*command, options->run);
+  AddOutputOptions(*command, options->output);
+  AddEncodeOptions(*command, options->encode);
+  AddInputFormat(*command, options->format);
+  command->callback([options, &action] { action = [options] { return RunCompress(*options); }; });
+}
+
+}  // namespace dcac::cli

@@ -1,0 +1,32 @@
+// The program `dcac`.
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <string>
+
+#include "client/cli/commands.h"
+#include "client/cli/exit_code.h"
+#include "client/cli/report.h"
+#include "core/files/atomic_file.h"
+
+int main(int argc, char** argv) {
+  using namespace dcac::cli;
+  CLI::App app("Lossless compression of the feature maps of neural networks.", "dcac");
+  app.set_version_flag("--version", "dcac " DCAC_VERSION);
+  app.require_subcommand(1);
+  Action action;
+  AddCompressCommand(app, action);
+  AddDecompressCommand(app, action);
+  AddTestCommand(app, action);
+  AddListCommand(app, action);
+  AddBenchCommand(app, action);
+  AddHelpCommand(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& wanted_text) {
+    return app.exit(wanted_text);
+  } catch (const CLI::ParseError& error) {
+    return ReportUsageError(error.what());
+  }
+  dcac::files::RemoveTemporariesOnSignals();
+  return action();
+}

@@ -1,0 +1,12 @@
+// Stands in for server_frame_coder.cc in builds without gRPC.
+#include "client/cli/frame_coder.h"
+#include "client/cli/report.h"
+
+namespace dcac::cli {
+
+absl::StatusOr<std::unique_ptr<FrameCoder>> MakeServerFrameCoder(const std::string& /*target*/) {
+  return MarkFromServer(
+      absl::UnimplementedError("this dcac was built without gRPC, expected one with it for --server"));
+}
+
+}  // namespace dcac::cli

@@ -1,0 +1,127 @@
+#include "client/cli/options.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <system_error>
+
+#include "dcac/tensor.h"
+
+namespace dcac::cli {
+namespace {
+
+[[noreturn]] void Reject(const std::string& option, const std::string& value, const std::string& expected) {
+  throw CLI::ValidationError(option + "=" + value + ": expected " + expected);
+}
+
+// Adds an option whose value is a name that `parse` knows.
+template <typename Value, typename Target>
+void AddNamed(CLI::App& command, const std::string& option, Target& target,
+              std::optional<Value> (*parse)(std::string_view), const std::string& names, const std::string& help) {
+  command.add_option_function<std::string>(
+      option,
+      [&target, option, parse, names](const std::string& text) {
+        const std::optional<Value> value = parse(text);
+        if (!value) Reject(option, text, names);
+        target = *value;
+      },
+      help + ": " + names);
+}
+
+std::vector<std::uint64_t> ParseShape(const std::string& text) {
+  std::vector<std::uint64_t> shape;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at != end) {
+    std::uint64_t extent = 0;
+    const auto [after, error] = std::from_chars(at, end, extent);
+    const bool more = after != end;
+    if (error != std::errc() || (more && (*after != ',' || after + 1 == end))) {
+      Reject("--shape", text, "extents such as 1,64,56,56");
+    }
+    shape.push_back(extent);
+    at = more ? after + 1 : end;
+  }
+  return shape;
+}
+
+}  // namespace
+
+void AddRunOptions(CLI::App& command, RunOptions& options) {
+  command.add_option("FILE", options.files, "Files; - is stdin")->required();
+  command.add_flag("--json", options.json, "One JSON object a line and file on stdout");
+  command.add_flag("-q,--quiet", options.quiet, "Errors only");
+  command.add_flag("-v,--verbose", options.verbose, "More about each file");
+  command.add_option("-T,--threads", options.threads, "Threads; 0 = all processors")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+}
+
+void AddServerOption(CLI::App& command, RunOptions& options) {
+  command.add_option("--server", options.server, "Let a dcac-server do it: unix:PATH or HOST:PORT");
+}
+
+void AddOutputOptions(CLI::App& command, OutputOptions& options) {
+  command.add_option("-o,--output", options.output, "The output file; - is stdout");
+  command.add_flag("-c,--stdout", options.to_stdout, "Write to stdout");
+  command.add_flag("-f,--force", options.force, "Replace existing files");
+  command.add_flag("--rm", options.remove_source,
+                   "Remove the source after the written output was decoded and compared");
+  command.add_flag("-k,--keep", options.keep_source, "Keep the source (default)")->excludes("--rm");
+}
+
+void AddEncodeOptions(CLI::App& command, EncodeOptions& options) {
+  constexpr int kMin = EncodeOptions::kMinLevel, kMax = EncodeOptions::kMaxLevel;
+  command.add_option("--level", options.level, "1 (fastest) to 9 (smallest); -1 to -9 for short")
+      ->check(CLI::Range(kMin, kMax))
+      ->capture_default_str();
+  for (int level = kMin; level <= kMax; ++level) {
+    command.add_flag_callback("-" + std::to_string(level), [&options, level] { options.level = level; })->group("");
+  }
+  AddNamed(command, "--mode", options.mode, ParseMode, "ls, dcac, intra", "How planes predict each other");
+  command.add_option("--max-references", options.max_references, "Mode ls: most reference planes of a plane")
+      ->check(CLI::Range(0, 16));
+  command.add_option("--segment-bytes", options.segment_bytes, "Raw bytes of a segment")
+      ->check(CLI::Range(EncodeOptions::kMinSegmentBytes, EncodeOptions::kMaxSegmentBytes))
+      ->capture_default_str();
+  command.add_option("--window", options.window, "Earlier planes that are searched; 0 = as the mode says")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  AddNamed(command, "--similarity", options.similarity, ParseSimilarity, "bits, difference, correlation",
+           "Mode dcac: how planes are compared");
+  command.add_flag_callback(
+      "--no-previous-item", [&options] { options.previous_item = false; },
+      "Planes of earlier batch items are no reference planes");
+}
+
+void AddInputFormat(CLI::App& command, files::InputFormat& format) {
+  AddNamed(command, "--dtype", format.dtype, ParseDType, "u8, i8, u16, i16, f16, bf16, f32",
+           "Samples of raw files; bf16 also for .npy files of uint16");
+  command.add_option_function<std::string>(
+      "--shape", [&format](const std::string& text) { format.shape = ParseShape(text); },
+      "The files are raw samples of this shape, such as 1,64,56,56");
+}
+
+std::optional<std::string> CheckOptions(const RunOptions& run, const OutputOptions& output) {
+  if (output.output && output.to_stdout) return "-o and -c exclude each other, expected one of them";
+  if (output.output && run.files.size() > 1) {
+    return "-o is given for " + std::to_string(run.files.size()) + " files, expected one file";
+  }
+  const auto to_stdout = [&](const std::string& file) { return WritesToStdout(output, file); };
+  const bool any_to_stdout = std::any_of(run.files.begin(), run.files.end(), to_stdout);
+  if (any_to_stdout && run.json) return "--json and an output on stdout exclude each other, expected one of them";
+  if (any_to_stdout && output.remove_source) return "--rm is given with an output on stdout, expected a file";
+  if (output.remove_source && std::find(run.files.begin(), run.files.end(), kStandardStream) != run.files.end()) {
+    return "--rm is given with stdin, expected files";
+  }
+  return std::nullopt;
+}
+
+bool WritesToStdout(const OutputOptions& options, const std::string& file) {
+  if (options.output) return *options.output == kStandardStream;
+  return options.to_stdout || file == kStandardStream;
+}
+
+}  // namespace dcac::cli

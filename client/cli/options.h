@@ -1,0 +1,48 @@
+// Options that several verbs share.
+#ifndef DCAC_CLIENT_CLI_OPTIONS_H_
+#define DCAC_CLIENT_CLI_OPTIONS_H_
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/files/original_file.h"
+#include "dcac/options.h"
+
+namespace dcac::cli {
+
+inline constexpr char kStandardStream[] = "-";  // stdin or stdout, by place
+
+struct OutputOptions {
+  std::optional<std::string> output;  // -o
+  bool to_stdout = false;
+  bool force = false;
+  bool remove_source = false;
+  bool keep_source = false;
+};
+
+struct RunOptions {
+  std::vector<std::string> files;
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+  int threads = 0;
+  std::string server;  // empty: in this process
+};
+
+void AddRunOptions(CLI::App& command, RunOptions& options);
+void AddServerOption(CLI::App& command, RunOptions& options);
+void AddOutputOptions(CLI::App& command, OutputOptions& options);
+void AddEncodeOptions(CLI::App& command, EncodeOptions& options);
+void AddInputFormat(CLI::App& command, files::InputFormat& format);
+
+// What is wrong with the combination, if anything.
+std::optional<std::string> CheckOptions(const RunOptions& run, const OutputOptions& output);
+
+// Whether the output of `file` goes to stdout.
+bool WritesToStdout(const OutputOptions& options, const std::string& file);
+
+}  // namespace dcac::cli
+
+#endif  // DCAC_CLIENT_CLI_OPTIONS_H_

@@ -1,0 +1,53 @@
+// Where a file's result goes: stdout, or a file that appears whole or not at all.
+#ifndef DCAC_CLIENT_CLI_OUTPUT_H_
+#define DCAC_CLIENT_CLI_OUTPUT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/cli/progress_bar.h"
+#include "core/files/atomic_file.h"
+#include "core/files/byte_stream.h"
+
+namespace dcac::cli {
+
+class Output final : public files::ByteSink {
+ public:
+  // `path`: kStandardStream for stdout.  Binary data goes to a terminal only with `force`.  A file gets the permissions
+  // of `input`, which it must not be.
+  static absl::StatusOr<Output> Open(const std::string& path, bool force, const files::FileSource& input,
+                                     ProgressBar& progress);
+
+  absl::Status Write(std::span<const std::byte> data) override;
+  absl::Status Commit();
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  Output(std::optional<files::AtomicFile> file, ProgressBar& progress) : file_(std::move(file)), progress_(progress) {}
+
+  std::optional<files::AtomicFile> file_;
+  ProgressBar& progress_;
+  std::uint64_t bytes_ = 0;
+};
+
+// Counts what is read of another source.
+class ProgressSource final : public files::ByteSource {
+ public:
+  ProgressSource(files::ByteSource& source, ProgressBar& progress) : source_(source), progress_(progress) {}
+  absl::StatusOr<std::size_t> Read(std::span<std::byte> out) override;
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  files::ByteSource& source_;
+  ProgressBar& progress_;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace dcac::cli
+
+#endif  // DCAC_CLIENT_CLI_OUTPUT_H_

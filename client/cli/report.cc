@@ -1,0 +1,79 @@
+#include "client/cli/report.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "client/cli/exit_code.h"
+
+namespace dcac::cli {
+namespace {
+
+constexpr char kFromServer[] = "dcac/from-server";
+
+int ExitCodeOf(const absl::Status& status) {
+  if (status.code() == absl::StatusCode::kDataLoss) return kExitCorrupt;
+  return status.GetPayload(kFromServer) ? kExitServer : kExitFailed;
+}
+
+int Weight(int exit_code) {
+  switch (exit_code) {
+    case kExitCorrupt:
+      return 3;
+    case kExitServer:
+      return 2;
+    default:
+      return exit_code;
+  }
+}
+
+// Messages may quote a library or a server; an error stays one line whatever they contain.
+std::string OneLine(std::string_view message) {
+  std::string line(message);
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  return line;
+}
+
+void PrintError(std::string_view line) {
+  std::cerr << "dcac: " << OneLine(line) << std::endl;
+}
+
+}  // namespace
+
+int ReportUsageError(std::string_view what) {
+  PrintError(what);
+  return kExitUsage;
+}
+
+absl::Status MarkFromServer(absl::Status status) {
+  if (!status.ok()) status.SetPayload(kFromServer, absl::Cord());
+  return status;
+}
+
+void Report::Result(const Json& json, std::string_view text) {
+  if (options_.quiet && !options_.json) return;
+  progress_.Clear();
+  std::ostream& out = options_.results_to_stderr ? std::cerr : std::cout;
+  if (options_.json) {
+    // Names of files need not be valid UTF-8.
+    out << json.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+  } else {
+    out << text << std::endl;
+  }
+}
+
+void Report::Failure(std::string_view file, const absl::Status& status) {
+  progress_.Clear();
+  const std::string message(status.message());
+  PrintError(std::string(file) + ": " + message);
+  if (options_.json) {
+    Result({{"file", file}, {"error", OneLine(message)}, {"status", absl::StatusCodeToString(status.code())}}, "");
+  }
+  const int exit_code = ExitCodeOf(status);
+  if (Weight(exit_code) > Weight(exit_code_)) exit_code_ = exit_code;
+}
+
+}  // namespace dcac::cli

@@ -1,0 +1,59 @@
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/archive_transfer.h"
+#include "client/cli/commands.h"
+#include "client/cli/file_run.h"
+#include "client/cli/options.h"
+#include "client/cli/output.h"
+#include "core/base/status_macros.h"
+
+namespace dcac::cli {
+namespace {
+
+// Counts what it throws away.
+class CountingSink final : public files::ByteSink {
+ public:
+  explicit CountingSink(ProgressBar& progress) : progress_(progress) {}
+  absl::Status Write(std::span<const std::byte> data) override {
+    bytes_ += data.size();
+    progress_.AddOutput(data.size());
+    return absl::OkStatus();
+  }
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  ProgressBar& progress_;
+  std::uint64_t bytes_ = 0;
+};
+
+absl::Status TestFile(const std::string& file, const FileRun& run) {
+  DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
+  ProgressSource source(input, run.progress);
+  CountingSink sink(run.progress);
+  DCAC_ASSIGN_OR_RETURN(const RestoredFile restored, RestoreArchive(source, run.coder, sink));
+  const Json json = {{"file", file},
+                     {"ok", true},
+                     {"file_bytes", sink.bytes()},
+                     {"raw_bytes", restored.tensor_bytes},
+                     {"compressed_bytes", source.bytes()}};
+  run.report.Result(json, absl::StrCat(file, ": OK, ", source.bytes(), " => ", sink.bytes(), " bytes"));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddTestCommand(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("test", "Decode archives and check them, without writing anything");
+  auto options = std::make_shared<RunOptions>();
+  AddRunOptions(*command, *options);
+  AddServerOption(*command, *options);
+  command->callback([options, &action] {
+    action = [options] { return RunOverFiles(*options, ProgressBar::Direction::kDecompress, false, TestFile); };
+  });
+}
+
+}  // namespace dcac::cli
