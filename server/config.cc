@@ -23,6 +23,7 @@ struct Flags {
 
 void AddServerOptions(CLI::App& app, ServerOptions& options, Flags& flags) {
   app.add_option("--listen", options.listen, "Address to listen on, unix:PATH or HOST:PORT; repeatable")
+      ->allow_extra_args(false)
       ->capture_default_str();
   app.add_option("--threads", options.threads, "Threads that code segments; 0 = as many as there are processors")
       ->check(CLI::Range(0, 1024))

@@ -48,6 +48,7 @@ TEST(ConfigTest, HealthNeedsAnAddress) {
   const Parsed probe = Parse({"health", "unix:/run/dcac/s"});
   EXPECT_EQ(probe.config.action, Config::Action::kProbeHealth);
   EXPECT_EQ(probe.config.health_target, "unix:/run/dcac/s");
+  EXPECT_EQ(Parse({"--listen", "unix:/a", "health", "unix:/b"}).config.health_target, "unix:/b");
   const Parsed none = Parse({"health"});
   EXPECT_EQ(none.config.action, Config::Action::kExit);
   EXPECT_EQ(none.config.exit_status, 2);

@@ -68,8 +68,12 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
   }
 
   void OnDone() override {
-    // Whoever called Finish may still be about to release the mutex.
-    { const std::lock_guard lock(mutex_); }
+    {
+      // Whoever called Finish may still be about to release the mutex.
+      const std::lock_guard lock(mutex_);
+      // A cancellation may end the reads before it is announced, and then looks like missing input.
+      metrics_.OnCallEnd(cancelled_ ? absl::StatusCode::kCancelled : result_->code());
+    }
     delete this;
   }
 
@@ -124,7 +128,6 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
       return;
     }
     finished_ = true;
-    metrics_.OnCallEnd(result_->code());
     this->Finish(wire::ToGrpcStatus(*result_));
   }
 
