@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_split.h"
 #include "client/cli/archive_transfer.h"
 #include "client/cli/bench/bench_codec.h"
 #include "client/cli/bench/peak_memory.h"
@@ -24,7 +25,7 @@ struct BenchOptions {
   RunOptions run;
   EncodeOptions encode;
   files::InputFormat format;
-  std::vector<std::string> peers = {"zstd-1", "zstd-3", "lz4", "memcpy"};
+  std::string peers = "zstd-1,zstd-3,lz4,memcpy";
   int min_runs = 5;
 };
 
@@ -64,7 +65,7 @@ absl::StatusOr<Tensor> ReadTensor(const std::string& file, const files::InputFor
 absl::StatusOr<std::vector<Measurement>> MakeMeasurements(const BenchOptions& options) {
   std::vector<Measurement> measurements;
   measurements.push_back({.codec = MakeDcacBenchCodec(options.encode)});
-  for (const std::string& peer : options.peers) {
+  for (const std::string& peer : std::vector<std::string>(absl::StrSplit(options.peers, ',', absl::SkipEmpty()))) {
     DCAC_ASSIGN_OR_RETURN(std::unique_ptr<BenchCodec> codec, MakePeerBenchCodec(peer));
     measurements.push_back({.codec = std::move(codec)});
   }
@@ -111,9 +112,9 @@ absl::Status Measure(const BenchOptions& options, const Tensor& tensor, std::vec
   return absl::OkStatus();
 }
 
-Json ToJson(const std::string& file, const Tensor& tensor, const Measurement& measurement) {
+Json ToJson(const std::string& name, const Tensor& tensor, const Measurement& measurement) {
   const std::uint64_t raw_bytes = tensor.data.size();
-  Json json = {{"file", file},
+  Json json = {{"file", name},
                {"codec", measurement.codec->name()},
                {"dtype", DTypeName(tensor.spec.dtype)},
                {"shape", tensor.spec.shape},
@@ -143,9 +144,9 @@ absl::Status BenchFile(const BenchOptions& options, const std::string& file, con
   DCAC_ASSIGN_OR_RETURN(const Tensor tensor, ReadTensor(file, options.format));
   DCAC_ASSIGN_OR_RETURN(std::vector<Measurement> measurements, MakeMeasurements(options));
   DCAC_RETURN_IF_ERROR(Measure(options, tensor, measurements));
-  std::string text = file + ": ratio, compress median (best), decompress median (best), peak memory";
+  std::string text = run.name + ": ratio, compress median (best), decompress median (best), peak memory";
   for (const Measurement& measurement : measurements) {
-    const Json json = ToJson(file, tensor, measurement);
+    const Json json = ToJson(run.name, tensor, measurement);
     if (run.report.json()) {
       run.report.Result(json, "");
     } else {
@@ -172,10 +173,7 @@ void AddBenchCommand(CLI::App& app, Action& action) {
   AddRunOptions(*command, options->run);
   AddEncodeOptions(*command, options->encode);
   AddInputFormat(*command, options->format);
-  command->add_option("--against", options->peers, "Peers, by comma: zstd-LEVEL, lz4, memcpy")
-      ->delimiter(',')
-      ->expected(1)
-      ->capture_default_str();
+  command->add_option("--against", options->peers, "Peers, by comma: zstd-LEVEL, lz4, memcpy")->capture_default_str();
   command->add_option("--min-runs", options->min_runs, "Fewest runs of each codec")
       ->check(CLI::Range(5, 1000))
       ->capture_default_str();

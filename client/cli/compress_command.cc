@@ -25,11 +25,10 @@ std::string OutputPath(const OutputOptions& options, const std::string& file) {
   return options.output.value_or(file + kArchiveExtension);
 }
 
-void ReportFile(const CompressOptions& options, const std::string& file, const std::string& output,
-                const files::OriginalFile& original, std::uint64_t file_bytes, std::uint64_t compressed_bytes,
-                double seconds, Report& report) {
+void ReportFile(const CompressOptions& options, const std::string& output, const files::OriginalFile& original,
+                std::uint64_t file_bytes, std::uint64_t compressed_bytes, double seconds, const FileRun& run) {
   const double speed = MegabytesPerSecond(original.tensor_bytes, seconds);
-  const Json json = {{"file", file},
+  const Json json = {{"file", run.name},
                      {"output", output},
                      {"dtype", DTypeName(original.spec.dtype)},
                      {"shape", original.spec.shape},
@@ -40,14 +39,15 @@ void ReportFile(const CompressOptions& options, const std::string& file, const s
                      {"compressed_bytes", compressed_bytes},
                      {"ratio", Ratio(original.tensor_bytes, compressed_bytes)},
                      {"compress_mb_per_s", speed}};
-  std::string text = file + ": " + std::to_string(original.tensor_bytes) + " => " + std::to_string(compressed_bytes) +
-                     " bytes, ratio " + RatioText(original.tensor_bytes, compressed_bytes);
+  std::string text = run.name + ": " + std::to_string(original.tensor_bytes) + " => " +
+                     std::to_string(compressed_bytes) + " bytes, ratio " +
+                     RatioText(original.tensor_bytes, compressed_bytes);
   if (output != kStandardStream) text += ", " + output;
   if (options.run.verbose) {
     text += ", " + std::string(DTypeName(original.spec.dtype)) + " " + ShapeToString(original.spec.shape) + ", " +
             std::to_string(speed) + " MB/s";
   }
-  report.Result(json, text);
+  run.report.Result(json, text);
 }
 
 absl::Status CompressFile(const CompressOptions& options, const std::string& file, const FileRun& run) {
@@ -63,7 +63,7 @@ absl::Status CompressFile(const CompressOptions& options, const std::string& fil
   if (options.output.remove_source) {
     DCAC_RETURN_IF_ERROR(RemoveCompared(file, output_path, file, run.coder));
   }
-  ReportFile(options, file, output_path, original, source.bytes(), output.bytes(), seconds.count(), run.report);
+  ReportFile(options, output_path, original, source.bytes(), output.bytes(), seconds.count(), run);
   return absl::OkStatus();
 }
 

@@ -42,7 +42,7 @@ absl::Status DecompressFile(const DecompressOptions& options, const std::string&
     DCAC_RETURN_IF_ERROR(RemoveCompared(file, file, output_path, run.coder));
   }
   const double speed = MegabytesPerSecond(restored.tensor_bytes, seconds.count());
-  const Json json = {{"file", file},
+  const Json json = {{"file", run.name},
                      {"output", output_path},
                      {"dtype", DTypeName(restored.spec.dtype)},
                      {"shape", restored.spec.shape},
@@ -50,7 +50,7 @@ absl::Status DecompressFile(const DecompressOptions& options, const std::string&
                      {"raw_bytes", restored.tensor_bytes},
                      {"compressed_bytes", source.bytes()},
                      {"decompress_mb_per_s", speed}};
-  std::string text = absl::StrCat(file, ": ", source.bytes(), " => ", output.bytes(), " bytes");
+  std::string text = absl::StrCat(run.name, ": ", source.bytes(), " => ", output.bytes(), " bytes");
   if (output_path != kStandardStream) absl::StrAppend(&text, ", ", output_path);
   if (options.run.verbose) absl::StrAppend(&text, ", ", speed, " MB/s");
   run.report.Result(json, text);

@@ -43,10 +43,10 @@ int RunOverFiles(const RunOptions& options, ProgressBar::Direction direction, bo
     return report.exit_code();
   }
   ThreadScope threads(options.threads);
-  const FileRun run{**coder, progress, report};
   for (const std::string& file : options.files) {
+    const FileRun run{DisplayName(file), **coder, progress, report};
     const absl::Status status = threads.Run([&] { return function(file, run); });
-    if (!status.ok()) report.Failure(DisplayName(file), status);
+    if (!status.ok()) report.Failure(run.name, status);
   }
   return report.exit_code();
 }

@@ -16,6 +16,7 @@ namespace dcac::cli {
 
 // What a verb may use while it works on a file.
 struct FileRun {
+  std::string name;  // of the file, as it is shown
   FrameCoder& coder;
   ProgressBar& progress;
   Report& report;

@@ -26,7 +26,9 @@ void AddHelpCommand(CLI::App& app, Action& action) {
     action = [&app, verb]() -> int {
       const CLI::App* subject = verb->empty() ? &app : FindVerb(app, *verb);
       if (subject == nullptr) return ReportUsageError("no verb '" + *verb + "', expected one that `dcac help` lists");
-      std::cout << subject->help();
+      // Not subject->help(), which for the whole program would show the verb that was parsed: this one.
+      std::cout << subject->get_formatter()->make_help(subject, subject->get_display_name(),
+                                                       CLI::AppFormatMode::Normal);
       return kExitOk;
     };
   });

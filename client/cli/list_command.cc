@@ -69,7 +69,7 @@ absl::Status ListFile(const RunOptions& options, const std::string& file, const 
   const FrameInfo& frame = listing.frame;
   std::map<std::string, int> methods;
   for (const SegmentInfo& segment : frame.segments) ++methods[segment.method];
-  const Json json = {{"file", file},
+  const Json json = {{"file", run.name},
                      {"kind", files::ArchiveKindName(listing.head.kind)},
                      {"dtype", DTypeName(frame.spec.dtype)},
                      {"shape", frame.spec.shape},
@@ -79,7 +79,7 @@ absl::Status ListFile(const RunOptions& options, const std::string& file, const 
                      {"segments", frame.segments.size()},
                      {"segments_by_method", methods},
                      {"digest", DigestToHex(frame.digest)}};
-  std::string text = absl::StrCat(file, ": ", std::string(files::ArchiveKindName(listing.head.kind)), " ",
+  std::string text = absl::StrCat(run.name, ": ", std::string(files::ArchiveKindName(listing.head.kind)), " ",
                                   std::string(DTypeName(frame.spec.dtype)), " ", ShapeToString(frame.spec.shape), " ");
   absl::StrAppend(&text, frame.raw_bytes, " => ", listing.stored_bytes, " bytes, ratio ",
                   RatioText(frame.raw_bytes, listing.stored_bytes), ", ", frame.segments.size(), " segments");

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/options.h"
 #include "core/base/status_macros.h"
 
@@ -16,26 +17,35 @@ bool IsSameFile(const std::string& path, const files::FileSource& input) {
          output_info.st_ino == input_info.st_ino;
 }
 
+// Errors are reported for the input, so the output must be named.
+absl::Status NameOutput(const std::string& path, const absl::Status& status) {
+  if (status.ok()) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat(path == kStandardStream ? "stdout" : path, ": ", std::string(status.message())));
+}
+
 }  // namespace
 
 absl::StatusOr<Output> Output::Open(const std::string& path, bool force, const files::FileSource& input,
                                     ProgressBar& progress) {
   if (path == kStandardStream) {
     if (::isatty(STDOUT_FILENO) == 1 && !force) {
-      return absl::FailedPreconditionError("is a terminal, expected a file, a pipe or --force");
+      return NameOutput(path, absl::FailedPreconditionError("is a terminal, expected a file, a pipe or --force"));
     }
-    return Output(std::nullopt, progress);
+    return Output(path, std::nullopt, progress);
   }
-  if (IsSameFile(path, input)) return absl::InvalidArgumentError("is input and output, expected two files");
+  if (IsSameFile(path, input))
+    return NameOutput(path, absl::InvalidArgumentError("is input and output, expected two files"));
   const auto existing = force ? files::AtomicFile::Existing::kReplace : files::AtomicFile::Existing::kRefuse;
-  DCAC_ASSIGN_OR_RETURN(files::AtomicFile file, files::AtomicFile::Create(path, existing, input.mode()));
-  return Output(std::move(file), progress);
+  absl::StatusOr<files::AtomicFile> file = files::AtomicFile::Create(path, existing, input.mode());
+  if (!file.ok()) return NameOutput(path, file.status());
+  return Output(path, *std::move(file), progress);
 }
 
 absl::Status Output::Write(std::span<const std::byte> data) {
   bytes_ += data.size();
   progress_.AddOutput(data.size());
-  return file_ ? file_->Write(data) : files::FdSink(STDOUT_FILENO).Write(data);
+  return NameOutput(path_, file_ ? file_->Write(data) : files::FdSink(STDOUT_FILENO).Write(data));
 }
 
 absl::Status Output::Commit() {

@@ -28,8 +28,10 @@ class Output final : public files::ByteSink {
   std::uint64_t bytes() const { return bytes_; }
 
  private:
-  Output(std::optional<files::AtomicFile> file, ProgressBar& progress) : file_(std::move(file)), progress_(progress) {}
+  Output(std::string path, std::optional<files::AtomicFile> file, ProgressBar& progress)
+      : path_(std::move(path)), file_(std::move(file)), progress_(progress) {}
 
+  std::string path_;
   std::optional<files::AtomicFile> file_;
   ProgressBar& progress_;
   std::uint64_t bytes_ = 0;
