@@ -1,0 +1,45 @@
+// Encoder: the context cells of a plane set, their clusters and the token tables.
+#ifndef DCAC_CORE_CODEC_CONTEXT_BUILDER_H_
+#define DCAC_CORE_CODEC_CONTEXT_BUILDER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "core/codec/set_model.h"
+
+namespace dcac {
+
+// At most `bins` - 1 ascending thresholds that cut the sorted `values` into about equal parts, each a multiple of a power
+// of two that leaves the range of values about 12 bits.
+std::vector<int32_t> QuantileThresholds(std::vector<int32_t> values, int bins);
+
+// How often each token occurs in each cell.
+class CellCounts {
+ public:
+  CellCounts(size_t cells, size_t tokens) : tokens_(tokens), counts_(cells * tokens, 0) {}
+
+  uint32_t& At(size_t cell, size_t token) { return counts_[cell * tokens_ + token]; }
+  const uint32_t* Row(size_t cell) const { return counts_.data() + cell * tokens_; }
+  size_t tokens() const { return tokens_; }
+  size_t cells() const { return counts_.size() / tokens_; }
+
+  // Ideal code length of a cell's tokens plus the estimated size of a table of its own, in bits.
+  double CellBits(size_t cell) const;
+
+ private:
+  size_t tokens_;
+  std::vector<uint32_t> counts_;
+};
+
+struct Clusters {
+  std::vector<uint8_t> cluster;               // of each cell
+  std::vector<std::vector<uint32_t>> tables;  // weights of each cluster's tokens, as NormalizeTable takes them
+  double bits = 0;                            // estimate: ideal code length with tables
+};
+
+// Merges cells while that saves bits, and on to at most kMaxClusters.  `columns`: activity bins, the cells' row length.
+Clusters ClusterCells(const CellCounts& counts, int columns);
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_CODEC_CONTEXT_BUILDER_H_

@@ -1,0 +1,154 @@
+#include "dcac/frame_decoder.h"
+
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/codec/digest.h"
+#include "core/codec/segment_codec.h"
+#include "core/codec/segment_reader.h"
+#include "core/format/frame.h"
+
+namespace dcac {
+
+struct FrameDecoder::Impl {
+  explicit Impl(const DecodeLimits& decode_limits) : limits(decode_limits) {}
+
+  absl::Status Consume(ByteSpan data) {
+    AppendBytes(data, input);
+    consumed += data.size();
+    if (!header) DCAC_RETURN_IF_ERROR(TryHeader());
+    if (header && next_segment < header->geometry.num_segments()) DCAC_RETURN_IF_ERROR(TakeSegments());
+    if (header && next_segment == header->geometry.num_segments() && bodies.empty()) return TryTrailer();
+    return absl::OkStatus();
+  }
+
+  absl::Status TryHeader() {
+    size_t header_bytes = 0;
+    bool incomplete = false;
+    auto parsed = ParseHeader(Rest(), header_bytes, incomplete);
+    if (!parsed.ok()) return incomplete && input.size() < kMaxHeaderBytes ? absl::OkStatus() : parsed.status();
+    DCAC_RETURN_IF_ERROR(CheckLimits(*parsed, limits));
+    header = *std::move(parsed);
+    position = header_bytes;
+    return absl::OkStatus();
+  }
+
+  ByteSpan Rest() const { return ByteSpan(input).subspan(position); }
+
+  // Collects the bodies of segments; decodes them whenever a batch of whole slabs is there.
+  absl::Status TakeSegments() {
+    const Geometry& geometry = header->geometry;
+    while (next_segment + bodies.size() < geometry.num_segments()) {
+      const uint64_t segment = next_segment + bodies.size();
+      DCAC_ASSIGN_OR_RETURN(const std::optional<SegmentBody> body, ReadSegment(geometry, segment, Rest()));
+      if (!body) break;
+      stored_bytes.push_back(body->stored_bytes);
+      bodies.emplace_back(body->body.begin(), body->body.end());
+      position += body->stored_bytes;
+      if (bodies.size() == BatchSegments()) DCAC_RETURN_IF_ERROR(DecodeBatch());
+    }
+    input.erase(input.begin(), input.begin() + static_cast<ptrdiff_t>(position));
+    position = 0;
+    return absl::OkStatus();
+  }
+
+  size_t BatchSegments() const {
+    constexpr uint64_t kMaxBatchBytes = 64 << 20;
+    const Geometry& geometry = header->geometry;
+    const uint64_t per_slab = geometry.segments_per_slab();
+    const uint64_t threads = static_cast<uint64_t>(std::max(1, tbb::this_task_arena::max_concurrency()));
+    const uint64_t wanted = std::min((threads + per_slab - 1) / per_slab, kMaxBatchBytes / std::max<uint64_t>(1, geometry.max_slab_bytes()));
+    const uint64_t slabs_left = geometry.num_slabs() - next_segment / per_slab;
+    return static_cast<size_t>(std::clamp<uint64_t>(wanted, 1, slabs_left) * per_slab);
+  }
+
+  absl::Status DecodeBatch() {
+    const Geometry& geometry = header->geometry;
+    const uint64_t per_slab = geometry.segments_per_slab();
+    const uint64_t first_slab = next_segment / per_slab, num_slabs = bodies.size() / per_slab;
+    std::vector<size_t> slab_offset;
+    size_t bytes = 0;
+    for (uint64_t slab = first_slab; slab < first_slab + num_slabs; ++slab) {
+      slab_offset.push_back(bytes);
+      bytes += static_cast<size_t>(geometry.SegmentBytes(geometry.SlabBox(slab)));
+    }
+    const size_t begin = output.size();
+    output.resize(begin + bytes);
+    std::vector<absl::Status> statuses(bodies.size());
+    tbb::parallel_for(size_t{0}, bodies.size(), [&](size_t i) {
+      const uint64_t segment = next_segment + i;
+      const uint64_t slab = segment / per_slab;
+      statuses[i] = DecodeSegmentInto(*header, segment, bodies[i], geometry.SlabBox(slab),
+                                      output.data() + begin + slab_offset[static_cast<size_t>(slab - first_slab)]);
+    });
+    for (const absl::Status& segment_status : statuses) DCAC_RETURN_IF_ERROR(segment_status);
+    digest_stream.Update(ByteSpan(output).subspan(begin));
+    produced += bytes;
+    next_segment += bodies.size();
+    bodies.clear();
+    return absl::OkStatus();
+  }
+
+  absl::Status TryTrailer() {
+    // The index has as many entries as there are segments: its size is known before it is complete.
+    uint64_t index_bytes = 0;
+    for (uint64_t bytes : stored_bytes) {
+      Bytes varint;
+      AppendVarint(bytes, varint);
+      index_bytes += varint.size();
+    }
+    const uint64_t tail = index_bytes + kTrailerBytes;
+    if (Rest().size() < tail) return absl::OkStatus();
+    if (Rest().size() > tail) return absl::DataLossError(absl::StrCat("the frame is followed by ", Rest().size() - tail, " bytes"));
+    DCAC_ASSIGN_OR_RETURN(const FrameTrailer trailer, ParseIndexAndTrailer(Rest(), header->geometry.num_segments()));
+    if (trailer.stored_bytes != stored_bytes) return absl::DataLossError("the index does not match the segments");
+    if (trailer.digest != digest_stream.Get()) return absl::DataLossError("the digest of the tensor does not match");
+    done = true;
+    return absl::OkStatus();
+  }
+
+  DecodeLimits limits;
+  std::optional<FrameHeader> header;
+  Bytes input;          // not parsed yet, from `position` on
+  size_t position = 0;
+  std::vector<Bytes> bodies;  // of the segments after next_segment, checked
+  uint64_t next_segment = 0;
+  std::vector<uint64_t> stored_bytes;
+  Bytes output;
+  uint64_t consumed = 0, produced = 0;
+  DigestStream digest_stream;
+  bool done = false;
+  absl::Status status;
+};
+
+FrameDecoder::FrameDecoder(const DecodeLimits& limits) : impl_(std::make_unique<Impl>(limits)) {}
+FrameDecoder::FrameDecoder(FrameDecoder&&) noexcept = default;
+FrameDecoder& FrameDecoder::operator=(FrameDecoder&&) noexcept = default;
+FrameDecoder::~FrameDecoder() = default;
+
+absl::Status FrameDecoder::Push(std::span<const std::byte> data) {
+  DCAC_RETURN_IF_ERROR(impl_->status);
+  if (data.empty()) return absl::OkStatus();
+  if (impl_->done) return impl_->status = absl::DataLossError(absl::StrCat("the frame is followed by ", data.size(), " bytes"));
+  return impl_->status = impl_->Consume(data);
+}
+
+absl::Status FrameDecoder::Finish() const {
+  DCAC_RETURN_IF_ERROR(impl_->status);
+  if (!impl_->done) return absl::DataLossError(absl::StrCat("the frame is truncated after ", impl_->consumed, " bytes"));
+  return absl::OkStatus();
+}
+
+std::vector<std::byte> FrameDecoder::Pull() { return std::exchange(impl_->output, {}); }
+const TensorSpec* FrameDecoder::spec() const { return impl_->header ? &impl_->header->spec : nullptr; }
+bool FrameDecoder::done() const { return impl_->done; }
+std::uint64_t FrameDecoder::raw_bytes() const { return impl_->produced; }
+std::uint64_t FrameDecoder::frame_bytes() const { return impl_->consumed; }
+
+}  // namespace dcac

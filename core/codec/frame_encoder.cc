@@ -1,0 +1,170 @@
+#include "dcac/frame_encoder.h"
+
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/codec/digest.h"
+#include "core/codec/segment_codec.h"
+#include "core/codec/segment_shape.h"
+#include "core/format/frame.h"
+
+namespace dcac {
+namespace {
+
+absl::Status CheckOptions(const EncodeOptions& options) {
+  if (options.level < EncodeOptions::kMinLevel || options.level > EncodeOptions::kMaxLevel) {
+    return absl::InvalidArgumentError(absl::StrCat("level is ", options.level, ", expected ", EncodeOptions::kMinLevel, " .. ", EncodeOptions::kMaxLevel));
+  }
+  if (options.segment_bytes < EncodeOptions::kMinSegmentBytes || options.segment_bytes > EncodeOptions::kMaxSegmentBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("segment_bytes is ", options.segment_bytes, ", expected ",
+                                                   EncodeOptions::kMinSegmentBytes, " .. ", EncodeOptions::kMaxSegmentBytes));
+  }
+  if (options.max_references && (*options.max_references < 0 || *options.max_references > 16)) {
+    return absl::InvalidArgumentError(absl::StrCat("max_references is ", *options.max_references, ", expected 0 .. 16"));
+  }
+  if (options.window < 0) return absl::InvalidArgumentError(absl::StrCat("window is ", options.window, ", expected 0 or more"));
+  if (ModeName(options.mode) == "unknown") return absl::InvalidArgumentError(absl::StrCat("mode ", static_cast<int>(options.mode), " is unknown"));
+  if (SimilarityName(options.similarity) == "unknown") {
+    return absl::InvalidArgumentError(absl::StrCat("similarity ", static_cast<int>(options.similarity), " is unknown"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+struct FrameEncoder::Impl {
+  Impl(const TensorSpec& spec, const EncodeOptions& encode_options, uint64_t tensor_bytes)
+      : header{spec, Geometry::Choose(ExtentsOf(spec), encode_options)}, options(encode_options), total_bytes(tensor_bytes) {
+    Append(SerializeHeader(header));
+  }
+
+  void Append(ByteSpan data) {
+    AppendBytes(data, output);
+    produced += data.size();
+  }
+
+  // Bytes of the slabs that are encoded together: enough segments to keep the arena busy, within kMaxBatchBytes.
+  uint64_t BatchSlabs() const {
+    constexpr uint64_t kMaxBatchBytes = 64 << 20;
+    const uint64_t slab = std::max<uint64_t>(1, header.geometry.max_slab_bytes());
+    const uint64_t threads = static_cast<uint64_t>(std::max(1, tbb::this_task_arena::max_concurrency()));
+    const uint64_t wanted = (threads + header.geometry.segments_per_slab() - 1) / header.geometry.segments_per_slab();
+    return std::max<uint64_t>(1, std::min(wanted, kMaxBatchBytes / slab));
+  }
+
+  // Encodes the slabs `slabs` of the geometry, which are the front of `data`.
+  void EncodeSlabs(uint64_t first_slab, uint64_t num_slabs, ByteSpan data) {
+    const Geometry& geometry = header.geometry;
+    std::vector<size_t> slab_offset;
+    size_t offset = 0;
+    for (uint64_t slab = first_slab; slab < first_slab + num_slabs; ++slab) {
+      slab_offset.push_back(offset);
+      offset += static_cast<size_t>(geometry.SegmentBytes(geometry.SlabBox(slab)));
+    }
+    const uint64_t first_segment = first_slab * geometry.segments_per_slab();
+    std::vector<Bytes> bodies(static_cast<size_t>(num_slabs * geometry.segments_per_slab()));
+    tbb::parallel_for(size_t{0}, bodies.size(), [&](size_t i) {
+      const uint64_t segment = first_segment + i;
+      const uint64_t slab = segment / geometry.segments_per_slab();
+      const Box box = geometry.SegmentBox(segment);
+      Bytes packed(static_cast<size_t>(geometry.SegmentBytes(box)));
+      GatherBox(geometry.extents(), geometry.SlabBox(slab), box, data.data() + slab_offset[static_cast<size_t>(slab - first_slab)], packed.data());
+      bodies[i] = EncodeSegmentBody(ShapeOfBox(header.spec.dtype, geometry, box), packed, options);
+    });
+    for (size_t i = 0; i < bodies.size(); ++i) {
+      const size_t before = output.size();
+      AppendSegment(first_segment + i, bodies[i], output);
+      stored_bytes.push_back(output.size() - before);
+      produced += stored_bytes.back();
+    }
+  }
+
+  uint64_t BatchBytes(uint64_t num_slabs) const {
+    uint64_t bytes = 0;
+    for (uint64_t slab = next_slab; slab < next_slab + num_slabs; ++slab) bytes += header.geometry.SegmentBytes(header.geometry.SlabBox(slab));
+    return bytes;
+  }
+
+  // Takes input until a batch of slabs is full, encodes it, and so on.
+  void Consume(ByteSpan data) {
+    while (!data.empty()) {
+      const uint64_t slabs = std::min(BatchSlabs(), header.geometry.num_slabs() - next_slab);
+      const size_t needed = static_cast<size_t>(BatchBytes(slabs)) - pending.size();
+      if (pending.empty() && data.size() >= needed) {  // no copy where the caller has whole slabs
+        EncodeSlabs(next_slab, slabs, data.first(needed));
+      } else {
+        const size_t taken = std::min(needed, data.size());
+        AppendBytes(data.first(taken), pending);
+        data = data.subspan(taken);
+        if (taken < needed) return;
+        EncodeSlabs(next_slab, slabs, pending);
+        pending.clear();
+        next_slab += slabs;
+        continue;
+      }
+      data = data.subspan(needed);
+      next_slab += slabs;
+    }
+  }
+
+  FrameHeader header;
+  EncodeOptions options;
+  uint64_t total_bytes;
+  uint64_t pushed = 0, produced = 0;
+  uint64_t next_slab = 0;
+  Bytes pending;  // input of slabs that are not full yet
+  Bytes output;
+  std::vector<uint64_t> stored_bytes;
+  DigestStream digest_stream;
+  Digest digest{};
+  bool finished = false;
+  absl::Status status;
+};
+
+FrameEncoder::FrameEncoder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+FrameEncoder::FrameEncoder(FrameEncoder&&) noexcept = default;
+FrameEncoder& FrameEncoder::operator=(FrameEncoder&&) noexcept = default;
+FrameEncoder::~FrameEncoder() = default;
+
+absl::StatusOr<FrameEncoder> FrameEncoder::Create(const TensorSpec& spec, const EncodeOptions& options) {
+  DCAC_ASSIGN_OR_RETURN(const uint64_t bytes, TensorBytes(spec));
+  DCAC_RETURN_IF_ERROR(CheckOptions(options));
+  return FrameEncoder(std::make_unique<Impl>(spec, options, bytes));
+}
+
+absl::Status FrameEncoder::Push(std::span<const std::byte> data) {
+  DCAC_RETURN_IF_ERROR(impl_->status);
+  if (impl_->finished) return impl_->status = absl::InvalidArgumentError("data was pushed after the end of the tensor");
+  if (data.size() > impl_->total_bytes - impl_->pushed) {
+    return impl_->status = absl::InvalidArgumentError(absl::StrCat("data of ", impl_->pushed + data.size(), " bytes for a tensor of ", impl_->total_bytes));
+  }
+  impl_->pushed += data.size();
+  impl_->digest_stream.Update(data);
+  impl_->Consume(data);
+  return absl::OkStatus();
+}
+
+absl::Status FrameEncoder::Finish() {
+  DCAC_RETURN_IF_ERROR(impl_->status);
+  if (impl_->finished) return absl::OkStatus();
+  if (impl_->pushed != impl_->total_bytes) {
+    return impl_->status = absl::InvalidArgumentError(absl::StrCat("data of ", impl_->pushed, " bytes for a tensor of ", impl_->total_bytes));
+  }
+  impl_->digest = impl_->digest_stream.Get();
+  impl_->Append(SerializeIndexAndTrailer(impl_->stored_bytes, impl_->digest));
+  impl_->finished = true;
+  return absl::OkStatus();
+}
+
+std::vector<std::byte> FrameEncoder::Pull() { return std::exchange(impl_->output, {}); }
+std::uint64_t FrameEncoder::slab_bytes() const { return impl_->header.geometry.max_slab_bytes(); }
+std::uint64_t FrameEncoder::raw_bytes() const { return impl_->pushed; }
+std::uint64_t FrameEncoder::frame_bytes() const { return impl_->produced; }
+const Digest& FrameEncoder::digest() const { return impl_->digest; }
+
+}  // namespace dcac

@@ -1,0 +1,65 @@
+#include "core/codec/least_squares.h"
+
+#include <cmath>
+
+namespace dcac {
+
+void SolveSymmetric(size_t k, double ridge, double* matrix, double* rhs) {
+  constexpr double kNoWeight = 1e30;
+  for (size_t i = 0; i < k; ++i) matrix[i * k + i] += ridge * matrix[i * k + i];
+  for (size_t j = 0; j < k; ++j) {
+    const double diagonal = matrix[j * k + j];
+    double sum = diagonal;
+    for (size_t i = 0; i < j; ++i) sum -= matrix[j * k + i] * matrix[j * k + i];
+    if (!(sum > 1e-12 * diagonal) || !(diagonal > 0)) sum = kNoWeight;
+    const double root = std::sqrt(sum);
+    matrix[j * k + j] = root;
+    for (size_t i = j + 1; i < k; ++i) {
+      double value = matrix[i * k + j];
+      for (size_t m = 0; m < j; ++m) value -= matrix[i * k + m] * matrix[j * k + m];
+      matrix[i * k + j] = value / root;
+    }
+  }
+  for (size_t i = 0; i < k; ++i) {
+    double value = rhs[i];
+    for (size_t m = 0; m < i; ++m) value -= matrix[i * k + m] * rhs[m];
+    rhs[i] = value / matrix[i * k + i];
+  }
+  for (size_t i = k; i-- > 0;) {
+    double value = rhs[i];
+    for (size_t m = i + 1; m < k; ++m) value -= matrix[m * k + i] * rhs[m];
+    rhs[i] = value / matrix[i * k + i];
+  }
+}
+
+void NormalEquations::Add(const Features& features, float target, float weight) {
+  ++count_;
+  for (size_t i = 0; i < k_; ++i) {
+    const double weighted = double{features[i]} * double{weight};
+    for (size_t j = 0; j <= i; ++j) sum_[i][j] += weighted * double{features[j]};
+    rhs_[i] += weighted * double{target};
+  }
+}
+
+std::array<double, NormalEquations::kMaxFeatures> NormalEquations::Solve(double ridge) const {
+  std::array<double, kMaxFeatures * kMaxFeatures> matrix{};
+  for (size_t i = 0; i < k_; ++i) {
+    for (size_t j = 0; j < k_; ++j) matrix[i * k_ + j] = i >= j ? sum_[i][j] : sum_[j][i];
+  }
+  std::array<double, kMaxFeatures> x = rhs_;
+  SolveSymmetric(k_, ridge, matrix.data(), x.data());
+  return x;
+}
+
+float Dot(const float* a, const float* b, size_t n) {
+  std::array<float, kDotLanes> sums{};
+  for (size_t i = 0; i < n; i += kDotLanes) {
+    for (size_t lane = 0; lane < kDotLanes; ++lane) sums[lane] += a[i + lane] * b[i + lane];
+  }
+  for (size_t width = kDotLanes / 2; width > 0; width /= 2) {
+    for (size_t lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
+  }
+  return sums[0];
+}
+
+}  // namespace dcac

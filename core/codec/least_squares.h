@@ -1,0 +1,43 @@
+// Weighted least squares by normal equations, in a fixed order of operations.
+#ifndef DCAC_CORE_CODEC_LEAST_SQUARES_H_
+#define DCAC_CORE_CODEC_LEAST_SQUARES_H_
+
+#include <array>
+#include <cstddef>
+#include <vector>
+
+namespace dcac {
+
+// Solves the k x k system `matrix` * x = `rhs` (symmetric, positive semi-definite; row-major; both are overwritten) with
+// `ridge` times its diagonal added.  `rhs` becomes x.  Directions without weight get 0.
+void SolveSymmetric(size_t k, double ridge, double* matrix, double* rhs);
+
+// Sums of products of up to kMaxFeatures features and of a target, over samples added one by one.
+class NormalEquations {
+ public:
+  static constexpr size_t kMaxFeatures = 12;
+  using Features = std::array<float, kMaxFeatures>;
+
+  explicit NormalEquations(size_t num_features) : k_(num_features) {}
+
+  void Add(const Features& features, float target, float weight);
+
+  // The weights of the features that minimise the weighted squares of the residual.
+  std::array<double, kMaxFeatures> Solve(double ridge) const;
+
+  bool empty() const { return count_ == 0; }
+
+ private:
+  size_t k_;
+  size_t count_ = 0;
+  std::array<std::array<double, kMaxFeatures>, kMaxFeatures> sum_{};
+  std::array<double, kMaxFeatures> rhs_{};
+};
+
+// Sum of products of two rows of `n` floats, n a multiple of kDotLanes, in kDotLanes partial sums.
+inline constexpr size_t kDotLanes = 16;
+float Dot(const float* a, const float* b, size_t n);
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_CODEC_LEAST_SQUARES_H_

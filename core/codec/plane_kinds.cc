@@ -1,0 +1,263 @@
+#include "core/codec/plane_kinds.h"
+
+#include <oneapi/tbb/parallel_for.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <unordered_map>
+
+#include "core/base/exact_math.h"
+#include "core/codec/sample_map.h"
+
+namespace dcac {
+namespace {
+
+class PlaneView {
+ public:
+  PlaneView(const SegmentShape& shape, const std::vector<uint32_t>& samples, int plane)
+      : width_(shape.width), size_(static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width)),
+        data_(samples.data() + static_cast<size_t>(plane) * size_) {}
+
+  uint32_t At(int y, int x) const { return data_[static_cast<size_t>(y) * static_cast<size_t>(width_) + static_cast<size_t>(x)]; }
+  const uint32_t* data() const { return data_; }
+  size_t size() const { return size_; }
+
+  bool IsConstant() const {
+    return std::all_of(data_, data_ + size_, [this](uint32_t sample) { return sample == data_[0]; });
+  }
+  bool operator==(const PlaneView& other) const { return std::memcmp(data_, other.data_, size_ * sizeof(uint32_t)) == 0; }
+
+ private:
+  int width_;
+  size_t size_;
+  const uint32_t* data_;
+};
+
+bool IsUpsampled(const SegmentShape& shape, const PlaneView& plane, int scale) {
+  if (shape.height <= scale || shape.width <= scale) return false;
+  for (int y = 0; y < shape.height; ++y) {
+    for (int x = 0; x < shape.width; ++x) {
+      if (plane.At(y, x) != plane.At(y - y % scale, x - x % scale)) return false;
+    }
+  }
+  return true;
+}
+
+// Estimated bits of a plane under a simple coder: the median-edge prediction of LOCO-I and the static entropy of the residual
+// classes in four contexts of the neighbours' residuals.
+double EstimatePlaneBits(const SegmentShape& shape, const std::vector<int32_t>& plane) {
+  constexpr size_t kContexts = 4, kClasses = 68;
+  std::array<std::array<uint32_t, kClasses>, kContexts> counts{};
+  const int width = shape.width;
+  std::vector<uint32_t> above(static_cast<size_t>(width), 0);
+  double raw_bits = 0;
+  for (int y = 0; y < shape.height; ++y) {
+    uint32_t left = 0;
+    for (int x = 0; x < width; ++x) {
+      const size_t at = static_cast<size_t>(y * width + x);
+      const int64_t w = x > 0 ? plane[at - 1] : y > 0 ? plane[at - static_cast<size_t>(width)] : 0;
+      const int64_t n = y > 0 ? plane[at - static_cast<size_t>(width)] : w;
+      const int64_t nw = x > 0 && y > 0 ? plane[at - static_cast<size_t>(width) - 1] : n;
+      const int64_t predicted = nw >= std::max(w, n) ? std::min(w, n) : nw <= std::min(w, n) ? std::max(w, n) : w + n - nw;
+      const int64_t residual = plane[at] - predicted;
+      const uint64_t magnitude = static_cast<uint64_t>(residual < 0 ? -residual : residual);
+      const uint32_t size = static_cast<uint32_t>(std::bit_width(magnitude));
+      const uint32_t activity = left + above[static_cast<size_t>(x)];
+      const size_t context = activity == 0 ? 0 : activity <= 3 ? 1 : activity <= 6 ? 2 : 3;
+      ++counts[context][2 * size + (residual < 0 ? 1 : 0)];
+      raw_bits += size > 1 ? size - 1 : 0;
+      left = above[static_cast<size_t>(x)] = size;
+    }
+  }
+  double bits = raw_bits;
+  for (const auto& context : counts) {
+    uint64_t total = 0;
+    for (uint32_t count : context) {
+      total += count;
+      bits -= CountLog2Count(count);
+    }
+    bits += CountLog2Count(total);
+  }
+  return bits;
+}
+
+double DifferenceSum(const std::vector<int32_t>& a, const std::vector<int32_t>& b) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += static_cast<uint64_t>(std::abs(int64_t{a[i]} - b[i]));
+  return static_cast<double>(sum);
+}
+
+// 1 - |correlation coefficient|.
+double Dissimilarity(const std::vector<int32_t>& a, const std::vector<int32_t>& b) {
+  double sum_a = 0, sum_b = 0, aa = 0, bb = 0, ab = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double x = a[i], y = b[i];
+    sum_a += x;
+    sum_b += y;
+    aa += x * x;
+    bb += y * y;
+    ab += x * y;
+  }
+  const double n = static_cast<double>(a.size());
+  const double variance = (aa - sum_a * sum_a / n) * (bb - sum_b * sum_b / n);
+  return variance > 0 ? 1 - std::abs(ab - sum_a * sum_b / n) / std::sqrt(variance) : 1;
+}
+
+std::vector<int32_t> DifferenceOf(DType dtype, const std::vector<int32_t>& a, const std::vector<int32_t>& b) {
+  const SampleMap map(DifferenceKindOf(dtype), 1);
+  std::vector<int32_t> difference(a.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    const uint32_t wrapped = static_cast<uint32_t>(a[i]) - static_cast<uint32_t>(b[i]);
+    difference[i] = *map.ToCode(wrapped & (SampleBytes(dtype) == 4 ? ~0u : (1u << (8 * SampleBytes(dtype))) - 1));
+  }
+  return difference;
+}
+
+template <typename Coder>
+void CodePlaneCodings(Coder& coder, DType dtype, std::vector<PlaneCoding>& codings) {
+  const int sample_bits = static_cast<int>(8 * SampleBytes(dtype));
+  std::array<std::array<AdaptiveBit, kNumPlaneKinds>, kNumPlaneKinds> kind_state;
+  AdaptiveBit same_value_state;
+  uint32_t previous_kind = 0, previous_value = 0;
+  for (size_t p = 0; p < codings.size(); ++p) {
+    PlaneCoding& coding = codings[p];
+    uint32_t kind = 0;
+    for (; kind + 1 < kNumPlaneKinds; ++kind) {
+      bool more = static_cast<uint32_t>(coding.kind) != kind;
+      coder.Bit(kind_state[previous_kind][kind], more);
+      if (!more) break;
+    }
+    coding.kind = static_cast<PlaneKind>(kind);
+    previous_kind = kind;
+    if (coding.kind == PlaneKind::kConstant) {
+      bool same = coding.value == previous_value;
+      coder.Bit(same_value_state, same);
+      if (same) {
+        coding.value = previous_value;
+      } else {
+        coder.Direct(sample_bits, coding.value);
+      }
+      previous_value = coding.value;
+    } else if (coding.kind == PlaneKind::kDuplicate || coding.kind == PlaneKind::kDifference) {
+      if constexpr (!Coder::kEncodes) {
+        if (p == 0) coder.Fail();
+      }
+      uint32_t source = static_cast<uint32_t>(coding.source);
+      CodeUniform(coder, static_cast<uint32_t>(p), source);
+      coding.source = static_cast<int>(source);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<uint32_t> WidenSamples(const SegmentShape& shape, ByteSpan packed) {
+  const int bytes = static_cast<int>(SampleBytes(shape.dtype));
+  std::vector<uint32_t> samples(packed.size() / static_cast<size_t>(bytes));
+  for (size_t i = 0; i < samples.size(); ++i) {
+    samples[i] = static_cast<uint32_t>(LoadLittleEndian(packed.data() + i * static_cast<size_t>(bytes), bytes));
+  }
+  return samples;
+}
+
+void NarrowSamples(const SegmentShape& shape, const std::vector<uint32_t>& samples, std::span<std::byte> packed) {
+  const size_t bytes = SampleBytes(shape.dtype);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    for (size_t b = 0; b < bytes; ++b) packed[i * bytes + b] = static_cast<std::byte>(samples[i] >> (8 * b));
+  }
+}
+
+std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, const std::vector<uint32_t>& samples) {
+  const int num_planes = shape.all_planes();
+  std::vector<PlaneCoding> codings(static_cast<size_t>(num_planes));
+  std::vector<uint64_t> hashes(static_cast<size_t>(num_planes));
+  tbb::parallel_for(0, num_planes, [&](int p) {
+    const PlaneView plane(shape, samples, p);
+    PlaneCoding& coding = codings[static_cast<size_t>(p)];
+    hashes[static_cast<size_t>(p)] = XXH3_64bits(plane.data(), plane.size() * sizeof(uint32_t));
+    if (plane.IsConstant()) {
+      coding = {PlaneKind::kConstant, plane.At(0, 0), 0};
+      return;
+    }
+    for (PlaneKind kind : {PlaneKind::kUpsampled8, PlaneKind::kUpsampled4, PlaneKind::kUpsampled2}) {
+      if (IsUpsampled(shape, plane, ScaleOf(kind))) {
+        coding.kind = kind;
+        return;
+      }
+    }
+  });
+  std::unordered_map<uint64_t, int> first_with_hash;
+  for (int p = 0; p < num_planes; ++p) {
+    PlaneCoding& coding = codings[static_cast<size_t>(p)];
+    if (coding.kind == PlaneKind::kConstant) continue;
+    const auto [at, inserted] = first_with_hash.try_emplace(hashes[static_cast<size_t>(p)], p);
+    if (!inserted && PlaneView(shape, samples, p) == PlaneView(shape, samples, at->second)) {
+      coding = {PlaneKind::kDuplicate, 0, at->second};
+    }
+  }
+  return codings;
+}
+
+void ChooseDifferences(const SegmentShape& shape, const std::vector<uint32_t>& samples, const EncodeOptions& options,
+                       std::vector<PlaneCoding>& codings) {
+  constexpr int kDefaultWindow = 8;
+  constexpr double kSideBits = 8;  // of naming the plane
+  const int window = options.window > 0 ? options.window : kDefaultWindow;
+  const int num_planes = shape.all_planes();
+  std::vector<int> normal;  // planes that may be predicted or predict
+  for (int p = 0; p < num_planes; ++p) {
+    if (codings[static_cast<size_t>(p)].kind == PlaneKind::kNormal) normal.push_back(p);
+  }
+  std::vector<std::vector<int32_t>> ordered(static_cast<size_t>(num_planes));
+  for (int p : normal) {
+    const PlaneView plane(shape, samples, p);
+    for (size_t i = 0; i < plane.size(); ++i) ordered[static_cast<size_t>(p)].push_back(OrderedInteger(shape.dtype, plane.data()[i]));
+  }
+  tbb::parallel_for(size_t{0}, normal.size(), [&](size_t at) {
+    const FloatEnvironment environment;
+    const int p = normal[at];
+    const auto& plane = ordered[static_cast<size_t>(p)];
+    std::vector<int> near;
+    for (size_t i = at; i > 0 && near.size() < static_cast<size_t>(window); --i) {
+      const bool same_item = normal[i - 1] / shape.planes == p / shape.planes;
+      if (same_item || options.previous_item) near.push_back(normal[i - 1]);
+    }
+    const int same_channel = p - shape.planes;
+    if (options.previous_item && same_channel >= 0 && !ordered[static_cast<size_t>(same_channel)].empty() &&
+        std::find(near.begin(), near.end(), same_channel) == near.end()) {
+      near.push_back(same_channel);
+    }
+    int best = -1;
+    double best_measure = std::numeric_limits<double>::infinity();
+    for (int other : near) {
+      const auto& candidate = ordered[static_cast<size_t>(other)];
+      const double measure = options.similarity == Similarity::kBits
+                                 ? EstimatePlaneBits(shape, DifferenceOf(shape.dtype, plane, candidate))
+                             : options.similarity == Similarity::kDifference ? DifferenceSum(plane, candidate)
+                                                                             : Dissimilarity(plane, candidate);
+      if (measure < best_measure) {
+        best_measure = measure;
+        best = other;
+      }
+    }
+    if (best < 0) return;
+    const double with = EstimatePlaneBits(shape, DifferenceOf(shape.dtype, plane, ordered[static_cast<size_t>(best)]));
+    if (with + kSideBits < EstimatePlaneBits(shape, plane)) codings[static_cast<size_t>(p)] = {PlaneKind::kDifference, 0, best};
+  });
+}
+
+void EncodePlaneCodings(RangeEncoder& coder, DType dtype, const std::vector<PlaneCoding>& codings) {
+  std::vector<PlaneCoding> copy = codings;
+  CodePlaneCodings(coder, dtype, copy);
+}
+
+std::vector<PlaneCoding> DecodePlaneCodings(RangeDecoder& coder, DType dtype, int num_planes) {
+  std::vector<PlaneCoding> codings(static_cast<size_t>(num_planes));
+  CodePlaneCodings(coder, dtype, codings);
+  return codings;
+}
+
+}  // namespace dcac

@@ -1,0 +1,97 @@
+#include "core/codec/rans.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace dcac {
+
+RansContext MakeRansContext(std::vector<uint32_t> frequency) {
+  RansContext context;
+  context.start.resize(frequency.size());
+  uint32_t start = 0;
+  for (size_t i = 0; i < frequency.size(); ++i) {
+    context.start[i] = start;
+    start += frequency[i];
+  }
+  context.frequency = std::move(frequency);
+  return context;
+}
+
+Bytes RansEncode(const std::vector<RansSymbol>& symbols, const std::vector<uint32_t>& wave_sizes,
+                 const std::vector<RansContext>& contexts, int table_bits, int lanes_log2) {
+  const uint32_t lane_mask = (1u << lanes_log2) - 1;
+  std::vector<uint32_t> states(size_t{1} << lanes_log2, kRansLow);
+  std::vector<uint16_t> words;  // last first
+  size_t wave_end = symbols.size();
+  for (size_t wave = wave_sizes.size(); wave-- > 0;) {
+    const size_t wave_begin = wave_end - wave_sizes[wave];
+    for (size_t i = wave_end; i-- > wave_begin;) {
+      const RansSymbol& symbol = symbols[i];
+      const RansContext& context = contexts[symbol.context];
+      const uint32_t frequency = context.frequency[symbol.token];
+      uint32_t& x = states[(i - wave_begin) & lane_mask];
+      if (x >= (uint64_t{frequency} << (31 - table_bits - symbol.state_bits))) {
+        words.push_back(static_cast<uint16_t>(x));
+        x >>= 16;
+      }
+      const uint32_t y = (x << symbol.state_bits) | symbol.state_raw;
+      x = ((y / frequency) << table_bits) + y % frequency + context.start[symbol.token];
+    }
+    wave_end = wave_begin;
+  }
+  Bytes out;
+  out.reserve(states.size() * 4 + words.size() * 2);
+  for (uint32_t state : states) AppendLittleEndian(state, 4, out);
+  for (size_t i = words.size(); i-- > 0;) AppendLittleEndian(words[i], 2, out);
+  return out;
+}
+
+RansDecoder::RansDecoder(const std::vector<RansContext>& contexts, const std::vector<uint8_t>& state_bits, int table_bits)
+    : table_bits_(table_bits), slots_(contexts.size() << table_bits) {
+  for (size_t c = 0; c < contexts.size(); ++c) {
+    for (size_t token = 0; token < contexts[c].frequency.size(); ++token) {
+      const uint32_t frequency = contexts[c].frequency[token];
+      Slot* slot = slots_.data() + (c << table_bits) + contexts[c].start[token];
+      for (uint32_t offset = 0; offset < frequency; ++offset) {
+        slot[offset] = Slot{static_cast<uint16_t>(frequency), static_cast<uint16_t>(offset), static_cast<uint8_t>(token),
+                            state_bits[token]};
+      }
+    }
+  }
+}
+
+absl::Status RansDecoder::Begin(ByteSpan data, int lanes_log2) {
+  const size_t lanes = size_t{1} << lanes_log2;
+  if (data.size() < 4 * lanes || data.size() % 2 != 0) {
+    return absl::DataLossError(absl::StrCat("entropy-coded data of ", data.size(), " bytes for ", lanes, " lanes"));
+  }
+  data_ = data;
+  lane_mask_ = lanes - 1;
+  states_.resize(lanes);
+  for (uint32_t& state : states_) {
+    state = static_cast<uint32_t>(LoadLittleEndian(data.data() + position_, 4));
+    position_ += 4;
+    if (state < kRansLow || state >> 31) return absl::DataLossError(absl::StrCat("start state ", state, " is out of range"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RansDecoder::Finish() const {
+  if (overrun_) return absl::DataLossError("entropy-coded data is too short");
+  if (position_ != data_.size()) {
+    return absl::DataLossError(absl::StrCat("entropy-coded data has ", data_.size() - position_, " bytes too many"));
+  }
+  for (uint32_t state : states_) {
+    if (state != kRansLow) return absl::DataLossError(absl::StrCat("final state is ", state, ", expected ", kRansLow));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BitReader::Finish() const {
+  if (overrun_) return absl::DataLossError("raw bits are too short");
+  if (position_ != data_.size() || buffer_ != 0) return absl::DataLossError("raw bits have a rest");
+  return absl::OkStatus();
+}
+
+}  // namespace dcac

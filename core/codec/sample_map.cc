@@ -1,0 +1,158 @@
+#include "core/codec/sample_map.h"
+
+namespace dcac {
+namespace {
+
+uint32_t SignBit(DType dtype) {
+  return SampleBytes(dtype) == 1 ? 0x80u : SampleBytes(dtype) == 2 ? 0x8000u : 0x80000000u;
+}
+
+bool IsFloatType(DType dtype) { return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32; }
+
+int32_t SignExtend(uint32_t value, uint32_t sign_bit) {
+  return static_cast<int32_t>((value ^ sign_bit) - sign_bit);
+}
+
+// A binary16 pattern as binary32 pattern of the same value, for normal numbers.
+uint32_t WidenHalf(uint32_t half) { return ((half & 0x8000u) << 16) | (((half & 0x7fffu) << 13) + (112u << 23)); }
+
+}  // namespace
+
+int SampleBits(SampleKind kind) {
+  switch (kind) {
+    case SampleKind::kU8:
+    case SampleKind::kI8:
+      return 8;
+    case SampleKind::kU16:
+    case SampleKind::kI16:
+    case SampleKind::kF16:
+    case SampleKind::kBF16:
+      return 16;
+    case SampleKind::kI32:
+    case SampleKind::kF32:
+      return 32;
+  }
+  return 0;
+}
+
+SampleKind KindOf(DType dtype) {
+  switch (dtype) {
+    case DType::kU8:
+      return SampleKind::kU8;
+    case DType::kI8:
+      return SampleKind::kI8;
+    case DType::kU16:
+      return SampleKind::kU16;
+    case DType::kI16:
+      return SampleKind::kI16;
+    case DType::kF16:
+      return SampleKind::kF16;
+    case DType::kBF16:
+      return SampleKind::kBF16;
+    case DType::kF32:
+      return SampleKind::kF32;
+  }
+  return SampleKind::kU8;
+}
+
+SampleKind DifferenceKindOf(DType dtype) {
+  return SampleBytes(dtype) == 1 ? SampleKind::kI8 : SampleBytes(dtype) == 2 ? SampleKind::kI16 : SampleKind::kI32;
+}
+
+int32_t OrderedInteger(DType dtype, uint32_t sample) {
+  const uint32_t sign = SignBit(dtype);
+  if (IsFloatType(dtype) && (sample & sign)) sample ^= sign - 1;
+  return SignExtend(sample, sign);
+}
+
+uint32_t SampleOfOrderedInteger(DType dtype, int32_t ordered) {
+  const uint32_t sign = SignBit(dtype);
+  uint32_t sample = static_cast<uint32_t>(ordered) & (sign | (sign - 1));
+  if (IsFloatType(dtype) && (sample & sign)) sample ^= sign - 1;
+  return sample;
+}
+
+int SampleMap::EndExponent() const {
+  const int special = kind_ == SampleKind::kF16 ? 143 : 255;  // infinities and NaNs
+  return base_ + kMaxOctaves < special ? base_ + kMaxOctaves : special;
+}
+
+int32_t SampleMap::MaxCode() const {
+  switch (kind_) {
+    case SampleKind::kU8:
+      return 255;
+    case SampleKind::kI8:
+      return 127;
+    case SampleKind::kU16:
+      return 65535;
+    case SampleKind::kI16:
+      return 32767;
+    case SampleKind::kI32:
+      return 0x7fffffff;
+    case SampleKind::kF16:
+    case SampleKind::kBF16:
+    case SampleKind::kF32:
+      return (EndExponent() - base_) << mantissa_bits_;
+  }
+  return 0;
+}
+
+int32_t SampleMap::MinCode() const {
+  switch (kind_) {
+    case SampleKind::kU8:
+    case SampleKind::kU16:
+      return 0;
+    case SampleKind::kI8:
+      return -128;
+    case SampleKind::kI16:
+      return -32768;
+    case SampleKind::kI32:
+      return -0x7fffffff - 1;
+    case SampleKind::kF16:
+    case SampleKind::kBF16:
+    case SampleKind::kF32:
+      return -MaxCode();
+  }
+  return 0;
+}
+
+std::optional<int32_t> SampleMap::ToCode(uint32_t sample) const {
+  switch (kind_) {
+    case SampleKind::kU8:
+    case SampleKind::kU16:
+      return static_cast<int32_t>(sample);
+    case SampleKind::kI8:
+      return SignExtend(sample, 0x80u);
+    case SampleKind::kI16:
+      return SignExtend(sample, 0x8000u);
+    case SampleKind::kI32:
+      return static_cast<int32_t>(sample);
+    case SampleKind::kF16:
+    case SampleKind::kBF16:
+    case SampleKind::kF32:
+      break;
+  }
+  if (sample == 0) return 0;
+  if (kind_ == SampleKind::kF16 && (sample & 0x7c00u) == 0) return std::nullopt;  // -0 and subnormals
+  const uint32_t wide = kind_ == SampleKind::kF16 ? WidenHalf(sample) : kind_ == SampleKind::kBF16 ? sample << 16 : sample;
+  const uint32_t magnitude = (wide & 0x7fffffffu) >> (23 - mantissa_bits_);
+  const int exponent = static_cast<int>(magnitude >> mantissa_bits_);
+  if (exponent < base_ || exponent >= EndExponent()) return std::nullopt;
+  const int32_t code = static_cast<int32_t>(magnitude - (static_cast<uint32_t>(base_) << mantissa_bits_)) + 1;
+  return wide >> 31 ? -code : code;
+}
+
+uint32_t SampleMap::ToSample(int32_t code) const {
+  if (!IsFloat(kind_)) {
+    const int bits = SampleBits(kind_);
+    return static_cast<uint32_t>(code) & (bits == 32 ? 0xffffffffu : (1u << bits) - 1);
+  }
+  if (code == 0) return 0;
+  const uint32_t magnitude =
+      static_cast<uint32_t>(code < 0 ? -code : code) - 1 + (static_cast<uint32_t>(base_) << mantissa_bits_);
+  if (kind_ == SampleKind::kF16) return (magnitude - (112u << 10)) | (code < 0 ? 0x8000u : 0);
+  if (kind_ == SampleKind::kBF16) return magnitude | (code < 0 ? 0x8000u : 0);
+  return magnitude | (code < 0 ? 0x80000000u : 0);
+}
+
+}  // namespace dcac

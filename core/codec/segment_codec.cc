@@ -1,0 +1,298 @@
+#include "core/codec/segment_codec.h"
+
+#include <zstd.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/exact_math.h"
+#include "core/base/status_macros.h"
+#include "core/codec/plane_kinds.h"
+#include "core/codec/set_decoder.h"
+#include "core/codec/set_encoder.h"
+
+namespace dcac {
+namespace {
+
+constexpr uint8_t kWaveLayout = 1;
+constexpr int kMinModelledSamples = 16;  // of a plane; smaller planes are left to zstd
+
+// Where the planes of one set are in their segment, and what the set's coder must know of them.
+struct PlaneSet {
+  SampleKind kind = SampleKind::kU8;
+  SetShape shape;
+  std::vector<int> planes;        // of the segment
+  std::vector<int> same_channel;  // see SetInput
+  std::vector<int> item_begin;
+};
+
+PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, PlaneKind kind) {
+  PlaneSet set;
+  set.kind = kind == PlaneKind::kDifference ? DifferenceKindOf(shape.dtype) : KindOf(shape.dtype);
+  const int scale = ScaleOf(kind);
+  std::vector<int> place(codings.size(), -1);
+  int item_begin = 0, item = -1;
+  for (size_t p = 0; p < codings.size(); ++p) {
+    if (codings[p].kind != kind) continue;
+    const int at = static_cast<int>(set.planes.size());
+    const int plane = static_cast<int>(p);
+    if (plane / shape.planes != item) {
+      item = plane / shape.planes;
+      item_begin = at;
+    }
+    place[p] = at;
+    set.planes.push_back(plane);
+    set.same_channel.push_back(plane >= shape.planes ? place[p - static_cast<size_t>(shape.planes)] : -1);
+    set.item_begin.push_back(item_begin);
+  }
+  set.shape = {static_cast<int>(set.planes.size()), (shape.height + scale - 1) / scale, (shape.width + scale - 1) / scale};
+  return set;
+}
+
+size_t PlaneSamples(const SegmentShape& shape) { return static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width); }
+
+SetInput MakeSetInput(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, PlaneKind kind, const PlaneSet& set,
+                      const std::vector<uint32_t>& samples) {
+  SetInput input;
+  input.kind = set.kind;
+  input.shape = set.shape;
+  input.same_channel = set.same_channel;
+  input.item_begin = set.item_begin;
+  input.samples.reserve(set.shape.samples());
+  const size_t scale = static_cast<size_t>(ScaleOf(kind));
+  const size_t width = static_cast<size_t>(shape.width), height = static_cast<size_t>(shape.height);
+  for (int p : set.planes) {
+    const uint32_t* plane = samples.data() + static_cast<size_t>(p) * PlaneSamples(shape);
+    const uint32_t* source = samples.data() + static_cast<size_t>(codings[static_cast<size_t>(p)].source) * PlaneSamples(shape);
+    for (size_t y = 0; y < height; y += scale) {
+      for (size_t x = 0; x < width; x += scale) {
+        const size_t at = y * width + x;
+        input.samples.push_back(kind != PlaneKind::kDifference
+                                    ? plane[at]
+                                    : SampleMap(set.kind, 1).ToSample(static_cast<int32_t>(
+                                          static_cast<uint32_t>(OrderedInteger(shape.dtype, plane[at])) -
+                                          static_cast<uint32_t>(OrderedInteger(shape.dtype, source[at])))));
+      }
+    }
+  }
+  return input;
+}
+
+SetEncoderOptions SetOptions(const EncodeOptions& options) {
+  SetEncoderOptions result;
+  result.use_terms = options.mode == Mode::kLs && options.max_references.value_or(1) > 0;
+  result.search.window = options.window;
+  result.search.previous_item = options.previous_item;
+  if (options.max_references) result.search.max_references = *options.max_references;
+  return result;
+}
+
+Bytes EncodeModelBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
+  const std::vector<uint32_t> samples = WidenSamples(shape, packed);
+  std::vector<PlaneCoding> codings = ClassifyPlanes(shape, samples);
+  if (options.mode == Mode::kDcac) ChooseDifferences(shape, samples, options, codings);
+  RangeEncoder side;
+  EncodePlaneCodings(side, shape.dtype, codings);
+  Bytes streams;
+  for (PlaneKind kind : kSetKinds) {
+    const PlaneSet set = CollectSet(shape, codings, kind);
+    if (set.planes.empty()) continue;
+    const SetInput input = MakeSetInput(shape, codings, kind, set, samples);
+    const EncodedSet encoded = EncodeSet(input, SetOptions(options));
+    EncodeSetModel(side, set.kind, set.shape, set.same_channel, encoded.model);
+    AppendVarint(encoded.entropy_coded.size(), streams);
+    if (!IsNarrow(set.kind)) AppendVarint(encoded.raw_bits.size(), streams);
+    AppendBytes(encoded.entropy_coded, streams);
+    AppendBytes(encoded.raw_bits, streams);
+  }
+  const Bytes side_bytes = side.Finish();
+  Bytes body;
+  AppendByte(static_cast<uint8_t>(SegmentMethod::kModel), body);
+  AppendByte(kWaveLayout, body);
+  AppendVarint(side_bytes.size(), body);
+  AppendBytes(side_bytes, body);
+  AppendBytes(streams, body);
+  return body;
+}
+
+// Rebuilds the planes of a segment, in ascending order, from what was coded of them.
+class PlaneAssembler {
+ public:
+  PlaneAssembler(const SegmentShape& shape, const std::vector<PlaneCoding>& codings)
+      : shape_(shape), codings_(codings), samples_(codings.size() * PlaneSamples(shape)) {}
+
+  // Puts the coded samples of a set where the planes are; Finish turns them into planes.
+  void PutSet(PlaneKind kind, const PlaneSet& set, const std::vector<uint32_t>& coded) {
+    const size_t scale = static_cast<size_t>(ScaleOf(kind));
+    const size_t coded_width = static_cast<size_t>(set.shape.width);
+    for (size_t i = 0; i < set.planes.size(); ++i) {
+      const uint32_t* from = coded.data() + i * static_cast<size_t>(set.shape.plane_samples());
+      uint32_t* to = Plane(set.planes[i]);
+      for (size_t y = 0; y < static_cast<size_t>(shape_.height); ++y) {
+        for (size_t x = 0; x < static_cast<size_t>(shape_.width); ++x) *to++ = from[(y / scale) * coded_width + x / scale];
+      }
+    }
+  }
+
+  std::vector<uint32_t> Finish() {
+    for (size_t p = 0; p < codings_.size(); ++p) {
+      const PlaneCoding& coding = codings_[p];
+      uint32_t* plane = Plane(static_cast<int>(p));
+      if (coding.kind == PlaneKind::kConstant) {
+        std::fill_n(plane, PlaneSamples(shape_), coding.value);
+      } else if (coding.kind == PlaneKind::kDuplicate) {
+        std::copy_n(Plane(coding.source), PlaneSamples(shape_), plane);
+      } else if (coding.kind == PlaneKind::kDifference) {
+        AddPlane(Plane(coding.source), plane);
+      }
+    }
+    return std::move(samples_);
+  }
+
+ private:
+  uint32_t* Plane(int plane) { return samples_.data() + static_cast<size_t>(plane) * PlaneSamples(shape_); }
+
+  void AddPlane(const uint32_t* source, uint32_t* plane) const {
+    for (size_t i = 0; i < PlaneSamples(shape_); ++i) {
+      const uint32_t sum = static_cast<uint32_t>(OrderedInteger(shape_.dtype, source[i])) + plane[i];
+      plane[i] = SampleOfOrderedInteger(shape_.dtype, static_cast<int32_t>(sum));
+    }
+  }
+
+  const SegmentShape& shape_;
+  const std::vector<PlaneCoding>& codings_;
+  std::vector<uint32_t> samples_;
+};
+
+absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed) {
+  const FloatEnvironment environment;
+  uint8_t layout = 0;
+  uint64_t side_size = 0;
+  ByteSpan side_bytes;
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("layout id", layout));
+  if (layout != kWaveLayout) return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows ", kWaveLayout));
+  DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of the side information", side_size));
+  DCAC_RETURN_IF_ERROR(reader.ReadSpan("side information", side_size, side_bytes));
+  RangeDecoder side(side_bytes);
+  const std::vector<PlaneCoding> codings = DecodePlaneCodings(side, shape.dtype, shape.all_planes());
+  if (side.failed()) return absl::DataLossError("plane kinds are malformed");
+  PlaneAssembler assembler(shape, codings);
+  for (PlaneKind kind : kSetKinds) {
+    const PlaneSet set = CollectSet(shape, codings, kind);
+    if (set.planes.empty()) continue;
+    const SetModel model = DecodeSetModel(side, set.kind, set.shape, set.same_channel);
+    if (side.failed()) return absl::DataLossError(absl::StrCat("model of plane set ", static_cast<int>(kind), " is malformed"));
+    uint64_t entropy_size = 0, raw_size = 0;
+    ByteSpan entropy_coded, raw_bits;
+    DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of entropy-coded data", entropy_size));
+    if (!IsNarrow(set.kind)) DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of raw bits", raw_size));
+    DCAC_RETURN_IF_ERROR(reader.ReadSpan("entropy-coded data", entropy_size, entropy_coded));
+    DCAC_RETURN_IF_ERROR(reader.ReadSpan("raw bits", raw_size, raw_bits));
+    std::vector<uint32_t> coded;
+    DCAC_RETURN_IF_ERROR(DecodeSet(set.kind, set.shape, model, entropy_coded, raw_bits, coded));
+    assembler.PutSet(kind, set, coded);
+  }
+  if (reader.remaining() != 0) return absl::DataLossError(absl::StrCat("model segment has ", reader.remaining(), " bytes too many"));
+  NarrowSamples(shape, assembler.Finish(), packed);
+  return absl::OkStatus();
+}
+
+// Byte i of every `stride` bytes together: equal places of samples are alike.
+void Shuffle(ByteSpan in, size_t stride, std::byte* out) {
+  const size_t n = in.size() / stride;
+  for (size_t b = 0; b < stride; ++b) {
+    for (size_t i = 0; i < n; ++i) out[b * n + i] = in[i * stride + b];
+  }
+}
+
+void Unshuffle(ByteSpan in, size_t stride, std::byte* out) {
+  const size_t n = in.size() / stride;
+  for (size_t b = 0; b < stride; ++b) {
+    for (size_t i = 0; i < n; ++i) out[i * stride + b] = in[b * n + i];
+  }
+}
+
+// Empty if zstd fails or does not get below `limit` bytes.
+Bytes EncodeZstdBody(ByteSpan packed, size_t stride, int level, size_t limit) {
+  Bytes shuffled(packed.size());
+  Shuffle(packed, stride, shuffled.data());
+  Bytes body(2 + ZSTD_compressBound(packed.size()));
+  body[0] = static_cast<std::byte>(SegmentMethod::kZstd);
+  body[1] = static_cast<std::byte>(stride);
+  const std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);
+  if (!context) return {};
+  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level);
+  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_contentSizeFlag, 0);
+  const size_t size = ZSTD_compress2(context.get(), body.data() + 2, body.size() - 2, shuffled.data(), shuffled.size());
+  if (ZSTD_isError(size) || size + 2 >= limit) return {};
+  body.resize(size + 2);
+  return body;
+}
+
+absl::Status DecodeZstdBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed) {
+  uint8_t stride = 0;
+  ByteSpan compressed;
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("shuffle stride", stride));
+  if (stride == 0 || stride > SampleBytes(shape.dtype)) {
+    return absl::DataLossError(absl::StrCat("shuffle stride is ", stride, " for samples of ", SampleBytes(shape.dtype), " bytes"));
+  }
+  if (packed.size() % stride != 0) return absl::DataLossError(absl::StrCat("shuffle stride ", stride, " does not divide ", packed.size()));
+  DCAC_RETURN_IF_ERROR(reader.ReadSpan("zstd frame", reader.remaining(), compressed));
+  Bytes shuffled(packed.size());
+  const size_t size = ZSTD_decompress(shuffled.data(), shuffled.size(), compressed.data(), compressed.size());
+  if (ZSTD_isError(size)) return absl::DataLossError(absl::StrCat("zstd: ", ZSTD_getErrorName(size)));
+  if (size != packed.size()) return absl::DataLossError(absl::StrCat("zstd frame holds ", size, " bytes, expected ", packed.size()));
+  Unshuffle(shuffled, stride, packed.data());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
+  constexpr int kZstdLevel = 9;
+  Bytes best(1 + packed.size());
+  best[0] = static_cast<std::byte>(SegmentMethod::kStored);
+  std::copy(packed.begin(), packed.end(), best.begin() + 1);
+  if (PlaneSamples(shape) >= kMinModelledSamples) {
+    Bytes body = EncodeModelBody(shape, packed, options);
+    if (body.size() < best.size()) best = std::move(body);
+  }
+  for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
+    Bytes body = EncodeZstdBody(packed, stride, kZstdLevel, best.size());
+    if (!body.empty()) best = std::move(body);
+    if (stride == 1) break;
+  }
+  return best;
+}
+
+absl::StatusOr<SegmentMethod> MethodOfBody(ByteSpan body) {
+  uint8_t method = 0;
+  ByteReader reader(body);
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("segment method", method));
+  if (method > static_cast<uint8_t>(SegmentMethod::kModel)) {
+    return absl::UnimplementedError(absl::StrCat("segment method is ", method, ", this build knows 0 .. 2"));
+  }
+  return static_cast<SegmentMethod>(method);
+}
+
+absl::Status DecodeSegmentBody(const SegmentShape& shape, ByteSpan body, std::span<std::byte> packed) {
+  DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(body));
+  ByteReader reader(body.subspan(1));
+  switch (method) {
+    case SegmentMethod::kStored:
+      if (reader.remaining() != packed.size()) {
+        return absl::DataLossError(absl::StrCat("stored segment has ", reader.remaining(), " bytes, expected ", packed.size()));
+      }
+      std::copy(body.begin() + 1, body.end(), packed.begin());
+      return absl::OkStatus();
+    case SegmentMethod::kZstd:
+      return DecodeZstdBody(shape, reader, packed);
+    case SegmentMethod::kModel:
+      return DecodeModelBody(shape, reader, packed);
+  }
+  return absl::InternalError("unreachable segment method");
+}
+
+}  // namespace dcac

@@ -1,0 +1,41 @@
+// A segment's packed samples to its body and back (docs/format.md, "Segments"): the smallest of the plane model, zstd on
+// shuffled bytes, and the samples as they are.
+#ifndef DCAC_CORE_CODEC_SEGMENT_CODEC_H_
+#define DCAC_CORE_CODEC_SEGMENT_CODEC_H_
+
+#include <span>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/base/bytes.h"
+#include "core/format/frame.h"
+#include "dcac/options.h"
+#include "dcac/tensor.h"
+
+namespace dcac {
+
+// What the samples of a segment are: planes of `height` x `width`, those of the first item first.
+struct SegmentShape {
+  DType dtype = DType::kU8;
+  int items = 0;
+  int planes = 0;  // of an item
+  int height = 0;
+  int width = 0;
+
+  int all_planes() const { return items * planes; }
+  size_t plane_bytes() const { return static_cast<size_t>(height) * static_cast<size_t>(width) * SampleBytes(dtype); }
+  size_t bytes() const { return static_cast<size_t>(all_planes()) * plane_bytes(); }
+};
+
+// The body is at most MaxBodyBytes(shape.bytes()) long.  `packed` is shape.bytes() long.
+Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options);
+
+// `packed` is shape.bytes() long.  Errors: DataLoss, Unimplemented (method or layout unknown).  On error the content of
+// `packed` is unspecified.
+absl::Status DecodeSegmentBody(const SegmentShape& shape, ByteSpan body, std::span<std::byte> packed);
+
+absl::StatusOr<SegmentMethod> MethodOfBody(ByteSpan body);
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_CODEC_SEGMENT_CODEC_H_

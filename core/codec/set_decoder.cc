@@ -1,0 +1,174 @@
+#include "core/codec/set_decoder.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/codec/arithmetic.h"
+#include "core/codec/plane_predictor.h"
+#include "core/codec/rans.h"
+#include "core/codec/tokens.h"
+
+namespace dcac {
+namespace {
+
+// What a token means, by its number.
+struct TokenTable {
+  std::vector<uint8_t> state_bits, stream_bits;
+
+  static absl::StatusOr<TokenTable> Create(SampleKind kind, const SetModel& model, const SpecialTokens& specials) {
+    TokenTable table;
+    for (int token = 0; token < model.num_tokens; ++token) {
+      int bits = 0;
+      if (token >= specials.count) {
+        if (!IsValidToken(token - specials.count, model.shift)) {
+          return absl::DataLossError(absl::StrCat("token ", token, " is beyond the largest residual"));
+        }
+        bits = model.shift + ClassRawBits((token - specials.count) / 2);
+      } else if (token == specials.escape) {
+        bits = SampleBits(kind);
+      }
+      if (IsNarrow(kind) && bits > 15 - model.table_bits) {
+        return absl::DataLossError(absl::StrCat("token ", token, " has ", bits, " raw bits"));
+      }
+      table.state_bits.push_back(static_cast<uint8_t>(IsNarrow(kind) ? bits : 0));
+      table.stream_bits.push_back(static_cast<uint8_t>(IsNarrow(kind) ? 0 : bits));
+    }
+    return table;
+  }
+};
+
+template <typename Arithmetic>
+class SetDecoder {
+ public:
+  using Value = typename Arithmetic::Value;
+  using Stored = typename Arithmetic::Stored;
+
+  SetDecoder(SampleKind kind, const SetShape& shape, const SetModel& model, std::vector<uint32_t>& samples)
+      : shape_(shape), model_(model), map_(kind, model.base_exponent), specials_(model),
+        arithmetic_(map_, {model.low_code, model.high_code, model.unit_exponent}), predictor_(arithmetic_, model),
+        samples_before_(SamplesBefore(shape)), samples_(samples) {
+    const int weight = RunningMean::PriorWeight(shape);
+    planes_.reserve(static_cast<size_t>(shape.planes));
+    for (int p = 0; p < shape.planes; ++p) {
+      planes_.emplace_back(shape);
+      means_.emplace_back(model.mean_prior, weight);
+      errors_.emplace_back(model.error_prior, weight);
+    }
+  }
+
+  absl::Status Decode(ByteSpan entropy_coded, ByteSpan raw_bits) {
+    DCAC_ASSIGN_OR_RETURN(tokens_, TokenTable::Create(map_.kind(), model_, specials_));
+    std::vector<RansContext> contexts;
+    for (const auto& table : model_.tables) contexts.push_back(MakeRansContext(NormalizeTable(table, model_.table_bits)));
+    RansDecoder rans(contexts, tokens_.state_bits, model_.table_bits);
+    DCAC_RETURN_IF_ERROR(rans.Begin(entropy_coded, model_.lanes_log2));
+    BitReader raw(raw_bits);
+    samples_.assign(shape_.samples(), 0);
+    const int num_waves = NumWaves(shape_, model_.skew);
+    for (int wave = 0; wave < num_waves; ++wave) {
+      rans.BeginWave();
+      ForEachRunOfWave(shape_, model_.skew, wave, [&](const WaveRun& run) { DecodeRun(run, rans, raw); });
+      if (invalid_) return absl::DataLossError(absl::StrCat("a sample is out of the range of its plane set in wave ", wave));
+    }
+    DCAC_RETURN_IF_ERROR(rans.Finish());
+    return raw.Finish();
+  }
+
+ private:
+  void DecodeRun(const WaveRun& run, RansDecoder& rans, BitReader& raw) {
+    const size_t p = static_cast<size_t>(run.plane);
+    const PlaneModel& plane_model = model_.planes[p];
+    CodedPlane<Arithmetic>& plane = planes_[p];
+    RunningMean &mean_state = means_[p], &error_state = errors_[p];
+    const int before = samples_before_[static_cast<size_t>(run.local_time)];
+    const Value mean = arithmetic_.Dequantize(model_.sends_means ? SentMean(plane_model.mean, mean_shift_) : mean_state.Get(before));
+    const Value running = arithmetic_.Dequantize(error_state.Get(before));
+    for (int y = run.y_begin; y < run.y_end; ++y) {
+      const int x = run.local_time - 2 * y;
+      const int c = ClassOf(y, x);
+      const auto taps = predictor_.Taps(plane.value, y, x, c);
+      const Value spatial = predictor_.Spatial(c, taps, mean);
+      const Value prediction = predictor_.Predict(plane_model, planes_, y, x, c, taps, spatial);
+      Value reference, local;
+      predictor_.ReferenceActivity(run.plane, plane_model, planes_, y, x, reference, local);
+      const Value sigma = predictor_.Sigma(c, predictor_.Taps(plane.error, y, x, c),
+                                           predictor_.Spread(c, taps, spatial), running, reference, local);
+
+      const int32_t code = DecodeSample(run.plane, y, x, prediction, sigma, rans, raw);
+      const Value value = arithmetic_.ValueOf(code);
+      const Value error = Arithmetic::Abs(value - arithmetic_.Clamp(prediction));
+      plane.value.Set(y, x, static_cast<Stored>(value));
+      plane.innovation.Set(y, x, static_cast<Stored>(value - arithmetic_.Clamp(spatial)));
+      plane.error.Set(y, x, static_cast<Stored>(error));
+      mean_state.Add(arithmetic_.Quantize(value));
+      error_state.Add(arithmetic_.Quantize(error));
+    }
+  }
+
+  // Decodes one sample into samples_ and returns its code.
+  int32_t DecodeSample(int plane, int y, int x, Value prediction, Value sigma, RansDecoder& rans, BitReader& raw) {
+    const size_t row = BinOf(model_.position_thresholds, arithmetic_.Position(prediction));
+    const size_t column = BinOf(model_.activity_thresholds, arithmetic_.Activity(prediction, sigma));
+    const size_t cell = row * static_cast<size_t>(model_.activity_bins()) + column;
+    uint32_t state_raw = 0;
+    const int token = rans.Decode(model_.cluster[cell], state_raw).token;
+    const size_t width = static_cast<size_t>(shape_.width);
+    const size_t in_plane = static_cast<size_t>(y) * width + static_cast<size_t>(x);
+    const size_t at = static_cast<size_t>(plane) * static_cast<size_t>(shape_.plane_samples()) + in_plane;
+    if (token >= specials_.count) {
+      const uint64_t bits = state_raw | raw.Get(tokens_.stream_bits[static_cast<size_t>(token)]);
+      const int64_t center = model_.fixed_center[cell] ? model_.center[row] : arithmetic_.NearestCode(prediction);
+      const int64_t code = center + ResidualOfToken(token - specials_.count, bits, model_.shift);
+      if (code < model_.low_code || code > model_.high_code) {
+        invalid_ = true;
+        return 0;
+      }
+      samples_[at] = map_.ToSample(static_cast<int32_t>(code));
+      return static_cast<int32_t>(code);
+    }
+    samples_[at] = SpecialSample(token, plane, in_plane, at, y, x, raw);
+    const std::optional<int32_t> code = map_.ToCode(samples_[at]);
+    // Values outside the range would break the bounds of the arithmetic.
+    if (code && (*code < model_.low_code || *code > model_.high_code)) invalid_ = true;
+    return invalid_ ? 0 : code.value_or(0);
+  }
+
+  uint32_t SpecialSample(int token, int plane, size_t in_plane, size_t at, int y, int x, BitReader& raw) {
+    if (token == specials_.mode) return model_.mode_sample;
+    if (token == specials_.escape) return static_cast<uint32_t>(raw.Get(SampleBits(map_.kind())));
+    if (token == specials_.west && x > 0) return samples_[at - 1];
+    if (token == specials_.north && y > 0) return samples_[at - static_cast<size_t>(shape_.width)];
+    const auto& references = model_.planes[static_cast<size_t>(plane)].references;
+    if (token == specials_.reference && !references.empty()) {
+      return samples_[static_cast<size_t>(references[0]) * static_cast<size_t>(shape_.plane_samples()) + in_plane];
+    }
+    invalid_ = true;
+    return 0;
+  }
+
+  const SetShape& shape_;
+  const SetModel& model_;
+  SampleMap map_;
+  SpecialTokens specials_;
+  Arithmetic arithmetic_;
+  PlanePredictor<Arithmetic> predictor_;
+  std::vector<int> samples_before_;
+  std::vector<uint32_t>& samples_;
+  int mean_shift_ = MeanShift(arithmetic_, model_);
+  TokenTable tokens_;
+  std::vector<CodedPlane<Arithmetic>> planes_;
+  std::vector<RunningMean> means_, errors_;
+  bool invalid_ = false;
+};
+
+}  // namespace
+
+absl::Status DecodeSet(SampleKind kind, const SetShape& shape, const SetModel& model, ByteSpan entropy_coded,
+                       ByteSpan raw_bits, std::vector<uint32_t>& samples) {
+  if (IsNarrow(kind)) return SetDecoder<NarrowArithmetic>(kind, shape, model, samples).Decode(entropy_coded, raw_bits);
+  return SetDecoder<WideArithmetic>(kind, shape, model, samples).Decode(entropy_coded, raw_bits);
+}
+
+}  // namespace dcac

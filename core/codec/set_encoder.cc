@@ -1,0 +1,539 @@
+#include "core/codec/set_encoder.h"
+
+#include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/parallel_for.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <utility>
+
+#include "core/base/exact_math.h"
+#include "core/codec/context_builder.h"
+#include "core/codec/rans.h"
+#include "core/codec/spatial_fit.h"
+#include "core/codec/tokens.h"
+
+namespace dcac {
+namespace {
+
+constexpr size_t kStatisticsSamples = 50000;
+constexpr int kSentMeanSamples = 600;   // planes of so many samples have their mean sent
+constexpr int kSkewedSamples = 400;     // planes of so many samples start kNeighbourLead waves apart
+constexpr double kBaseQuantile = 0.004;  // share of the nonzero floats that may be escapes
+constexpr double kNarrowModeShare = 0.04, kWideModeShare = 0.01;
+constexpr double kRepeatShare = 0.005;
+
+std::vector<uint32_t> SpreadSamples(const std::vector<uint32_t>& samples) {
+  std::vector<uint32_t> spread;
+  const size_t step = SampleStep(samples.size() - 1, kStatisticsSamples);
+  for (size_t i = 0; i < samples.size(); i += step) spread.push_back(samples[i]);
+  return spread;
+}
+
+// The power of two below almost all magnitudes; as biased binary32 exponent.
+int ChooseBase(SampleKind kind, const std::vector<uint32_t>& samples) {
+  const int least = SampleMap::MinBaseExponent(kind);
+  const SampleMap map(kind, least);
+  const int bits = SampleMap::MantissaBits(kind);
+  std::vector<int> exponents;
+  for (uint32_t sample : SpreadSamples(samples)) {
+    const auto code = map.ToCode(sample);
+    if (code && *code != 0) exponents.push_back(least + ((std::abs(*code) - 1) >> bits));
+  }
+  // Exponents beyond 126 octaves above the least have no code above; such tensors keep the least base of what is left.
+  if (exponents.empty()) return kind == SampleKind::kF16 ? least : 64;
+  const size_t at = static_cast<size_t>(static_cast<double>(exponents.size()) * kBaseQuantile);
+  std::nth_element(exponents.begin(), exponents.begin() + static_cast<ptrdiff_t>(at), exponents.end());
+  return exponents[at];
+}
+
+// The most frequent sample if its share is large enough to be worth a token.
+bool FindMode(SampleKind kind, const std::vector<uint32_t>& samples, uint32_t& mode) {
+  std::vector<uint32_t> spread = SpreadSamples(samples);
+  std::sort(spread.begin(), spread.end());
+  size_t best = 0;
+  for (size_t i = 0; i < spread.size();) {
+    size_t end = i;
+    while (end < spread.size() && spread[end] == spread[i]) ++end;
+    if (end - i > best) {
+      best = end - i;
+      mode = spread[i];
+    }
+    i = end;
+  }
+  const double share = IsNarrow(kind) ? kNarrowModeShare : kWideModeShare;
+  return static_cast<double>(best) > share * static_cast<double>(spread.size());
+}
+
+template <typename Arithmetic>
+class SetEncoder {
+ public:
+  using Value = typename Arithmetic::Value;
+  using Stored = typename Arithmetic::Stored;
+
+  SetEncoder(const SetInput& input, const SetEncoderOptions& options, const SetModel& start)
+      : input_(input), options_(options), model_(start), analysis_(input, start) {}
+
+  EncodedSet Encode() {
+    Prepare();
+    FitSpatial(analysis_, model_);
+    PredictSpatially();
+    EncodedSet best = Finish(model_);
+    if (options_.use_terms && input_.shape.planes > 1) {
+      SetModel with_terms = model_;
+      const double gain = SearchTerms(analysis_, options_.search, with_terms);
+      DeriveReferences(with_terms);
+      if (gain > 0) {
+        EncodedSet candidate = Finish(std::move(with_terms));
+        if (Size(candidate) < Size(best)) best = std::move(candidate);
+      }
+    }
+    return best;
+  }
+
+ private:
+  size_t Size(const EncodedSet& set) const {
+    RangeEncoder coder;
+    EncodeSetModel(coder, input_.kind, input_.shape, input_.same_channel, set.model);
+    return coder.Finish().size() + set.entropy_coded.size() + set.raw_bits.size();
+  }
+
+  template <typename Body>
+  void ForEachPlane(Body body) const {
+    const int grain = std::max(1, 16384 / std::max(1, input_.shape.plane_samples()));
+    tbb::parallel_for(tbb::blocked_range<int>(0, input_.shape.planes, static_cast<size_t>(grain)),
+                      [&](const tbb::blocked_range<int>& range) {
+                        const FloatEnvironment environment;
+                        for (int plane = range.begin(); plane < range.end(); ++plane) body(plane);
+                      });
+  }
+
+  template <typename Body>
+  void ForEachSample(int plane, Body body) const {
+    size_t at = static_cast<size_t>(plane) * analysis_.plane_samples();
+    for (int y = 0; y < input_.shape.height; ++y) {
+      for (int x = 0; x < input_.shape.width; ++x) body(y, x, at++);
+    }
+  }
+
+  // Codes, values and means.
+  void Prepare() {
+    const SetShape& shape = input_.shape;
+    analysis_.codes.resize(shape.samples());
+    analysis_.planes.assign(static_cast<size_t>(shape.planes), CodedPlane<Arithmetic>());
+    analysis_.mean.resize(static_cast<size_t>(shape.planes) * analysis_.plane_times());
+    analysis_.SetRange(model_.low_code, model_.high_code);
+    std::vector<int64_t> sums(static_cast<size_t>(shape.planes));
+    const Arithmetic& arithmetic = analysis_.arithmetic;
+    ForEachPlane([&](int plane) {
+      CodedPlane<Arithmetic>& coded = analysis_.planes[static_cast<size_t>(plane)];
+      coded = CodedPlane<Arithmetic>(shape);
+      int64_t sum = 0;
+      ForEachSample(plane, [&](int y, int x, size_t at) {
+        analysis_.codes[at] = analysis_.map.ToCode(input_.samples[at]).value_or(0);
+        const Value value = arithmetic.ValueOf(analysis_.codes[at]);
+        coded.value.Set(y, x, static_cast<Stored>(value));
+        sum += arithmetic.Quantize(value);
+      });
+      sums[static_cast<size_t>(plane)] = sum;
+    });
+    ChooseMeans(sums);
+    ForEachPlane([&](int plane) { SetMeans(plane); });
+  }
+
+  void ChooseMeans(const std::vector<int64_t>& sums) {
+    const SetShape& shape = input_.shape;
+    int64_t total = 0;
+    for (int64_t sum : sums) total += sum;
+    model_.sends_means = shape.plane_samples() >= kSentMeanSamples;
+    model_.mean_prior = model_.sends_means ? 0 : static_cast<int32_t>(total / static_cast<int64_t>(shape.samples()));
+    if (!model_.sends_means) return;
+    const int shift = MeanShift(analysis_.arithmetic, model_);
+    const int64_t half = (int64_t{1} << shift) >> 1;
+    for (size_t plane = 0; plane < sums.size(); ++plane) {
+      model_.planes[plane].mean = static_cast<int32_t>((sums[plane] / shape.plane_samples() + half) >> shift);
+    }
+  }
+
+  void SetMeans(int plane) {
+    const Arithmetic& arithmetic = analysis_.arithmetic;
+    Value* mean = analysis_.mean.data() + static_cast<size_t>(plane) * analysis_.plane_times();
+    if (model_.sends_means) {
+      std::fill_n(mean, analysis_.plane_times(), arithmetic.Dequantize(SentMean(model_.planes[static_cast<size_t>(plane)].mean, MeanShift(arithmetic, model_))));
+      return;
+    }
+    const auto& values = analysis_.planes[static_cast<size_t>(plane)].value;
+    std::vector<int32_t> quanta;
+    RunningMeans(input_.shape, analysis_.samples_before, model_.mean_prior,
+                 [&](int y, int x) { return arithmetic.Quantize(*values.At(y, x)); }, quanta);
+    for (size_t i = 0; i < quanta.size(); ++i) mean[i] = arithmetic.Dequantize(quanta[i]);
+  }
+
+  void PredictSpatially() {
+    const PlanePredictor<Arithmetic> predictor(analysis_.arithmetic, model_);
+    analysis_.spatial.resize(input_.shape.samples());
+    ForEachPlane([&](int plane) {
+      CodedPlane<Arithmetic>& coded = analysis_.planes[static_cast<size_t>(plane)];
+      ForEachSample(plane, [&](int y, int x, size_t at) {
+        const int c = ClassOf(y, x);
+        const Value spatial = predictor.Spatial(c, predictor.Taps(coded.value, y, x, c), analysis_.MeanAt(plane, y, x));
+        analysis_.spatial[at] = spatial;
+        coded.innovation.Set(y, x, static_cast<Stored>(*coded.value.At(y, x) - analysis_.arithmetic.Clamp(spatial)));
+      });
+    });
+  }
+
+  // Everything that follows from the choice of terms.
+  EncodedSet Finish(SetModel model) {
+    Predict(model);
+    FitErrors(model);
+    const Contexts contexts = ChooseContexts(model);
+    return Code(std::move(model), contexts);
+  }
+
+  void Predict(const SetModel& model) {
+    const PlanePredictor<Arithmetic> predictor(analysis_.arithmetic, model);
+    analysis_.prediction.resize(input_.shape.samples());
+    ForEachPlane([&](int plane) {
+      CodedPlane<Arithmetic>& coded = analysis_.planes[static_cast<size_t>(plane)];
+      const PlaneModel& plane_model = model.planes[static_cast<size_t>(plane)];
+      ForEachSample(plane, [&](int y, int x, size_t at) {
+        const int c = ClassOf(y, x);
+        const Value spatial = analysis_.spatial[at];
+        const Value prediction = plane_model.terms.empty()
+                                     ? predictor.Predict(plane_model, analysis_.planes, y, x, c, {}, spatial)
+                                     : predictor.Predict(plane_model, analysis_.planes, y, x, c,
+                                                         predictor.Taps(coded.value, y, x, c), spatial);
+        analysis_.prediction[at] = prediction;
+        const Value error = Arithmetic::Abs(*coded.value.At(y, x) - analysis_.arithmetic.Clamp(prediction));
+        coded.error.Set(y, x, static_cast<Stored>(error));
+      });
+    });
+  }
+
+  void FitErrors(SetModel& model) {
+    const SetShape& shape = input_.shape;
+    const Arithmetic& arithmetic = analysis_.arithmetic;
+    std::vector<int64_t> sums(static_cast<size_t>(shape.planes), 0);
+    ForEachPlane([&](int plane) {
+      const auto& errors = analysis_.planes[static_cast<size_t>(plane)].error;
+      ForEachSample(plane, [&](int y, int x, size_t) { sums[static_cast<size_t>(plane)] += arithmetic.Quantize(*errors.At(y, x)); });
+    });
+    int64_t total = 0;
+    for (int64_t sum : sums) total += sum;
+    model.error_prior = static_cast<int32_t>(total / static_cast<int64_t>(shape.samples()));
+    running_error_.resize(static_cast<size_t>(shape.planes) * analysis_.plane_times());
+    ForEachPlane([&](int plane) {
+      const auto& errors = analysis_.planes[static_cast<size_t>(plane)].error;
+      std::vector<int32_t> quanta;
+      RunningMeans(shape, analysis_.samples_before, model.error_prior,
+                   [&](int y, int x) { return arithmetic.Quantize(*errors.At(y, x)); }, quanta);
+      Value* out = running_error_.data() + static_cast<size_t>(plane) * analysis_.plane_times();
+      for (size_t i = 0; i < quanta.size(); ++i) out[i] = arithmetic.Dequantize(quanta[i]);
+    });
+    PlanePredictor<Arithmetic> predictor(arithmetic, model);
+    const auto terms = [&](int plane, int y, int x) { return SigmaTermsAt(predictor, model, plane, y, x); };
+    FitSigma(analysis_, terms, model);
+    for (size_t c = 0; c < kNumClasses; ++c) predictor.SetSigma(c, model.sigma[c]);
+    analysis_.sigma.resize(shape.samples());
+    ForEachPlane([&](int plane) {
+      ForEachSample(plane, [&](int y, int x, size_t at) {
+        const auto t = terms(plane, y, x);
+        analysis_.sigma[at] = predictor.Sigma(ClassOf(y, x), t.errors, t.spread, t.running, t.reference, t.local);
+      });
+    });
+  }
+
+  SigmaTerms<Arithmetic> SigmaTermsAt(const PlanePredictor<Arithmetic>& predictor, const SetModel& model, int plane, int y,
+                                      int x) const {
+    const CodedPlane<Arithmetic>& coded = analysis_.planes[static_cast<size_t>(plane)];
+    const int c = ClassOf(y, x);
+    SigmaTerms<Arithmetic> t;
+    t.errors = predictor.Taps(coded.error, y, x, c);
+    t.spread = predictor.Spread(c, predictor.Taps(coded.value, y, x, c), analysis_.spatial[analysis_.SampleIndex(plane, y, x)]);
+    t.running = running_error_[static_cast<size_t>(plane) * analysis_.plane_times() + static_cast<size_t>(x + 2 * y)];
+    predictor.ReferenceActivity(plane, model.planes[static_cast<size_t>(plane)], analysis_.planes, y, x, t.reference, t.local);
+    return t;
+  }
+
+  // What a sample's coding needs besides the model.
+  struct Contexts {
+    std::vector<uint16_t> cell;
+    std::vector<int32_t> center;  // the nearest code to the prediction
+  };
+
+  Contexts ChooseContexts(SetModel& model) const {
+    const size_t n = input_.shape.samples();
+    Contexts contexts;
+    contexts.center.resize(n);
+    std::vector<int32_t> position(n), activity(n);
+    ForEachPlane([&](int plane) {
+      ForEachSample(plane, [&](int, int, size_t at) {
+        const Value p = analysis_.prediction[at];
+        position[at] = analysis_.arithmetic.Position(p);
+        activity[at] = analysis_.arithmetic.Activity(p, analysis_.sigma[at]);
+        contexts.center[at] = analysis_.arithmetic.NearestCode(p);
+      });
+    });
+    int rows = kMaxPositionBins, columns = kMaxActivityBins;
+    constexpr size_t kSamplesPerCell = 40;
+    while (static_cast<size_t>(rows) * static_cast<size_t>(columns) > n / kSamplesPerCell + 1 && rows * columns > 4) {
+      --(rows > columns ? rows : columns);
+    }
+    model.position_thresholds = QuantileThresholds(Spread(position), rows);
+    model.activity_thresholds = QuantileThresholds(Spread(activity), columns);
+    contexts.cell.resize(n);
+    ForEachPlane([&](int plane) {
+      ForEachSample(plane, [&](int, int, size_t at) {
+        contexts.cell[at] = static_cast<uint16_t>(BinOf(model.position_thresholds, position[at]) * static_cast<size_t>(model.activity_bins()) +
+                                                  BinOf(model.activity_thresholds, activity[at]));
+      });
+    });
+    ChooseCenters(contexts, model);
+    return contexts;
+  }
+
+  static std::vector<int32_t> Spread(const std::vector<int32_t>& values) {
+    std::vector<int32_t> spread;
+    const size_t step = SampleStep(values.size() - 1, kStatisticsSamples);
+    for (size_t i = 0; i < values.size(); i += step) spread.push_back(values[i]);
+    return spread;
+  }
+
+  // The median code of each position bin: where the prediction says little but the bin, it is the better center.
+  void ChooseCenters(const Contexts& contexts, SetModel& model) const {
+    const size_t n = input_.shape.samples();
+    std::vector<std::vector<int32_t>> codes(static_cast<size_t>(model.position_bins()));
+    const size_t step = SampleStep(n - 1, 2 * kStatisticsSamples);
+    for (size_t i = 0; i < n; i += step) {
+      if (model.has_mode && input_.samples[i] == model.mode_sample) continue;
+      codes[contexts.cell[i] / static_cast<size_t>(model.activity_bins())].push_back(analysis_.codes[i]);
+    }
+    const int drop = CenterDrop(model);
+    model.center.assign(codes.size(), model.low_code);
+    for (size_t row = 0; row < codes.size(); ++row) {
+      if (codes[row].empty()) continue;
+      auto middle = codes[row].begin() + static_cast<ptrdiff_t>(codes[row].size() / 2);
+      std::nth_element(codes[row].begin(), middle, codes[row].end());
+      model.center[row] = static_cast<int32_t>(model.low_code + ((int64_t{*middle} - model.low_code) >> drop << drop));
+    }
+  }
+
+  // Which special token a sample takes; -1: none.
+  int SpecialOf(const SpecialTokens& specials, const SetModel& model, int plane, int y, int x, size_t at) const {
+    const uint32_t sample = input_.samples[at];
+    if (specials.mode >= 0 && sample == model.mode_sample) return specials.mode;
+    if (specials.west >= 0 && x > 0 && sample == input_.samples[at - 1]) return specials.west;
+    if (specials.north >= 0 && y > 0 && sample == input_.samples[at - static_cast<size_t>(input_.shape.width)]) return specials.north;
+    const auto& references = model.planes[static_cast<size_t>(plane)].references;
+    if (specials.reference >= 0 && !references.empty() &&
+        sample == input_.samples[analysis_.SampleIndex(references[0], y, x)]) {
+      return specials.reference;
+    }
+    if (specials.escape >= 0 && !analysis_.map.ToCode(sample)) return specials.escape;
+    return -1;
+  }
+
+  // Switches the special tokens on that occur often enough, and chooses the shift of the residuals.
+  void ChooseTokens(const Contexts& contexts, SetModel& model) const {
+    if (IsNarrow(input_.kind)) return;
+    model.has_west = model.has_north = model.has_reference = model.has_escape = true;
+    const SpecialTokens specials(model);
+    std::vector<size_t> counts(static_cast<size_t>(specials.count) + 1, 0);
+    std::vector<uint32_t> magnitudes;
+    const size_t n = input_.shape.samples();
+    const size_t step = SampleStep(n - 1, kStatisticsSamples);
+    size_t seen = 0;
+    for (int plane = 0; plane < input_.shape.planes; ++plane) {
+      ForEachSample(plane, [&](int y, int x, size_t at) {
+        if (at % step != 0) {
+          return;
+        }
+        ++seen;
+        const int special = SpecialOf(specials, model, plane, y, x, at);
+        if (special >= 0) ++counts[static_cast<size_t>(special)];
+        if (special == specials.mode && special >= 0) return;
+        const int64_t residual = int64_t{analysis_.codes[at]} - contexts.center[at];
+        magnitudes.push_back(static_cast<uint32_t>(std::abs(residual)));
+      });
+    }
+    const double least = kRepeatShare * static_cast<double>(seen);
+    const auto frequent = [&](int token) { return static_cast<double>(counts[static_cast<size_t>(token)]) > least; };
+    const bool west = frequent(specials.west), north = frequent(specials.north), reference = frequent(specials.reference);
+    model.has_west = west;
+    model.has_north = north;
+    model.has_reference = reference;
+    model.has_escape = has_escapes_;
+    if (!magnitudes.empty()) {
+      auto third = magnitudes.begin() + static_cast<ptrdiff_t>(magnitudes.size() / 3);
+      std::nth_element(magnitudes.begin(), third, magnitudes.end());
+      model.shift = *third > 1 ? std::max(0, static_cast<int>(std::bit_width(*third)) - 1 - 2) : 0;
+    }
+  }
+
+  TokenAndRaw ResidualToken(size_t at, int64_t center, const SetModel& model) const {
+    return TokenOfResidual(int64_t{analysis_.codes[at]} - center, model.shift);
+  }
+
+  EncodedSet Code(SetModel model, const Contexts& contexts) {
+    has_escapes_ = HasEscapes();
+    ChooseTokens(contexts, model);
+    const SpecialTokens specials(model);
+    const size_t n = input_.shape.samples();
+    std::vector<int16_t> special(n);
+    ForEachPlane([&](int plane) {
+      ForEachSample(plane, [&](int y, int x, size_t at) {
+        special[at] = static_cast<int16_t>(SpecialOf(specials, model, plane, y, x, at));
+      });
+    });
+    BuildTables(contexts, specials, special, model);
+    return {model, EncodeSamples(contexts, specials, special, model), std::exchange(raw_bits_, {})};
+  }
+
+  bool HasEscapes() const {
+    if (!IsFloat(input_.kind)) return false;
+    return std::any_of(input_.samples.begin(), input_.samples.end(), [&](uint32_t s) { return !analysis_.map.ToCode(s); });
+  }
+
+  void BuildTables(const Contexts& contexts, const SpecialTokens& specials, const std::vector<int16_t>& special, SetModel& model) const {
+    const size_t cells = static_cast<size_t>(model.position_bins() * model.activity_bins());
+    CellCounts moving(cells, kMaxTokens), fixed(cells, kMaxTokens);
+    std::vector<uint64_t> moving_raw(cells, 0), fixed_raw(cells, 0);
+    const size_t columns = static_cast<size_t>(model.activity_bins());
+    for (size_t at = 0; at < input_.shape.samples(); ++at) {
+      const size_t cell = contexts.cell[at];
+      if (special[at] >= 0) {
+        ++moving.At(cell, static_cast<size_t>(special[at]));
+        ++fixed.At(cell, static_cast<size_t>(special[at]));
+        continue;
+      }
+      const TokenAndRaw m = ResidualToken(at, contexts.center[at], model);
+      const TokenAndRaw f = ResidualToken(at, model.center[cell / columns], model);
+      ++moving.At(cell, static_cast<size_t>(specials.count + m.token));
+      ++fixed.At(cell, static_cast<size_t>(specials.count + f.token));
+      moving_raw[cell] += static_cast<uint64_t>(m.raw_bits);
+      fixed_raw[cell] += static_cast<uint64_t>(f.raw_bits);
+    }
+    model.fixed_center.assign(cells, false);
+    for (size_t cell = 0; cell < cells; ++cell) {
+      const double gain = moving.CellBits(cell) + static_cast<double>(moving_raw[cell]) - fixed.CellBits(cell) - static_cast<double>(fixed_raw[cell]);
+      if (gain <= kFixedCenterBits) continue;
+      model.fixed_center[cell] = true;
+      for (size_t token = 0; token < kMaxTokens; ++token) moving.At(cell, token) = fixed.Row(cell)[token];
+    }
+    Clusters clusters = ClusterCells(moving, model.activity_bins());
+    model.cluster = std::move(clusters.cluster);
+    model.tables = std::move(clusters.tables);
+    size_t used = 1;
+    for (const auto& table : model.tables) {
+      for (size_t token = table.size(); token > used; --token) {
+        if (table[token - 1] != 0) used = token;
+      }
+    }
+    model.num_tokens = static_cast<int>(used);
+    for (auto& table : model.tables) table.resize(used);
+    model.lanes_log2 = ChooseLanes(clusters.bits / 8);
+  }
+
+  // A lane costs two to three bytes of start state that carry nothing.
+  static int ChooseLanes(double bytes) {
+    int lanes_log2 = 2;
+    while (lanes_log2 < kMaxLanesLog2 && bytes > 1024.0 * (1 << (lanes_log2 + 1))) ++lanes_log2;
+    return lanes_log2;
+  }
+
+  Bytes EncodeSamples(const Contexts& contexts, const SpecialTokens& specials, const std::vector<int16_t>& special,
+                      const SetModel& model) {
+    std::vector<RansContext> tables;
+    for (const auto& table : model.tables) tables.push_back(MakeRansContext(NormalizeTable(table, model.table_bits)));
+    std::vector<RansSymbol> symbols;
+    symbols.reserve(input_.shape.samples());
+    std::vector<uint32_t> wave_sizes;
+    BitWriter raw;
+    const size_t columns = static_cast<size_t>(model.activity_bins());
+    const bool narrow = IsNarrow(input_.kind);
+    const int num_waves = NumWaves(input_.shape, model.skew);
+    for (int wave = 0; wave < num_waves; ++wave) {
+      const size_t begin = symbols.size();
+      ForEachRunOfWave(input_.shape, model.skew, wave, [&](const WaveRun& run) {
+        for (int y = run.y_begin; y < run.y_end; ++y) {
+          const size_t at = analysis_.SampleIndex(run.plane, y, run.local_time - 2 * y);
+          const size_t cell = contexts.cell[at];
+          RansSymbol symbol;
+          symbol.context = model.cluster[cell];
+          if (special[at] >= 0) {
+            symbol.token = static_cast<uint16_t>(special[at]);
+            if (special[at] == specials.escape) raw.Put(input_.samples[at], SampleBits(input_.kind));
+          } else {
+            const TokenAndRaw t =
+                ResidualToken(at, model.fixed_center[cell] ? model.center[cell / columns] : contexts.center[at], model);
+            symbol.token = static_cast<uint16_t>(specials.count + t.token);
+            if (narrow) {
+              symbol.state_bits = static_cast<uint8_t>(t.raw_bits);
+              symbol.state_raw = static_cast<uint16_t>(t.raw);
+            } else {
+              raw.Put(t.raw, t.raw_bits);
+            }
+          }
+          symbols.push_back(symbol);
+        }
+      });
+      wave_sizes.push_back(static_cast<uint32_t>(symbols.size() - begin));
+    }
+    raw_bits_ = raw.Finish();
+    return RansEncode(symbols, wave_sizes, tables, model.table_bits, model.lanes_log2);
+  }
+
+  static constexpr double kFixedCenterBits = 2;
+
+  const SetInput& input_;
+  const SetEncoderOptions& options_;
+  SetModel model_;
+  SetAnalysis<Arithmetic> analysis_;
+  std::vector<Value> running_error_;  // planes x local times
+  Bytes raw_bits_;
+  bool has_escapes_ = false;
+};
+
+// Range, mode, base and unit: what the arithmetic itself depends on.
+SetModel StartModel(const SetInput& input) {
+  SetModel model;
+  model.planes.resize(static_cast<size_t>(input.shape.planes));
+  model.skew = input.shape.plane_samples() >= kSkewedSamples ? kNeighbourLead : 1;
+  model.table_bits = IsNarrow(input.kind) ? 10 : 11;
+  if (IsFloat(input.kind)) model.base_exponent = ChooseBase(input.kind, input.samples);
+  const SampleMap map(input.kind, model.base_exponent);
+  bool first = true;
+  for (uint32_t sample : input.samples) {
+    const int32_t code = map.ToCode(sample).value_or(0);
+    model.low_code = first ? code : std::min(model.low_code, code);
+    model.high_code = first ? code : std::max(model.high_code, code);
+    first = false;
+  }
+  model.has_mode = FindMode(input.kind, input.samples, model.mode_sample);
+  if (!IsNarrow(input.kind)) {
+    std::vector<uint32_t> magnitudes;  // bit patterns of positive binary32 order like their values
+    for (uint32_t sample : SpreadSamples(input.samples)) {
+      const int32_t code = map.ToCode(sample).value_or(0);
+      if (code != 0) magnitudes.push_back(std::bit_cast<uint32_t>(map.ToValue(code)) & 0x7fffffffu);
+    }
+    if (!magnitudes.empty()) {
+      auto middle = magnitudes.begin() + static_cast<ptrdiff_t>(magnitudes.size() / 2);
+      std::nth_element(magnitudes.begin(), middle, magnitudes.end());
+      model.unit_exponent = std::clamp(static_cast<int>(*middle >> 23) - 127 - 5, -100, 100);  // a 32nd of the median
+    }
+  }
+  return model;
+}
+
+}  // namespace
+
+EncodedSet EncodeSet(const SetInput& input, const SetEncoderOptions& options) {
+  const FloatEnvironment environment;
+  const SetModel start = StartModel(input);
+  if (IsNarrow(input.kind)) return SetEncoder<NarrowArithmetic>(input, options, start).Encode();
+  return SetEncoder<WideArithmetic>(input, options, start).Encode();
+}
+
+}  // namespace dcac

@@ -1,0 +1,479 @@
+#include "core/codec/set_model.h"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+#include "core/codec/range_coder.h"
+
+namespace dcac {
+namespace {
+
+// One description for both directions: Coder is RangeEncoder or RangeDecoder.  On failure of the decoder values are cut to
+// their ranges, so that no later step runs off; the caller sees failed() at the end.
+template <typename Coder>
+class ModelCoder {
+ public:
+  ModelCoder(Coder& coder, SampleKind kind, const SetShape& shape, const std::vector<int>& same_channel, SetModel& model)
+      : coder_(coder), kind_(kind), shape_(shape), same_channel_(same_channel), model_(model) {}
+
+  void Run() {
+    CodeHead();
+    CodeMeans();
+    for (SpatialWeights& weights : model_.spatial) CodeSpatial(weights, &weights - model_.spatial.data());
+    CodeTerms();
+    for (SigmaWeights& weights : model_.sigma) CodeSigma(weights, &weights - model_.sigma.data());
+    CodeThresholds(kMaxPositionBins, model_.position_thresholds);
+    CodeThresholds(kMaxActivityBins, model_.activity_thresholds);
+    CodeCells();
+    CodeTables();
+  }
+
+ private:
+  void Check(bool valid) {
+    if constexpr (!Coder::kEncodes) {
+      if (!valid) coder_.Fail();
+    }
+  }
+
+  void Flag(bool& flag) {
+    AdaptiveBit even;
+    coder_.Bit(even, flag);
+  }
+
+  void Uniform(uint32_t count, int& value) {
+    uint32_t v = static_cast<uint32_t>(value);
+    CodeUniform(coder_, count, v);
+    value = static_cast<int>(v);
+  }
+
+  void Signed(AdaptiveSigned& state, int32_t limit, int32_t& value) {
+    CodeSigned(coder_, state, value);
+    Check(value >= -limit && value <= limit);
+    value = std::clamp(value, -limit, limit);
+  }
+
+  void CodeHead() {
+    const bool narrow = IsNarrow(kind_);
+    int skew = model_.skew - 1;
+    Uniform(kMaxSkew, skew);
+    model_.skew = skew + 1;
+    Uniform(kMaxLanesLog2 + 1, model_.lanes_log2);
+    if (narrow) {
+      model_.table_bits = 10;  // leaves room in the state for the raw bits of a token
+    } else {
+      int bits = model_.table_bits - 10;
+      Uniform(3, bits);
+      model_.table_bits = bits + 10;
+    }
+    if (IsFloat(kind_)) {
+      Uniform(255, model_.base_exponent);
+      Check(model_.base_exponent >= SampleMap::MinBaseExponent(kind_));
+      model_.base_exponent = std::max(model_.base_exponent, SampleMap::MinBaseExponent(kind_));
+    }
+    const SampleMap map(kind_, model_.base_exponent);
+    CodeCode(map.MinCode(), map.MaxCode(), model_.low_code);
+    CodeCode(map.MinCode(), map.MaxCode(), model_.high_code);
+    Check(model_.low_code <= model_.high_code);
+    model_.high_code = std::max(model_.low_code, model_.high_code);
+    Flag(model_.has_mode);
+    if (model_.has_mode) coder_.Direct(SampleBits(kind_), model_.mode_sample);
+    if (!narrow) {
+      Flag(model_.has_west);
+      Flag(model_.has_north);
+      Flag(model_.has_reference);
+      if (IsFloat(kind_)) Flag(model_.has_escape);
+      Uniform(32, model_.shift);
+      int exponent = model_.unit_exponent + 100;
+      Uniform(256, exponent);
+      Check(exponent <= 200);
+      model_.unit_exponent = std::min(exponent, 200) - 100;
+    }
+  }
+
+  // A code as its distance from the least one.
+  void CodeCode(int32_t low, int32_t high, int32_t& code) {
+    const uint32_t span = static_cast<uint32_t>(high) - static_cast<uint32_t>(low);
+    uint32_t distance = static_cast<uint32_t>(code) - static_cast<uint32_t>(low);
+    coder_.Direct(std::bit_width(span), distance);
+    Check(distance <= span);
+    code = static_cast<int32_t>(static_cast<uint32_t>(low) + std::min(distance, span));
+  }
+
+  void CodeMeans() {
+    constexpr int32_t kMeanLimit = 1 << 22;
+    AdaptiveSigned prior;
+    Signed(prior, kMeanLimit, model_.mean_prior);
+    Signed(prior, kMeanLimit, model_.error_prior);
+    Check(model_.error_prior >= 0);
+    model_.error_prior = std::max(model_.error_prior, 0);
+    Flag(model_.sends_means);
+    if (!model_.sends_means) return;
+    // Planes differ little from their neighbours; the sum stays far from overflow.
+    AdaptiveSigned step;
+    int32_t previous = 0;
+    for (PlaneModel& plane : model_.planes) {
+      int32_t difference = plane.mean - previous;
+      Signed(step, 2 * kMeanLimit, difference);
+      plane.mean = std::clamp(previous + difference, -kMeanLimit, kMeanLimit);
+      previous = plane.mean;
+    }
+  }
+
+  void CodeSpatial(SpatialWeights& weights, ptrdiff_t class_index) {
+    for (int i = 0; i < kClassNumTaps[static_cast<size_t>(class_index)]; ++i) {
+      Signed(spatial_tap_, kMaxWeight, weights.tap[static_cast<size_t>(i)]);
+    }
+    Signed(spatial_unit_, kMaxWeight, weights.unit);
+    int32_t mean = weights.mean - 256;  // near 1 as a rule
+    Signed(spatial_unit_, kMaxWeight, mean);
+    weights.mean = std::clamp(mean + 256, -kMaxWeight, kMaxWeight);
+  }
+
+  void CodeSigma(SigmaWeights& weights, ptrdiff_t class_index) {
+    for (int i = 0; i < kClassNumTaps[static_cast<size_t>(class_index)]; ++i) {
+      Signed(sigma_weight_, kMaxWeight, weights.tap[static_cast<size_t>(i)]);
+    }
+    if (kClassNumTaps[static_cast<size_t>(class_index)] > 0) Signed(sigma_weight_, kMaxWeight, weights.spread);
+    Signed(sigma_weight_, kMaxWeight, weights.running);
+    Signed(sigma_weight_, kMaxWeight, weights.unit);
+    if (!any_terms_) return;
+    Signed(sigma_weight_, kMaxWeight, weights.reference);
+    Signed(sigma_weight_, kMaxWeight, weights.local);
+  }
+
+  void CodeTerms() {
+    Flag(any_terms_);
+    if (!any_terms_) return;
+    AdaptiveNumber count_state;
+    for (int p = 0; p < shape_.planes; ++p) {
+      PlaneModel& plane = model_.planes[static_cast<size_t>(p)];
+      uint32_t count = static_cast<uint32_t>(plane.terms.size());
+      CodeNumber(coder_, count_state, count);
+      Check(count <= kMaxTerms);
+      plane.terms.resize(std::min<uint32_t>(count, kMaxTerms));
+      for (size_t i = 0; i < plane.terms.size(); ++i) CodeTerm(p, plane.terms, i);
+      if (coder_.failed()) return;
+    }
+  }
+
+  void CodeTerm(int plane, std::vector<Term>& terms, size_t at) {
+    Term& term = terms[at];
+    uint32_t kind = static_cast<uint32_t>(term.kind);
+    CodeKind(kind);
+    term.kind = static_cast<TermKind>(kind);
+    if (term.refers()) CodeReference(plane, terms, at);
+    if (term.kind == TermKind::kTap) Uniform(kNumTaps, term.index);
+    if (term.kind == TermKind::kNeighbour) Uniform(8, term.index);
+    Signed(term_weight_[kind], kMaxWeight, term.weight);
+  }
+
+  // Truncated unary: innovation, tap, neighbour, spatial, unit.
+  void CodeKind(uint32_t& kind) {
+    static constexpr std::array<uint32_t, kNumTermKinds> kOrder = {1, 3, 4, 2, 0};
+    uint32_t rank = 0;
+    for (; rank + 1 < kNumTermKinds; ++rank) {
+      bool more = kOrder[rank] != kind;
+      coder_.Bit(kind_state_[rank], more);
+      if (!more) break;
+    }
+    kind = kOrder[rank];
+  }
+
+  void CodeReference(int plane, const std::vector<Term>& terms, size_t at) {
+    Term& term = const_cast<Term&>(terms[at]);
+    std::vector<int> known;
+    for (size_t i = 0; i < at; ++i) {
+      if (terms[i].refers() && std::find(known.begin(), known.end(), terms[i].plane) == known.end()) {
+        known.push_back(terms[i].plane);
+      }
+    }
+    const auto found = std::find(known.begin(), known.end(), term.plane);
+    bool is_known = Coder::kEncodes && found != known.end();
+    if (!known.empty()) coder_.Bit(known_state_[term.kind == TermKind::kNeighbour], is_known);
+    if (is_known && !known.empty()) {
+      int index = static_cast<int>(found - known.begin());
+      Uniform(static_cast<uint32_t>(known.size()), index);
+      term.plane = known[static_cast<size_t>(index)];
+      CheckReference(plane, term);
+      return;
+    }
+    Check(plane > 0 && known.size() < kMaxReferences);
+    const int same_channel = same_channel_[static_cast<size_t>(plane)];
+    bool is_same_channel = Coder::kEncodes && term.plane == same_channel;
+    if (same_channel >= 0) coder_.Bit(same_channel_state_, is_same_channel);
+    if (is_same_channel && same_channel >= 0) {
+      term.plane = same_channel;
+    } else {
+      Uniform(static_cast<uint32_t>(std::max(plane, 1)), term.plane);
+    }
+    CheckReference(plane, term);
+  }
+
+  void CheckReference(int plane, const Term& term) {
+    Check(term.plane < plane);
+    if (term.kind == TermKind::kNeighbour) Check(model_.skew * (plane - term.plane) >= kNeighbourLead);
+  }
+
+  void CodeThresholds(int max_bins, std::vector<int32_t>& thresholds) {
+    int count = static_cast<int>(thresholds.size());
+    Uniform(static_cast<uint32_t>(max_bins), count);
+    thresholds.resize(static_cast<size_t>(count));
+    if (count == 0) return;
+    // A common shift keeps wide ranges cheap; the encoder has rounded the thresholds to it.
+    int shift = 0;
+    if constexpr (Coder::kEncodes) {
+      uint32_t all = 0;
+      for (int32_t t : thresholds) all |= static_cast<uint32_t>(t);
+      shift = all == 0 ? 0 : std::countr_zero(all);
+    }
+    Uniform(32, shift);
+    AdaptiveSigned first;
+    AdaptiveNumber step;
+    int64_t previous = 0;
+    for (size_t i = 0; i < thresholds.size(); ++i) {
+      int64_t value = int64_t{thresholds[i]} >> shift;
+      if (i == 0) {
+        int32_t v = static_cast<int32_t>(value);
+        CodeSigned(coder_, first, v);
+        value = v;
+      } else {
+        uint32_t v = static_cast<uint32_t>(value - previous);
+        CodeNumber(coder_, step, v);
+        value = previous + v;
+      }
+      const int64_t low = INT32_MIN >> shift, high = INT32_MAX >> shift;
+      Check(value >= low && value <= high);
+      previous = std::clamp(value, low, high);
+      thresholds[i] = static_cast<int32_t>(previous * (int64_t{1} << shift));
+    }
+  }
+
+  void CodeCells() {
+    const int rows = model_.position_bins(), columns = model_.activity_bins();
+    const size_t num_cells = static_cast<size_t>(rows) * static_cast<size_t>(columns);
+    model_.cluster.resize(num_cells);
+    model_.fixed_center.resize(num_cells);
+    model_.center.resize(static_cast<size_t>(rows));
+    int num_clusters = static_cast<int>(model_.tables.size()) - 1;
+    Uniform(kMaxClusters, num_clusters);
+    ++num_clusters;
+    model_.tables.resize(static_cast<size_t>(num_clusters));
+    AdaptiveBit same_left, same_up;
+    for (int row = 0; row < rows; ++row) {
+      for (int column = 0; column < columns; ++column) {
+        CodeCell(static_cast<size_t>(row * columns + column), row, column, columns, num_clusters, same_left, same_up);
+      }
+    }
+    std::array<AdaptiveBit, 4> fixed_state;
+    for (int row = 0; row < rows; ++row) {
+      for (int column = 0; column < columns; ++column) {
+        const size_t cell = static_cast<size_t>(row * columns + column);
+        const size_t left = column > 0 && model_.fixed_center[cell - 1] ? 1 : 0;
+        const size_t up = row > 0 && model_.fixed_center[cell - static_cast<size_t>(columns)] ? 2 : 0;
+        bool fixed = model_.fixed_center[cell];
+        coder_.Bit(fixed_state[left + up], fixed);
+        model_.fixed_center[cell] = fixed;
+      }
+    }
+    CodeCenters(rows, columns);
+  }
+
+  void CodeCell(size_t cell, int row, int column, int columns, int num_clusters, AdaptiveBit& same_left,
+                AdaptiveBit& same_up) {
+    uint8_t& cluster = model_.cluster[cell];
+    if (num_clusters == 1) {
+      cluster = 0;
+      return;
+    }
+    if (column > 0) {
+      const uint8_t left = model_.cluster[cell - 1];
+      bool same = cluster == left;
+      coder_.Bit(same_left, same);
+      if (same) {
+        cluster = left;
+        return;
+      }
+    }
+    if (row > 0) {
+      const uint8_t up = model_.cluster[cell - static_cast<size_t>(columns)];
+      bool same = cluster == up;
+      coder_.Bit(same_up, same);
+      if (same) {
+        cluster = up;
+        return;
+      }
+    }
+    int value = cluster;
+    Uniform(static_cast<uint32_t>(num_clusters), value);
+    cluster = static_cast<uint8_t>(value);
+  }
+
+  // Centers of the position bins that a fixed cell needs, in steps that give the range of codes about 12 bits.
+  void CodeCenters(int rows, int columns) {
+    const int64_t span = int64_t{model_.high_code} - model_.low_code;
+    const int drop = CenterDrop(model_);
+    AdaptiveSigned state;
+    int64_t previous = 0;
+    for (int row = 0; row < rows; ++row) {
+      bool needed = false;
+      for (int column = 0; column < columns; ++column) {
+        needed = needed || model_.fixed_center[static_cast<size_t>(row * columns + column)];
+      }
+      int32_t& center = model_.center[static_cast<size_t>(row)];
+      if (!needed) {
+        center = model_.low_code;
+        continue;
+      }
+      const int64_t steps = (int64_t{center} - model_.low_code) >> drop;
+      int32_t difference = static_cast<int32_t>(steps - previous);
+      CodeSigned(coder_, state, difference);
+      previous = std::clamp<int64_t>(previous + difference, 0, span >> drop);
+      center = static_cast<int32_t>(model_.low_code + (previous << drop));
+    }
+  }
+
+  void CodeTables() {
+    Uniform(kMaxTokens + 1, model_.num_tokens);
+    Check(model_.num_tokens >= 1);
+    model_.num_tokens = std::max(model_.num_tokens, 1);
+    std::vector<int> above(static_cast<size_t>(model_.num_tokens), 0);
+    for (std::vector<uint32_t>& table : model_.tables) {
+      table.resize(static_cast<size_t>(model_.num_tokens));
+      CodeTable(table, above);
+      if (coder_.failed()) return;
+    }
+  }
+
+  // A weight is coded as the size of its number of bits, predicted from its neighbours of the same sign and from the table
+  // before, then the two bits below the leading one; the others are 0.
+  void CodeTable(std::vector<uint32_t>& table, std::vector<int>& above) {
+    uint64_t sum = 0;
+    uint32_t used = 0;
+    for (size_t token = 0; token < table.size(); ++token) {
+      const int back = token >= 2 ? above[token - 2] : 0;  // already this table's
+      const int last = token >= 1 ? above[token - 1] : 0;
+      const int predicted = first_table_ ? (back + last + 1) / 2 : (back + last + 2 * above[token] + 2) / 4;
+      const size_t context = static_cast<size_t>(std::min(predicted, kMaxWeightBits - 1));
+      uint32_t& weight = table[token];
+      int size = static_cast<int>(std::bit_width(weight));
+      CodeWeightSize(context, back == 0 && last == 0, size);
+      uint32_t below = size >= 2 ? (weight >> std::max(0, size - 3)) & (size == 2 ? 1u : 3u) : 0;
+      if (size == 2) {
+        coder_.Direct(1, below);
+        weight = 2 + below;
+      } else if (size >= 3) {
+        coder_.Direct(2, below);
+        weight = (4 + below) << (size - 3);
+      } else {
+        weight = static_cast<uint32_t>(size);
+      }
+      above[token] = size;
+      sum += weight;
+      used += weight != 0;
+    }
+    first_table_ = false;
+    Check(sum > 0 && used <= (1u << model_.table_bits));
+  }
+
+  static constexpr int kMaxWeightBits = 13;
+
+  // Unary from the predicted size: a bit for "is it", then upwards or downwards.
+  void CodeWeightSize(size_t context, bool quiet, int& size) {
+    const int predicted = static_cast<int>(context);
+    auto& state = size_state_[context][quiet];
+    bool hit = size == predicted;
+    coder_.Bit(state[0], hit);
+    if (hit) {
+      size = predicted;
+      return;
+    }
+    bool up = size > predicted;
+    if (predicted > 0) {
+      coder_.Bit(state[1], up);
+    } else {
+      up = true;
+    }
+    int reached = predicted;
+    const int end = up ? kMaxWeightBits : 0;
+    for (int step = 0;; ++step) {
+      reached += up ? 1 : -1;
+      if (reached == end) break;
+      bool stop = size == reached;
+      coder_.Bit(state[static_cast<size_t>((up ? 2 : 8) + std::min(step, 5))], stop);
+      if (stop) break;
+    }
+    size = reached;
+  }
+
+  Coder& coder_;
+  SampleKind kind_;
+  SetShape shape_;
+  const std::vector<int>& same_channel_;
+  SetModel& model_;
+
+  bool any_terms_ = HasTerms(model_);
+  AdaptiveSigned spatial_tap_, spatial_unit_, sigma_weight_;
+  std::array<AdaptiveSigned, kNumTermKinds> term_weight_;
+  std::array<AdaptiveBit, kNumTermKinds> kind_state_;
+  std::array<AdaptiveBit, 2> known_state_;
+  AdaptiveBit same_channel_state_;
+  bool first_table_ = true;
+  std::array<std::array<std::array<AdaptiveBit, 14>, 2>, kMaxWeightBits + 1> size_state_;
+
+  static bool HasTerms(const SetModel& model) {
+    return std::any_of(model.planes.begin(), model.planes.end(), [](const PlaneModel& p) { return !p.terms.empty(); });
+  }
+};
+
+}  // namespace
+
+void DeriveReferences(SetModel& model) {
+  for (PlaneModel& plane : model.planes) {
+    plane.references.clear();
+    for (const Term& term : plane.terms) {
+      if (term.refers() && std::find(plane.references.begin(), plane.references.end(), term.plane) == plane.references.end()) {
+        plane.references.push_back(term.plane);
+      }
+    }
+  }
+}
+
+void EncodeSetModel(RangeEncoder& coder, SampleKind kind, const SetShape& shape, const std::vector<int>& same_channel,
+                    const SetModel& model) {
+  SetModel copy = model;  // the shared description takes a mutable model; the encoder's side leaves it as it is
+  ModelCoder<RangeEncoder>(coder, kind, shape, same_channel, copy).Run();
+}
+
+SetModel DecodeSetModel(RangeDecoder& coder, SampleKind kind, const SetShape& shape,
+                        const std::vector<int>& same_channel) {
+  SetModel model;
+  model.planes.resize(static_cast<size_t>(shape.planes));
+  ModelCoder<RangeDecoder>(coder, kind, shape, same_channel, model).Run();
+  DeriveReferences(model);
+  return model;
+}
+
+std::vector<uint32_t> NormalizeTable(const std::vector<uint32_t>& weights, int table_bits) {
+  const uint64_t total = std::accumulate(weights.begin(), weights.end(), uint64_t{0});
+  const uint32_t target = 1u << table_bits;
+  std::vector<uint32_t> frequencies(weights.size(), 0);
+  uint32_t sum = 0;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] == 0) continue;
+    frequencies[i] = std::max<uint32_t>(1, static_cast<uint32_t>((uint64_t{weights[i]} << table_bits) / total));
+    sum += frequencies[i];
+  }
+  auto largest = std::max_element(frequencies.begin(), frequencies.end());
+  if (sum <= target) {
+    *largest += target - sum;
+    return frequencies;
+  }
+  for (; sum > target; --sum) {
+    --*largest;
+    largest = std::max_element(frequencies.begin(), frequencies.end());
+  }
+  return frequencies;
+}
+
+}  // namespace dcac

@@ -1,0 +1,357 @@
+#include "core/codec/term_search.h"
+
+#include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/parallel_for.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/base/exact_math.h"
+#include "core/codec/least_squares.h"
+#include "core/codec/spatial_fit.h"
+
+namespace dcac {
+namespace {
+
+constexpr size_t kGramSamples = 768;   // of a plane, for the search of candidates
+constexpr size_t kFitSamplesPerPlane = 2048;
+constexpr int kOwnTermSamples = 200;   // smaller planes get no terms of their own taps
+constexpr double kNoiseShare = 0.1;    // floor of the weighted squared error, per sample
+constexpr double kGainTrust = 0.8;     // of the gain in bits that least squares promise
+constexpr double kWeightBits = 6;
+constexpr double kFirstTermBits = 3;
+constexpr double kMinScore = 3;        // least gain of a candidate, in weighted squares
+
+size_t RoundUpToLanes(size_t n) { return (n + kDotLanes - 1) / kDotLanes * kDotLanes; }
+
+// Positions of a plane, evenly spread: at most about `limit` of them.
+std::vector<int> SpreadPositions(int plane_samples, size_t limit) {
+  std::vector<int> positions;
+  const size_t step = SampleStep(static_cast<size_t>(plane_samples) - 1, limit);
+  for (size_t i = 0; i < static_cast<size_t>(plane_samples); i += step) positions.push_back(static_cast<int>(i));
+  return positions;
+}
+
+template <typename Arithmetic>
+class TermSearch {
+ public:
+  using Value = typename Arithmetic::Value;
+
+  TermSearch(const SetAnalysis<Arithmetic>& analysis, const TermSearchOptions& options, SetModel& model)
+      : analysis_(analysis), options_(options), model_(model), predictor_(analysis.arithmetic, model),
+        unit_(static_cast<float>(analysis.arithmetic.Unit())),
+        positions_(SpreadPositions(analysis.shape.plane_samples(), kFitSamplesPerPlane)),
+        gram_positions_(SpreadPositions(analysis.shape.plane_samples(), kGramSamples)),
+        gram_stride_(RoundUpToLanes(gram_positions_.size())) {}
+
+  double Run() {
+    const size_t planes = static_cast<size_t>(analysis_.shape.planes);
+    scale_.resize(planes);
+    normalized_.assign(planes * gram_stride_, 0.0f);
+    power_.resize(planes);
+    gain_.assign(planes, 0.0);
+    ForEachPlane([this](int plane) { Normalize(plane); });
+    ForEachPlane([this](int plane) { Fit(plane, Candidates(plane)); });
+    return std::accumulate(gain_.begin(), gain_.end(), 0.0);
+  }
+
+ private:
+  struct Candidate {
+    int plane;
+    float product;  // with the plane that is predicted
+  };
+
+  template <typename Body>
+  void ForEachPlane(Body body) {
+    tbb::parallel_for(tbb::blocked_range<int>(0, analysis_.shape.planes, 4), [&](const tbb::blocked_range<int>& range) {
+      const FloatEnvironment environment;
+      for (int plane = range.begin(); plane < range.end(); ++plane) body(plane);
+    });
+  }
+
+  float* NormalizedRow(int plane) { return normalized_.data() + static_cast<size_t>(plane) * gram_stride_; }
+
+  // Innovations over their local scale: what counts is their shape where the plane is quiet, too.
+  void Normalize(int plane) {
+    const auto& innovation = analysis_.planes[static_cast<size_t>(plane)].innovation;
+    const int width = analysis_.shape.width;
+    std::vector<float>& scale = scale_[static_cast<size_t>(plane)];
+    const auto local_scale = [&](int position) {
+      const auto* at = innovation.At(position / width, position % width);
+      float sum = 0;
+      for (int dy = -1; dy <= 1; ++dy) {
+        for (int dx = -1; dx <= 1; ++dx) sum += std::abs(static_cast<float>(at[dy * innovation.stride() + dx]));
+      }
+      return 1.0f / (sum * (1.0f / 9.0f) + unit_);
+    };
+    scale.reserve(positions_.size());
+    for (int position : positions_) scale.push_back(local_scale(position));
+    float* row = NormalizedRow(plane);
+    for (size_t i = 0; i < gram_positions_.size(); ++i) {
+      const int position = gram_positions_[i];
+      row[i] = static_cast<float>(*innovation.At(position / width, position % width)) * local_scale(position);
+    }
+    power_[static_cast<size_t>(plane)] = Dot(row, row, gram_stride_);
+  }
+
+  bool MayRefer(int plane, int other) const {
+    return options_.previous_item || other >= analysis_.input.item_begin[static_cast<size_t>(plane)];
+  }
+
+  // Up to max_references earlier planes by orthogonal matching pursuit on the normalized innovations.
+  std::vector<int> Candidates(int plane) {
+    const int same_channel = analysis_.input.same_channel[static_cast<size_t>(plane)];
+    const int begin = options_.window > 0 ? std::max(0, plane - options_.window) : 0;
+    std::vector<Candidate> pool;
+    const auto offer = [&](int other) {
+      if (power_[static_cast<size_t>(other)] <= 1e-6f || !MayRefer(plane, other)) return;
+      pool.push_back({other, Dot(NormalizedRow(plane), NormalizedRow(other), gram_stride_)});
+    };
+    if (same_channel >= 0 && same_channel < begin) offer(same_channel);
+    for (int other = begin; other < plane; ++other) offer(other);
+
+    const double sample_share = static_cast<double>(gram_positions_.size()) / analysis_.shape.plane_samples();
+    const double min_score = kMinScore * std::min(1.0, sample_share);
+    std::vector<int> chosen;
+    std::vector<std::vector<float>> products;  // of every chosen plane with the pool
+    std::vector<double> weights;
+    std::vector<bool> used(pool.size(), false);
+    std::vector<size_t> chosen_at;
+    while (static_cast<int>(chosen.size()) < options_.max_references) {
+      double best = min_score;
+      size_t best_at = pool.size();
+      for (size_t i = 0; i < pool.size(); ++i) {
+        if (used[i]) continue;
+        double rest = pool[i].product;
+        for (size_t k = 0; k < chosen.size(); ++k) rest -= weights[k] * double{products[k][i]};
+        const double score = rest * rest / power_[static_cast<size_t>(pool[i].plane)];
+        if (score > best) {
+          best = score;
+          best_at = i;
+        }
+      }
+      if (best_at == pool.size()) break;
+      used[best_at] = true;
+      chosen.push_back(pool[best_at].plane);
+      chosen_at.push_back(best_at);
+      std::vector<float> row(pool.size());
+      for (size_t i = 0; i < pool.size(); ++i) {
+        row[i] = Dot(NormalizedRow(chosen.back()), NormalizedRow(pool[i].plane), gram_stride_);
+      }
+      products.push_back(std::move(row));
+      weights = SolveChosen(pool, chosen_at, products);
+    }
+    return chosen;
+  }
+
+  static std::vector<double> SolveChosen(const std::vector<Candidate>& pool, const std::vector<size_t>& chosen_at,
+                                         const std::vector<std::vector<float>>& products) {
+    const size_t k = chosen_at.size();
+    std::vector<double> matrix(k * k), rhs(k);
+    for (size_t i = 0; i < k; ++i) {
+      for (size_t j = 0; j < k; ++j) matrix[i * k + j] = products[i][chosen_at[j]];
+      rhs[i] = pool[chosen_at[i]].product;
+    }
+    SolveSymmetric(k, 1e-4, matrix.data(), rhs.data());
+    return rhs;
+  }
+
+  std::vector<Term> Pool(int plane, const std::vector<int>& candidates) const {
+    std::vector<Term> pool{Term{TermKind::kUnit, 0, 0, 0}};
+    for (int candidate : candidates) pool.push_back({TermKind::kInnovation, candidate, 0, 0});
+    if (analysis_.shape.plane_samples() >= kOwnTermSamples) {
+      pool.push_back({TermKind::kSpatial, 0, 0, 0});
+      for (int tap = 0; tap < kNumTaps; ++tap) pool.push_back({TermKind::kTap, 0, tap, 0});
+    }
+    int offered = 0;
+    for (int candidate : candidates) {
+      if (offered == options_.neighbour_references) break;
+      if (model_.skew * (plane - candidate) < kNeighbourLead) continue;
+      ++offered;
+      for (int neighbour = 0; neighbour < static_cast<int>(kNeighbours.size()); ++neighbour) {
+        pool.push_back({TermKind::kNeighbour, candidate, neighbour, 0});
+      }
+    }
+    return pool;
+  }
+
+  // Rows of the pool's features and of the residual, each sample divided by its local scale.
+  struct Rows {
+    size_t stride = 0;
+    std::vector<float> features, residual;
+    std::vector<float> spatial;  // unscaled
+  };
+
+  Rows MakeRows(int plane, const std::vector<Term>& pool) const {
+    Rows rows;
+    rows.stride = RoundUpToLanes(positions_.size());
+    rows.features.assign(pool.size() * rows.stride, 0.0f);
+    rows.residual.assign(rows.stride, 0.0f);
+    rows.spatial.assign(rows.stride, 0.0f);
+    const auto& values = analysis_.planes[static_cast<size_t>(plane)].value;
+    const std::vector<float>& scale = scale_[static_cast<size_t>(plane)];
+    for (size_t i = 0; i < positions_.size(); ++i) {
+      const int y = positions_[i] / analysis_.shape.width, x = positions_[i] % analysis_.shape.width;
+      const int c = ClassOf(y, x);
+      const auto taps = predictor_.Taps(values, y, x, c);
+      const Value spatial = analysis_.spatial[analysis_.SampleIndex(plane, y, x)];
+      rows.spatial[i] = static_cast<float>(spatial);
+      rows.residual[i] = (static_cast<float>(*values.At(y, x)) - static_cast<float>(spatial)) * scale[i];
+      for (size_t k = 0; k < pool.size(); ++k) {
+        rows.features[k * rows.stride + i] =
+            static_cast<float>(predictor_.Feature(pool[k], analysis_.planes, y, x, c, taps, spatial)) * scale[i];
+      }
+    }
+    return rows;
+  }
+
+  // Zeroes the samples that the range hides under the prediction `prediction`; returns how many are left.
+  size_t MaskHidden(int plane, const std::vector<float>& prediction, Rows& rows) const {
+    size_t left = 0;
+    const size_t num_features = rows.features.size() / rows.stride;
+    for (size_t i = 0; i < positions_.size(); ++i) {
+      const int32_t code = analysis_.codes[static_cast<size_t>(plane) * analysis_.plane_samples() + static_cast<size_t>(positions_[i])];
+      if (!analysis_.IsHidden(code, static_cast<Value>(prediction[i]))) {
+        ++left;
+        continue;
+      }
+      rows.residual[i] = 0;
+      for (size_t k = 0; k < num_features; ++k) rows.features[k * rows.stride + i] = 0;
+    }
+    return left;
+  }
+
+  void Fit(int plane, const std::vector<int>& candidates) {
+    const std::vector<Term> pool = Pool(plane, candidates);
+    if (pool.size() == 1) return;
+    const Rows all = MakeRows(plane, pool);
+    std::vector<float> prediction = all.spatial;
+    Selection selection;
+    constexpr int kRounds = 2;
+    for (int round = 0; round < kRounds; ++round) {
+      Rows rows = all;
+      const size_t left = MaskHidden(plane, prediction, rows);
+      selection = Select(plane, pool, rows, left);
+      if (left == positions_.size() || round + 1 == kRounds || selection.terms.empty()) break;
+      prediction = Predict(all, plane, selection);
+    }
+    gain_[static_cast<size_t>(plane)] = selection.gain;
+    model_.planes[static_cast<size_t>(plane)].terms = Quantize(pool, selection);
+  }
+
+  struct Selection {
+    std::vector<size_t> terms;  // indices into the pool
+    std::vector<double> weights;
+    double gain = 0;
+  };
+
+  std::vector<float> Predict(const Rows& rows, int plane, const Selection& selection) const {
+    std::vector<float> prediction = rows.spatial;
+    const std::vector<float>& scale = scale_[static_cast<size_t>(plane)];
+    for (size_t k = 0; k < selection.terms.size(); ++k) {
+      const float* feature = rows.features.data() + selection.terms[k] * rows.stride;
+      const float weight = static_cast<float>(selection.weights[k]);
+      for (size_t i = 0; i < positions_.size(); ++i) prediction[i] += weight * feature[i] / scale[i];
+    }
+    return prediction;
+  }
+
+  // Forward selection: the term that explains most, as long as it pays for its side information.
+  Selection Select(int plane, const std::vector<Term>& pool, const Rows& rows, size_t samples) const {
+    const size_t k = pool.size();
+    std::vector<double> gram(k * k), rhs(k);
+    for (size_t i = 0; i < k; ++i) {
+      const float* row = rows.features.data() + i * rows.stride;
+      rhs[i] = Dot(row, rows.residual.data(), rows.stride);
+      for (size_t j = 0; j <= i; ++j) {
+        gram[i * k + j] = gram[j * k + i] = Dot(row, rows.features.data() + j * rows.stride, rows.stride);
+      }
+    }
+    const double total = Dot(rows.residual.data(), rows.residual.data(), rows.stride);
+    const double noise = kNoiseShare * static_cast<double>(samples) + 1e-9;
+    const double sample_weight = static_cast<double>(analysis_.shape.plane_samples()) / static_cast<double>(positions_.size());
+    const double bits_per_log = 0.5 * kGainTrust * static_cast<double>(samples) * sample_weight;
+    const double reference_bits = Log2(std::max(1, plane) + 1.0);
+
+    Selection selection;
+    double error = total;
+    std::vector<bool> used(k, false);
+    while (selection.terms.size() < static_cast<size_t>(options_.max_terms)) {
+      size_t best_at = k;
+      double best = 0;
+      for (size_t i = 0; i < k; ++i) {
+        if (used[i] || gram[i * k + i] <= 1e-12) continue;
+        double rest = rhs[i];
+        for (size_t s = 0; s < selection.terms.size(); ++s) rest -= selection.weights[s] * gram[selection.terms[s] * k + i];
+        const double score = rest * rest / gram[i * k + i];
+        if (score > best) {
+          best = score;
+          best_at = i;
+        }
+      }
+      if (best_at == k) break;
+      std::vector<size_t> terms = selection.terms;
+      terms.push_back(best_at);
+      const size_t m = terms.size();
+      std::vector<double> matrix(m * m), weights(m);
+      for (size_t r = 0; r < m; ++r) {
+        for (size_t s = 0; s < m; ++s) matrix[r * m + s] = gram[terms[r] * k + terms[s]];
+        weights[r] = rhs[terms[r]];
+      }
+      SolveSymmetric(m, 1e-5, matrix.data(), weights.data());
+      double explained = 0;
+      for (size_t r = 0; r < m; ++r) explained += weights[r] * rhs[terms[r]];
+      const double next = std::max(0.0, total - explained);
+      const double gain = bits_per_log * Log2((error + noise) / (next + noise));
+      const TermKind kind = pool[best_at].kind;
+      const double id_bits = kind == TermKind::kUnit ? 4 : (kind == TermKind::kInnovation ? reference_bits : 4) + kWeightBits;
+      const double cost = id_bits + (selection.terms.empty() ? kFirstTermBits : 0);
+      if (gain < cost) break;
+      used[best_at] = true;
+      selection = {std::move(terms), std::move(weights), selection.gain + gain - cost};
+      error = next;
+    }
+    return selection;
+  }
+
+  // Terms in the order in which they are sent: innovations first, the strongest first.
+  static std::vector<Term> Quantize(const std::vector<Term>& pool, const Selection& selection) {
+    std::vector<Term> terms;
+    for (size_t k = 0; k < selection.terms.size(); ++k) {
+      Term term = pool[selection.terms[k]];
+      term.weight = RoundWeight(selection.weights[k], kTermWeightBits);
+      if (term.weight != 0) terms.push_back(term);
+    }
+    std::stable_sort(terms.begin(), terms.end(), [](const Term& a, const Term& b) {
+      const bool a_first = a.kind == TermKind::kInnovation, b_first = b.kind == TermKind::kInnovation;
+      if (a_first != b_first) return a_first;
+      return a_first && std::abs(a.weight) > std::abs(b.weight);
+    });
+    return terms;
+  }
+
+  const SetAnalysis<Arithmetic>& analysis_;
+  const TermSearchOptions& options_;
+  SetModel& model_;
+  PlanePredictor<Arithmetic> predictor_;
+  float unit_;
+  std::vector<int> positions_, gram_positions_;
+  size_t gram_stride_;
+  std::vector<std::vector<float>> scale_;  // of each plane at positions_
+  std::vector<float> normalized_;
+  std::vector<float> power_;
+  std::vector<double> gain_;
+};
+
+}  // namespace
+
+template <typename Arithmetic>
+double SearchTerms(const SetAnalysis<Arithmetic>& analysis, const TermSearchOptions& options, SetModel& model) {
+  return TermSearch<Arithmetic>(analysis, options, model).Run();
+}
+
+template double SearchTerms(const SetAnalysis<NarrowArithmetic>&, const TermSearchOptions&, SetModel&);
+template double SearchTerms(const SetAnalysis<WideArithmetic>&, const TermSearchOptions&, SetModel&);
+
+}  // namespace dcac

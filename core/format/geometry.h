@@ -1,0 +1,84 @@
+// How a tensor is cut into slabs and segments (docs/format.md, "Geometry").
+#ifndef DCAC_CORE_FORMAT_GEOMETRY_H_
+#define DCAC_CORE_FORMAT_GEOMETRY_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "dcac/options.h"
+#include "dcac/tensor.h"
+
+namespace dcac {
+
+// Rows wider than this are not modelled: such a tensor is read as items of one sample.
+inline constexpr uint64_t kMaxWidth = 1 << 16;
+// Most samples of a segment; bounds what a decoder allocates for one.
+inline constexpr uint64_t kMaxSegmentSamples = uint64_t{1} << 26;
+
+// The four axes of a tensor.
+struct Extents {
+  uint64_t items = 1, planes = 1, height = 1, width = 1;
+  uint64_t sample_bytes = 1;
+
+  uint64_t plane_samples() const { return height * width; }
+  bool empty() const { return items == 0 || planes == 0 || height == 0 || width == 0; }
+};
+
+Extents ExtentsOf(const TensorSpec& spec);
+
+// A box of samples: ranges of items, planes and rows, whole rows.
+struct Box {
+  uint64_t item_begin = 0, item_end = 0;
+  uint64_t plane_begin = 0, plane_end = 0;
+  uint64_t row_begin = 0, row_end = 0;
+
+  uint64_t items() const { return item_end - item_begin; }
+  uint64_t planes() const { return plane_end - plane_begin; }
+  uint64_t rows() const { return row_end - row_begin; }
+};
+
+// The grid of segments: item groups, in them plane groups, in them row bands, in the order in which they are stored.
+class Geometry {
+ public:
+  // Steps are at least 1 and at most the extents; item_step is 1 or plane_step is the number of planes, so that a slab is
+  // contiguous in the tensor.  InvalidArgument otherwise, or where a segment would exceed kMaxSegmentSamples.
+  static absl::StatusOr<Geometry> Create(const Extents& extents, uint64_t item_step, uint64_t plane_step,
+                                         uint64_t row_step);
+
+  // The grid an encoder chooses: segments of about options.segment_bytes, several items in one where they are small.
+  static Geometry Choose(const Extents& extents, const EncodeOptions& options);
+
+  const Extents& extents() const { return extents_; }
+  uint64_t item_step() const { return item_step_; }
+  uint64_t plane_step() const { return plane_step_; }
+  uint64_t row_step() const { return row_step_; }
+
+  uint64_t num_segments() const { return extents_.empty() ? 0 : item_groups_ * plane_groups_ * row_bands_; }
+  Box SegmentBox(uint64_t segment_index) const;
+  uint64_t SegmentBytes(const Box& box) const {
+    return box.items() * box.planes() * box.rows() * extents_.width * extents_.sample_bytes;
+  }
+  uint64_t SegmentBytes(uint64_t segment_index) const { return SegmentBytes(SegmentBox(segment_index)); }
+
+  // A slab is the smallest run of whole segments that is contiguous in the tensor.
+  uint64_t segments_per_slab() const { return band_is_slab() ? 1 : row_bands_; }
+  uint64_t num_slabs() const { return num_segments() / segments_per_slab(); }
+  Box SlabBox(uint64_t slab_index) const;
+  uint64_t max_slab_bytes() const;
+
+ private:
+  bool band_is_slab() const { return item_step_ == 1 && plane_step_ == 1; }
+
+  Extents extents_;
+  uint64_t item_step_ = 1, plane_step_ = 1, row_step_ = 1;
+  uint64_t item_groups_ = 0, plane_groups_ = 0, row_bands_ = 0;
+};
+
+// Copies the samples of `box` between a slab's memory (rows at their place in the tensor, starting at slab's origin) and
+// the packed memory of a segment: planes of item_begin, then of the next item; rows packed.
+void GatherBox(const Extents& extents, const Box& slab, const Box& box, const std::byte* slab_data, std::byte* packed);
+void ScatterBox(const Extents& extents, const Box& slab, const Box& box, const std::byte* packed, std::byte* slab_data);
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_FORMAT_GEOMETRY_H_

@@ -1,0 +1,60 @@
+// dcac core: lossless compression of the feature maps of neural networks.  This umbrella header is all a user needs.
+//
+// A tensor becomes a frame (docs/format.md).  The functions here work on whole tensors in memory; frame_encoder.h and
+// frame_decoder.h stream.  Nothing here prints, exits or throws.  All functions are thread-safe; they run on the calling
+// thread and on the oneTBB arena that it is in (wrap a call in tbb::task_arena::execute to bound the threads).  Results do
+// not depend on the number of threads, the machine or the caller's floating-point environment.
+#ifndef DCAC_CODEC_H_
+#define DCAC_CODEC_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "dcac/frame_decoder.h"
+#include "dcac/frame_encoder.h"
+#include "dcac/frame_info.h"
+#include "dcac/options.h"
+#include "dcac/tensor.h"
+
+namespace dcac {
+
+// Upper bound of the bytes of a frame: raw + raw / 1000 + 64.
+std::uint64_t MaxFrameBytes(std::uint64_t raw_bytes);
+
+// Compresses `data`, the samples of a tensor of `spec`, into one frame.
+// Errors: InvalidArgument (spec or option out of range; `data` is not TensorBytes(spec) long).
+absl::StatusOr<std::vector<std::byte>> Compress(const TensorSpec& spec, std::span<const std::byte> data,
+                                                const EncodeOptions& options = {});
+
+// Restores the tensor of `frame`, bit for bit.
+// Errors: DataLoss (no valid frame, or its checksums do not match), Unimplemented (a later version), ResourceExhausted
+// (a declared size exceeds `limits`).
+absl::StatusOr<Tensor> Decompress(std::span<const std::byte> frame, const DecodeLimits& limits = {});
+
+// A box of a tensor of layout NCHW: ranges of items, planes (channels) and rows.  `end` is exclusive and cut to the
+// extent of the axis.
+struct Slice {
+  static constexpr std::uint64_t kAll = ~std::uint64_t{0};
+  std::uint64_t item_begin = 0, item_end = kAll;
+  std::uint64_t plane_begin = 0, plane_end = kAll;
+  std::uint64_t row_begin = 0, row_end = kAll;
+};
+
+struct SliceResult {
+  Tensor tensor;                       // shape [items, planes, rows, width]
+  std::uint64_t decoded_segments = 0;  // how many segments had to be decoded
+};
+
+// Decodes only the segments of `frame` that `slice` touches.  Errors: as Decompress; InvalidArgument (empty or reversed
+// range, or a range that begins beyond its axis).  The digest of the whole tensor is not checked, that of every touched
+// segment is.
+absl::StatusOr<SliceResult> DecompressSlice(std::span<const std::byte> frame, const Slice& slice,
+                                            const DecodeLimits& limits = {});
+
+}  // namespace dcac
+
+#endif  // DCAC_CODEC_H_

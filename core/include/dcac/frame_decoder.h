@@ -1,0 +1,53 @@
+// Streaming decoder: bytes of one frame in, samples out, memory bounded by the slabs in flight.
+#ifndef DCAC_FRAME_DECODER_H_
+#define DCAC_FRAME_DECODER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "dcac/frame_info.h"
+#include "dcac/options.h"
+#include "dcac/tensor.h"
+
+namespace dcac {
+
+// Decodes one frame that arrives in pieces.  Samples come out in the order of the tensor's bytes, a slab at a time; each was
+// checked against the checksum of its segment, and the whole against the digest before done().  One thread at a time may
+// use an object; segments are decoded on the calling thread's oneTBB arena.  After an error every call returns that error,
+// and what was pulled before is to be thrown away.
+class FrameDecoder {
+ public:
+  explicit FrameDecoder(const DecodeLimits& limits = {});
+  FrameDecoder(FrameDecoder&&) noexcept;
+  FrameDecoder& operator=(FrameDecoder&&) noexcept;
+  ~FrameDecoder();
+
+  // The next bytes of the frame.  Bytes after its end are an error.
+  // Errors: DataLoss, Unimplemented, ResourceExhausted as Decompress.
+  absl::Status Push(std::span<const std::byte> data);
+
+  // Says that no more bytes come.  Errors: DataLoss (the frame is truncated).
+  absl::Status Finish() const;
+
+  // Moves out the samples that have become ready since the last call.
+  std::vector<std::byte> Pull();
+
+  // The tensor's spec; null until the header has arrived.
+  const TensorSpec* spec() const;
+
+  bool done() const;                 // the frame is complete and its digest matched
+  std::uint64_t raw_bytes() const;   // samples produced so far, pulled or not, in bytes
+  std::uint64_t frame_bytes() const; // consumed so far
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dcac
+
+#endif  // DCAC_FRAME_DECODER_H_

@@ -1,0 +1,55 @@
+// Streaming encoder: samples in, bytes of one frame out, memory bounded by the slabs in flight.
+#ifndef DCAC_FRAME_ENCODER_H_
+#define DCAC_FRAME_ENCODER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "dcac/frame_info.h"
+#include "dcac/options.h"
+#include "dcac/tensor.h"
+
+namespace dcac {
+
+// Encodes one tensor that arrives in pieces, in the order of its bytes.  A slab is the contiguous part of the tensor whose
+// segments need each other's input (a few items, or some planes of one item; SlabBytes()).  The encoder holds
+// slabs_in_flight() of them and encodes their segments in parallel on the calling thread's oneTBB arena when they are full.
+// One thread at a time may use an object.  After an error every call returns that error.
+class FrameEncoder {
+ public:
+  // Errors: InvalidArgument (spec or options out of range).
+  static absl::StatusOr<FrameEncoder> Create(const TensorSpec& spec, const EncodeOptions& options = {});
+
+  FrameEncoder(FrameEncoder&&) noexcept;
+  FrameEncoder& operator=(FrameEncoder&&) noexcept;
+  ~FrameEncoder();
+
+  // The next bytes of the tensor.  Encodes when slabs become full, so a call may take long.
+  // Errors: InvalidArgument (more bytes than the spec says).
+  absl::Status Push(std::span<const std::byte> data);
+
+  // Ends the frame.  Errors: InvalidArgument (bytes are missing).
+  absl::Status Finish();
+
+  // Moves out what has become ready since the last call: any number of bytes, the frame's next.
+  std::vector<std::byte> Pull();
+
+  std::uint64_t slab_bytes() const;     // raw bytes of a full slab
+  std::uint64_t raw_bytes() const;      // pushed so far
+  std::uint64_t frame_bytes() const;    // produced so far, pulled or not
+  const Digest& digest() const;         // of the tensor; valid after Finish
+
+ private:
+  struct Impl;
+  explicit FrameEncoder(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dcac
+
+#endif  // DCAC_FRAME_ENCODER_H_

@@ -1,0 +1,65 @@
+// What a caller may choose: how a tensor is encoded, and what a decoder may use.
+#ifndef DCAC_OPTIONS_H_
+#define DCAC_OPTIONS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace dcac {
+
+// How planes predict each other.
+enum class Mode : std::uint8_t {
+  kLs = 0,     // several reference planes by weighted least squares, the prediction as context of the entropy coder
+  kDcac = 1,   // the method of the DC-AC paper: the most similar nearby plane, plain residual
+  kIntra = 2,  // no reference planes
+};
+
+// How mode kDcac measures the similarity of two planes.
+enum class Similarity : std::uint8_t {
+  kBits = 0,         // the estimated code length of the residual (default)
+  kDifference = 1,   // the sum of absolute differences
+  kCorrelation = 2,  // the correlation coefficient
+};
+
+std::string_view ModeName(Mode mode);              // "ls", "dcac", "intra"
+std::optional<Mode> ParseMode(std::string_view name);
+std::string_view SimilarityName(Similarity similarity);  // "bits", "difference", "correlation"
+std::optional<Similarity> ParseSimilarity(std::string_view name);
+
+// Equal options and input give equal bytes, whatever the machine and the number of threads.
+struct EncodeOptions {
+  static constexpr int kMinLevel = 1;
+  static constexpr int kMaxLevel = 9;
+  static constexpr int kDefaultLevel = 5;
+  static constexpr std::uint64_t kDefaultSegmentBytes = 4u << 20;
+  static constexpr std::uint64_t kMinSegmentBytes = 4096;
+  static constexpr std::uint64_t kMaxSegmentBytes = 64u << 20;
+
+  int level = kDefaultLevel;  // 1 (fastest) .. 9 (smallest)
+  Mode mode = Mode::kLs;
+
+  // Raw bytes of a segment that the encoder aims at, kMinSegmentBytes .. kMaxSegmentBytes.
+  std::uint64_t segment_bytes = kDefaultSegmentBytes;
+
+  // Mode kLs: most reference planes of a plane, 0 .. 16; nothing: as the level says.
+  std::optional<int> max_references;
+
+  // Earlier planes that are searched: 0 = all of the segment (kLs), or the 8 nearest (kDcac).
+  int window = 0;
+
+  Similarity similarity = Similarity::kBits;  // mode kDcac only
+
+  // Whether planes of earlier batch items may be reference planes.
+  bool previous_item = true;
+};
+
+// What a decoder may allocate on the word of a header.
+struct DecodeLimits {
+  std::uint64_t max_tensor_bytes = std::uint64_t{1} << 40;  // declared size of the whole tensor
+  std::uint64_t max_slab_bytes = std::uint64_t{256} << 20;  // what a streaming decoder buffers: see FrameDecoder
+};
+
+}  // namespace dcac
+
+#endif  // DCAC_OPTIONS_H_
