@@ -72,8 +72,8 @@ std::string Summary(const Metrics& metrics) {
 }
 
 int Serve(const ServerOptions& options) {
-  if (!TuneAllocator()) Log("the allocator does not take its settings; going on without them");
   const StopSignals stop_signals;
+  const bool tuned = TuneAllocator();
   signal(SIGPIPE, SIG_IGN);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
   if (!server.ok()) {
@@ -82,6 +82,7 @@ int Serve(const ServerOptions& options) {
   }
   Log(absl::StrCat("version ", std::string(Version()), " listening on ", absl::StrJoin((*server)->addresses(), ", "),
                    " with ", (*server)->threads(), " threads"));
+  if (!tuned) Log("the allocator does not take its settings; going on without them");
   const int signal = stop_signals.Wait();
   Log(absl::StrCat("signal ", signal, ", draining"));
   StartWatchdog(options.lame_duck + options.drain + kWatchdogGrace);
