@@ -19,11 +19,13 @@ namespace dcac {
 struct FrameDecoder::Impl {
   explicit Impl(const DecodeLimits& decode_limits) : limits(decode_limits) {}
 
-  absl::Status Consume(ByteSpan data) {
+  // `bounded`: stops after a batch of slabs.
+  absl::Status Consume(ByteSpan data, bool bounded) {
+    backlog = false;
     AppendBytes(data, input);
     consumed += data.size();
     if (!header) DCAC_RETURN_IF_ERROR(TryHeader());
-    if (header && next_segment < header->geometry.num_segments()) DCAC_RETURN_IF_ERROR(TakeSegments());
+    if (header && next_segment < header->geometry.num_segments()) DCAC_RETURN_IF_ERROR(TakeSegments(bounded));
     if (header && next_segment == header->geometry.num_segments() && bodies.empty()) return TryTrailer();
     return absl::OkStatus();
   }
@@ -42,16 +44,19 @@ struct FrameDecoder::Impl {
   ByteSpan Rest() const { return ByteSpan(input).subspan(position); }
 
   // Collects the bodies of segments; decodes them whenever a batch of whole slabs is there.
-  absl::Status TakeSegments() {
+  absl::Status TakeSegments(bool bounded) {
     const Geometry& geometry = header->geometry;
-    while (next_segment + bodies.size() < geometry.num_segments()) {
+    while (!backlog && next_segment + bodies.size() < geometry.num_segments()) {
       const uint64_t segment = next_segment + bodies.size();
       DCAC_ASSIGN_OR_RETURN(const std::optional<SegmentBody> body, ReadSegment(geometry, segment, Rest()));
       if (!body) break;
       stored_bytes.push_back(body->stored_bytes);
       bodies.emplace_back(body->body.begin(), body->body.end());
       position += body->stored_bytes;
-      if (bodies.size() == BatchSegments()) DCAC_RETURN_IF_ERROR(DecodeBatch());
+      if (bodies.size() == BatchSegments()) {
+        DCAC_RETURN_IF_ERROR(DecodeBatch());
+        backlog = bounded && !Rest().empty() && next_segment < geometry.num_segments();
+      }
     }
     input.erase(input.begin(), input.begin() + static_cast<ptrdiff_t>(position));
     position = 0;
@@ -84,6 +89,10 @@ struct FrameDecoder::Impl {
     tbb::parallel_for(size_t{0}, bodies.size(), [&](size_t i) {
       const uint64_t segment = next_segment + i;
       const uint64_t slab = segment / per_slab;
+      if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) {
+        statuses[i] = absl::CancelledError("decoding was cancelled");
+        return;
+      }
       statuses[i] = DecodeSegmentInto(*header, segment, bodies[i], geometry.SlabBox(slab),
                                       output.data() + begin + slab_offset[static_cast<size_t>(slab - first_slab)]);
     });
@@ -123,7 +132,9 @@ struct FrameDecoder::Impl {
   Bytes output;
   uint64_t consumed = 0, produced = 0;
   DigestStream digest_stream;
+  bool backlog = false;  // whole segments may wait in `input`
   bool done = false;
+  const std::atomic<bool>* cancelled = nullptr;
   absl::Status status;
 };
 
@@ -136,8 +147,19 @@ absl::Status FrameDecoder::Push(std::span<const std::byte> data) {
   DCAC_RETURN_IF_ERROR(impl_->status);
   if (data.empty()) return absl::OkStatus();
   if (impl_->done) return impl_->status = absl::DataLossError(absl::StrCat("the frame is followed by ", data.size(), " bytes"));
-  return impl_->status = impl_->Consume(data);
+  return impl_->status = impl_->Consume(data, /*bounded=*/false);
 }
+
+absl::Status FrameDecoder::PushBounded(std::span<const std::byte> data) {
+  if (data.empty() && !impl_->backlog) return impl_->status;
+  DCAC_RETURN_IF_ERROR(impl_->status);
+  if (impl_->done) return Push(data);
+  return impl_->status = impl_->Consume(data, /*bounded=*/true);
+}
+
+bool FrameDecoder::has_backlog() const { return impl_->backlog; }
+
+void FrameDecoder::CancelOn(const std::atomic<bool>* cancelled) { impl_->cancelled = cancelled; }
 
 absl::Status FrameDecoder::Finish() const {
   DCAC_RETURN_IF_ERROR(impl_->status);

@@ -58,7 +58,7 @@ struct FrameEncoder::Impl {
   }
 
   // Encodes the slabs `slabs` of the geometry, which are the front of `data`.
-  void EncodeSlabs(uint64_t first_slab, uint64_t num_slabs, ByteSpan data) {
+  absl::Status EncodeSlabs(uint64_t first_slab, uint64_t num_slabs, ByteSpan data) {
     const Geometry& geometry = header.geometry;
     std::vector<size_t> slab_offset;
     size_t offset = 0;
@@ -69,6 +69,7 @@ struct FrameEncoder::Impl {
     const uint64_t first_segment = first_slab * geometry.segments_per_slab();
     std::vector<Bytes> bodies(static_cast<size_t>(num_slabs * geometry.segments_per_slab()));
     tbb::parallel_for(size_t{0}, bodies.size(), [&](size_t i) {
+      if (IsCancelled()) return;
       const uint64_t segment = first_segment + i;
       const uint64_t slab = segment / geometry.segments_per_slab();
       const Box box = geometry.SegmentBox(segment);
@@ -76,13 +77,17 @@ struct FrameEncoder::Impl {
       GatherBox(geometry.extents(), geometry.SlabBox(slab), box, data.data() + slab_offset[static_cast<size_t>(slab - first_slab)], packed.data());
       bodies[i] = EncodeSegmentBody(ShapeOfBox(header.spec.dtype, geometry, box), packed, options);
     });
+    if (IsCancelled()) return absl::CancelledError("encoding was cancelled");
     for (size_t i = 0; i < bodies.size(); ++i) {
       const size_t before = output.size();
       AppendSegment(first_segment + i, bodies[i], output);
       stored_bytes.push_back(output.size() - before);
       produced += stored_bytes.back();
     }
+    return absl::OkStatus();
   }
+
+  bool IsCancelled() const { return cancelled != nullptr && cancelled->load(std::memory_order_relaxed); }
 
   uint64_t BatchBytes(uint64_t num_slabs) const {
     uint64_t bytes = 0;
@@ -91,18 +96,18 @@ struct FrameEncoder::Impl {
   }
 
   // Takes input until a batch of slabs is full, encodes it, and so on.
-  void Consume(ByteSpan data) {
+  absl::Status Consume(ByteSpan data) {
     while (!data.empty()) {
       const uint64_t slabs = std::min(BatchSlabs(), header.geometry.num_slabs() - next_slab);
       const size_t needed = static_cast<size_t>(BatchBytes(slabs)) - pending.size();
       if (pending.empty() && data.size() >= needed) {  // no copy where the caller has whole slabs
-        EncodeSlabs(next_slab, slabs, data.first(needed));
+        DCAC_RETURN_IF_ERROR(EncodeSlabs(next_slab, slabs, data.first(needed)));
       } else {
         const size_t taken = std::min(needed, data.size());
         AppendBytes(data.first(taken), pending);
         data = data.subspan(taken);
-        if (taken < needed) return;
-        EncodeSlabs(next_slab, slabs, pending);
+        if (taken < needed) return absl::OkStatus();
+        DCAC_RETURN_IF_ERROR(EncodeSlabs(next_slab, slabs, pending));
         pending.clear();
         next_slab += slabs;
         continue;
@@ -110,6 +115,7 @@ struct FrameEncoder::Impl {
       data = data.subspan(needed);
       next_slab += slabs;
     }
+    return absl::OkStatus();
   }
 
   FrameHeader header;
@@ -123,6 +129,7 @@ struct FrameEncoder::Impl {
   DigestStream digest_stream;
   Digest digest{};
   bool finished = false;
+  const std::atomic<bool>* cancelled = nullptr;
   absl::Status status;
 };
 
@@ -137,6 +144,8 @@ absl::StatusOr<FrameEncoder> FrameEncoder::Create(const TensorSpec& spec, const 
   return FrameEncoder(std::make_unique<Impl>(spec, options, bytes));
 }
 
+void FrameEncoder::CancelOn(const std::atomic<bool>* cancelled) { impl_->cancelled = cancelled; }
+
 absl::Status FrameEncoder::Push(std::span<const std::byte> data) {
   DCAC_RETURN_IF_ERROR(impl_->status);
   if (impl_->finished) return impl_->status = absl::InvalidArgumentError("data was pushed after the end of the tensor");
@@ -145,8 +154,7 @@ absl::Status FrameEncoder::Push(std::span<const std::byte> data) {
   }
   impl_->pushed += data.size();
   impl_->digest_stream.Update(data);
-  impl_->Consume(data);
-  return absl::OkStatus();
+  return impl_->status = impl_->Consume(data);
 }
 
 absl::Status FrameEncoder::Finish() {

@@ -2,6 +2,7 @@
 #ifndef DCAC_FRAME_DECODER_H_
 #define DCAC_FRAME_DECODER_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -26,9 +27,18 @@ class FrameDecoder {
   FrameDecoder& operator=(FrameDecoder&&) noexcept;
   ~FrameDecoder();
 
+  // Once `*cancelled` is true, pushing decodes no further segment and returns Cancelled.  The flag must outlive the
+  // decoder.
+  void CancelOn(const std::atomic<bool>* cancelled);
+
   // The next bytes of the frame.  Bytes after its end are an error.
-  // Errors: DataLoss, Unimplemented, ResourceExhausted as Decompress.
+  // Errors: DataLoss, Unimplemented, ResourceExhausted as Decompress, Cancelled (CancelOn).
   absl::Status Push(std::span<const std::byte> data);
+
+  // As Push, but decodes only until samples have become ready and keeps the rest of `data`: a few bytes may hold a run of
+  // equal samples that fills the memory.  While has_backlog(), Pull and call again, with or without more data.
+  absl::Status PushBounded(std::span<const std::byte> data);
+  bool has_backlog() const;
 
   // Says that no more bytes come.  Errors: DataLoss (the frame is truncated).
   absl::Status Finish() const;

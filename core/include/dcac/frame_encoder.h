@@ -2,6 +2,7 @@
 #ifndef DCAC_FRAME_ENCODER_H_
 #define DCAC_FRAME_ENCODER_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -29,8 +30,11 @@ class FrameEncoder {
   FrameEncoder& operator=(FrameEncoder&&) noexcept;
   ~FrameEncoder();
 
+  // Once `*cancelled` is true, Push encodes no further segment and returns Cancelled.  The flag must outlive the encoder.
+  void CancelOn(const std::atomic<bool>* cancelled);
+
   // The next bytes of the tensor.  Encodes when slabs become full, so a call may take long.
-  // Errors: InvalidArgument (more bytes than the spec says).
+  // Errors: InvalidArgument (more bytes than the spec says), Cancelled (CancelOn).
   absl::Status Push(std::span<const std::byte> data);
 
   // Ends the frame.  Errors: InvalidArgument (bytes are missing).
