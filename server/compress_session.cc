@@ -10,7 +10,7 @@
 namespace dcac::server {
 namespace {
 
-// Pushed at a time: cancellation is looked at in between, and other streams get their turn.
+// Pushed at a time; other streams get their turn in between.
 constexpr std::size_t kSliceBytes = 256u << 10;
 
 }  // namespace
@@ -39,6 +39,7 @@ absl::Status CompressSession::Start(const v1::CompressHeader& header) {
         absl::StrCat("slabs of ", encoder.slab_bytes(), " bytes exceed max_slab_bytes ", limits_.max_slab_bytes));
   }
   encoder_ = std::move(encoder);
+  encoder_->CancelOn(cancelled());
   return absl::OkStatus();
 }
 

@@ -1,6 +1,7 @@
 #include "server/decompress_session.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -10,11 +11,8 @@
 namespace dcac::server {
 namespace {
 
-// Pushed at a time.  A few bytes of a frame may hold a huge run of equal samples; after a piece that gave much output
-// the next is smaller, so that one piece gives a few segments at most.
-constexpr std::size_t kMinSliceBytes = 64;
-constexpr std::size_t kMaxSliceBytes = 256u << 10;
-constexpr std::size_t kMuchOutputBytes = 8u << 20;
+// Pushed at a time; other streams get their turn in between.
+constexpr std::size_t kSliceBytes = 256u << 10;
 
 }  // namespace
 
@@ -32,6 +30,7 @@ absl::Status DecompressSession::Start(const v1::DecompressHeader& header) {
     limits.max_tensor_bytes = std::min(limits.max_tensor_bytes, header.max_tensor_bytes());
   }
   decoder_.emplace(limits);
+  decoder_->CancelOn(cancelled());
   return absl::OkStatus();
 }
 
@@ -43,21 +42,17 @@ absl::Status DecompressSession::AcceptEnd() {
 }
 
 absl::Status DecompressSession::Work() {
-  DCAC_RETURN_IF_ERROR(decoder_->Push(input_.Take(slice_bytes_)));
+  // What the decoder has not got to yet comes first: a few bytes may hold a long run of equal samples.
+  DCAC_RETURN_IF_ERROR(
+      decoder_->PushBounded(decoder_->has_backlog() ? std::span<const std::byte>() : input_.Take(kSliceBytes)));
   std::vector<std::byte> samples = decoder_->Pull();
   digest_.Update(samples);
-  AdaptSlice(samples.size());
   output_.Set(std::move(samples));
   return absl::OkStatus();
 }
 
-void DecompressSession::AdaptSlice(std::size_t output_bytes) {
-  slice_bytes_ = output_bytes > kMuchOutputBytes ? std::max(slice_bytes_ / 4, kMinSliceBytes)
-                                                 : std::min(slice_bytes_ * 2, kMaxSliceBytes);
-}
-
 bool DecompressSession::NextReply(v1::DecompressResponse* response) {
-  const bool unacknowledged = input_.empty() && acknowledged_bytes_ < input_.consumed_bytes();
+  const bool unacknowledged = idle() && acknowledged_bytes_ < input_.consumed_bytes();
   if (decoder_ && !spec_sent_ && decoder_->spec() != nullptr) {
     wire::ToProto(*decoder_->spec(), response->mutable_spec());
     spec_sent_ = true;

@@ -2,7 +2,6 @@
 #ifndef DCAC_SERVER_DECOMPRESS_SESSION_H_
 #define DCAC_SERVER_DECOMPRESS_SESSION_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -27,22 +26,18 @@ class DecompressSession final : public Session<v1::DecompressRequest, v1::Decomp
   // Errors: those of FrameDecoder::Push.
   absl::Status Work() override;
   bool NextReply(v1::DecompressResponse* response) override;
-  bool idle() const override { return input_.empty(); }
+  bool idle() const override { return input_.empty() && !(decoder_ && decoder_->has_backlog()); }
   bool done() const override { return trailer_sent_; }
 
  private:
-  static constexpr std::size_t kFirstSliceBytes = 4096;
-
   absl::Status Start(const v1::DecompressHeader& header);
   void FillTrailer(v1::TransferTrailer* trailer) const;
-  void AdaptSlice(std::size_t output_bytes);
 
   const Limits limits_;
   std::optional<FrameDecoder> decoder_;  // since the header
   InputChunk input_;
   OutputChunks output_;
   wire::DigestAccumulator digest_;  // of what is sent, so that the client checks the whole way
-  std::size_t slice_bytes_ = kFirstSliceBytes;
   std::uint64_t acknowledged_bytes_ = 0;
   bool spec_sent_ = false;
   bool ended_ = false;  // the client half-closed after a complete frame

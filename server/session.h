@@ -3,11 +3,13 @@
 #ifndef DCAC_SERVER_SESSION_H_
 #define DCAC_SERVER_SESSION_H_
 
+#include <atomic>
+
 #include "absl/status/status.h"
 
 namespace dcac::server {
 
-// One thread at a time uses a session.  After an error it is to be thrown away.
+// One thread at a time uses a session, but for Cancel.  After an error it is to be thrown away.
 template <typename Request, typename Response>
 class Session {
  public:
@@ -28,6 +30,15 @@ class Session {
 
   virtual bool idle() const = 0;  // everything that was accepted is worked off
   virtual bool done() const = 0;  // the last reply was taken
+
+  // Makes work that is under way end before its next segment, with an error.  From any thread.
+  void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+
+ protected:
+  const std::atomic<bool>* cancelled() const { return &cancelled_; }
+
+ private:
+  std::atomic<bool> cancelled_{false};
 };
 
 }  // namespace dcac::server

@@ -57,13 +57,13 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
     const std::lock_guard lock(mutex_);
     writing_ = false;
     outbox_.pop_front();
-    if (!ok) cancelled_ = true;
+    if (!ok) Cancel();
     Advance();
   }
 
   void OnCancel() override {
     const std::lock_guard lock(mutex_);
-    cancelled_ = true;
+    Cancel();
     Advance();
   }
 
@@ -98,6 +98,11 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
     }
     StartWriteIfAny();
     FinishIfEnded();
+  }
+
+  void Cancel() {
+    cancelled_ = true;
+    session_->Cancel();
   }
 
   void StartReadIfRoom() {
@@ -195,7 +200,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
     }
   }
 
-  const std::unique_ptr<Session<Request, Response>> session_;  // used by the task under way alone
+  const std::unique_ptr<Session<Request, Response>> session_;  // used by the task under way alone, but for Cancel
   const Admission::Ticket ticket_;
   WorkerPool& workers_;
   Metrics& metrics_;
