@@ -38,8 +38,10 @@ class Server:
 
 def run(dcac, verb, *arguments):
     """The JSON object that dcac prints for one file."""
-    output = subprocess.run([dcac, verb, '--json', *arguments], check=True, stdout=subprocess.PIPE).stdout
-    return json.loads(output)
+    result = subprocess.run([dcac, verb, '--json', *arguments], stdout=subprocess.PIPE)
+    if result.returncode != 0:
+        sys.exit(f'quickstart: dcac {verb} ended with status {result.returncode}')
+    return json.loads(result.stdout)
 
 
 def table_row(dcac, file, server, folder):
