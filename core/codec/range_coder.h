@@ -70,7 +70,9 @@ class RangeEncoder {
   // Ends the stream; up to four trailing zero bytes are left out, the decoder supplies them.
   Bytes Finish();
 
-  bool failed() const { return false; }
+  // Whether a value out of its range was to be written: the stream could not be decoded.
+  bool failed() const { return failed_; }
+  void Fail() { failed_ = true; }
 
  private:
   friend class RangeDecoder;
@@ -89,6 +91,7 @@ class RangeEncoder {
   uint64_t pending_ = 0;  // bytes 0xff that a carry may still turn over, after cache_
   uint8_t cache_ = 0;
   bool has_cache_ = false;
+  bool failed_ = false;
   Bytes out_;
 };
 
@@ -189,11 +192,9 @@ template <typename Coder>
 void CodeSigned(Coder& coder, AdaptiveSigned& model, int32_t& value) {
   uint32_t magnitude = value < 0 ? 0u - static_cast<uint32_t>(value) : static_cast<uint32_t>(value);
   CodeNumber(coder, model.magnitude, magnitude);
-  if constexpr (!Coder::kEncodes) {
-    if (magnitude > 0x7fffffffu) {
-      coder.Fail();
-      magnitude = 0;
-    }
+  if (magnitude > 0x7fffffffu) {
+    coder.Fail();
+    magnitude = 0;
   }
   bool negative = value < 0;
   if (magnitude != 0) coder.Bit(model.sign, negative);
@@ -208,11 +209,9 @@ void CodeUniform(Coder& coder, uint32_t count, uint32_t& value) {
     return;
   }
   coder.Direct(std::bit_width(count - 1), value);
-  if constexpr (!Coder::kEncodes) {
-    if (value >= count) {
-      coder.Fail();
-      value = 0;
-    }
+  if (value >= count) {
+    coder.Fail();
+    value = 0;
   }
 }
 

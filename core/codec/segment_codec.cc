@@ -89,6 +89,7 @@ SetEncoderOptions SetOptions(const EncodeOptions& options) {
   return result;
 }
 
+// Empty if a parameter has no code.
 Bytes EncodeModelBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
   const std::vector<uint32_t> samples = WidenSamples(shape, packed);
   std::vector<PlaneCoding> codings = ClassifyPlanes(shape, samples);
@@ -107,8 +108,9 @@ Bytes EncodeModelBody(const SegmentShape& shape, ByteSpan packed, const EncodeOp
     AppendBytes(encoded.entropy_coded, streams);
     AppendBytes(encoded.raw_bits, streams);
   }
-  const Bytes side_bytes = side.Finish();
   Bytes body;
+  if (side.failed()) return body;
+  const Bytes side_bytes = side.Finish();
   AppendByte(static_cast<uint8_t>(SegmentMethod::kModel), body);
   AppendByte(kWaveLayout, body);
   AppendVarint(side_bytes.size(), body);
@@ -257,7 +259,7 @@ Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const Encode
   std::copy(packed.begin(), packed.end(), best.begin() + 1);
   if (PlaneSamples(shape) >= kMinModelledSamples) {
     Bytes body = EncodeModelBody(shape, packed, options);
-    if (body.size() < best.size()) best = std::move(body);
+    if (!body.empty() && body.size() < best.size()) best = std::move(body);
   }
   for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
     Bytes body = EncodeZstdBody(packed, stride, kZstdLevel, best.size());

@@ -9,8 +9,8 @@
 namespace dcac {
 namespace {
 
-// One description for both directions: Coder is RangeEncoder or RangeDecoder.  On failure of the decoder values are cut to
-// their ranges, so that no later step runs off; the caller sees failed() at the end.
+// One description for both directions: Coder is RangeEncoder or RangeDecoder.  A value out of its range makes the coder fail
+// and is cut, so that no later step runs off; the caller sees failed() at the end.
 template <typename Coder>
 class ModelCoder {
  public:
@@ -31,9 +31,7 @@ class ModelCoder {
 
  private:
   void Check(bool valid) {
-    if constexpr (!Coder::kEncodes) {
-      if (!valid) coder_.Fail();
-    }
+    if (!valid) coder_.Fail();
   }
 
   void Flag(bool& flag) {
@@ -125,9 +123,9 @@ class ModelCoder {
       Signed(spatial_tap_, kMaxWeight, weights.tap[static_cast<size_t>(i)]);
     }
     Signed(spatial_unit_, kMaxWeight, weights.unit);
-    int32_t mean = weights.mean - 256;  // near 1 as a rule
+    int32_t mean = weights.mean - kMeanWeightOffset;
     Signed(spatial_unit_, kMaxWeight, mean);
-    weights.mean = std::clamp(mean + 256, -kMaxWeight, kMaxWeight);
+    weights.mean = std::min(mean + kMeanWeightOffset, kMaxWeight);
   }
 
   void CodeSigma(SigmaWeights& weights, ptrdiff_t class_index) {

@@ -37,6 +37,8 @@ inline constexpr std::array<TapOffset, 8> kNeighbours = {
 inline constexpr int kNeighbourLead = 4;
 
 inline constexpr int32_t kMaxWeight = 2047;  // magnitude of any weight
+inline constexpr int32_t kMeanWeightOffset = 256;  // weights of means are coded as their distance from 1
+inline constexpr int32_t kMinMeanWeight = kMeanWeightOffset - kMaxWeight;
 inline constexpr int kMaxTerms = 32;
 inline constexpr int kMaxReferences = 16;
 inline constexpr int kMaxClusters = 64;

@@ -80,7 +80,7 @@ void FitSpatial(const SetAnalysis<Arithmetic>& analysis, SetModel& model) {
       SpatialWeights& weights = model.spatial[static_cast<size_t>(c)];
       for (size_t i = 0; i < num_taps; ++i) weights.tap[i] = RoundWeight(solution[i], kSpatialWeightBits);
       weights.unit = RoundWeight(solution[num_taps], kSpatialWeightBits);
-      weights.mean = RoundWeight(solution[num_taps + 1], kSpatialWeightBits);
+      weights.mean = std::max(RoundWeight(solution[num_taps + 1], kSpatialWeightBits), kMinMeanWeight);
       predictor.SetSpatial(static_cast<size_t>(c), weights);
     }
   }
