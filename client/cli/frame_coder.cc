@@ -34,15 +34,18 @@ class LocalFrameCoder final : public FrameCoder {
     while (true) {
       DCAC_ASSIGN_OR_RETURN(const std::size_t n, frame.Read(chunk));
       if (n == 0) break;
-      DCAC_RETURN_IF_ERROR(decoder.Push(std::span(chunk).first(n)));
+      DCAC_RETURN_IF_ERROR(decoder.PushBounded(std::span(chunk).first(n)));
       if (!spec_known && decoder.spec() != nullptr) {
         DCAC_RETURN_IF_ERROR(spec_sink(*decoder.spec()));
         spec_known = true;
       }
       DCAC_RETURN_IF_ERROR(samples.Write(decoder.Pull()));
+      while (decoder.has_backlog()) {
+        DCAC_RETURN_IF_ERROR(decoder.PushBounded({}));
+        DCAC_RETURN_IF_ERROR(samples.Write(decoder.Pull()));
+      }
     }
-    DCAC_RETURN_IF_ERROR(decoder.Finish());
-    return samples.Write(decoder.Pull());
+    return decoder.Finish();
   }
 };
 
