@@ -109,8 +109,8 @@ absl::StatusOr<std::unique_ptr<Connection>> ConnectGrpc(std::string_view target,
   const std::shared_ptr<grpc::Channel> channel =
       grpc::CreateCustomChannel(std::string(target), grpc::InsecureChannelCredentials(), ChannelArguments(options));
   if (!channel->WaitForConnected(std::chrono::system_clock::now() + options.connect_timeout)) {
-    return absl::UnavailableError(absl::StrCat(std::string(target), ": no healthy server answered within ",
-                                               options.connect_timeout.count(), " ms"));
+    return absl::UnavailableError(
+        absl::StrCat("no healthy server answered within ", options.connect_timeout.count(), " ms"));
   }
   return std::make_unique<GrpcConnection>(channel, options.deadline);
 }
