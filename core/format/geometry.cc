@@ -10,6 +10,8 @@ namespace {
 
 // Raw bytes of a slab that the encoder aims at: several segments, so that they can be coded in parallel.
 constexpr uint64_t kSlabSegments = 8;
+// No slab exceeds what decoders accept by default (DecodeLimits).
+constexpr uint64_t kMaxSlabBytes = uint64_t{256} << 20;
 // Items that share a slab where they are large: the later ones may refer to the earlier ones.
 constexpr uint64_t kItemsPerSlab = 8;
 // Bands lower than this lose more by their borders than parallel work gains.
@@ -92,7 +94,9 @@ Geometry Geometry::Choose(const Extents& extents, const EncodeOptions& options) 
   if (!extents.empty()) {
     const uint64_t target = options.segment_bytes / extents.sample_bytes;  // in samples
     const uint64_t item = extents.planes * extents.plane_samples();
-    const uint64_t slab_target = target * kSlabSegments;
+    const uint64_t slab_target = std::min(target * kSlabSegments, kMaxSlabBytes / extents.sample_bytes);
+    const uint64_t most = std::min(2 * target, kMaxSegmentSamples);
+    const uint64_t least_band = extents.planes * extents.width * std::min(kMinBandRows, extents.height);
     row_step = extents.height;
     if (item <= target) {
       plane_step = extents.planes;
@@ -101,16 +105,16 @@ Geometry Geometry::Choose(const Extents& extents, const EncodeOptions& options) 
       item_step = std::clamp<uint64_t>(together, 1, extents.items);
       row_step = EvenBands(extents.height, target / (item_step * extents.planes * extents.width));
       const uint64_t samples = item_step * plane_step * row_step * extents.width;
-      if (samples > 2 * target) item_step = std::max<uint64_t>(1, item_step * 2 * target / samples);
-    } else if (item <= slab_target) {
+      if (samples > most) item_step = std::max<uint64_t>(1, item_step * most / samples);
+    } else if (item <= slab_target && least_band <= kMaxSegmentSamples) {
       plane_step = extents.planes;
       row_step = EvenBands(extents.height, target / (extents.planes * extents.width));
     } else {
       plane_step = std::clamp<uint64_t>(slab_target / extents.plane_samples(), 1, extents.planes);
       row_step = EvenBands(extents.height, target / (plane_step * extents.width));
       // Very wide rows of many planes: fewer planes, so that the least band is no more than a segment.
-      while (plane_step > 1 && plane_step * row_step * extents.width > 2 * target) plane_step = CeilDiv(plane_step, 2);
-      if (row_step * extents.width > 2 * target) row_step = std::max<uint64_t>(1, target / extents.width);
+      while (plane_step > 1 && plane_step * row_step * extents.width > most) plane_step = CeilDiv(plane_step, 2);
+      if (row_step * extents.width > most) row_step = std::max<uint64_t>(1, target / extents.width);
     }
   }
   return *Create(extents, item_step, plane_step, row_step);

@@ -1,0 +1,229 @@
+#include "core/format/geometry.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+namespace dcac {
+namespace {
+
+// Every sample in one segment; slabs contiguous, and the union of their segments.  For tensors small enough to mark.
+void CheckGrid(const Geometry& geometry) {
+  const Extents& e = geometry.extents();
+  const uint64_t rows = e.items * e.planes * e.height;
+  std::vector<int> owner(rows, -1);
+  uint64_t slab_row = 0;
+  ASSERT_EQ(geometry.num_segments(), geometry.num_slabs() * geometry.segments_per_slab());
+  for (uint64_t slab = 0; slab < geometry.num_slabs(); ++slab) {
+    const Box whole = geometry.SlabBox(slab);
+    ASSERT_LE(geometry.SegmentBytes(whole), geometry.max_slab_bytes());
+    const uint64_t slab_rows = whole.items() * whole.planes() * whole.rows();
+    for (uint64_t i = 0; i < geometry.segments_per_slab(); ++i) {
+      const uint64_t segment = slab * geometry.segments_per_slab() + i;
+      const Box box = geometry.SegmentBox(segment);
+      ASSERT_GT(box.items() * box.planes() * box.rows(), 0u);
+      ASSERT_LE(box.item_end, e.items);
+      ASSERT_LE(box.plane_end, e.planes);
+      ASSERT_LE(box.row_end, e.height);
+      ASSERT_LE(box.items() * box.planes() * box.rows() * e.width, kMaxSegmentSamples);
+      for (uint64_t item = box.item_begin; item < box.item_end; ++item) {
+        for (uint64_t plane = box.plane_begin; plane < box.plane_end; ++plane) {
+          for (uint64_t row = box.row_begin; row < box.row_end; ++row) {
+            const uint64_t at = (item * e.planes + plane) * e.height + row;
+            ASSERT_EQ(owner[at], -1);
+            owner[at] = static_cast<int>(segment);
+            ASSERT_GE(at, slab_row);
+            ASSERT_LT(at, slab_row + slab_rows);
+          }
+        }
+      }
+    }
+    slab_row += slab_rows;
+  }
+  EXPECT_EQ(slab_row, rows);
+  for (int segment : owner) ASSERT_NE(segment, -1);
+}
+
+TEST(ExtentsTest, AxesByRank) {
+  const auto extents = [](std::vector<uint64_t> shape) {
+    const Extents e = ExtentsOf({DType::kF16, std::move(shape)});
+    return std::vector<uint64_t>{e.items, e.planes, e.height, e.width, e.sample_bytes};
+  };
+  EXPECT_EQ(extents({}), (std::vector<uint64_t>{1, 1, 1, 1, 2}));
+  EXPECT_EQ(extents({5}), (std::vector<uint64_t>{1, 1, 1, 5, 2}));
+  EXPECT_EQ(extents({4, 5}), (std::vector<uint64_t>{1, 1, 4, 5, 2}));
+  EXPECT_EQ(extents({3, 4, 5}), (std::vector<uint64_t>{1, 3, 4, 5, 2}));
+  EXPECT_EQ(extents({2, 3, 4, 5}), (std::vector<uint64_t>{2, 3, 4, 5, 2}));
+  EXPECT_EQ(extents({7, 2, 3, 4, 5}), (std::vector<uint64_t>{14, 3, 4, 5, 2}));
+}
+
+TEST(ExtentsTest, RowsBeyondTheLimitBecomeItems) {
+  const Extents widest = ExtentsOf({DType::kU8, {2, 3, 4, 65536}});
+  EXPECT_EQ(widest.width, 65536u);
+  const Extents wider = ExtentsOf({DType::kU8, {2, 3, 4, 65537}});
+  EXPECT_EQ(wider.items, 2u * 3 * 4 * 65537);
+  EXPECT_EQ(wider.planes * wider.height * wider.width, 1u);
+}
+
+TEST(ExtentsTest, EmptyWhereAnyAxisIs) {
+  for (size_t axis = 0; axis < 5; ++axis) {
+    std::vector<uint64_t> shape = {2, 3, 4, 5, 100000};
+    shape[axis] = 0;
+    EXPECT_TRUE(ExtentsOf({DType::kU8, shape}).empty()) << axis;
+  }
+}
+
+TEST(GeometryTest, CreateRefusesStepsOutOfRange) {
+  const Extents e = ExtentsOf({DType::kU8, {2, 3, 4, 5}});
+  EXPECT_TRUE(Geometry::Create(e, 2, 3, 4).ok());
+  EXPECT_FALSE(Geometry::Create(e, 0, 3, 4).ok());
+  EXPECT_FALSE(Geometry::Create(e, 3, 3, 4).ok());
+  EXPECT_FALSE(Geometry::Create(e, 2, 4, 4).ok());
+  EXPECT_FALSE(Geometry::Create(e, 2, 3, 5).ok());
+  EXPECT_FALSE(Geometry::Create(e, 1, 1, 0).ok());
+}
+
+TEST(GeometryTest, CreateRefusesItemsTogetherWithAPartOfThePlanes) {
+  const Extents e = ExtentsOf({DType::kU8, {2, 3, 4, 5}});
+  EXPECT_FALSE(Geometry::Create(e, 2, 2, 4).ok());
+  EXPECT_TRUE(Geometry::Create(e, 1, 2, 4).ok());
+}
+
+TEST(GeometryTest, CreateBoundsTheSegment) {
+  const Extents e = ExtentsOf({DType::kU8, {1, 2, 1024, 65536}});
+  EXPECT_TRUE(Geometry::Create(e, 1, 1, 1024).ok());
+  EXPECT_FALSE(Geometry::Create(e, 1, 2, 513).ok());
+}
+
+TEST(GeometryTest, AnEmptyTensorHasNoSegments) {
+  const auto g = Geometry::Create(ExtentsOf({DType::kU8, {2, 0, 4}}), 9, 9, 9);
+  ASSERT_TRUE(g.ok());
+  EXPECT_EQ(g->num_segments(), 0u);
+  EXPECT_EQ(g->num_slabs(), 0u);
+  EXPECT_EQ(g->max_slab_bytes(), 0u);
+}
+
+TEST(GeometryTest, BandsOfSinglePlanesAreSlabsOfTheirOwn) {
+  const Extents e = ExtentsOf({DType::kU8, {2, 3, 9, 5}});
+  const Geometry bands = *Geometry::Create(e, 1, 1, 4);
+  EXPECT_EQ(bands.segments_per_slab(), 1u);
+  EXPECT_EQ(bands.num_slabs(), 2u * 3 * 3);
+  const Geometry groups = *Geometry::Create(e, 1, 2, 4);
+  EXPECT_EQ(groups.segments_per_slab(), 3u);
+  EXPECT_EQ(groups.num_slabs(), 2u * 2);
+}
+
+TEST(GeometryTest, EveryGridCoversEverySampleOnce) {
+  std::mt19937_64 random(1);
+  const auto below = [&](uint64_t n) { return random() % n; };
+  for (int round = 0; round < 1500; ++round) {
+    const Extents e = ExtentsOf({DType::kU16, {1 + below(6), 1 + below(7), 1 + below(20), 1 + below(3)}});
+    const uint64_t plane_step = 1 + below(e.planes);
+    const uint64_t item_step = plane_step == e.planes ? 1 + below(e.items) : 1;
+    const auto geometry = Geometry::Create(e, item_step, plane_step, 1 + below(e.height));
+    ASSERT_TRUE(geometry.ok()) << geometry.status();
+    CheckGrid(*geometry);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(GeometryTest, TheChosenGridCoversEverySampleOnce) {
+  std::mt19937_64 random(2);
+  const auto up_to_bits = [&](int bits) {
+    return 1 + random() % (uint64_t{1} << random() % static_cast<uint64_t>(bits + 1));
+  };
+  for (int round = 0; round < 1500; ++round) {
+    EncodeOptions options;
+    options.segment_bytes = 4096 + random() % 30000;
+    const Extents e = ExtentsOf(
+        {static_cast<DType>(1 + random() % 7), {up_to_bits(4), up_to_bits(6), up_to_bits(8), up_to_bits(10)}});
+    CheckGrid(Geometry::Choose(e, options));
+    if (HasFatalFailure()) return;
+  }
+}
+
+// What a decoder with its default limits accepts, for every shape and every segment size the options allow.
+TEST(GeometryTest, TheChosenGridKeepsTheFormatsLimitsForAnyShape) {
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 200000; ++round) {
+    EncodeOptions options;
+    options.segment_bytes = EncodeOptions::kMinSegmentBytes << random() % 15;
+    if (random() % 2 == 0) options.segment_bytes = EncodeOptions::kMaxSegmentBytes - random() % 1000000;
+    TensorSpec spec{static_cast<DType>(1 + random() % 7), {}};
+    int bits = 60;
+    for (size_t rank = random() % 9; rank > 0; --rank) {
+      const int taken = static_cast<int>(random() % 20);
+      spec.shape.push_back((uint64_t{1} << std::min(taken, bits)) +
+                           (taken < bits ? random() % (uint64_t{1} << std::min(taken, bits)) : 0));
+      bits = std::max(0, bits - taken - 1);
+    }
+    const auto bytes = TensorBytes(spec);
+    if (!bytes.ok()) continue;
+    const Geometry g = Geometry::Choose(ExtentsOf(spec), options);
+    ASSERT_LE(g.SegmentBytes(0) / g.extents().sample_bytes, kMaxSegmentSamples) << ShapeToString(spec.shape);
+    ASSERT_LE(g.max_slab_bytes(), DecodeLimits().max_slab_bytes)
+        << DTypeName(spec.dtype) << ShapeToString(spec.shape) << " segment_bytes " << options.segment_bytes;
+    ASSERT_GE(g.num_segments(), 1u);
+  }
+}
+
+// The least bands of many wide planes, and items that share a segment, once exceeded the largest segment.
+TEST(GeometryTest, LargeSegmentBytesStayWithinTheLargestSegment) {
+  EncodeOptions options;
+  options.segment_bytes = 16u << 20;
+  EXPECT_LE(Geometry::Choose(ExtentsOf({DType::kU8, {1000, 8, 16000}}), options).SegmentBytes(0), kMaxSegmentSamples);
+  options.segment_bytes = EncodeOptions::kMaxSegmentBytes;
+  EXPECT_LE(Geometry::Choose(ExtentsOf({DType::kU8, {8, 100, 8, 65536}}), options).SegmentBytes(0), kMaxSegmentSamples);
+}
+
+TEST(GeometryTest, TheLargestTensorsHaveAGrid) {
+  for (std::vector<uint64_t> shape : std::vector<std::vector<uint64_t>>{{uint64_t{1} << 62},
+                                                                        {uint64_t{1} << 62, 1},
+                                                                        {uint64_t{1} << 46, 65536},
+                                                                        {uint64_t{1} << 62, 1, 1},
+                                                                        {uint64_t{1} << 62, 1, 1, 1},
+                                                                        {1, uint64_t{1} << 31, uint64_t{1} << 31},
+                                                                        {uint64_t{1} << 31, 1, uint64_t{1} << 31, 1}}) {
+    const Geometry g = Geometry::Choose(ExtentsOf({DType::kU8, shape}), EncodeOptions());
+    const Box last = g.SegmentBox(g.num_segments() - 1);
+    EXPECT_EQ(last.item_end, g.extents().items) << ShapeToString(shape);
+    EXPECT_EQ(last.plane_end, g.extents().planes);
+    EXPECT_EQ(last.row_end, g.extents().height);
+    EXPECT_LE(g.max_slab_bytes(), DecodeLimits().max_slab_bytes);
+  }
+}
+
+TEST(BoxTest, ScatterUndoesGather) {
+  std::mt19937_64 random(4);
+  const Extents e = ExtentsOf({DType::kI16, {3, 4, 10, 3}});
+  for (const auto& steps : std::vector<std::array<uint64_t, 3>>{{2, 4, 3}, {1, 3, 4}, {1, 1, 7}, {3, 4, 10}}) {
+    const Geometry g = *Geometry::Create(e, steps[0], steps[1], steps[2]);
+    for (uint64_t slab = 0; slab < g.num_slabs(); ++slab) {
+      const Box whole = g.SlabBox(slab);
+      std::vector<std::byte> data(g.SegmentBytes(whole)), restored(data.size());
+      for (std::byte& b : data) b = static_cast<std::byte>(random());
+      for (uint64_t i = 0; i < g.segments_per_slab(); ++i) {
+        const Box box = g.SegmentBox(slab * g.segments_per_slab() + i);
+        std::vector<std::byte> packed(g.SegmentBytes(box));
+        GatherBox(e, whole, box, data.data(), packed.data());
+        ScatterBox(e, whole, box, packed.data(), restored.data());
+      }
+      EXPECT_EQ(data, restored);
+    }
+  }
+}
+
+TEST(BoxTest, GatherPacksPlanesOfTheFirstItemFirst) {
+  const Extents e = ExtentsOf({DType::kU8, {2, 2, 3, 1}});
+  const Geometry g = *Geometry::Create(e, 2, 2, 2);
+  std::vector<std::byte> data;
+  for (int i = 0; i < 12; ++i) data.push_back(static_cast<std::byte>(i));
+  std::vector<std::byte> packed(8);
+  GatherBox(e, g.SlabBox(0), g.SegmentBox(0), data.data(), packed.data());
+  const int expected[] = {0, 1, 3, 4, 6, 7, 9, 10};
+  for (size_t i = 0; i < 8; ++i) EXPECT_EQ(std::to_integer<int>(packed[i]), expected[i]);
+}
+
+}  // namespace
+}  // namespace dcac
