@@ -245,7 +245,8 @@ class OutputTest(CliTest):
         os.mkfifo(self.folder / 'pipe')
         for number in (signal.SIGINT, signal.SIGTERM):
             process = subprocess.Popen([DCAC, 'compress', '-o', 'b', 'pipe'], cwd=self.folder)
-            with open(self.folder / 'pipe', 'wb') as pipe:
+            # For reading too: opening for writing alone would wait for a program that has ended.
+            with open(os.open(self.folder / 'pipe', os.O_RDWR), 'wb') as pipe:
                 pipe.write(npy('|u1', (4096,), b'x'))
                 pipe.flush()
                 self.wait_for(lambda: len(self.names()) == 2)
