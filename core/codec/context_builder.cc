@@ -4,80 +4,102 @@
 #include <array>
 #include <bit>
 #include <limits>
-#include <numeric>
 
 #include "core/base/exact_math.h"
 
 namespace dcac {
 namespace {
 
-// Estimated bits of a table: what the adaptive code of set_model.cc needs for tables as they occur.
-double TableBits(const uint32_t* counts, size_t tokens) {
-  static const std::vector<double> kEntryBits = [] {
-    std::vector<double> bits(1 << 16);
-    for (size_t i = 0; i < bits.size(); ++i) bits[i] = i == 0 ? 0.35 : 2.0 + std::min(1.8, 0.25 * Log2(static_cast<double>(i) + 1));
+// Estimated bits of a token's entry in a table: what the adaptive code of set_model.cc needs for tables as they occur.
+double EntryBits(uint32_t count) {
+  return count == 0 ? 0.35 : 2.0 + std::min(1.8, 0.25 * Log2(static_cast<double>(count) + 1));
+}
+constexpr double kTableBits = 3;
+
+// What a token of `count` occurrences adds to the bits of a group: its entry, less count * log2(count).
+float TokenBits(uint32_t count) {
+  static const std::vector<float> kSmall = [] {
+    std::vector<float> bits(1 << 14);
+    for (uint32_t i = 0; i < bits.size(); ++i) bits[i] = static_cast<float>(EntryBits(i) - CountLog2Count(i));
     return bits;
   }();
-  double bits = 3;
-  for (size_t i = 0; i < tokens; ++i) bits += kEntryBits[std::min<uint32_t>(counts[i], (1 << 16) - 1)];
-  return bits;
+  return count < kSmall.size() ? kSmall[count] : static_cast<float>(EntryBits(count) - CountLog2Count(count));
 }
 
-double EntropyBits(const uint32_t* counts, size_t tokens, uint64_t total) {
-  double bits = CountLog2Count(total);
+// Ideal code length of tokens that occur as counted, with a table of their own.
+template <typename Count>
+double GroupBits(size_t tokens, Count count) {
+  double bits = kTableBits;
+  uint64_t total = 0;
   for (size_t i = 0; i < tokens; ++i) {
-    if (counts[i] != 0) bits -= CountLog2Count(counts[i]);
+    const uint32_t n = count(i);
+    bits += TokenBits(n);
+    total += n;
   }
-  return bits;
+  return bits + CountLog2Count(total);
 }
 
-// Agglomerative clustering with cached costs of all pairs and the nearest partner of each cluster.
+// Agglomerative clustering with cached costs of pairs and the best partner of each group.  At first only cells that touch
+// in the grid of position and activity may merge; when few groups are left, any two.
 class Agglomeration {
  public:
-  explicit Agglomeration(const CellCounts& counts) : tokens_(UsedTokens(counts)), owner_(counts.cells()) {
-    for (size_t cell = 0; cell < counts.cells(); ++cell) {
-      Group group;
+  Agglomeration(const CellCounts& counts, int columns) : tokens_(UsedTokens(counts)), owner_(counts.cells()) {
+    const size_t n = counts.cells();
+    groups_.resize(n);
+    for (size_t cell = 0; cell < n; ++cell) {
+      Group& group = groups_[cell];
       group.counts.assign(counts.Row(cell), counts.Row(cell) + tokens_);
-      group.total = std::accumulate(group.counts.begin(), group.counts.end(), uint64_t{0});
-      group.bits = Bits(group.counts, group.total);
+      group.is_empty = std::all_of(group.counts.begin(), group.counts.end(), [](uint32_t c) { return c == 0; });
+      group.bits = GroupBits(tokens_, [&](size_t i) { return group.counts[i]; });
       owner_[cell] = cell;
-      if (group.total > 0) alive_.push_back(cell);
-      groups_.push_back(std::move(group));
+      if (!group.is_empty) alive_.push_back(cell);
+    }
+    cost_.assign(n * n, kApart);
+    const size_t width = static_cast<size_t>(columns);
+    for (size_t a : alive_) {
+      // The nearest cell that occurs in the same row and in the same column.
+      for (size_t b = a; b % width != 0;) {
+        if (!groups_[--b].is_empty) {
+          SetCost(a, b, MergeCost(a, b));
+          break;
+        }
+      }
+      for (size_t b = a; b >= width;) {
+        b -= width;
+        if (!groups_[b].is_empty) {
+          SetCost(a, b, MergeCost(a, b));
+          break;
+        }
+      }
     }
   }
 
   void Run() {
-    const size_t n = groups_.size();
-    cost_.assign(n * n, 0.0f);
+    MergeWhile([this](float cost) { return cost < kApart && (cost < 0 || alive_.size() > kAllPairsGroups); });
+    all_pairs_ = true;
     for (size_t a : alive_) {
       for (size_t b : alive_) {
-        if (b < a) cost_[a * n + b] = cost_[b * n + a] = MergeCost(a, b);
+        if (b < a) SetCost(a, b, MergeCost(a, b));
       }
     }
-    for (size_t a : alive_) FindPartner(a);
-    while (alive_.size() > 1) {
-      size_t best = alive_[0];
-      for (size_t a : alive_) {
-        if (groups_[a].partner_cost < groups_[best].partner_cost) best = a;
-      }
-      if (groups_[best].partner_cost > 0 && alive_.size() <= kMaxClusters) break;
-      Merge(best, groups_[best].partner);
-    }
+    MergeWhile([this](float cost) { return cost < 0 || alive_.size() > kMaxClusters; });
   }
 
-  const std::vector<size_t>& alive() const { return alive_; }
   const std::vector<uint32_t>& counts(size_t group) const { return groups_[group].counts; }
   double bits(size_t group) const { return groups_[group].bits; }
-  bool empty(size_t cell) const { return owner_[cell] == cell && groups_[cell].total == 0; }
+  bool empty(size_t cell) const { return groups_[cell].is_empty; }
   size_t owner(size_t cell) const { return owner_[cell]; }
 
  private:
+  static constexpr float kApart = std::numeric_limits<float>::max();
+  static constexpr size_t kAllPairsGroups = 96;
+
   struct Group {
     std::vector<uint32_t> counts;
-    uint64_t total = 0;
+    bool is_empty = false;
     double bits = 0;
     size_t partner = 0;
-    float partner_cost = 0;
+    float partner_cost = kApart;
   };
 
   static size_t UsedTokens(const CellCounts& counts) {
@@ -90,21 +112,19 @@ class Agglomeration {
     return used;
   }
 
-  double Bits(const std::vector<uint32_t>& counts, uint64_t total) const {
-    return EntropyBits(counts.data(), tokens_, total) + TableBits(counts.data(), tokens_);
-  }
+  void SetCost(size_t a, size_t b, float cost) { cost_[a * groups_.size() + b] = cost_[b * groups_.size() + a] = cost; }
+  float Cost(size_t a, size_t b) const { return cost_[a * groups_.size() + b]; }
 
-  float MergeCost(size_t a, size_t b) {
-    merged_.resize(tokens_);
-    for (size_t i = 0; i < tokens_; ++i) merged_[i] = groups_[a].counts[i] + groups_[b].counts[i];
-    return static_cast<float>(Bits(merged_, groups_[a].total + groups_[b].total) - groups_[a].bits - groups_[b].bits);
+  float MergeCost(size_t a, size_t b) const {
+    const Group &x = groups_[a], &y = groups_[b];
+    return static_cast<float>(GroupBits(tokens_, [&](size_t i) { return x.counts[i] + y.counts[i]; }) - x.bits - y.bits);
   }
 
   void FindPartner(size_t a) {
     Group& group = groups_[a];
-    group.partner_cost = std::numeric_limits<float>::max();
+    group.partner_cost = kApart;
     for (size_t b : alive_) {
-      const float cost = cost_[a * groups_.size() + b];
+      const float cost = Cost(a, b);
       if (b != a && cost < group.partner_cost) {
         group.partner_cost = cost;
         group.partner = b;
@@ -112,27 +132,38 @@ class Agglomeration {
     }
   }
 
+  template <typename Continue>
+  void MergeWhile(Continue goes_on) {
+    for (size_t a : alive_) FindPartner(a);
+    while (alive_.size() > 1) {
+      size_t best = alive_[0];
+      for (size_t a : alive_) {
+        if (groups_[a].partner_cost < groups_[best].partner_cost) best = a;
+      }
+      if (!goes_on(groups_[best].partner_cost)) break;
+      Merge(best, groups_[best].partner);
+    }
+  }
+
   void Merge(size_t a, size_t b) {
     Group& group = groups_[a];
     for (size_t i = 0; i < tokens_; ++i) group.counts[i] += groups_[b].counts[i];
-    group.total += groups_[b].total;
-    group.bits = Bits(group.counts, group.total);
+    group.bits = GroupBits(tokens_, [&](size_t i) { return group.counts[i]; });
     alive_.erase(std::find(alive_.begin(), alive_.end(), b));
     for (size_t& owner : owner_) {
       if (owner == b) owner = a;
     }
-    const size_t n = groups_.size();
     for (size_t c : alive_) {
-      if (c != a) cost_[a * n + c] = cost_[c * n + a] = MergeCost(a, c);
+      if (c != a && (all_pairs_ || Cost(a, c) < kApart || Cost(b, c) < kApart)) SetCost(a, c, MergeCost(a, c));
     }
     FindPartner(a);
     for (size_t c : alive_) {
       if (c == a) continue;
       if (groups_[c].partner == a || groups_[c].partner == b) {
         FindPartner(c);
-      } else if (cost_[c * n + a] < groups_[c].partner_cost) {
+      } else if (Cost(c, a) < groups_[c].partner_cost) {
         groups_[c].partner = a;
-        groups_[c].partner_cost = cost_[c * n + a];
+        groups_[c].partner_cost = Cost(c, a);
       }
     }
   }
@@ -142,7 +173,7 @@ class Agglomeration {
   std::vector<Group> groups_;
   std::vector<size_t> alive_;
   std::vector<float> cost_;
-  std::vector<uint32_t> merged_;
+  bool all_pairs_ = false;
 };
 
 // Counts scaled to weights of at most 13 bits, of which the three leading ones are kept, rounded.
@@ -180,12 +211,11 @@ std::vector<int32_t> QuantileThresholds(std::vector<int32_t> values, int bins) {
 }
 
 double CellCounts::CellBits(size_t cell) const {
-  const uint64_t total = std::accumulate(Row(cell), Row(cell) + tokens_, uint64_t{0});
-  return EntropyBits(Row(cell), tokens_, total) + TableBits(Row(cell), tokens_);
+  return GroupBits(tokens_, [row = Row(cell)](size_t i) { return row[i]; });
 }
 
 Clusters ClusterCells(const CellCounts& counts, int columns) {
-  Agglomeration agglomeration(counts);
+  Agglomeration agglomeration(counts, columns);
   agglomeration.Run();
   Clusters result;
   result.cluster.resize(counts.cells());

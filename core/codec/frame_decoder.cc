@@ -53,7 +53,8 @@ struct FrameDecoder::Impl {
       stored_bytes.push_back(body->stored_bytes);
       bodies.emplace_back(body->body.begin(), body->body.end());
       position += body->stored_bytes;
-      if (bodies.size() == BatchSegments()) {
+      if (bodies.size() == 1) batch_segments = BatchSegments();  // for the batch: the arena may change between calls
+      if (bodies.size() == batch_segments) {
         DCAC_RETURN_IF_ERROR(DecodeBatch());
         backlog = bounded && !Rest().empty() && next_segment < geometry.num_segments();
       }
@@ -127,6 +128,7 @@ struct FrameDecoder::Impl {
   Bytes input;          // not parsed yet, from `position` on
   size_t position = 0;
   std::vector<Bytes> bodies;  // of the segments after next_segment, checked
+  size_t batch_segments = 0;
   uint64_t next_segment = 0;
   std::vector<uint64_t> stored_bytes;
   Bytes output;

@@ -98,7 +98,8 @@ struct FrameEncoder::Impl {
   // Takes input until a batch of slabs is full, encodes it, and so on.
   absl::Status Consume(ByteSpan data) {
     while (!data.empty()) {
-      const uint64_t slabs = std::min(BatchSlabs(), header.geometry.num_slabs() - next_slab);
+      // For the whole batch: the arena may change between calls.
+      if (pending.empty()) slabs = std::min(BatchSlabs(), header.geometry.num_slabs() - next_slab);
       const size_t needed = static_cast<size_t>(BatchBytes(slabs)) - pending.size();
       if (pending.empty() && data.size() >= needed) {  // no copy where the caller has whole slabs
         DCAC_RETURN_IF_ERROR(EncodeSlabs(next_slab, slabs, data.first(needed)));
@@ -123,6 +124,7 @@ struct FrameEncoder::Impl {
   uint64_t total_bytes;
   uint64_t pushed = 0, produced = 0;
   uint64_t next_slab = 0;
+  uint64_t slabs = 0;  // of the batch that is being filled
   Bytes pending;  // input of slabs that are not full yet
   Bytes output;
   std::vector<uint64_t> stored_bytes;

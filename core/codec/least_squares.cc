@@ -5,8 +5,13 @@
 namespace dcac {
 
 void SolveSymmetric(size_t k, double ridge, double* matrix, double* rhs) {
+  const std::vector<double> ridges(k, ridge);
+  SolveSymmetric(k, ridges.data(), matrix, rhs);
+}
+
+void SolveSymmetric(size_t k, const double* ridge, double* matrix, double* rhs) {
   constexpr double kNoWeight = 1e30;
-  for (size_t i = 0; i < k; ++i) matrix[i * k + i] += ridge * matrix[i * k + i];
+  for (size_t i = 0; i < k; ++i) matrix[i * k + i] += ridge[i] * matrix[i * k + i];
   for (size_t j = 0; j < k; ++j) {
     const double diagonal = matrix[j * k + j];
     double sum = diagonal;
@@ -36,21 +41,25 @@ void NormalEquations::Add(const Features& features, float target, float weight) 
   ++count_;
   for (size_t i = 0; i < k_; ++i) {
     const double weighted = double{features[i]} * double{weight};
-    for (size_t j = 0; j <= i; ++j) sum_[i][j] += weighted * double{features[j]};
+    for (size_t j = 0; j < kMaxFeatures; ++j) sum_[i][j] += weighted * double{features[j]};  // of fixed length: faster than half
     rhs_[i] += weighted * double{target};
   }
 }
 
-std::array<double, NormalEquations::kMaxFeatures> NormalEquations::Solve(double ridge) const {
+std::array<double, NormalEquations::kMaxFeatures> NormalEquations::Solve(const Ridge& ridge) const {
   std::array<double, kMaxFeatures * kMaxFeatures> matrix{};
   for (size_t i = 0; i < k_; ++i) {
-    for (size_t j = 0; j < k_; ++j) matrix[i * k_ + j] = i >= j ? sum_[i][j] : sum_[j][i];
+    for (size_t j = 0; j < k_; ++j) matrix[i * k_ + j] = sum_[i][j];
   }
   std::array<double, kMaxFeatures> x = rhs_;
-  SolveSymmetric(k_, ridge, matrix.data(), x.data());
+  SolveSymmetric(k_, ridge.data(), matrix.data(), x.data());
   return x;
 }
 
+// One result for all: the partial sums are the same whatever the width of the registers that hold them.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+__attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
 float Dot(const float* a, const float* b, size_t n) {
   std::array<float, kDotLanes> sums{};
   for (size_t i = 0; i < n; i += kDotLanes) {

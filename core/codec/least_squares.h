@@ -9,8 +9,9 @@
 namespace dcac {
 
 // Solves the k x k system `matrix` * x = `rhs` (symmetric, positive semi-definite; row-major; both are overwritten) with
-// `ridge` times its diagonal added.  `rhs` becomes x.  Directions without weight get 0.
-void SolveSymmetric(size_t k, double ridge, double* matrix, double* rhs);
+// `ridge[i]` times its diagonal added.  `rhs` becomes x.  Directions without weight get 0.
+void SolveSymmetric(size_t k, const double* ridge, double* matrix, double* rhs);
+void SolveSymmetric(size_t k, double ridge, double* matrix, double* rhs);  // the same for all
 
 // Sums of products of up to kMaxFeatures features and of a target, over samples added one by one.
 class NormalEquations {
@@ -23,7 +24,8 @@ class NormalEquations {
   void Add(const Features& features, float target, float weight);
 
   // The weights of the features that minimise the weighted squares of the residual.
-  std::array<double, kMaxFeatures> Solve(double ridge) const;
+  using Ridge = std::array<double, kMaxFeatures>;
+  std::array<double, kMaxFeatures> Solve(const Ridge& ridge) const;
 
   bool empty() const { return count_ == 0; }
 

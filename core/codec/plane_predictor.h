@@ -175,7 +175,7 @@ class PlanePredictor {
     const int first = model.references[0];
     const auto& innovation = planes[static_cast<size_t>(first)].innovation;
     const Stored* at = innovation.At(y, x);
-    if (skew_ * (plane - first) < kNeighbourLead) {
+    if (!NeighboursKnown(plane, first)) {
       local = Arithmetic::Abs(*at);
       return;
     }
@@ -206,9 +206,9 @@ class PlanePredictor {
     return arithmetic_.FinishSigma(sum);
   }
 
-  const Arithmetic& arithmetic() const { return arithmetic_; }
+  // Whether all neighbours of a sample of `reference` are of earlier waves than the sample of `plane` at the same place.
+  bool NeighboursKnown(int plane, int reference) const { return skew_ * (plane - reference) >= kNeighbourLead; }
 
- private:
   struct SpatialFactors {
     std::array<Weight, kNumTaps> tap{};
     Weight unit{}, mean{};
@@ -217,6 +217,14 @@ class PlanePredictor {
     std::array<Weight, kNumTaps> tap{};
     Weight spread{}, running{}, unit{}, reference{}, local{};
   };
+
+  const Arithmetic& arithmetic() const { return arithmetic_; }
+  const SpatialFactors& spatial_factors(size_t c) const { return spatial_[c]; }
+  const SigmaFactors& sigma_factors(size_t c) const { return sigma_[c]; }
+  Value unit() const { return unit_; }
+  Value sigma_unit() const { return sigma_unit_; }
+
+ private:
 
   // Where tap i of kTaps is in the list of a class; -1: the class lacks it.
   static constexpr std::array<std::array<int, kNumTaps>, kNumClasses> kTapPlace = {

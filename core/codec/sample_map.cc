@@ -116,22 +116,7 @@ int32_t SampleMap::MinCode() const {
   return 0;
 }
 
-std::optional<int32_t> SampleMap::ToCode(uint32_t sample) const {
-  switch (kind_) {
-    case SampleKind::kU8:
-    case SampleKind::kU16:
-      return static_cast<int32_t>(sample);
-    case SampleKind::kI8:
-      return SignExtend(sample, 0x80u);
-    case SampleKind::kI16:
-      return SignExtend(sample, 0x8000u);
-    case SampleKind::kI32:
-      return static_cast<int32_t>(sample);
-    case SampleKind::kF16:
-    case SampleKind::kBF16:
-    case SampleKind::kF32:
-      break;
-  }
+std::optional<int32_t> SampleMap::FloatToCode(uint32_t sample) const {
   if (sample == 0) return 0;
   if (kind_ == SampleKind::kF16 && (sample & 0x7c00u) == 0) return std::nullopt;  // -0 and subnormals
   const uint32_t wide = kind_ == SampleKind::kF16 ? WidenHalf(sample) : kind_ == SampleKind::kBF16 ? sample << 16 : sample;

@@ -44,7 +44,9 @@ class SampleMap {
   int base_exponent() const { return base_; }
 
   // The code of a sample; nothing for an escape.
-  std::optional<int32_t> ToCode(uint32_t sample) const;
+  std::optional<int32_t> ToCode(uint32_t sample) const {
+    return IsFloat(kind_) ? FloatToCode(sample) : std::optional<int32_t>(IntegerOf(sample));
+  }
 
   // The sample of a code.  The code must be within MinCode() .. MaxCode().
   uint32_t ToSample(int32_t code) const;
@@ -70,6 +72,11 @@ class SampleMap {
   static constexpr uint32_t kValueBase = 64;  // biased exponent of 2^-63
   static constexpr int kMaxOctaves = 126;
 
+  std::optional<int32_t> FloatToCode(uint32_t sample) const;
+  int32_t IntegerOf(uint32_t sample) const {
+    const uint32_t sign = kind_ == SampleKind::kI8 ? 0x80u : kind_ == SampleKind::kI16 ? 0x8000u : 0;
+    return static_cast<int32_t>((sample ^ sign) - sign);
+  }
   int EndExponent() const;  // first biased exponent without codes
   int32_t NearestFloatCode(float value) const {
     const uint32_t bits = std::bit_cast<uint32_t>(value);

@@ -253,7 +253,8 @@ absl::Status DecodeZstdBody(const SegmentShape& shape, ByteReader& reader, std::
 }  // namespace
 
 Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
-  constexpr int kZstdLevel = 9;
+  // The strong level is slow and only tried where the fast one comes near.
+  constexpr int kFastLevel = 1, kStrongLevel = 9;
   Bytes best(1 + packed.size());
   best[0] = static_cast<std::byte>(SegmentMethod::kStored);
   std::copy(packed.begin(), packed.end(), best.begin() + 1);
@@ -262,8 +263,10 @@ Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const Encode
     if (!body.empty() && body.size() < best.size()) best = std::move(body);
   }
   for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
-    Bytes body = EncodeZstdBody(packed, stride, kZstdLevel, best.size());
-    if (!body.empty()) best = std::move(body);
+    if (!EncodeZstdBody(packed, stride, kFastLevel, best.size() + best.size() / 2).empty()) {
+      Bytes body = EncodeZstdBody(packed, stride, kStrongLevel, best.size());
+      if (!body.empty()) best = std::move(body);
+    }
     if (stride == 1) break;
   }
   return best;

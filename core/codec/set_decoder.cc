@@ -48,7 +48,7 @@ class SetDecoder {
   SetDecoder(SampleKind kind, const SetShape& shape, const SetModel& model, std::vector<uint32_t>& samples)
       : shape_(shape), model_(model), map_(kind, model.base_exponent), specials_(model),
         arithmetic_(map_, {model.low_code, model.high_code, model.unit_exponent}), predictor_(arithmetic_, model),
-        samples_before_(SamplesBefore(shape)), samples_(samples) {
+        positions_(model.position_thresholds), activities_(model.activity_thresholds), samples_before_(SamplesBefore(shape)), samples_(samples) {
     const int weight = RunningMean::PriorWeight(shape);
     planes_.reserve(static_cast<size_t>(shape.planes));
     for (int p = 0; p < shape.planes; ++p) {
@@ -109,8 +109,8 @@ class SetDecoder {
 
   // Decodes one sample into samples_ and returns its code.
   int32_t DecodeSample(int plane, int y, int x, Value prediction, Value sigma, RansDecoder& rans, BitReader& raw) {
-    const size_t row = BinOf(model_.position_thresholds, arithmetic_.Position(prediction));
-    const size_t column = BinOf(model_.activity_thresholds, arithmetic_.Activity(prediction, sigma));
+    const size_t row = positions_.BinOf(arithmetic_.Position(prediction));
+    const size_t column = activities_.BinOf(arithmetic_.Activity(prediction, sigma));
     const size_t cell = row * static_cast<size_t>(model_.activity_bins()) + column;
     uint32_t state_raw = 0;
     const int token = rans.Decode(model_.cluster[cell], state_raw).token;
@@ -154,6 +154,7 @@ class SetDecoder {
   SpecialTokens specials_;
   Arithmetic arithmetic_;
   PlanePredictor<Arithmetic> predictor_;
+  Quantizer positions_, activities_;
   std::vector<int> samples_before_;
   std::vector<uint32_t>& samples_;
   int mean_shift_ = MeanShift(arithmetic_, model_);

@@ -10,6 +10,7 @@
 
 #include "core/base/exact_math.h"
 #include "core/codec/context_builder.h"
+#include "core/codec/plane_rows.h"
 #include "core/codec/rans.h"
 #include "core/codec/spatial_fit.h"
 #include "core/codec/tokens.h"
@@ -17,12 +18,13 @@
 namespace dcac {
 namespace {
 
-constexpr size_t kStatisticsSamples = 50000;
+constexpr size_t kStatisticsSamples = 20000;
 constexpr int kSentMeanSamples = 600;   // planes of so many samples have their mean sent
 constexpr int kSkewedSamples = 400;     // planes of so many samples start kNeighbourLead waves apart
 constexpr double kBaseQuantile = 0.004;  // share of the nonzero floats that may be escapes
 constexpr double kNarrowModeShare = 0.04, kWideModeShare = 0.01;
 constexpr double kRepeatShare = 0.005;
+constexpr double kClearGain = 0.08;  // bits a sample by which terms promise so much that coding without them is not tried
 
 std::vector<uint32_t> SpreadSamples(const std::vector<uint32_t>& samples) {
   std::vector<uint32_t> spread;
@@ -79,15 +81,15 @@ class SetEncoder {
     Prepare();
     FitSpatial(analysis_, model_);
     PredictSpatially();
-    EncodedSet best = Finish(model_);
-    if (options_.use_terms && input_.shape.planes > 1) {
-      SetModel with_terms = model_;
-      const double gain = SearchTerms(analysis_, options_.search, with_terms);
-      DeriveReferences(with_terms);
-      if (gain > 0) {
-        EncodedSet candidate = Finish(std::move(with_terms));
-        if (Size(candidate) < Size(best)) best = std::move(candidate);
-      }
+    if (!options_.use_terms || input_.shape.planes == 1) return Finish(model_);
+    SetModel with_terms = model_;
+    const double gain = SearchTerms(analysis_, options_.search, with_terms);
+    if (gain <= 0) return Finish(model_);
+    DeriveReferences(with_terms);
+    EncodedSet best = Finish(std::move(with_terms));
+    if (gain < kClearGain * static_cast<double>(input_.shape.samples())) {
+      EncodedSet without = Finish(model_);
+      if (Size(without) < Size(best)) best = std::move(without);
     }
     return best;
   }
@@ -170,16 +172,26 @@ class SetEncoder {
     for (size_t i = 0; i < quanta.size(); ++i) mean[i] = arithmetic.Dequantize(quanta[i]);
   }
 
+  // Calls row(y, index of its first sample) for the rows of a plane.
+  template <typename Row>
+  void ForEachRow(int plane, Row row) const {
+    for (int y = 0; y < input_.shape.height; ++y) row(y, analysis_.SampleIndex(plane, y, 0));
+  }
+
   void PredictSpatially() {
     const PlanePredictor<Arithmetic> predictor(analysis_.arithmetic, model_);
     analysis_.spatial.resize(input_.shape.samples());
     ForEachPlane([&](int plane) {
       CodedPlane<Arithmetic>& coded = analysis_.planes[static_cast<size_t>(plane)];
-      ForEachSample(plane, [&](int y, int x, size_t at) {
-        const int c = ClassOf(y, x);
-        const Value spatial = predictor.Spatial(c, predictor.Taps(coded.value, y, x, c), analysis_.MeanAt(plane, y, x));
-        analysis_.spatial[at] = spatial;
-        coded.innovation.Set(y, x, static_cast<Stored>(*coded.value.At(y, x) - analysis_.arithmetic.Clamp(spatial)));
+      const RowPredictor<Arithmetic> rows(predictor, input_.shape.width);
+      const Value* means = analysis_.mean.data() + static_cast<size_t>(plane) * analysis_.plane_times();
+      ForEachRow(plane, [&](int y, size_t at) {
+        Value* spatial = analysis_.spatial.data() + at;
+        rows.Spatial(coded.value, y, means + 2 * y, spatial);
+        const Stored* values = coded.value.At(y, 0);
+        for (int x = 0; x < input_.shape.width; ++x) {
+          coded.innovation.Set(y, x, static_cast<Stored>(values[x] - analysis_.arithmetic.Clamp(spatial[x])));
+        }
       });
     });
   }
@@ -198,16 +210,14 @@ class SetEncoder {
     ForEachPlane([&](int plane) {
       CodedPlane<Arithmetic>& coded = analysis_.planes[static_cast<size_t>(plane)];
       const PlaneModel& plane_model = model.planes[static_cast<size_t>(plane)];
-      ForEachSample(plane, [&](int y, int x, size_t at) {
-        const int c = ClassOf(y, x);
-        const Value spatial = analysis_.spatial[at];
-        const Value prediction = plane_model.terms.empty()
-                                     ? predictor.Predict(plane_model, analysis_.planes, y, x, c, {}, spatial)
-                                     : predictor.Predict(plane_model, analysis_.planes, y, x, c,
-                                                         predictor.Taps(coded.value, y, x, c), spatial);
-        analysis_.prediction[at] = prediction;
-        const Value error = Arithmetic::Abs(*coded.value.At(y, x) - analysis_.arithmetic.Clamp(prediction));
-        coded.error.Set(y, x, static_cast<Stored>(error));
+      const RowPredictor<Arithmetic> rows(predictor, input_.shape.width);
+      ForEachRow(plane, [&](int y, size_t at) {
+        Value* prediction = analysis_.prediction.data() + at;
+        rows.Predict(plane, plane_model, analysis_.planes, y, analysis_.spatial.data() + at, prediction);
+        const Stored* values = coded.value.At(y, 0);
+        for (int x = 0; x < input_.shape.width; ++x) {
+          coded.error.Set(y, x, static_cast<Stored>(Arithmetic::Abs(values[x] - analysis_.arithmetic.Clamp(prediction[x]))));
+        }
       });
     });
   }
@@ -238,9 +248,11 @@ class SetEncoder {
     for (size_t c = 0; c < kNumClasses; ++c) predictor.SetSigma(c, model.sigma[c]);
     analysis_.sigma.resize(shape.samples());
     ForEachPlane([&](int plane) {
-      ForEachSample(plane, [&](int y, int x, size_t at) {
-        const auto t = terms(plane, y, x);
-        analysis_.sigma[at] = predictor.Sigma(ClassOf(y, x), t.errors, t.spread, t.running, t.reference, t.local);
+      RowPredictor<Arithmetic> rows(predictor, shape.width);
+      const Value* running = running_error_.data() + static_cast<size_t>(plane) * analysis_.plane_times();
+      ForEachRow(plane, [&](int y, size_t at) {
+        rows.Sigma(plane, model.planes[static_cast<size_t>(plane)], analysis_.planes, y, analysis_.spatial.data() + at,
+                   running + 2 * y, analysis_.sigma.data() + at);
       });
     });
   }
@@ -284,10 +296,11 @@ class SetEncoder {
     model.position_thresholds = QuantileThresholds(Spread(position), rows);
     model.activity_thresholds = QuantileThresholds(Spread(activity), columns);
     contexts.cell.resize(n);
+    const Quantizer positions(model.position_thresholds), activities(model.activity_thresholds);
+    const size_t columns_used = static_cast<size_t>(model.activity_bins());
     ForEachPlane([&](int plane) {
       ForEachSample(plane, [&](int, int, size_t at) {
-        contexts.cell[at] = static_cast<uint16_t>(BinOf(model.position_thresholds, position[at]) * static_cast<size_t>(model.activity_bins()) +
-                                                  BinOf(model.activity_thresholds, activity[at]));
+        contexts.cell[at] = static_cast<uint16_t>(positions.BinOf(position[at]) * columns_used + activities.BinOf(activity[at]));
       });
     });
     ChooseCenters(contexts, model);
@@ -398,7 +411,8 @@ class SetEncoder {
 
   void BuildTables(const Contexts& contexts, const SpecialTokens& specials, const std::vector<int16_t>& special, SetModel& model) const {
     const size_t cells = static_cast<size_t>(model.position_bins() * model.activity_bins());
-    CellCounts moving(cells, kMaxTokens), fixed(cells, kMaxTokens);
+    const size_t tokens = TokenBound(specials, model);
+    CellCounts moving(cells, tokens), fixed(cells, tokens);
     std::vector<uint64_t> moving_raw(cells, 0), fixed_raw(cells, 0);
     const size_t columns = static_cast<size_t>(model.activity_bins());
     for (size_t at = 0; at < input_.shape.samples(); ++at) {
@@ -420,7 +434,7 @@ class SetEncoder {
       const double gain = moving.CellBits(cell) + static_cast<double>(moving_raw[cell]) - fixed.CellBits(cell) - static_cast<double>(fixed_raw[cell]);
       if (gain <= kFixedCenterBits) continue;
       model.fixed_center[cell] = true;
-      for (size_t token = 0; token < kMaxTokens; ++token) moving.At(cell, token) = fixed.Row(cell)[token];
+      for (size_t token = 0; token < tokens; ++token) moving.At(cell, token) = fixed.Row(cell)[token];
     }
     Clusters clusters = ClusterCells(moving, model.activity_bins());
     model.cluster = std::move(clusters.cluster);
@@ -434,6 +448,12 @@ class SetEncoder {
     model.num_tokens = static_cast<int>(used);
     for (auto& table : model.tables) table.resize(used);
     model.lanes_log2 = ChooseLanes(clusters.bits / 8);
+  }
+
+  // One more than the largest token that a residual of the set can take.
+  static size_t TokenBound(const SpecialTokens& specials, const SetModel& model) {
+    const int64_t span = int64_t{model.high_code} - model.low_code;
+    return static_cast<size_t>(specials.count + (TokenOfResidual(span, model.shift).token | 1) + 1);
   }
 
   // A lane costs two to three bytes of start state that carry nothing.

@@ -126,9 +126,25 @@ struct SetModel {
 };
 
 // The bin of a value: how many of the ascending thresholds it reaches.
-inline size_t BinOf(const std::vector<int32_t>& thresholds, int32_t value) {
-  return static_cast<size_t>(std::upper_bound(thresholds.begin(), thresholds.end(), value) - thresholds.begin());
-}
+class Quantizer {
+ public:
+  explicit Quantizer(const std::vector<int32_t>& thresholds) {
+    thresholds_.fill(INT32_MAX);
+    std::copy(thresholds.begin(), thresholds.end(), thresholds_.begin());
+  }
+
+  // `value` is below INT32_MAX, as every position and activity is.
+  size_t BinOf(int32_t value) const {
+    size_t bin = 0;
+    for (size_t step = kSize / 2; step > 0; step /= 2) bin += thresholds_[bin + step - 1] <= value ? step : 0;
+    return bin;
+  }
+
+ private:
+  static constexpr size_t kSize = 32;
+  static_assert(kMaxPositionBins <= kSize && kMaxActivityBins <= kSize);
+  std::array<int32_t, kSize> thresholds_;
+};
 
 // Low bits that the centers of position bins leave out of the distance from the least code.
 inline int CenterDrop(const SetModel& model) {

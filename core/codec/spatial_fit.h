@@ -33,7 +33,8 @@ void VisitClass(const SetShape& shape, int c, size_t limit, Visit visit) {
   }
 }
 
-inline constexpr size_t kFitSamples = 40000;
+// Samples that a fit looks at: enough that more do not change the weights.
+inline size_t FitSamples(const SetShape& shape) { return std::clamp<size_t>(shape.samples() / 4, 8000, 32000); }
 
 // Fits model.spatial.  Samples are weighted by the inverse square of their neighbourhood's spread: what is large does not
 // rule, and costs bits by its logarithm only.  Samples that the range hides are left out once there is a prediction.
@@ -47,7 +48,7 @@ void FitSpatial(const SetAnalysis<Arithmetic>& analysis, SetModel& model) {
     const size_t num_taps = static_cast<size_t>(kClassNumTaps[static_cast<size_t>(c)]);
     for (int round = 0; round < kRounds; ++round) {
       NormalEquations equations(num_taps + 2);
-      VisitClass(analysis.shape, c, kFitSamples, [&](int plane, int y, int x) {
+      VisitClass(analysis.shape, c, FitSamples(analysis.shape), [&](int plane, int y, int x) {
         const auto& values = analysis.planes[static_cast<size_t>(plane)].value;
         const auto taps = predictor.Taps(values, y, x, c);
         const Value mean = analysis.MeanAt(plane, y, x);
@@ -73,14 +74,19 @@ void FitSpatial(const SetAnalysis<Arithmetic>& analysis, SetModel& model) {
         const float weight = unit / (spread + unit);  // relative to the unit, so that its square stays in range
         const float scale = 1.0f / unit;
         for (size_t i = 0; i < num_taps + 2; ++i) f[i] *= scale;
-        equations.Add(f, static_cast<float>(*values.At(y, x)) * scale, weight * weight);
+        equations.Add(f, (static_cast<float>(*values.At(y, x)) - static_cast<float>(mean)) * scale, weight * weight);
       });
       if (equations.empty()) break;
-      const auto solution = equations.Solve(1e-5);
+      // What the taps do not explain is drawn towards the mean itself: where all planes have about the same mean, unit and
+      // mean are nearly collinear, and their weights would leave the range.
+      NormalEquations::Ridge ridge;
+      ridge.fill(1e-5);
+      ridge[num_taps] = ridge[num_taps + 1] = 1e-3;
+      const auto solution = equations.Solve(ridge);
       SpatialWeights& weights = model.spatial[static_cast<size_t>(c)];
       for (size_t i = 0; i < num_taps; ++i) weights.tap[i] = RoundWeight(solution[i], kSpatialWeightBits);
       weights.unit = RoundWeight(solution[num_taps], kSpatialWeightBits);
-      weights.mean = std::max(RoundWeight(solution[num_taps + 1], kSpatialWeightBits), kMinMeanWeight);
+      weights.mean = std::max(RoundWeight(1 + solution[num_taps + 1], kSpatialWeightBits), kMinMeanWeight);
       predictor.SetSpatial(static_cast<size_t>(c), weights);
     }
   }
@@ -108,7 +114,7 @@ void FitSigma(const SetAnalysis<Arithmetic>& analysis, Terms terms, SetModel& mo
     bool fitted = false;
     for (int round = 0; round < kRounds; ++round) {
       NormalEquations equations(num_features);
-      VisitClass(analysis.shape, c, kFitSamples, [&](int plane, int y, int x) {
+      VisitClass(analysis.shape, c, FitSamples(analysis.shape), [&](int plane, int y, int x) {
         const SigmaTerms<Arithmetic> t = terms(plane, y, x);
         NormalEquations::Features f{};
         for (size_t i = 0; i < num_taps; ++i) f[i] = static_cast<float>(t.errors[i]) * scale;
@@ -127,7 +133,9 @@ void FitSigma(const SetAnalysis<Arithmetic>& analysis, Terms terms, SetModel& mo
         equations.Add(f, error * scale, weight * weight);
       });
       if (equations.empty()) break;
-      solution = equations.Solve(1e-4);
+      NormalEquations::Ridge ridge;
+      ridge.fill(1e-4);
+      solution = equations.Solve(ridge);
       fitted = true;
     }
     if (!fitted) continue;

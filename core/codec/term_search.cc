@@ -14,9 +14,13 @@
 namespace dcac {
 namespace {
 
-constexpr size_t kGramSamples = 768;   // of a plane, for the search of candidates
-constexpr size_t kFitSamplesPerPlane = 2048;
+constexpr size_t kGramSamples = 4096;   // of a plane, for the search of candidates
+constexpr size_t kFitSamplesPerPlane = 6000;
 constexpr int kOwnTermSamples = 200;   // smaller planes get no terms of their own taps
+constexpr int kSmallPlane = 128;       // planes of fewer samples gain little: a narrow search is enough
+constexpr int kSmallPlaneBand = 128;
+constexpr int kMinBand = 64;
+constexpr int kNeighbourSamples = 1024;  // smaller planes get no terms of their references' neighbours
 constexpr double kNoiseShare = 0.1;    // floor of the weighted squared error, per sample
 constexpr double kGainTrust = 0.8;     // of the gain in bits that least squares promise
 constexpr double kWeightBits = 6;
@@ -39,11 +43,17 @@ class TermSearch {
   using Value = typename Arithmetic::Value;
 
   TermSearch(const SetAnalysis<Arithmetic>& analysis, const TermSearchOptions& options, SetModel& model)
-      : analysis_(analysis), options_(options), model_(model), predictor_(analysis.arithmetic, model),
+      : analysis_(analysis), options_(options), model_(model),
         unit_(static_cast<float>(analysis.arithmetic.Unit())),
         positions_(SpreadPositions(analysis.shape.plane_samples(), kFitSamplesPerPlane)),
         gram_positions_(SpreadPositions(analysis.shape.plane_samples(), kGramSamples)),
-        gram_stride_(RoundUpToLanes(gram_positions_.size())) {}
+        gram_stride_(RoundUpToLanes(gram_positions_.size())) {
+    const int width = analysis.shape.width;
+    for (int position : positions_) {
+      offsets_.push_back(position / width * (width + 2) + position % width);  // in a PaddedPlane
+      has_all_taps_.push_back(ClassOf(position / width, position % width) == 0);
+    }
+  }
 
   double Run() {
     const size_t planes = static_cast<size_t>(analysis_.shape.planes);
@@ -52,6 +62,7 @@ class TermSearch {
     power_.resize(planes);
     gain_.assign(planes, 0.0);
     ForEachPlane([this](int plane) { Normalize(plane); });
+    MultiplyAll();
     ForEachPlane([this](int plane) { Fit(plane, Candidates(plane)); });
     return std::accumulate(gain_.begin(), gain_.end(), 0.0);
   }
@@ -70,6 +81,7 @@ class TermSearch {
     });
   }
 
+  const float* NormalizedRow(int plane) const { return normalized_.data() + static_cast<size_t>(plane) * gram_stride_; }
   float* NormalizedRow(int plane) { return normalized_.data() + static_cast<size_t>(plane) * gram_stride_; }
 
   // Innovations over their local scale: what counts is their shape where the plane is quiet, too.
@@ -99,34 +111,56 @@ class TermSearch {
     return options_.previous_item || other >= analysis_.input.item_begin[static_cast<size_t>(plane)];
   }
 
+  // Products of every plane with the `band_` planes before it.
+  void MultiplyAll() {
+    const int planes = analysis_.shape.planes;
+    constexpr int64_t kMaxProducts = 1 << 22;
+    band_ = options_.window > 0 ? std::min(options_.window, planes) : planes;
+    band_ = static_cast<int>(std::min<int64_t>(band_, std::max<int64_t>(kMinBand, kMaxProducts / planes)));
+    if (analysis_.shape.plane_samples() < kSmallPlane) band_ = std::min(band_, kSmallPlaneBand);
+    gram_.assign(static_cast<size_t>(planes) * static_cast<size_t>(band_), 0.0f);
+    ForEachPlane([this](int plane) {
+      for (int other = std::max(0, plane - band_); other < plane; ++other) {
+        gram_[GramIndex(plane, other)] = Dot(NormalizedRow(plane), NormalizedRow(other), gram_stride_);
+      }
+    });
+  }
+
+  size_t GramIndex(int plane, int other) const {
+    return static_cast<size_t>(plane) * static_cast<size_t>(band_) + static_cast<size_t>(plane - other - 1);
+  }
+
+  float Product(int a, int b) const {
+    if (a == b) return power_[static_cast<size_t>(a)];
+    const int late = std::max(a, b), early = std::min(a, b);
+    return late - early <= band_ ? gram_[GramIndex(late, early)] : Dot(NormalizedRow(a), NormalizedRow(b), gram_stride_);
+  }
+
   // Up to max_references earlier planes by orthogonal matching pursuit on the normalized innovations.
-  std::vector<int> Candidates(int plane) {
-    const int same_channel = analysis_.input.same_channel[static_cast<size_t>(plane)];
-    const int begin = options_.window > 0 ? std::max(0, plane - options_.window) : 0;
+  std::vector<int> Candidates(int plane) const {
     std::vector<Candidate> pool;
     const auto offer = [&](int other) {
-      if (power_[static_cast<size_t>(other)] <= 1e-6f || !MayRefer(plane, other)) return;
-      pool.push_back({other, Dot(NormalizedRow(plane), NormalizedRow(other), gram_stride_)});
+      if (power_[static_cast<size_t>(other)] > 1e-6f && MayRefer(plane, other)) pool.push_back({other, Product(plane, other)});
     };
+    const int begin = std::max(0, plane - band_);
+    const int same_channel = analysis_.input.same_channel[static_cast<size_t>(plane)];
     if (same_channel >= 0 && same_channel < begin) offer(same_channel);
     for (int other = begin; other < plane; ++other) offer(other);
 
     const double sample_share = static_cast<double>(gram_positions_.size()) / analysis_.shape.plane_samples();
     const double min_score = kMinScore * std::min(1.0, sample_share);
+    // rest[i]: what the chosen planes leave of the product of pool[i]; kept up to date by their solved weights.
     std::vector<int> chosen;
-    std::vector<std::vector<float>> products;  // of every chosen plane with the pool
-    std::vector<double> weights;
-    std::vector<bool> used(pool.size(), false);
     std::vector<size_t> chosen_at;
+    std::vector<double> rest(pool.size());
+    std::vector<bool> used(pool.size(), false);
+    for (size_t i = 0; i < pool.size(); ++i) rest[i] = pool[i].product;
     while (static_cast<int>(chosen.size()) < options_.max_references) {
       double best = min_score;
       size_t best_at = pool.size();
       for (size_t i = 0; i < pool.size(); ++i) {
-        if (used[i]) continue;
-        double rest = pool[i].product;
-        for (size_t k = 0; k < chosen.size(); ++k) rest -= weights[k] * double{products[k][i]};
-        const double score = rest * rest / power_[static_cast<size_t>(pool[i].plane)];
-        if (score > best) {
+        const double score = rest[i] * rest[i] / power_[static_cast<size_t>(pool[i].plane)];
+        if (!used[i] && score > best) {
           best = score;
           best_at = i;
         }
@@ -135,22 +169,20 @@ class TermSearch {
       used[best_at] = true;
       chosen.push_back(pool[best_at].plane);
       chosen_at.push_back(best_at);
-      std::vector<float> row(pool.size());
-      for (size_t i = 0; i < pool.size(); ++i) {
-        row[i] = Dot(NormalizedRow(chosen.back()), NormalizedRow(pool[i].plane), gram_stride_);
+      const std::vector<double> weights = SolveChosen(pool, chosen_at);
+      for (size_t i = 0; i < pool.size(); ++i) rest[i] = pool[i].product;
+      for (size_t k = 0; k < chosen.size(); ++k) {
+        for (size_t i = 0; i < pool.size(); ++i) rest[i] -= weights[k] * double{Product(chosen[k], pool[i].plane)};
       }
-      products.push_back(std::move(row));
-      weights = SolveChosen(pool, chosen_at, products);
     }
     return chosen;
   }
 
-  static std::vector<double> SolveChosen(const std::vector<Candidate>& pool, const std::vector<size_t>& chosen_at,
-                                         const std::vector<std::vector<float>>& products) {
+  std::vector<double> SolveChosen(const std::vector<Candidate>& pool, const std::vector<size_t>& chosen_at) const {
     const size_t k = chosen_at.size();
     std::vector<double> matrix(k * k), rhs(k);
     for (size_t i = 0; i < k; ++i) {
-      for (size_t j = 0; j < k; ++j) matrix[i * k + j] = products[i][chosen_at[j]];
+      for (size_t j = 0; j < k; ++j) matrix[i * k + j] = Product(pool[chosen_at[i]].plane, pool[chosen_at[j]].plane);
       rhs[i] = pool[chosen_at[i]].product;
     }
     SolveSymmetric(k, 1e-4, matrix.data(), rhs.data());
@@ -164,9 +196,10 @@ class TermSearch {
       pool.push_back({TermKind::kSpatial, 0, 0, 0});
       for (int tap = 0; tap < kNumTaps; ++tap) pool.push_back({TermKind::kTap, 0, tap, 0});
     }
+    const int neighbour_references = analysis_.shape.plane_samples() >= kNeighbourSamples ? options_.neighbour_references : 0;
     int offered = 0;
     for (int candidate : candidates) {
-      if (offered == options_.neighbour_references) break;
+      if (offered == neighbour_references) break;
       if (model_.skew * (plane - candidate) < kNeighbourLead) continue;
       ++offered;
       for (int neighbour = 0; neighbour < static_cast<int>(kNeighbours.size()); ++neighbour) {
@@ -191,19 +224,52 @@ class TermSearch {
     rows.spatial.assign(rows.stride, 0.0f);
     const auto& values = analysis_.planes[static_cast<size_t>(plane)].value;
     const std::vector<float>& scale = scale_[static_cast<size_t>(plane)];
+    const Value* spatial = analysis_.spatial.data() + static_cast<size_t>(plane) * analysis_.plane_samples();
+    const auto* origin = values.At(0, 0);
     for (size_t i = 0; i < positions_.size(); ++i) {
-      const int y = positions_[i] / analysis_.shape.width, x = positions_[i] % analysis_.shape.width;
-      const int c = ClassOf(y, x);
-      const auto taps = predictor_.Taps(values, y, x, c);
-      const Value spatial = analysis_.spatial[analysis_.SampleIndex(plane, y, x)];
-      rows.spatial[i] = static_cast<float>(spatial);
-      rows.residual[i] = (static_cast<float>(*values.At(y, x)) - static_cast<float>(spatial)) * scale[i];
-      for (size_t k = 0; k < pool.size(); ++k) {
-        rows.features[k * rows.stride + i] =
-            static_cast<float>(predictor_.Feature(pool[k], analysis_.planes, y, x, c, taps, spatial)) * scale[i];
+      rows.spatial[i] = static_cast<float>(spatial[positions_[i]]);
+      rows.residual[i] = (static_cast<float>(origin[offsets_[i]]) - rows.spatial[i]) * scale[i];
+    }
+    for (size_t k = 0; k < pool.size(); ++k) FillRow(plane, pool[k], rows.spatial, rows.features.data() + k * rows.stride);
+    return rows;
+  }
+
+  // A term's feature at positions_, as PlanePredictor::Feature gives it (but for taps at the edge,
+  // which are left out), divided by the local scale.
+  void FillRow(int plane, const Term& term, const std::vector<float>& spatial, float* row) const {
+    const std::vector<float>& scale = scale_[static_cast<size_t>(plane)];
+    const size_t n = positions_.size();
+    switch (term.kind) {
+      case TermKind::kUnit:
+        for (size_t i = 0; i < n; ++i) row[i] = unit_ * scale[i];
+        return;
+      case TermKind::kInnovation: {
+        const auto* origin = analysis_.planes[static_cast<size_t>(term.plane)].innovation.At(0, 0);
+        for (size_t i = 0; i < n; ++i) row[i] = static_cast<float>(origin[offsets_[i]]) * scale[i];
+        return;
+      }
+      case TermKind::kSpatial:
+        for (size_t i = 0; i < n; ++i) row[i] = spatial[i] * scale[i];
+        return;
+      case TermKind::kTap: {
+        const auto& values = analysis_.planes[static_cast<size_t>(plane)].value;
+        const TapOffset offset = kTaps[static_cast<size_t>(term.index)];
+        const auto* tap = values.At(offset.dy, offset.dx);
+        for (size_t i = 0; i < n; ++i) {
+          row[i] = has_all_taps_[i] ? (static_cast<float>(tap[offsets_[i]]) - spatial[i]) * scale[i] : 0.0f;
+        }
+        return;
+      }
+      case TermKind::kNeighbour: {
+        const auto& values = analysis_.planes[static_cast<size_t>(term.plane)].value;
+        const TapOffset offset = kNeighbours[static_cast<size_t>(term.index)];
+        const auto *origin = values.At(0, 0), *neighbour = values.At(offset.dy, offset.dx);
+        for (size_t i = 0; i < n; ++i) {
+          row[i] = (static_cast<float>(neighbour[offsets_[i]]) - static_cast<float>(origin[offsets_[i]])) * scale[i];
+        }
+        return;
       }
     }
-    return rows;
   }
 
   // Zeroes the samples that the range hides under the prediction `prediction`; returns how many are left.
@@ -334,13 +400,16 @@ class TermSearch {
   const SetAnalysis<Arithmetic>& analysis_;
   const TermSearchOptions& options_;
   SetModel& model_;
-  PlanePredictor<Arithmetic> predictor_;
   float unit_;
   std::vector<int> positions_, gram_positions_;
   size_t gram_stride_;
+  std::vector<int> offsets_;  // of positions_ from sample (0, 0) of a padded plane
+  std::vector<char> has_all_taps_;
   std::vector<std::vector<float>> scale_;  // of each plane at positions_
   std::vector<float> normalized_;
   std::vector<float> power_;
+  int band_ = 0;
+  std::vector<float> gram_;
   std::vector<double> gain_;
 };
 
