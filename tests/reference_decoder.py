@@ -1,0 +1,1312 @@
+#!/usr/bin/env python3
+"""reference_decoder.py [--frame] [--no-checksums] FILE OUT
+
+A second decoder of dcac, written from docs/format.md alone: it restores the original file of the archive FILE.  With
+--frame, FILE is a bare frame and OUT becomes the raw samples.  Numbers in brackets are sections of the document.
+
+It is written to be read next to the document, not to be fast (some 10 KB/s).  Needs numpy and the C libraries libxxhash
+(0.8) and libzstd.  --no-checksums goes without libxxhash: damage may then go unnoticed.
+"""
+import argparse
+import ctypes
+import ctypes.util
+import functools
+import struct
+import sys
+
+import numpy as np
+
+
+class Malformed(ValueError):
+    """The data is not what an encoder writes."""
+
+
+class Unsupported(ValueError):
+    """The data is of a later version, or needs a library that is missing."""
+
+
+def check(condition, what):
+    if not condition:
+        raise Malformed(what)
+
+
+# ---- Libraries ------------------------------------------------------------------------------------------------------
+
+@functools.cache
+def library(name):
+    path = ctypes.util.find_library(name)
+    if path is None:
+        hint = ', or --no-checksums' if name == 'xxhash' else ''
+        raise Unsupported(f'lib{name} is missing (Debian: lib{name}{"0" if name == "xxhash" else "1"}{hint})')
+    return ctypes.CDLL(path)
+
+
+class Hash128(ctypes.Structure):
+    _fields_ = [('low', ctypes.c_uint64), ('high', ctypes.c_uint64)]
+
+
+def xxh3_64(data, seed=0):
+    function = library('xxhash').XXH3_64bits_withSeed
+    function.restype = ctypes.c_uint64
+    return function(bytes(data), ctypes.c_size_t(len(data)), ctypes.c_uint64(seed))
+
+
+def xxh3_128(data):
+    function = library('xxhash').XXH3_128bits
+    function.restype = Hash128
+    result = function(bytes(data), ctypes.c_size_t(len(data)))
+    return struct.pack('>QQ', result.high, result.low)
+
+
+def unzstd(data, size):
+    """The content of a Zstandard frame that has `size` bytes of it."""
+    function = library('zstd').ZSTD_decompress
+    function.restype = ctypes.c_size_t
+    out = ctypes.create_string_buffer(max(size, 1))
+    count = function(out, ctypes.c_size_t(size), bytes(data), ctypes.c_size_t(len(data)))
+    check(count == size, 'zstd data does not decode to the size it should')
+    return out.raw[:size]
+
+
+class Checksums:
+    """Compares checksums, unless told to ignore them."""
+
+    def __init__(self, ignored=False):
+        self.ignored = ignored
+
+    def check32(self, data, expected, what):
+        check(self.ignored or xxh3_64(data) & 0xffffffff == expected, f'{what}: wrong checksum')
+
+    def check64(self, data, seed, expected, what):
+        check(self.ignored or xxh3_64(data, seed) == expected, f'{what}: wrong checksum')
+
+    def check128(self, data, expected, what):
+        check(self.ignored or xxh3_128(data) == expected, f'{what}: wrong digest')
+
+
+# ---- [1] Conventions ------------------------------------------------------------------------------------------------
+
+def bitwidth(n):
+    return n.bit_length()
+
+
+def clamp(v, a, b):
+    return a if v < a else b if v > b else v
+
+
+class Reader:
+    """Takes bytes from the front of `data`."""
+
+    def __init__(self, data):
+        self.data, self.position = data, 0
+
+    def take(self, count):
+        check(count <= len(self.data) - self.position, 'the data ends too early')
+        self.position += count
+        return self.data[self.position - count:self.position]
+
+    def byte(self):
+        return self.take(1)[0]
+
+    def u32(self):
+        return struct.unpack('<I', self.take(4))[0]
+
+    def u64(self):
+        return struct.unpack('<Q', self.take(8))[0]
+
+    def varint(self, most_bytes=10):
+        value = 0
+        for i in range(most_bytes):
+            byte = self.byte()
+            value |= (byte & 127) << 7 * i
+            if byte < 128:
+                check(byte or i == 0, 'a varint is longer than needed')
+                check(value < 1 << 64, 'a varint has more than 64 bits')
+                return value
+        raise Malformed('a varint is too long')
+
+    def at_end(self):
+        return self.position == len(self.data)
+
+
+# ---- [2] Frame ------------------------------------------------------------------------------------------------------
+
+class DType:
+    """A dtype, or the kind of a plane set [7]."""
+
+    def __init__(self, name, width, mantissa=None, bias=0):
+        self.name, self.width, self.mantissa = name, width, mantissa
+        self.bytes = width // 8
+        self.is_float = mantissa is not None
+        self.is_narrow = width == 8
+        self.bias = bias  # of the exponent, less than that of binary32
+        self.least_base = bias + 1
+        self.low = 0 if name[0] == 'u' else -1 << (width - 1)
+        self.high = self.low + (1 << width) - 1
+
+
+U8, I8, U16, I16 = DType('u8', 8), DType('i8', 8), DType('u16', 16), DType('i16', 16)
+F16, BF16, F32 = DType('f16', 16, 10, 112), DType('bf16', 16, 7), DType('f32', 32, 23)
+I32 = DType('i32', 32)
+DTYPES = {1: U8, 2: I8, 3: U16, 4: I16, 5: F16, 6: BF16, 7: F32}
+UNSIGNED = {8: np.uint8, 16: np.dtype('<u2'), 32: np.dtype('<u4')}
+
+
+class Header:
+    """dtype, shape and, unless the tensor is empty, steps."""
+
+    def __init__(self, reader, checksums):
+        start = reader.position
+        check(reader.take(3) == b'\xdc\xac\x46', 'not a dcac frame')
+        if reader.byte() != 1:
+            raise Unsupported('a frame of a later version')
+        dtype, layout, flags, rank = reader.take(4)
+        if flags:
+            raise Unsupported(f'a frame with flags {flags:#x}')
+        check(dtype in DTYPES, f'dtype {dtype}')
+        check(layout == 1, f'layout {layout}')
+        check(rank <= 8, f'rank {rank}')
+        self.dtype = DTYPES[dtype]
+        self.shape = tuple(reader.varint() for _ in range(rank))
+        size = self.dtype.bytes
+        for extent in self.shape:
+            size *= max(extent, 1)
+        check(size <= 1 << 62, 'the tensor is too large')
+        self.is_empty = 0 in self.shape
+        self.steps = () if self.is_empty else tuple(reader.varint() for _ in range(3))
+        end = reader.position
+        checksums.check32(reader.data[start:end], reader.u32(), 'header')
+
+
+def decode_frame(data, checksums):
+    """Header and samples (bytes) of a frame that is all of `data`."""
+    reader = Reader(data)
+    header = Header(reader, checksums)
+    boxes = [] if header.is_empty else segment_boxes(header)
+    tensor = np.zeros(() if not boxes else axes_of(header), UNSIGNED[header.dtype.width])
+    stored = []
+    for number, box in enumerate(boxes):
+        start = reader.position
+        part = tensor[box.slices()]
+        size = reader.varint()
+        check(1 <= size <= 1 + part.nbytes, f'segment {number}: {size} bytes')
+        body = reader.take(size)
+        checksums.check64(body, number, reader.u64(), f'segment {number}')
+        part[...] = decode_segment(body, header.dtype, box).reshape(part.shape)
+        stored.append(reader.position - start)
+    samples = tensor.tobytes() if boxes else b''
+    read_trailer(reader, stored, samples, checksums)
+    return header, samples
+
+
+def read_trailer(reader, stored, samples, checksums):
+    """[2] Index and trailer."""
+    start = reader.position
+    check([reader.varint() for _ in stored] == stored, 'the index does not fit the segments')
+    index_size = reader.position - start
+    digest = reader.take(16)
+    check(reader.u32() == index_size, 'the size of the index is wrong')
+    end = reader.position
+    checksums.check32(reader.data[start:end], reader.u32(), 'trailer')
+    checksums.check128(samples, digest, 'tensor')
+    check(reader.at_end(), 'bytes after the frame')
+
+
+# ---- [3] Geometry ---------------------------------------------------------------------------------------------------
+
+class Box:
+    """What a segment holds: ranges of items, planes (channels) and rows, and the width."""
+
+    def __init__(self, items, planes, rows, width):
+        self.items, self.planes, self.rows, self.width = items, planes, rows, width
+
+    def slices(self):
+        return tuple(slice(r.start, r.stop) for r in (self.items, self.planes, self.rows))
+
+    @property
+    def plane_count(self):
+        return len(self.items) * len(self.planes)
+
+
+def axes_of(header):
+    """N, C, H, W."""
+    shape = (1, 1, 1) + header.shape
+    c, h, w = shape[-3:]
+    n = 1
+    for extent in shape[:-3]:
+        n *= extent
+    return (n * c * h * w, 1, 1, 1) if w > 65536 else (n, c, h, w)
+
+
+def segment_boxes(header):
+    *extents, width = axes_of(header)
+    for step, extent in zip(header.steps, extents):
+        check(1 <= step <= extent, 'a step does not fit the shape')
+    item_step, plane_step, row_step = header.steps
+    check(item_step == 1 or plane_step == extents[1], 'items in a segment need all of their planes')
+    check(item_step * plane_step * row_step * width <= 1 << 26, 'a segment is too large')
+    items, planes, rows = ([range(i, min(i + step, extent)) for i in range(0, extent, step)]
+                           for step, extent in zip(header.steps, extents))
+    return [Box(i, c, r, width) for i in items for c in planes for r in rows]
+
+
+# ---- [4] Segments ---------------------------------------------------------------------------------------------------
+
+def decode_segment(body, dtype, box):
+    """The packed samples as an array of bit patterns."""
+    count = box.plane_count * len(box.rows) * box.width
+    size = count * dtype.bytes
+    reader = Reader(body)
+    method = reader.byte()
+    if method == 0:
+        packed = reader.take(size)
+        check(reader.at_end(), 'bytes after the samples')
+    elif method == 1:
+        packed = decode_zstd(reader, dtype, size)
+    elif method == 2:
+        return decode_model_segment(reader, dtype, box)
+    else:
+        raise Malformed(f'method {method}')
+    return np.frombuffer(packed, UNSIGNED[dtype.width])
+
+
+def decode_zstd(reader, dtype, size):
+    stride = reader.byte()
+    check(1 <= stride <= dtype.bytes and size % stride == 0, f'stride {stride}')
+    data = unzstd(reader.data[reader.position:], size)
+    return np.frombuffer(data, np.uint8).reshape(stride, -1).T.tobytes()
+
+
+# ---- [5] Model segments ---------------------------------------------------------------------------------------------
+
+NORMAL, DIFFERENCE, CONSTANT, DUPLICATE, UPSAMPLED_2, UPSAMPLED_4, UPSAMPLED_8 = range(7)
+SETS = (NORMAL, DIFFERENCE, UPSAMPLED_2, UPSAMPLED_4, UPSAMPLED_8)  # in the order of coding
+
+
+def scale_of(kind):
+    return {UPSAMPLED_2: 2, UPSAMPLED_4: 4, UPSAMPLED_8: 8}.get(kind, 1)
+
+
+class Plane:
+    """A plane's kind, with `source` or `value`."""
+
+    def __init__(self, kind):
+        self.kind = kind
+        self.source = self.value = None
+
+
+def decode_model_segment(reader, dtype, box):
+    height, width = len(box.rows), box.width
+    check(reader.byte() == 1, 'layout id')
+    side = SideInformation(reader.take(reader.varint()))
+    planes = read_planes(side, dtype, box.plane_count)
+    models = []
+    for kind in SETS:
+        numbers = [i for i, plane in enumerate(planes) if plane.kind == kind]
+        if numbers:
+            scale = scale_of(kind)
+            set_dtype = {8: I8, 16: I16, 32: I32}[dtype.width] if kind == DIFFERENCE else dtype
+            models.append(Model(side, set_dtype, numbers, len(box.planes), -(-height // scale), -(-width // scale)))
+    coded = {}
+    for model in models:
+        entropy_size = reader.varint()
+        raw_size = 0 if model.dtype.is_narrow else reader.varint()
+        entropy, raw = reader.take(entropy_size), reader.take(raw_size)
+        coded.update(zip(model.numbers, decode_set(model, entropy, raw)))
+    check(reader.at_end(), 'bytes after the last plane set')
+    return complete_planes(planes, coded, dtype, height, width)
+
+
+def read_planes(side, dtype, count):
+    """The plane kinds."""
+    kind_bits = [adaptive_bits(6) for _ in range(7)]
+    same = AdaptiveBit()
+    planes, previous_kind, previous_value = [], NORMAL, 0
+    for p in range(count):
+        plane = Plane(side.ones(kind_bits[previous_kind]))
+        if plane.kind == CONSTANT:
+            plane.value = previous_value if side.bit(same) else side.direct(dtype.width)
+            previous_value = plane.value
+        elif plane.kind in (DIFFERENCE, DUPLICATE):
+            check(p > 0, 'the first plane has a source')
+            plane.source = side.uniform(p)
+        previous_kind = plane.kind
+        planes.append(plane)
+    return planes
+
+
+def complete_planes(planes, coded, dtype, height, width):
+    samples = np.zeros((len(planes), height, width), UNSIGNED[dtype.width])
+    for p, plane in enumerate(planes):
+        if plane.kind == CONSTANT:
+            samples[p] = plane.value
+        elif plane.kind == DUPLICATE:
+            samples[p] = samples[plane.source]
+        elif plane.kind == DIFFERENCE:
+            samples[p] = invert_negative(invert_negative(samples[plane.source], dtype) + coded[p], dtype)
+        else:
+            scale = scale_of(plane.kind)
+            samples[p] = coded[p].repeat(scale, 0).repeat(scale, 1)[:height, :width]
+    return samples
+
+
+def invert_negative(patterns, dtype):
+    """Bit patterns to ordered integers, and back."""
+    if not dtype.is_float:
+        return patterns
+    sign = patterns.dtype.type(1 << (dtype.width - 1))
+    return np.where(patterns & sign, patterns ^ (sign - patterns.dtype.type(1)), patterns)
+
+
+# ---- [6] Side information -------------------------------------------------------------------------------------------
+
+class AdaptiveBit:
+    def __init__(self):
+        self.fast = self.slow = 32768
+
+    def probability(self):
+        return clamp((self.fast + self.slow) >> 1, 64, 65472)
+
+    def update(self, bit):
+        if bit:
+            self.fast -= self.fast >> 4
+            self.slow -= self.slow >> 7
+        else:
+            self.fast += (65535 - self.fast) >> 4
+            self.slow += (65535 - self.slow) >> 7
+
+
+def adaptive_bits(count):
+    return [AdaptiveBit() for _ in range(count)]
+
+
+class NumberModel:
+    def __init__(self):
+        self.more, self.mantissa = adaptive_bits(32), adaptive_bits(33)
+
+
+class SignedModel:
+    def __init__(self):
+        self.magnitude, self.sign = NumberModel(), AdaptiveBit()
+
+
+class SideInformation:
+    """The binary range coder."""
+
+    def __init__(self, data):
+        self.data, self.position = data, 0
+        self.range = (1 << 32) - 1
+        self.code = 0
+        for _ in range(4):
+            self.code = self.code << 8 | self.next_byte()
+
+    def next_byte(self):
+        self.position += 1
+        if self.position <= len(self.data):
+            return self.data[self.position - 1]
+        check(self.position <= len(self.data) + 8, 'the side information ends too early')
+        return 0
+
+    def normalize(self):
+        while self.range < 1 << 24:
+            self.code = (self.code << 8 | self.next_byte()) & 0xffffffff
+            self.range <<= 8
+
+    def bit(self, model):
+        bound = (self.range >> 16) * model.probability()
+        bit = int(self.code >= bound)
+        if bit:
+            self.code -= bound
+            self.range -= bound
+        else:
+            self.range = bound
+        model.update(bit)
+        self.normalize()
+        return bit
+
+    def ones(self, models):
+        """The number of 1-bits under the models until a 0 or the last model."""
+        for count, model in enumerate(models):
+            if not self.bit(model):
+                return count
+        return len(models)
+
+    def direct(self, n):
+        value = 0
+        for _ in range(n):
+            self.range >>= 1
+            bit = int(self.code >= self.range)
+            if bit:
+                self.code -= self.range
+            value = value << 1 | bit
+            self.normalize()
+        return value
+
+    def uniform(self, count):
+        if count <= 1:
+            return 0
+        value = self.direct(bitwidth(count - 1))
+        check(value < count, 'a uniform value is too large')
+        return value
+
+    def number(self, model):
+        n = self.ones(model.more)
+        if n == 0:
+            return 0
+        t = self.bit(model.mantissa[n])
+        return (1 << n | t << (n - 1) | self.direct(n - 1)) - 1
+
+    def signed(self, model):
+        a = self.number(model.magnitude)
+        check(a < 1 << 31, 'a signed number is too large')
+        return -a if a and self.bit(model.sign) else a
+
+    def flag(self):
+        return self.bit(AdaptiveBit())
+
+    def weight(self, model):
+        """[8] A coded weight."""
+        w = self.signed(model)
+        check(abs(w) <= 2047, 'a weight is too large')
+        return w
+
+
+# ---- [7] Samples ----------------------------------------------------------------------------------------------------
+
+class IntegerCodes:
+    """Codes of integer kinds."""
+
+    def __init__(self, dtype):
+        self.low, self.high, self.mask = dtype.low, dtype.high, (1 << dtype.width) - 1
+
+    def code(self, sample):
+        return (sample - self.low & self.mask) + self.low
+
+    def sample(self, code):
+        return code & self.mask
+
+
+class FloatCodes:
+    """Codes of float kinds; None: an escape."""
+
+    def __init__(self, dtype, base):
+        self.m, self.base, self.bias = dtype.mantissa, base, dtype.bias
+        self.sign = 1 << (dtype.width - 1)
+        self.end = min(base + 126, 143 if dtype is F16 else 255)
+        self.high = (self.end - base) << self.m
+        self.low = -self.high
+
+    def code(self, sample):
+        if sample == 0:
+            return 0
+        a = (sample & ~self.sign) + (self.bias << self.m)
+        if not self.base <= a >> self.m < self.end:
+            return None
+        code = a - (self.base << self.m) + 1
+        return -code if sample & self.sign else code
+
+    def sample(self, code):
+        if code == 0:
+            return 0
+        a = abs(code) - 1 + ((self.base - self.bias) << self.m)
+        return a | self.sign if code < 0 else a
+
+
+# ---- [8] Plane set model --------------------------------------------------------------------------------------------
+
+TAPS = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (-2, 0), (0, -2))  # W N NW NE NN WW
+CLASS_TAPS = ((0, 1, 2, 3, 4, 5), (0, 5), (1, 3, 4), ())        # [9] by class: the numbers of its taps
+NEIGHBOURS = ((0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
+UNIT, INNOVATION, SPATIAL, TAP, NEIGHBOUR = range(5)
+KIND_BY_ONES = (INNOVATION, TAP, NEIGHBOUR, SPATIAL, UNIT)
+
+
+class Term:
+    def __init__(self, kind, plane, index, weight):
+        self.kind, self.plane, self.index, self.weight = kind, plane, index, weight
+
+
+class ClassWeights:
+    """Weights of a class; `taps` has all six, 0 where the class has none."""
+
+    def __init__(self):
+        self.taps = [0] * 6
+        self.unit = self.mean = self.spread = self.running = self.reference = self.local = 0
+
+
+class Model:
+    """The model of a plane set, read from the side information.
+
+    numbers: the numbers of its planes in the segment; channels: planes of an item there.
+    """
+
+    def __init__(self, side, dtype, numbers, channels, height, width):
+        self.dtype, self.numbers, self.channels = dtype, numbers, channels
+        self.height, self.width = height, width
+        self.planes = len(numbers)
+        self.read_head(side)
+        self.read_means(side)
+        self.spatial = self.read_spatial_weights(side)
+        self.read_terms(side)
+        self.sigma = self.read_sigma_weights(side)
+        self.position_thresholds = read_thresholds(side, 24)
+        self.activity_thresholds = read_thresholds(side, 12)
+        self.read_cells(side)
+        self.read_tables(side)
+
+    def read_head(self, side):
+        """[8.1]"""
+        dtype = self.dtype
+        self.skew = 1 + side.uniform(4)
+        self.lanes = 1 << side.uniform(7)
+        self.table_bits = 10 if dtype.is_narrow else 10 + side.uniform(3)
+        if dtype.is_float:
+            base = side.uniform(255)
+            check(base >= dtype.least_base, 'base exponent')
+            self.codes = FloatCodes(dtype, base)
+        else:
+            self.codes = IntegerCodes(dtype)
+        bits = bitwidth(self.codes.high - self.codes.low)
+        self.low_code = self.codes.low + side.direct(bits)
+        self.high_code = self.codes.low + side.direct(bits)
+        check(self.low_code <= self.high_code <= self.codes.high, 'range of codes')
+        specials = []
+        if side.flag():
+            self.mode = side.direct(dtype.width)
+            specials.append('mode')
+        self.shift = self.unit_exponent = 0
+        if not dtype.is_narrow:
+            specials += [name for name in ('west', 'north', 'reference') if side.flag()]
+            if dtype.is_float and side.flag():
+                specials.append('escape')
+            self.shift = side.uniform(32)
+            self.unit_exponent = side.uniform(256) - 100
+            check(self.unit_exponent <= 100, 'unit exponent')
+        self.specials = specials
+
+    def read_means(self, side):
+        """[8.2]"""
+        s = SignedModel()
+        self.mean_prior = side.signed(s)
+        self.error_prior = side.signed(s)
+        check(abs(self.mean_prior) <= 1 << 22 and 0 <= self.error_prior <= 1 << 22, 'priors')
+        self.sent_means = None
+        if side.flag():
+            t, mean, self.sent_means = SignedModel(), 0, []
+            for _ in range(self.planes):
+                difference = side.signed(t)
+                mean += difference
+                check(abs(difference) <= 1 << 23 and abs(mean) <= 1 << 22, 'mean')
+                self.sent_means.append(mean)
+
+    def read_spatial_weights(self, side):
+        """[8.3]"""
+        a, b = SignedModel(), SignedModel()
+        classes = []
+        for taps in CLASS_TAPS:
+            weights = ClassWeights()
+            for i in taps:
+                weights.taps[i] = side.weight(a)
+            weights.unit = side.weight(b)
+            weights.mean = 256 + side.weight(b)
+            check(weights.mean <= 2047, 'weight of the mean')
+            classes.append(weights)
+        return classes
+
+    def read_terms(self, side):
+        """[8.4]"""
+        self.terms = [[] for _ in range(self.planes)]
+        self.references = [[] for _ in range(self.planes)]
+        self.any_terms = side.flag()
+        if not self.any_terms:
+            return
+        models = TermModels()
+        for p in range(self.planes):
+            count = side.number(models.count)
+            check(count <= 32, 'terms of a plane')
+            for _ in range(count):
+                kind = KIND_BY_ONES[side.ones(models.kind)]
+                plane = index = 0
+                if kind in (INNOVATION, NEIGHBOUR):
+                    plane = self.read_named_plane(side, models, kind, p)
+                if kind == TAP:
+                    index = side.uniform(6)
+                elif kind == NEIGHBOUR:
+                    check(self.skew * (p - plane) >= 4, 'a neighbour that is not decoded yet')
+                    index = side.uniform(8)
+                self.terms[p].append(Term(kind, plane, index, side.weight(models.weight[kind])))
+
+    def read_named_plane(self, side, models, kind, p):
+        known = self.references[p]
+        if known and side.bit(models.known[kind == NEIGHBOUR]):
+            return known[side.uniform(len(known))]
+        check(p > 0 and len(known) < 16, 'a plane cannot be named')
+        item_before = self.numbers[p] - self.channels
+        if item_before in self.numbers and side.bit(models.same):
+            plane = self.numbers.index(item_before)
+        else:
+            plane = side.uniform(p)
+        if plane not in known:
+            known.append(plane)
+        return plane
+
+    def read_sigma_weights(self, side):
+        """[8.5]"""
+        g = SignedModel()
+        classes = []
+        for taps in CLASS_TAPS:
+            weights = ClassWeights()
+            for i in taps:
+                weights.taps[i] = side.weight(g)
+            if taps:
+                weights.spread = side.weight(g)
+            weights.running = side.weight(g)
+            weights.unit = side.weight(g)
+            if self.any_terms:
+                weights.reference = side.weight(g)
+                weights.local = side.weight(g)
+            classes.append(weights)
+        return classes
+
+    def read_cells(self, side):
+        """[8.7]"""
+        rows, columns = len(self.position_thresholds) + 1, len(self.activity_thresholds) + 1
+        self.clusters = 1 + side.uniform(64)
+        left, up = AdaptiveBit(), AdaptiveBit()
+        cluster = np.zeros((rows, columns), int)
+        if self.clusters > 1:
+            for i, j in np.ndindex(rows, columns):
+                if j > 0 and side.bit(left):
+                    cluster[i, j] = cluster[i, j - 1]
+                elif i > 0 and side.bit(up):
+                    cluster[i, j] = cluster[i - 1, j]
+                else:
+                    cluster[i, j] = side.uniform(self.clusters)
+        f = adaptive_bits(4)
+        fixed = np.zeros((rows, columns), int)
+        for i, j in np.ndindex(rows, columns):
+            l = fixed[i, j - 1] if j > 0 else 0
+            u = fixed[i - 1, j] if i > 0 else 0
+            fixed[i, j] = side.bit(f[l + 2 * u])
+        spread = self.high_code - self.low_code
+        drop = max(0, bitwidth(spread) - 12)
+        d, previous, centers = SignedModel(), 0, np.zeros(rows, np.int64)
+        for i in range(rows):
+            if fixed[i].any():
+                previous = clamp(previous + side.signed(d), 0, spread >> drop)
+                centers[i] = self.low_code + (previous << drop)
+        self.cell_cluster, self.cell_fixed, self.centers = cluster, fixed, centers
+
+    def read_tables(self, side):
+        """[8.8] frequencies[cluster][token]"""
+        self.tokens = side.uniform(257)
+        check(self.tokens >= 1, 'no tokens')
+        size_bits = [[adaptive_bits(14) for _ in range(2)] for _ in range(13)]
+        self.frequencies, before = [], None
+        for _ in range(self.clusters):
+            sizes, weights = [], []
+            for t in range(self.tokens):
+                z1 = sizes[t - 1] if t >= 1 else 0
+                z2 = sizes[t - 2] if t >= 2 else 0
+                q = (z2 + z1 + 1) // 2 if before is None else (z2 + z1 + 2 * before[t] + 2) // 4
+                q = min(q, 12)
+                quiet = int(z1 == 0 and z2 == 0)
+                sizes.append(read_size(side, q, size_bits[q][quiet]))
+                weights.append(read_weight(side, sizes[-1]))
+            self.frequencies.append(frequencies_of(weights, self.table_bits))
+            before = sizes
+
+
+class TermModels:
+    def __init__(self):
+        self.count, self.kind, self.known, self.same = NumberModel(), adaptive_bits(4), adaptive_bits(2), AdaptiveBit()
+        self.weight = [SignedModel() for _ in range(5)]
+
+
+def read_thresholds(side, bound):
+    """[8.6]"""
+    count = side.uniform(bound)
+    if count == 0:
+        return []
+    shift = side.uniform(32)
+    f, n = SignedModel(), NumberModel()
+    thresholds = [side.signed(f) << shift]
+    for _ in range(count - 1):
+        thresholds.append(thresholds[-1] + (side.number(n) << shift))
+    check(-1 << 31 <= thresholds[0] and thresholds[-1] < 1 << 31, 'threshold')
+    return thresholds
+
+
+def read_size(side, q, m):
+    """[8.8] The size of a weight."""
+    if side.bit(m[0]):
+        return q
+    up = side.bit(m[1]) if q > 0 else 1
+    last, step, first_bit = (13, 1, 2) if up else (0, -1, 8)
+    z = q + step
+    for i in range(13):
+        if z == last or side.bit(m[first_bit + min(i, 5)]):
+            break
+        z += step
+    return z
+
+
+def read_weight(side, z):
+    if z < 2:
+        return z
+    return 2 + side.direct(1) if z == 2 else (4 + side.direct(2)) << (z - 3)
+
+
+def frequencies_of(weights, table_bits):
+    total, size = sum(weights), 1 << table_bits
+    used = sum(w > 0 for w in weights)
+    check(1 <= used <= size, 'a table of frequencies')
+    frequencies = [max(1, (w << table_bits) // total) if w else 0 for w in weights]
+    excess = sum(frequencies) - size
+    if excess < 0:
+        frequencies[frequencies.index(max(frequencies))] -= excess
+    for _ in range(excess):
+        frequencies[frequencies.index(max(frequencies))] -= 1
+    return frequencies
+
+
+# ---- [9] Prediction: arithmetic -------------------------------------------------------------------------------------
+
+class Narrow:
+    """Arithmetic of narrow sets: integers, sixteenths of a step."""
+
+    number = np.int64
+
+    def __init__(self, model):
+        self.low_code, self.high_code = model.low_code, model.high_code
+        self.low, self.high = 16 * model.low_code, 16 * model.high_code
+        self.unit, self.sigma_unit = 32, 8
+
+    def weight(self, w, fraction):
+        return np.array(w, np.int64)
+
+    def limit(self, v):
+        return np.clip(v, -16383, 16383)
+
+    def cut(self, v):
+        return np.clip(v, self.low, self.high)
+
+    def value(self, code):
+        return 16 * code
+
+    def quanta(self, v):
+        return v
+
+    def from_quanta(self, n):
+        return n
+
+    def mean(self, s, n):
+        some = np.maximum(n, 1)
+        return np.where(n > 0, (s * ((256 + some // 2) // some)) >> 8, 0)
+
+    def mean9(self, s):
+        return (s * 57) >> 9
+
+    def spatial(self, total):
+        return self.limit((total + 128) >> 8)
+
+    def terms_start(self, s):
+        return np.zeros_like(s)
+
+    def prediction(self, s, total):
+        return self.limit(s + ((total + 64) >> 7))
+
+    def sigma(self, total):
+        return np.clip((total + 32) >> 6, 0, 16383)
+
+    def position(self, p):
+        return p
+
+    def activity(self, p, sigma):
+        return sigma
+
+    def center(self, p):
+        return np.clip((p + 8) >> 4, self.low_code, self.high_code)
+
+
+class Wide:
+    """Arithmetic of wide sets: binary32."""
+
+    number = np.float32
+
+    def __init__(self, model):
+        self.m = model.dtype.mantissa
+        self.kind_low, self.kind_high = model.codes.low, model.codes.high
+        self.low_code, self.high_code = model.low_code, model.high_code
+        self.low, self.high = self.value(np.array([model.low_code, model.high_code]))
+        self.unit = np.float32(2.0 ** model.unit_exponent)
+        self.sigma_unit = self.unit / np.float32(4)
+        largest = max(abs(float(self.low)), abs(float(self.high)))
+        exponent = int(np.frexp(largest)[1]) - 1 if largest else 0
+        self.quantum = 2.0 ** (exponent - 19)
+
+    def weight(self, w, fraction):
+        return np.array(w, np.float32) * np.float32(2.0 ** -fraction)
+
+    def cut(self, v):
+        return np.clip(v, self.low, self.high)
+
+    def value(self, code):
+        """[7]"""
+        if self.m is None:
+            return code.astype(np.float32)
+        magnitude = ((np.abs(code) - 1 + (64 << self.m)) << (23 - self.m)).astype(np.uint32).view(np.float32)
+        return np.where(code == 0, np.float32(0), np.where(code < 0, -magnitude, magnitude))
+
+    def nearest(self, v):
+        """[7]"""
+        if self.m is None:
+            return round_and_cut(v, self.kind_low, self.kind_high)
+        m = self.m
+        s = np.abs(v).view(np.uint32).astype(np.int64)
+        h = 1 << (22 - m) if m < 23 else 0
+        code = np.minimum(((s + h) >> (23 - m)) - (64 << m) + 1, 126 << m)
+        code = np.where(s < 64 << 23, np.where(s >= 63 << 23, 1, 0), code)
+        return np.where(np.signbit(v), -code, code)
+
+    def quanta(self, v):
+        return round_and_cut(v.astype(np.float64) / self.quantum, -(1 << 21) + 1, (1 << 21) - 1)
+
+    def from_quanta(self, n):
+        return n.astype(np.float32) * np.float32(self.quantum)
+
+    def mean(self, s, n):
+        some = np.maximum(n, 1)
+        return np.where(n > 0, s * (np.float32(1) / some.astype(np.float32)), np.float32(0))
+
+    def mean9(self, s):
+        return s * np.float32(1 / 9)
+
+    def spatial(self, total):
+        return total
+
+    def terms_start(self, s):
+        return s
+
+    def prediction(self, s, total):
+        return total
+
+    def sigma(self, total):
+        return np.where(total > 0, total, np.float32(0))
+
+    def position(self, p):
+        if self.m is None:
+            return round_and_cut(np.float32(4) * p, -(1 << 30) + 1, (1 << 30) - 1)
+        return self.nearest(p)
+
+    def activity(self, p, sigma):
+        if self.m is None:
+            return round_and_cut(np.float32(16) * sigma, 0, (1 << 30) - 1)
+        c = self.cut(p)
+        g = sigma * np.float32(0.1875)
+        return (self.nearest(np.minimum(c + sigma, self.high + g))
+                - self.nearest(np.maximum(c - sigma, self.low - g))) >> 1
+
+    def center(self, p):
+        return np.clip(self.nearest(p), self.low_code, self.high_code)
+
+
+def round_and_cut(v, low, high):
+    """To nearest, ties to even; binary64 holds all numbers that occur."""
+    return np.clip(np.rint(v.astype(np.float64)), low, high).astype(np.int64)
+
+
+# ---- [9] Prediction: waves ------------------------------------------------------------------------------------------
+
+class Wave:
+    """Samples of one time, in the order of decoding: plane, y, x, index of the sample in its set."""
+
+    def __init__(self, p, y, x, model):
+        self.p, self.y, self.x = p, y, x
+        self.index = (p * model.height + y) * model.width + x
+        self.sample_class = np.where(y > 0, np.where(x > 0, 0, 2), np.where(x > 0, 1, 3))
+
+
+def waves_of(model):
+    p, y, x = (a.ravel() for a in np.indices((model.planes, model.height, model.width)))
+    time = x + 2 * y + model.skew * p
+    order = np.lexsort((y, p, time))
+    bounds = np.flatnonzero(np.diff(time[order])) + 1
+    return [Wave(p[part], y[part], x[part], model) for part in np.split(order, bounds)]
+
+
+def padded(lists, width, fill):
+    return np.array([list(row) + [fill] * (width - len(row)) for row in lists], np.int64).reshape(len(lists), width)
+
+
+class Predictor:
+    """What the decoded samples say about those of the next wave."""
+
+    def __init__(self, model):
+        self.model = model
+        self.arithmetic = (Narrow if model.dtype.is_narrow else Wide)(model)
+        shape = (model.planes, model.height, model.width)
+        self.values = np.zeros(shape, self.arithmetic.number)
+        self.errors = np.zeros(shape, self.arithmetic.number)
+        self.innovations = np.zeros(shape, self.arithmetic.number)
+        self.value_sums = np.zeros(model.planes, np.int64)
+        self.error_sums = np.zeros(model.planes, np.int64)
+        self.counts = np.zeros(model.planes, np.int64)
+        self.class_has_tap = np.array([[i in taps for i in range(6)] for taps in CLASS_TAPS])
+        self.prepare_weights()
+        self.prepare_terms()
+        self.prepare_means()
+
+    def prepare_weights(self):
+        """Weights as arrays over the classes."""
+        weight = self.arithmetic.weight
+        self.spatial = {name: weight([getattr(c, name) for c in self.model.spatial], 8)
+                        for name in ('taps', 'unit', 'mean')}
+        self.sigma = {name: weight([getattr(c, name) for c in self.model.sigma], 6)
+                      for name in ('taps', 'unit', 'spread', 'running', 'reference', 'local')}
+
+    def prepare_terms(self):
+        """Terms and references as arrays over planes and their number; kind -1 and weight 0 where there is none."""
+        terms = self.model.terms
+        most = max(len(t) for t in terms)
+        self.term_kind = padded([[t.kind for t in row] for row in terms], most, -1)
+        self.term_plane = padded([[t.plane for t in row] for row in terms], most, 0)
+        self.term_index = padded([[t.index for t in row] for row in terms], most, 0)
+        self.term_weight = self.arithmetic.weight(padded([[t.weight for t in row] for row in terms], most, 0), 7)
+        references = self.model.references
+        self.reference_count = np.array([len(r) for r in references])
+        self.reference = padded(references, max(len(r) for r in references), -1)
+
+    def prepare_means(self):
+        model, arithmetic = self.model, self.arithmetic
+        self.prior_count = max(4, model.width // 4)
+        self.sent_means = None
+        if model.sent_means is not None:
+            low, high = (int(arithmetic.quanta(np.array([v]))[0]) for v in (arithmetic.low, arithmetic.high))
+            a = max(0, bitwidth(high - low) - 8)
+            self.sent_means = np.array([clamp(mean << a, -1 << 22, 1 << 22) for mean in model.sent_means])
+
+    def running(self, sums, prior, p):
+        k = self.prior_count
+        return self.arithmetic.from_quanta((sums[p] + k * prior) // (self.counts[p] + k))
+
+    def at(self, array, p, y, x):
+        """The array's elements there, coordinates cut to the plane."""
+        return array[p, np.clip(y, 0, self.model.height - 1), np.clip(x, 0, self.model.width - 1)]
+
+    def predict(self, wave):
+        """[9] A sample, steps 1 to 6, for all samples of the wave: sets what `decode` and `update` need."""
+        arithmetic = self.arithmetic
+        p, y, x, sample_class = wave.p, wave.y, wave.x, wave.sample_class
+        if self.sent_means is None:
+            mean = self.running(self.value_sums, self.model.mean_prior, p)
+        else:
+            mean = arithmetic.from_quanta(self.sent_means[p])
+        taps = [self.at(self.values, p, y + dy, x + dx) for dy, dx in TAPS]
+        has_tap = self.class_has_tap[sample_class].T
+        s = self.spatial_prediction(sample_class, mean, taps)
+        prediction = self.prediction(wave, s, taps, has_tap)
+        sigma = self.sigma_of(wave, s, taps, has_tap)
+        row = np.searchsorted(self.model.position_thresholds, arithmetic.position(prediction), side='right')
+        column = np.searchsorted(self.model.activity_thresholds, arithmetic.activity(prediction, sigma), side='right')
+        wave.cluster = self.model.cell_cluster[row, column]
+        wave.center = np.where(self.model.cell_fixed[row, column], self.model.centers[row],
+                               arithmetic.center(prediction))
+        wave.s, wave.prediction = s, prediction
+
+    def spatial_prediction(self, sample_class, mean, taps):
+        """Step 1; adding 0 for the taps that a class lacks changes nothing."""
+        weights = self.spatial
+        total = weights['unit'][sample_class] * self.arithmetic.unit + weights['mean'][sample_class] * mean
+        for i, tap in enumerate(taps):
+            total = total + weights['taps'][sample_class, i] * (tap - mean)
+        return self.arithmetic.spatial(total)
+
+    def prediction(self, wave, s, taps, has_tap):
+        """Step 2."""
+        total = self.arithmetic.terms_start(s)
+        for j in range(self.term_kind.shape[1]):
+            total = total + self.term_weight[wave.p, j] * self.feature(wave, j, s, taps, has_tap)
+        return self.arithmetic.prediction(s, total)
+
+    def feature(self, wave, j, s, taps, has_tap):
+        """The feature of each sample's term j, 0 where there is no such term."""
+        p, y, x = wave.p, wave.y, wave.x
+        kind, plane, index = self.term_kind[p, j], self.term_plane[p, j], self.term_index[p, j]
+        samples = np.arange(len(p))
+        tap = np.where(has_tap[index % 6, samples], np.array(taps)[index % 6, samples] - s, 0)
+        dy, dx = np.array(NEIGHBOURS)[index].T
+        neighbour = self.at(self.values, plane, y + dy, x + dx) - self.values[plane, y, x]
+        features = np.zeros_like(s)
+        for this, feature in ((UNIT, np.full_like(s, self.arithmetic.unit)), (SPATIAL, s), (TAP, tap),
+                              (INNOVATION, self.innovations[plane, y, x]), (NEIGHBOUR, neighbour)):
+            features = np.where(kind == this, feature, features)
+        return features
+
+    def sigma_of(self, wave, s, taps, has_tap):
+        """Steps 3 and 4."""
+        arithmetic, weights, c = self.arithmetic, self.sigma, wave.sample_class
+        p, y, x = wave.p, wave.y, wave.x
+        distance = np.zeros_like(s)
+        for tap, has in zip(taps, has_tap):
+            distance = distance + np.where(has, np.abs(tap - s), 0)
+        spread = arithmetic.mean(distance, has_tap.sum(0))
+        error = self.running(self.error_sums, self.model.error_prior, p)
+        total = weights['unit'][c] * arithmetic.sigma_unit
+        for i, (dy, dx) in enumerate(TAPS):
+            total = total + weights['taps'][c, i] * self.at(self.errors, p, y + dy, x + dx)
+        total = total + weights['spread'][c] * spread
+        total = total + weights['running'][c] * error
+        total = total + weights['reference'][c] * self.reference_activity(wave, np.zeros_like(s))
+        total = total + weights['local'][c] * self.local_activity(wave, np.zeros_like(s))
+        return arithmetic.sigma(total)
+
+    def reference_activity(self, wave, total):
+        for j in range(self.reference.shape[1]):
+            q = self.reference[wave.p, j]
+            total = total + np.where(q >= 0, np.abs(self.innovations[q, wave.y, wave.x]), 0)
+        return self.arithmetic.mean(total, self.reference_count[wave.p])
+
+    def local_activity(self, wave, total):
+        p, y, x = wave.p, wave.y, wave.x
+        if self.reference.shape[1] == 0:
+            return total
+        q = self.reference[p, 0]
+        for dy in (-1, 0, 1):
+            for dx in (-1, 0, 1):
+                total = total + np.abs(self.at(self.innovations, q, y + dy, x + dx))
+        near = np.abs(self.innovations[q, y, x])
+        local = np.where(self.model.skew * (p - q) < 4, near, self.arithmetic.mean9(total))
+        return np.where(q >= 0, local, 0).astype(local.dtype)
+
+    def update(self, wave, codes):
+        """Step 7: takes the codes of the wave's samples."""
+        arithmetic, at = self.arithmetic, (wave.p, wave.y, wave.x)
+        v = arithmetic.value(np.array(codes, np.int64))
+        error = np.abs(v - arithmetic.cut(wave.prediction))
+        self.values[at] = v
+        self.innovations[at] = v - arithmetic.cut(wave.s)
+        self.errors[at] = error
+        np.add.at(self.value_sums, wave.p, arithmetic.quanta(v))
+        np.add.at(self.error_sums, wave.p, arithmetic.quanta(error))
+        np.add.at(self.counts, wave.p, 1)
+
+
+def decode_set(model, entropy, raw):
+    """The planes of a set, as arrays of bit patterns."""
+    predictor = Predictor(model)
+    decoder = EntropyDecoder(model, entropy, raw)
+    with np.errstate(over='raise', under='raise', invalid='raise', divide='raise'):
+        for wave in waves_of(model):
+            predictor.predict(wave)
+            predictor.update(wave, decoder.decode(wave, predictor.reference))
+    decoder.finish()
+    return np.array(decoder.samples).astype(UNSIGNED[model.dtype.width]).reshape(
+        model.planes, model.height, model.width)
+
+
+# ---- [10] Entropy coding --------------------------------------------------------------------------------------------
+
+def extra(q):
+    return 0 if q < 8 else 1 + (q - 8) // 4
+
+
+def base(q):
+    return q if q < 8 else (4 + (q & 3)) << (1 + (q - 8) // 4)
+
+
+class RawBits:
+    """Raw bits of wide sets: a stream of their own."""
+
+    def __init__(self, data):
+        self.reader, self.bits, self.count = Reader(data), 0, 0
+
+    def take(self, n):
+        while self.count < n:
+            self.bits |= self.reader.byte() << self.count
+            self.count += 8
+        value = self.bits & ((1 << n) - 1)
+        self.bits >>= n
+        self.count -= n
+        return value
+
+    def finish(self):
+        check(self.reader.at_end() and self.bits == 0, 'raw bits are left')
+
+
+class EntropyDecoder:
+    """Tokens and lanes; keeps the decoded samples and their codes, of a set, plane after plane."""
+
+    def __init__(self, model, entropy, raw):
+        self.model = model
+        self.reader = Reader(entropy)
+        self.states = [self.reader.u32() for _ in range(model.lanes)]
+        check(all(1 << 15 <= x < 1 << 31 for x in self.states), 'a state')
+        self.raw = RawBits(raw)
+        self.samples = [0] * (model.planes * model.height * model.width)
+        self.codes = list(self.samples)  # 0 for escapes
+        self.slots = [[t for t, f in enumerate(table) for _ in range(f)] for table in model.frequencies]
+        self.starts = [np.concatenate(([0], np.cumsum(table))).tolist() for table in model.frequencies]
+        self.residuals = []  # of the tokens after the special ones: base << shift, raw bits, negative
+        for i in range(model.tokens - len(model.specials)):
+            q = i // 2
+            check(base(q) << model.shift < 1 << 32, 'tokens of too large residuals')
+            bits = model.shift + extra(q)
+            check(not model.dtype.is_narrow or bits <= 5, 'tokens of too many raw bits')
+            self.residuals.append((base(q) << model.shift, bits, i % 2))
+
+    def decode(self, wave, references):
+        """The codes of the wave's samples."""
+        model = self.model
+        codes = []
+        for i, (index, p, y, x, cluster, center) in enumerate(zip(*(
+                a.tolist() for a in (wave.index, wave.p, wave.y, wave.x, wave.cluster, wave.center)))):
+            lane = i % model.lanes
+            token = self.token(lane, cluster)
+            if token < len(model.specials):
+                reference = int(references[p, 0]) if references.shape[1] else -1
+                sample = self.special(model.specials[token], index, y, x, p, reference)
+                code = model.codes.code(sample)
+                escape = code is None
+            else:
+                start, bits, negative = self.residuals[token - len(model.specials)]
+                a = start + (self.narrow_raw(lane, bits) if model.dtype.is_narrow else self.raw.take(bits))
+                code = center - 1 - a if negative else center + a
+                escape = False
+            self.refill(lane)
+            check(escape or model.low_code <= code <= model.high_code, 'a code out of range')
+            if escape:
+                code = 0
+            elif token >= len(model.specials):
+                sample = model.codes.sample(code)
+            self.samples[index], self.codes[index] = sample, code
+            codes.append(code)
+        return codes
+
+    def token(self, lane, cluster):
+        bits, x = self.model.table_bits, self.states[lane]
+        slot = x & ((1 << bits) - 1)
+        token = self.slots[cluster][slot]
+        self.states[lane] = self.model.frequencies[cluster][token] * (x >> bits) + slot - self.starts[cluster][token]
+        return token
+
+    def narrow_raw(self, lane, n):
+        x = self.states[lane]
+        self.states[lane] = x >> n
+        return x & ((1 << n) - 1)
+
+    def refill(self, lane):
+        if self.states[lane] < 1 << 15:
+            self.states[lane] = self.states[lane] << 16 | struct.unpack('<H', self.reader.take(2))[0]
+
+    def special(self, name, index, y, x, p, reference):
+        """The sample of a special token."""
+        model = self.model
+        if name == 'mode':
+            return model.mode
+        if name == 'escape':
+            return self.raw.take(model.dtype.width)
+        if name == 'west':
+            check(x > 0, 'west in the first column')
+            return self.samples[index - 1]
+        if name == 'north':
+            check(y > 0, 'north in the first row')
+            return self.samples[index - model.width]
+        check(reference >= 0, 'a plane without references has none')
+        return self.samples[index - (p - reference) * model.height * model.width]
+
+    def finish(self):
+        check(all(x == 1 << 15 for x in self.states), 'the states do not end as they should')
+        check(self.reader.at_end(), 'words are left')
+        self.raw.finish()
+
+
+# ---- [11] Archive ---------------------------------------------------------------------------------------------------
+
+CANONICAL, PREFIX, PREFIX_COMPRESSED, SUFFIX, SUFFIX_COMPRESSED = 1, 2, 4, 8, 16
+
+
+class Head:
+    """flags, prefix and suffix of an archive."""
+
+    def __init__(self, reader, checksums):
+        check(reader.take(4) == b'DCAR', 'not a dcac archive')
+        version, kind, flags = reader.take(3)
+        if version != 1 or kind not in (1, 2):
+            raise Unsupported(f'an archive of version {version}, kind {kind}')
+        check(flags < 32, 'reserved flags')
+        check(not flags & CANONICAL or (kind == 2 and not flags & PREFIX), 'flags')
+        check(not flags & PREFIX_COMPRESSED or flags & PREFIX, 'flags')
+        check(not flags & SUFFIX_COMPRESSED or flags & SUFFIX, 'flags')
+        prefix = read_block(reader, flags & PREFIX, flags & PREFIX_COMPRESSED, 1 << 16)
+        suffix = read_block(reader, flags & SUFFIX, flags & SUFFIX_COMPRESSED, 1 << 20)
+        checksums.check32(reader.data[:reader.position], reader.u32(), 'head')
+        self.is_canonical = bool(flags & CANONICAL)
+        self.prefix, self.suffix = unpack_block(prefix), unpack_block(suffix)
+
+
+def read_block(reader, present, compressed, most):
+    """Content and raw length of a block; the length is None if the content is not compressed."""
+    if not present:
+        return b'', None
+    raw_length = read_length(reader, most)
+    if not compressed:
+        return reader.take(raw_length), None
+    return reader.take(read_length(reader, raw_length)), raw_length
+
+
+def read_length(reader, most):
+    length = reader.varint(most_bytes=4)
+    check(1 <= length <= most, 'the length of a block')
+    return length
+
+
+def unpack_block(block):
+    content, raw_length = block
+    return content if raw_length is None else unzstd(content, raw_length)
+
+
+def canonical_prefix(header):
+    """The header that NumPy writes for an array in C order."""
+    descr = {'u8': '|u1', 'i8': '|i1', 'u16': '<u2', 'bf16': '<u2', 'i16': '<i2', 'f16': '<f2', 'f32': '<f4'}
+    extents = [str(extent) for extent in header.shape]
+    shape = f'({extents[0]},)' if len(extents) == 1 else f'({", ".join(extents)})'
+    text = f"{{'descr': '{descr[header.dtype.name]}', 'fortran_order': False, 'shape': {shape}, }}"
+    if extents:
+        text += ' ' * (21 - len(extents[0]))
+    text += ' '
+    text += ' ' * (-(10 + len(text) + 1) % 64) + '\n'
+    return b'\x93NUMPY\x01\x00' + struct.pack('<H', len(text)) + text.encode()
+
+
+def decode_archive(data, checksums):
+    """The original file."""
+    reader = Reader(data)
+    head = Head(reader, checksums)
+    header, samples = decode_frame(data[reader.position:], checksums)
+    prefix = canonical_prefix(header) if head.is_canonical else head.prefix
+    return prefix + samples + head.suffix
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--frame', action='store_true', help='FILE is a bare frame')
+    parser.add_argument('--no-checksums', action='store_true', help='do not verify checksums')
+    parser.add_argument('file')
+    parser.add_argument('out')
+    arguments = parser.parse_args()
+    if arguments.no_checksums:
+        print('reference_decoder: checksums are not verified', file=sys.stderr)
+    checksums = Checksums(ignored=arguments.no_checksums)
+    with open(arguments.file, 'rb') as file:
+        data = file.read()
+    try:
+        restored = decode_frame(data, checksums)[1] if arguments.frame else decode_archive(data, checksums)
+    except (Malformed, Unsupported) as error:
+        sys.exit(f'reference_decoder: {arguments.file}: {error}')
+    with open(arguments.out, 'wb') as file:
+        file.write(restored)
+
+
+if __name__ == '__main__':
+    main()
