@@ -178,24 +178,35 @@ class Header:
         checksums.check32(reader.data[start:end], reader.u32(), 'header')
 
 
+class Segment:
+    """number, box (what it holds), body and stored bytes (size, body and checksum)."""
+
+    def __init__(self, reader, number, box, dtype, checksums):
+        start = reader.position
+        self.number, self.box = number, box
+        size = reader.varint()
+        check(1 <= size <= 1 + box.samples * dtype.bytes, f'segment {number}: {size} bytes')
+        self.body = reader.take(size)
+        checksums.check64(self.body, number, reader.u64(), f'segment {number}')
+        self.stored = reader.position - start
+
+
+def read_segments(reader, header, checksums):
+    boxes = [] if header.is_empty else segment_boxes(header)
+    return [Segment(reader, number, box, header.dtype, checksums) for number, box in enumerate(boxes)]
+
+
 def decode_frame(data, checksums):
     """Header and samples (bytes) of a frame that is all of `data`."""
     reader = Reader(data)
     header = Header(reader, checksums)
-    boxes = [] if header.is_empty else segment_boxes(header)
-    tensor = np.zeros(() if not boxes else axes_of(header), UNSIGNED[header.dtype.width])
-    stored = []
-    for number, box in enumerate(boxes):
-        start = reader.position
-        part = tensor[box.slices()]
-        size = reader.varint()
-        check(1 <= size <= 1 + part.nbytes, f'segment {number}: {size} bytes')
-        body = reader.take(size)
-        checksums.check64(body, number, reader.u64(), f'segment {number}')
-        part[...] = decode_segment(body, header.dtype, box).reshape(part.shape)
-        stored.append(reader.position - start)
-    samples = tensor.tobytes() if boxes else b''
-    read_trailer(reader, stored, samples, checksums)
+    tensor = np.zeros(axes_of(header), UNSIGNED[header.dtype.width])
+    segments = read_segments(reader, header, checksums)
+    for segment in segments:
+        part = tensor[segment.box.slices()]
+        part[...] = decode_segment(segment.body, header.dtype, segment.box).reshape(part.shape)
+    samples = tensor.tobytes()
+    read_trailer(reader, [segment.stored for segment in segments], samples, checksums)
     return header, samples
 
 
@@ -227,6 +238,10 @@ class Box:
     def plane_count(self):
         return len(self.items) * len(self.planes)
 
+    @property
+    def samples(self):
+        return self.plane_count * len(self.rows) * self.width
+
 
 def axes_of(header):
     """N, C, H, W."""
@@ -254,8 +269,7 @@ def segment_boxes(header):
 
 def decode_segment(body, dtype, box):
     """The packed samples as an array of bit patterns."""
-    count = box.plane_count * len(box.rows) * box.width
-    size = count * dtype.bytes
+    size = box.samples * dtype.bytes
     reader = Reader(body)
     method = reader.byte()
     if method == 0:
@@ -295,26 +309,36 @@ class Plane:
         self.source = self.value = None
 
 
-def decode_model_segment(reader, dtype, box):
-    height, width = len(box.rows), box.width
+class SideContent:
+    """What the side information holds: the planes, and the models of the plane sets that are not empty."""
+
+    def __init__(self, side, dtype, box):
+        self.planes = read_planes(side, dtype, box.plane_count)
+        self.models = []
+        for kind in SETS:
+            numbers = [i for i, plane in enumerate(self.planes) if plane.kind == kind]
+            if numbers:
+                scale = scale_of(kind)
+                set_dtype = {8: I8, 16: I16, 32: I32}[dtype.width] if kind == DIFFERENCE else dtype
+                self.models.append(Model(side, set_dtype, numbers, len(box.planes),
+                                         -(-len(box.rows) // scale), -(-box.width // scale)))
+
+
+def read_side_content(reader, dtype, box):
     check(reader.byte() == 1, 'layout id')
-    side = SideInformation(reader.take(reader.varint()))
-    planes = read_planes(side, dtype, box.plane_count)
-    models = []
-    for kind in SETS:
-        numbers = [i for i, plane in enumerate(planes) if plane.kind == kind]
-        if numbers:
-            scale = scale_of(kind)
-            set_dtype = {8: I8, 16: I16, 32: I32}[dtype.width] if kind == DIFFERENCE else dtype
-            models.append(Model(side, set_dtype, numbers, len(box.planes), -(-height // scale), -(-width // scale)))
+    return SideContent(SideInformation(reader.take(reader.varint())), dtype, box)
+
+
+def decode_model_segment(reader, dtype, box):
+    content = read_side_content(reader, dtype, box)
     coded = {}
-    for model in models:
+    for model in content.models:
         entropy_size = reader.varint()
         raw_size = 0 if model.dtype.is_narrow else reader.varint()
         entropy, raw = reader.take(entropy_size), reader.take(raw_size)
         coded.update(zip(model.numbers, decode_set(model, entropy, raw)))
     check(reader.at_end(), 'bytes after the last plane set')
-    return complete_planes(planes, coded, dtype, height, width)
+    return complete_planes(content.planes, coded, dtype, len(box.rows), box.width)
 
 
 def read_planes(side, dtype, count):

@@ -1,0 +1,119 @@
+"""Where the golden files are, and how they are read and written: for make_goldens.py and golden_test.py."""
+import csv
+import hashlib
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tests'))
+
+import reference_decoder  # noqa: E402
+
+DATA = ROOT / 'tests/data'
+DOCUMENT = ROOT / 'docs/format.md'
+GOLDENS = ROOT / 'tests/golden/v1'
+MANIFEST = GOLDENS / 'manifest.csv'
+MANIFEST_FIELDS = ['archive', 'bytes', 'sha256']  # of the restored file
+SIZES = ROOT / 'tests/golden/sizes.csv'
+SIZES_FIELDS = ['file', 'archive_bytes']  # at level 5
+CHECKSUMS = reference_decoder.Checksums()
+
+
+def read_table(path, fields):
+    with open(path, newline='') as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        assert list(row) == fields, f'{path}: columns {list(row)}'
+    return rows
+
+
+def write_table(path, fields, rows):
+    with open(path, 'w', newline='') as file:
+        writer = csv.writer(file, lineterminator='\n')
+        writer.writerows([fields, *rows])
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def compress(dcac, path, *options):
+    """The archive of a file."""
+    return subprocess.run([dcac, 'compress', '--stdout', '--quiet', *options, path], check=True,
+                          stdout=subprocess.PIPE).stdout
+
+
+def decompress(dcac, path):
+    return subprocess.run([dcac, 'decompress', '--stdout', '--quiet', path], check=True, stdout=subprocess.PIPE).stdout
+
+
+def compress_data(dcac, path):
+    """The archive of a file of tests/data, at level 5."""
+    dtype = ['--dtype=bf16'] if path.name.endswith('.bf16.npy') else []
+    return compress(dcac, path, '--level=5', *dtype)
+
+
+def frame_of(archive):
+    reader = reference_decoder.Reader(archive)
+    reference_decoder.Head(reader, CHECKSUMS)
+    return archive[reader.position:]
+
+
+def archive_of(frame):
+    """An archive of raw samples around a frame."""
+    head = b'DCAR' + bytes([1, 1, 0])
+    return head + struct.pack('<I', reference_decoder.xxh3_64(head) & 0xffffffff) + frame
+
+
+def block_of(language, text):
+    """The match of the document's only fenced block of a language; group 1 is its content."""
+    matches = list(re.finditer(rf'^```{language}\n(.*?)^```$', text, re.MULTILINE | re.DOTALL))
+    assert len(matches) == 1, f'{len(matches)} blocks {language}'
+    return matches[0]
+
+
+def features_of(archive):
+    """What of the format an archive uses, as a set of words."""
+    reader = reference_decoder.Reader(frame_of(archive))
+    header = reference_decoder.Header(reader, CHECKSUMS)
+    segments = reference_decoder.read_segments(reader, header, CHECKSUMS)
+    found = {header.dtype.name, f'head flags {archive[6]}'}
+    found |= {'empty'} if header.is_empty else set()
+    found |= {'segments'} if len(segments) > 1 else set()
+    for segment in segments:
+        body = reference_decoder.Reader(segment.body)
+        method = body.byte()
+        if method == 0:
+            found.add('stored')
+        elif method == 1:
+            found.add(f'zstd stride {body.byte()}')
+        else:
+            content = reference_decoder.read_side_content(body, header.dtype, segment.box)
+            found |= {f'plane kind {plane.kind}' for plane in content.planes}
+            for model in content.models:
+                found |= model_features(model)
+    return found
+
+
+def model_features(model):
+    found = {f'set of {model.dtype.name}', *model.specials}
+    found |= {f'term {term.kind}' for terms in model.terms for term in terms}
+    found |= {'sent means'} if model.sent_means is not None else set()
+    found |= {'fixed center'} if model.cell_fixed.any() else set()
+    item_before = {(a, b) for b, p in enumerate(model.numbers) for a, q in enumerate(model.numbers)
+                   if p - q == model.channels}
+    pairs = {(reference, p) for p, references in enumerate(model.references) for reference in references}
+    found |= {'reference to the item before'} if pairs & item_before else set()
+    return found
+
+
+# All that the goldens together show.
+FEATURES = ({'u8', 'i8', 'u16', 'i16', 'f16', 'bf16', 'f32', 'empty', 'segments', 'stored', 'zstd stride 1',
+             'zstd stride 2', 'zstd stride 4', 'head flags 0', 'head flags 1', 'head flags 6', 'head flags 9',
+             'head flags 25', 'fixed center', 'sent means', 'reference to the item before', 'mode', 'west', 'north',
+             'reference', 'escape'}
+            | {f'plane kind {kind}' for kind in range(7)} | {f'term {kind}' for kind in range(5)}
+            | {f'set of {dtype}' for dtype in ('u8', 'i8', 'u16', 'i16', 'i32', 'f16', 'bf16', 'f32')})
