@@ -2,9 +2,9 @@
 """make_goldens.py DCAC
 
 Rewrites the golden files with the program DCAC: tests/golden/v1 (small archives and the manifest of what they restore),
-tests/golden/sizes.csv and the blocks of section 14 of docs/format.md.  Run it after an intended change of the encoder and
-look at the difference of sizes.csv.  After a change of the format itself the old goldens must stay: they show that frames
-of version 1 are still read.
+tests/golden/sizes.csv and the blocks of section 14 of docs/format.md.  Run it after an intended change of the encoder
+and look at the difference of sizes.csv.  After a change of the format itself the old goldens must stay: they show that
+frames of version 1 are still read.
 """
 import pathlib
 import sys
@@ -39,7 +39,8 @@ class Inputs:
         field -= field.mean((2, 3), keepdims=True).astype(np.int64)
         field = (field << 18) // np.abs(field).max((2, 3), keepdims=True).clip(1)
         mix = self.integers(-8, 9, (1, c, 4))
-        return np.einsum('ncs,nshw->nchw', np.broadcast_to(mix, (n, c, 4)), field) // 16 + self.integers(-3000, 3001, shape)
+        mixed = np.einsum('ncs,nshw->nchw', np.broadcast_to(mix, (n, c, 4)), field) // 16
+        return mixed + self.integers(-3000, 3001, shape)
 
 
 def as_dtype(maps, dtype):
@@ -83,15 +84,12 @@ def plane_goldens():
         yield f'{dtype}-planes', samples, dtype, []
 
 
-def shifted_goldens():
-    """Planes that show the same at other places, brighter or with less contrast."""
-    for dtype in ('u8', 'f32'):
-        source = Inputs(f'shifted {dtype}')
-        maps = source.maps((1, 1, 24, 24))
-        planes = [maps, np.roll(maps, 1, 3), np.roll(maps, -1, 2) // 2, maps + 70000, np.roll(maps, (1, 1), (2, 3)),
-                  -maps, np.roll(maps, -1, 3)]
-        maps = np.concatenate(planes, 1) + source.integers(-800, 801, (1, len(planes), 24, 24))
-        yield f'{dtype}-shifted', as_dtype(maps, dtype), dtype, []
+def real_goldens():
+    """Parts of real maps: their planes resemble neighbouring places of others."""
+    for name, dtype, planes, size in (('esrgan-up2', 'u8', 8, 32), ('esrgan-up2', 'u8', 4, 48),
+                                      ('efflite0-b1', 'f16', 4, 40)):
+        samples = np.load(golden_files.DATA / f'{name}.{dtype}.npy')[:1, :planes, :size, :size]
+        yield f'{dtype}-real-{planes}', samples, dtype, []
 
 
 def special_goldens():
@@ -132,7 +130,7 @@ def other_goldens():
 
 def raw_goldens():
     """Name, samples, dtype and options of the goldens of raw samples."""
-    for some in (mode_goldens, plane_goldens, shifted_goldens, special_goldens, other_goldens):
+    for some in (mode_goldens, plane_goldens, real_goldens, special_goldens, other_goldens):
         yield from some()
 
 
@@ -178,7 +176,8 @@ def write_goldens(dcac, scratch):
 
 
 def write_sizes(dcac):
-    rows = [[path.name, len(golden_files.compress_data(dcac, path))] for path in sorted(golden_files.DATA.glob('*.npy'))]
+    paths = sorted(golden_files.DATA.glob('*.npy'))
+    rows = [[path.name, len(golden_files.compress_data(dcac, path))] for path in paths]
     golden_files.write_table(golden_files.SIZES, golden_files.SIZES_FIELDS, rows)
 
 
