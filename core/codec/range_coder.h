@@ -155,7 +155,7 @@ class RangeDecoder {
   bool failed_ = false;
 };
 
-// A number 0 .. 2^32 - 2: the class n = floor(log2(value + 1)) in unary, then the n bits below the leading one.
+// A number 0 .. 2^32 - 1: the class n = floor(log2(value + 1)) in unary, then the n bits below the leading one.
 template <typename Coder>
 void CodeNumber(Coder& coder, AdaptiveNumber& model, uint32_t& value) {
   const uint64_t plus_one = uint64_t{value} + 1;
@@ -184,6 +184,11 @@ void CodeNumber(Coder& coder, AdaptiveNumber& model, uint32_t& value) {
   coder.Bit(model.mantissa[static_cast<size_t>(n)], top);
   uint32_t rest = n == 1 ? 0 : static_cast<uint32_t>(plus_one & ((uint64_t{1} << (n - 1)) - 1));
   coder.Direct(n - 1, rest);
+  if (n == 32 && (top || rest != 0)) {
+    coder.Fail();
+    value = 0;
+    return;
+  }
   value = static_cast<uint32_t>(((uint64_t{1} << n) | (uint64_t{top} << (n - 1)) | rest) - 1);
 }
 
