@@ -73,7 +73,7 @@ uint32_t SampleOfOrderedInteger(DType dtype, int32_t ordered) {
 }
 
 int SampleMap::EndExponent() const {
-  const int special = kind_ == SampleKind::kF16 ? 143 : 255;  // infinities and NaNs
+  const int special = FirstSpecialExponent(kind_);
   return base_ + kMaxOctaves < special ? base_ + kMaxOctaves : special;
 }
 

@@ -32,10 +32,11 @@ uint32_t SampleOfOrderedInteger(DType dtype, int32_t ordered);
 
 class SampleMap {
  public:
-  // `base_exponent`: floats only, the biased binary32 exponent of the base, MinBaseExponent() .. 254.
+  // `base_exponent`: floats only, the biased binary32 exponent of the base, MinBaseExponent() .. MaxBaseExponent().
   SampleMap(SampleKind kind, int base_exponent) : kind_(kind), mantissa_bits_(MantissaBits(kind)), base_(base_exponent) {}
 
   static int MinBaseExponent(SampleKind kind) { return kind == SampleKind::kF16 ? 113 : 1; }
+  static int MaxBaseExponent(SampleKind kind) { return FirstSpecialExponent(kind) - 1; }
   static int MantissaBits(SampleKind kind) {
     return kind == SampleKind::kF16 ? 10 : kind == SampleKind::kBF16 ? 7 : kind == SampleKind::kF32 ? 23 : 0;
   }
@@ -77,6 +78,8 @@ class SampleMap {
     const uint32_t sign = kind_ == SampleKind::kI8 ? 0x80u : kind_ == SampleKind::kI16 ? 0x8000u : 0;
     return static_cast<int32_t>((sample ^ sign) - sign);
   }
+  // The biased binary32 exponent after the last of finite samples.
+  static int FirstSpecialExponent(SampleKind kind) { return kind == SampleKind::kF16 ? 143 : 255; }
   int EndExponent() const;  // first biased exponent without codes
   int32_t NearestFloatCode(float value) const {
     const uint32_t bits = std::bit_cast<uint32_t>(value);

@@ -66,8 +66,9 @@ class ModelCoder {
     }
     if (IsFloat(kind_)) {
       Uniform(255, model_.base_exponent);
-      Check(model_.base_exponent >= SampleMap::MinBaseExponent(kind_));
-      model_.base_exponent = std::max(model_.base_exponent, SampleMap::MinBaseExponent(kind_));
+      const int least = SampleMap::MinBaseExponent(kind_), most = SampleMap::MaxBaseExponent(kind_);
+      Check(model_.base_exponent >= least && model_.base_exponent <= most);
+      model_.base_exponent = std::clamp(model_.base_exponent, least, most);
     }
     const SampleMap map(kind_, model_.base_exponent);
     CodeCode(map.MinCode(), map.MaxCode(), model_.low_code);
@@ -113,7 +114,9 @@ class ModelCoder {
     for (PlaneModel& plane : model_.planes) {
       int32_t difference = plane.mean - previous;
       Signed(step, 2 * kMeanLimit, difference);
-      plane.mean = std::clamp(previous + difference, -kMeanLimit, kMeanLimit);
+      const int32_t mean = previous + difference;
+      Check(mean >= -kMeanLimit && mean <= kMeanLimit);
+      plane.mean = std::clamp(mean, -kMeanLimit, kMeanLimit);
       previous = plane.mean;
     }
   }
@@ -125,6 +128,7 @@ class ModelCoder {
     Signed(spatial_unit_, kMaxWeight, weights.unit);
     int32_t mean = weights.mean - kMeanWeightOffset;
     Signed(spatial_unit_, kMaxWeight, mean);
+    Check(mean <= kMaxWeight - kMeanWeightOffset);
     weights.mean = std::min(mean + kMeanWeightOffset, kMaxWeight);
   }
 
