@@ -15,9 +15,13 @@ namespace dcac {
 using ByteSpan = std::span<const std::byte>;
 using Bytes = std::vector<std::byte>;
 
-inline void AppendByte(uint8_t value, Bytes& out) { out.push_back(std::byte{value}); }
+inline void AppendByte(uint8_t value, Bytes& out) {
+  out.push_back(std::byte{value});
+}
 
-inline void AppendBytes(ByteSpan data, Bytes& out) { out.insert(out.end(), data.begin(), data.end()); }
+inline void AppendBytes(ByteSpan data, Bytes& out) {
+  out.insert(out.end(), data.begin(), data.end());
+}
 
 inline void AppendLittleEndian(uint64_t value, int num_bytes, Bytes& out) {
   for (int i = 0; i < num_bytes; ++i) AppendByte(static_cast<uint8_t>(value >> (8 * i)), out);
@@ -35,8 +39,8 @@ inline void AppendVarint(uint64_t value, Bytes& out) {
   AppendByte(static_cast<uint8_t>(value), out);
 }
 
-// Reads values off the front of a byte range.  `short_input()` tells apart "needs more bytes" and "malformed" for callers
-// that stream.
+// Reads values off the front of a byte range.  `short_input()` tells apart "needs more bytes" and "malformed" for
+// callers that stream.
 class ByteReader {
  public:
   explicit ByteReader(ByteSpan data) : data_(data) {}
@@ -67,7 +71,8 @@ class ByteReader {
       if (shift == 63 && byte > 1) return absl::DataLossError(absl::StrCat(what, ": varint exceeds 64 bits"));
       value |= uint64_t{byte & 0x7fu} << shift;
       if (byte < 0x80) {
-        if (byte == 0 && shift > 0) return absl::DataLossError(absl::StrCat(what, ": varint is not in its shortest form"));
+        if (byte == 0 && shift > 0)
+          return absl::DataLossError(absl::StrCat(what, ": varint is not in its shortest form"));
         return absl::OkStatus();
       }
     }

@@ -9,7 +9,8 @@ namespace {
 
 constexpr int kTableBits = 11;
 
-// log2(1 + i / 2^kTableBits) by repeated squaring in integers: bit k of the fraction is set when the k-th square passes 2.
+// log2(1 + i / 2^kTableBits) by repeated squaring in integers: bit k of the fraction is set when the k-th square
+// passes 2.
 std::array<double, (1 << kTableBits) + 1> BuildMantissaTable() {
   std::array<double, (1 << kTableBits) + 1> table{};
   for (int i = 0; i < (1 << kTableBits); ++i) {

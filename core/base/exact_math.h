@@ -25,14 +25,20 @@ double CountLog2Count(uint64_t x);
 class FloatEnvironment {
  public:
 #if defined(__SSE2__)
-  FloatEnvironment() : saved_(_mm_getcsr()) { _mm_setcsr(0x1f80); }
-  ~FloatEnvironment() { _mm_setcsr(saved_); }
+  FloatEnvironment() : saved_(_mm_getcsr()) {
+    _mm_setcsr(0x1f80);
+  }
+  ~FloatEnvironment() {
+    _mm_setcsr(saved_);
+  }
 #else
   FloatEnvironment() {
     std::fegetenv(&saved_);
     std::fesetenv(FE_DFL_ENV);
   }
-  ~FloatEnvironment() { std::fesetenv(&saved_); }
+  ~FloatEnvironment() {
+    std::fesetenv(&saved_);
+  }
 #endif
   FloatEnvironment(const FloatEnvironment&) = delete;
   FloatEnvironment& operator=(const FloatEnvironment&) = delete;

@@ -7,8 +7,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define DCAC_RETURN_IF_ERROR(expr)                       \
-  do {                                                   \
+#define DCAC_RETURN_IF_ERROR(expr)                                                   \
+  do {                                                                               \
     if (absl::Status dcac_status_ = (expr); !dcac_status_.ok()) return dcac_status_; \
   } while (false)
 

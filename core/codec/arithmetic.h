@@ -1,5 +1,6 @@
 // The two arithmetics of the model (docs/format.md, "Arithmetic"): integers for 8-bit samples, binary32 for the others.
-// Both are exact specifications: the integers cannot overflow, the binary32 operations are single ones in a fixed order.
+// Both are exact specifications: the integers cannot overflow, the binary32 operations are single ones in a fixed
+// order.
 #ifndef DCAC_CORE_CODEC_ARITHMETIC_H_
 #define DCAC_CORE_CODEC_ARITHMETIC_H_
 
@@ -17,7 +18,9 @@ inline constexpr int kTermWeightBits = 7;
 inline constexpr int kSigmaWeightBits = 6;
 
 // 2^exponent for exponents of normal numbers.
-inline float PowerOfTwo(int exponent) { return std::bit_cast<float>(static_cast<uint32_t>(exponent + 127) << 23); }
+inline float PowerOfTwo(int exponent) {
+  return std::bit_cast<float>(static_cast<uint32_t>(exponent + 127) << 23);
+}
 
 // What both need of a plane set.
 struct ValueRange {
@@ -33,7 +36,10 @@ class NarrowArithmetic {
   using Weight = int32_t;
 
   NarrowArithmetic(const SampleMap&, const ValueRange& range)
-      : low_code_(range.low_code), high_code_(range.high_code), low_(range.low_code * 16), high_(range.high_code * 16) {}
+      : low_code_(range.low_code),
+        high_code_(range.high_code),
+        low_(range.low_code * 16),
+        high_(range.high_code * 16) {}
 
   static Weight MakeWeight(int32_t weight, int) { return weight; }
   Value ValueOf(int32_t code) const { return code * 16; }
@@ -52,15 +58,18 @@ class NarrowArithmetic {
   static Value Mean(Value sum, int count) { return (sum * ((256 + count / 2) / count)) >> 8; }
   static Value MeanOfNine(Value sum) { return (sum * 57) >> 9; }
 
+  // A moving mean over the planes, kept four times as large: the newest error has the weight 1/4.
+  static Value StartMoving(Value mean) { return 4 * mean; }
+  static Value UpdateMoving(Value moving, Value error) { return moving - (moving >> 2) + error; }
+  static Value MovingMean(Value moving) { return moving >> 2; }
+
   // Whole numbers for running means.
   int32_t Quantize(Value v) const { return v; }
   Value Dequantize(int32_t q) const { return q; }
 
   int32_t Position(Value prediction) const { return prediction; }
   int32_t Activity(Value, Value sigma) const { return sigma; }
-  int32_t NearestCode(Value prediction) const {
-    return std::clamp((prediction + 8) >> 4, low_code_, high_code_);
-  }
+  int32_t NearestCode(Value prediction) const { return std::clamp((prediction + 8) >> 4, low_code_, high_code_); }
 
  private:
   static constexpr int32_t kLimit = 16383;
@@ -78,8 +87,13 @@ class WideArithmetic {
   using Weight = float;
 
   WideArithmetic(const SampleMap& map, const ValueRange& range)
-      : map_(map), is_float_(IsFloat(map.kind())), low_code_(range.low_code), high_code_(range.high_code),
-        low_(map.ToValue(range.low_code)), high_(map.ToValue(range.high_code)), unit_(PowerOfTwo(range.unit_exponent)) {
+      : map_(map),
+        is_float_(IsFloat(map.kind())),
+        low_code_(range.low_code),
+        high_code_(range.high_code),
+        low_(map.ToValue(range.low_code)),
+        high_(map.ToValue(range.high_code)),
+        unit_(PowerOfTwo(range.unit_exponent)) {
     const float peak = std::max(Abs(low_), Abs(high_));
     const int exponent = peak > 0 ? static_cast<int>(std::bit_cast<uint32_t>(peak) >> 23) - 127 : 0;
     quantum_ = PowerOfTwo(exponent - 19);
@@ -104,11 +118,16 @@ class WideArithmetic {
   static Value Mean(Value sum, int count) { return sum * (1.0f / static_cast<float>(count)); }
   static Value MeanOfNine(Value sum) { return sum * (1.0f / 9.0f); }
 
+  static Value StartMoving(Value mean) { return mean; }
+  static Value UpdateMoving(Value moving, Value error) { return moving + (error - moving) * 0.25f; }
+  static Value MovingMean(Value moving) { return moving; }
+
   int32_t Quantize(Value v) const { return RoundToInteger(v * inverse_quantum_, -kQuantizeLimit, kQuantizeLimit); }
   Value Dequantize(int32_t q) const { return static_cast<float>(q) * quantum_; }
 
   int32_t Position(Value prediction) const {
-    return is_float_ ? map_.NearestCode(prediction) : RoundToInteger(prediction * 4.0f, -kPositionLimit, kPositionLimit);
+    return is_float_ ? map_.NearestCode(prediction)
+                     : RoundToInteger(prediction * 4.0f, -kPositionLimit, kPositionLimit);
   }
   int32_t Activity(Value prediction, Value sigma) const {
     if (!is_float_) return RoundToInteger(sigma * 16.0f, 0, kPositionLimit);
@@ -117,7 +136,9 @@ class WideArithmetic {
     const int32_t above = map_.NearestCode(std::min(p + sigma, high_ + margin));
     return (above - below) >> 1;
   }
-  int32_t NearestCode(Value prediction) const { return std::clamp(map_.NearestCode(prediction), low_code_, high_code_); }
+  int32_t NearestCode(Value prediction) const {
+    return std::clamp(map_.NearestCode(prediction), low_code_, high_code_);
+  }
 
  private:
   static constexpr int32_t kQuantizeLimit = (1 << 21) - 1;

@@ -37,7 +37,8 @@ struct OpenFrame {
       if (offset > end || bytes > end - offset) return absl::DataLossError("the index points beyond the frame");
       offset += bytes;
     }
-    if (offset != end) return absl::DataLossError(absl::StrCat("the segments end at byte ", offset, ", expected ", end));
+    if (offset != end)
+      return absl::DataLossError(absl::StrCat("the segments end at byte ", offset, ", expected ", end));
     return result;
   }
 
@@ -45,7 +46,8 @@ struct OpenFrame {
     const size_t at = static_cast<size_t>(segment);
     const size_t bytes = static_cast<size_t>(trailer.stored_bytes[at]);
     DCAC_ASSIGN_OR_RETURN(const auto body, ReadSegment(header.geometry, segment, frame.subspan(offsets[at], bytes)));
-    if (!body || body->stored_bytes != bytes) return absl::DataLossError(absl::StrCat("segment ", segment, ": size differs from the index"));
+    if (!body || body->stored_bytes != bytes)
+      return absl::DataLossError(absl::StrCat("segment ", segment, ": size differs from the index"));
     return body->body;
   }
 };
@@ -64,26 +66,29 @@ std::string MethodName(SegmentMethod method) {
 
 absl::Status CutRange(const char* axis, uint64_t extent, uint64_t begin, uint64_t& end) {
   if (begin >= end || begin >= extent) {
-    return absl::InvalidArgumentError(absl::StrCat(axis, " ", begin, ":", end == Slice::kAll ? extent : end, " of ", extent, " ", axis));
+    return absl::InvalidArgumentError(
+        absl::StrCat(axis, " ", begin, ":", end == Slice::kAll ? extent : end, " of ", extent, " ", axis));
   }
   end = std::min(end, extent);
   return absl::OkStatus();
 }
 
 bool Overlaps(const Box& a, const Box& b) {
-  return a.item_begin < b.item_end && b.item_begin < a.item_end && a.plane_begin < b.plane_end && b.plane_begin < a.plane_end &&
-         a.row_begin < b.row_end && b.row_begin < a.row_end;
+  return a.item_begin < b.item_end && b.item_begin < a.item_end && a.plane_begin < b.plane_end &&
+         b.plane_begin < a.plane_end && a.row_begin < b.row_end && b.row_begin < a.row_end;
 }
 
 // Copies what two boxes have in common, row by row, between memory laid out by each.
-void CopyOverlap(const Extents& extents, const Box& from, const std::byte* from_data, const Box& to, std::byte* to_data) {
+void CopyOverlap(const Extents& extents, const Box& from, const std::byte* from_data, const Box& to,
+                 std::byte* to_data) {
   const uint64_t row_bytes = extents.width * extents.sample_bytes;
   const uint64_t row_begin = std::max(from.row_begin, to.row_begin), row_end = std::min(from.row_end, to.row_end);
   const auto row_at = [](const Box& box, uint64_t item, uint64_t plane, uint64_t row) {
     return ((item - box.item_begin) * box.planes() + plane - box.plane_begin) * box.rows() + row - box.row_begin;
   };
   for (uint64_t item = std::max(from.item_begin, to.item_begin); item < std::min(from.item_end, to.item_end); ++item) {
-    for (uint64_t plane = std::max(from.plane_begin, to.plane_begin); plane < std::min(from.plane_end, to.plane_end); ++plane) {
+    for (uint64_t plane = std::max(from.plane_begin, to.plane_begin); plane < std::min(from.plane_end, to.plane_end);
+         ++plane) {
       std::copy_n(from_data + row_at(from, item, plane, row_begin) * row_bytes, (row_end - row_begin) * row_bytes,
                   to_data + row_at(to, item, plane, row_begin) * row_bytes);
     }
@@ -92,7 +97,9 @@ void CopyOverlap(const Extents& extents, const Box& from, const std::byte* from_
 
 }  // namespace
 
-std::uint64_t MaxFrameBytes(std::uint64_t raw_bytes) { return raw_bytes + raw_bytes / 1000 + 64; }
+std::uint64_t MaxFrameBytes(std::uint64_t raw_bytes) {
+  return raw_bytes + raw_bytes / 1000 + 64;
+}
 
 std::string DigestToHex(const Digest& digest) {
   std::string hex;
@@ -122,7 +129,8 @@ absl::StatusOr<Tensor> Decompress(std::span<const std::byte> frame, const Decode
   return Tensor{*decoder.spec(), decoder.Pull()};
 }
 
-absl::StatusOr<SliceResult> DecompressSlice(std::span<const std::byte> frame, const Slice& slice, const DecodeLimits& limits) {
+absl::StatusOr<SliceResult> DecompressSlice(std::span<const std::byte> frame, const Slice& slice,
+                                            const DecodeLimits& limits) {
   DCAC_ASSIGN_OR_RETURN(const OpenFrame open, OpenFrame::Open(frame, limits));
   const Geometry& geometry = open.header.geometry;
   const Extents& extents = geometry.extents();
@@ -166,7 +174,8 @@ absl::StatusOr<FrameInfo> Inspect(std::span<const std::byte> frame, const Decode
     DCAC_ASSIGN_OR_RETURN(const ByteSpan body, open.Body(frame, i));
     DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(body));
     info.segments.push_back({box.item_begin, box.item_end, box.plane_begin, box.plane_end, box.row_begin, box.row_end,
-                             open.offsets[i], open.trailer.stored_bytes[i], open.header.geometry.SegmentBytes(box), MethodName(method)});
+                             open.offsets[i], open.trailer.stored_bytes[i], open.header.geometry.SegmentBytes(box),
+                             MethodName(method)});
   }
   return info;
 }

@@ -39,8 +39,8 @@ double GroupBits(size_t tokens, Count count) {
   return bits + CountLog2Count(total);
 }
 
-// Agglomerative clustering with cached costs of pairs and the best partner of each group.  At first only cells that touch
-// in the grid of position and activity may merge; when few groups are left, any two.
+// Agglomerative clustering with cached costs of pairs and the best partner of each group.  At first only cells that
+// touch in the grid of position and activity may merge; when few groups are left, any two.
 class Agglomeration {
  public:
   Agglomeration(const CellCounts& counts, int columns) : tokens_(UsedTokens(counts)), owner_(counts.cells()) {
@@ -117,7 +117,8 @@ class Agglomeration {
 
   float MergeCost(size_t a, size_t b) const {
     const Group &x = groups_[a], &y = groups_[b];
-    return static_cast<float>(GroupBits(tokens_, [&](size_t i) { return x.counts[i] + y.counts[i]; }) - x.bits - y.bits);
+    return static_cast<float>(GroupBits(tokens_, [&](size_t i) { return x.counts[i] + y.counts[i]; }) - x.bits -
+                              y.bits);
   }
 
   void FindPartner(size_t a) {
@@ -205,7 +206,8 @@ std::vector<int32_t> QuantileThresholds(std::vector<int32_t> values, int bins) {
   for (int bin = 1; bin < bins; ++bin) {
     const size_t at = std::min(values.size() - 1, values.size() * static_cast<size_t>(bin) / static_cast<size_t>(bins));
     const int32_t threshold = values[at] >> drop << drop;
-    if (threshold > values.front() && (thresholds.empty() || threshold > thresholds.back())) thresholds.push_back(threshold);
+    if (threshold > values.front() && (thresholds.empty() || threshold > thresholds.back()))
+      thresholds.push_back(threshold);
   }
   return thresholds;
 }
@@ -224,7 +226,7 @@ Clusters ClusterCells(const CellCounts& counts, int columns) {
   for (size_t cell = 0; cell < counts.cells(); ++cell) {
     if (agglomeration.empty(cell)) {  // never coded: what costs least to say
       const bool has_left = cell % static_cast<size_t>(columns) != 0;
-      result.cluster[cell] = has_left ? result.cluster[cell - 1]
+      result.cluster[cell] = has_left   ? result.cluster[cell - 1]
                              : cell > 0 ? result.cluster[cell - static_cast<size_t>(columns)]
                                         : uint8_t{0};
       continue;

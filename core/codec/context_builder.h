@@ -9,8 +9,8 @@
 
 namespace dcac {
 
-// At most `bins` - 1 ascending thresholds that cut the sorted `values` into about equal parts, each a multiple of a power
-// of two that leaves the range of values about 12 bits.
+// At most `bins` - 1 ascending thresholds that cut the sorted `values` into about equal parts, each a multiple of a
+// power of two that leaves the range of values about 12 bits.
 std::vector<int32_t> QuantileThresholds(std::vector<int32_t> values, int bins);
 
 // How often each token occurs in each cell.

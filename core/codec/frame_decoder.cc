@@ -69,7 +69,8 @@ struct FrameDecoder::Impl {
     const Geometry& geometry = header->geometry;
     const uint64_t per_slab = geometry.segments_per_slab();
     const uint64_t threads = static_cast<uint64_t>(std::max(1, tbb::this_task_arena::max_concurrency()));
-    const uint64_t wanted = std::min((threads + per_slab - 1) / per_slab, kMaxBatchBytes / std::max<uint64_t>(1, geometry.max_slab_bytes()));
+    const uint64_t wanted = std::min((threads + per_slab - 1) / per_slab,
+                                     kMaxBatchBytes / std::max<uint64_t>(1, geometry.max_slab_bytes()));
     const uint64_t slabs_left = geometry.num_slabs() - next_segment / per_slab;
     return static_cast<size_t>(std::clamp<uint64_t>(wanted, 1, slabs_left) * per_slab);
   }
@@ -115,7 +116,8 @@ struct FrameDecoder::Impl {
     }
     const uint64_t tail = index_bytes + kTrailerBytes;
     if (Rest().size() < tail) return absl::OkStatus();
-    if (Rest().size() > tail) return absl::DataLossError(absl::StrCat("the frame is followed by ", Rest().size() - tail, " bytes"));
+    if (Rest().size() > tail)
+      return absl::DataLossError(absl::StrCat("the frame is followed by ", Rest().size() - tail, " bytes"));
     DCAC_ASSIGN_OR_RETURN(const FrameTrailer trailer, ParseIndexAndTrailer(Rest(), header->geometry.num_segments()));
     if (trailer.stored_bytes != stored_bytes) return absl::DataLossError("the index does not match the segments");
     if (trailer.digest != digest_stream.Get()) return absl::DataLossError("the digest of the tensor does not match");
@@ -125,7 +127,7 @@ struct FrameDecoder::Impl {
 
   DecodeLimits limits;
   std::optional<FrameHeader> header;
-  Bytes input;          // not parsed yet, from `position` on
+  Bytes input;  // not parsed yet, from `position` on
   size_t position = 0;
   std::vector<Bytes> bodies;  // of the segments after next_segment, checked
   size_t batch_segments = 0;
@@ -148,7 +150,8 @@ FrameDecoder::~FrameDecoder() = default;
 absl::Status FrameDecoder::Push(std::span<const std::byte> data) {
   DCAC_RETURN_IF_ERROR(impl_->status);
   if (data.empty()) return absl::OkStatus();
-  if (impl_->done) return impl_->status = absl::DataLossError(absl::StrCat("the frame is followed by ", data.size(), " bytes"));
+  if (impl_->done)
+    return impl_->status = absl::DataLossError(absl::StrCat("the frame is followed by ", data.size(), " bytes"));
   return impl_->status = impl_->Consume(data, /*bounded=*/false);
 }
 
@@ -159,20 +162,35 @@ absl::Status FrameDecoder::PushBounded(std::span<const std::byte> data) {
   return impl_->status = impl_->Consume(data, /*bounded=*/true);
 }
 
-bool FrameDecoder::has_backlog() const { return impl_->backlog; }
+bool FrameDecoder::has_backlog() const {
+  return impl_->backlog;
+}
 
-void FrameDecoder::CancelOn(const std::atomic<bool>* cancelled) { impl_->cancelled = cancelled; }
+void FrameDecoder::CancelOn(const std::atomic<bool>* cancelled) {
+  impl_->cancelled = cancelled;
+}
 
 absl::Status FrameDecoder::Finish() const {
   DCAC_RETURN_IF_ERROR(impl_->status);
-  if (!impl_->done) return absl::DataLossError(absl::StrCat("the frame is truncated after ", impl_->consumed, " bytes"));
+  if (!impl_->done)
+    return absl::DataLossError(absl::StrCat("the frame is truncated after ", impl_->consumed, " bytes"));
   return absl::OkStatus();
 }
 
-std::vector<std::byte> FrameDecoder::Pull() { return std::exchange(impl_->output, {}); }
-const TensorSpec* FrameDecoder::spec() const { return impl_->header ? &impl_->header->spec : nullptr; }
-bool FrameDecoder::done() const { return impl_->done; }
-std::uint64_t FrameDecoder::raw_bytes() const { return impl_->produced; }
-std::uint64_t FrameDecoder::frame_bytes() const { return impl_->consumed; }
+std::vector<std::byte> FrameDecoder::Pull() {
+  return std::exchange(impl_->output, {});
+}
+const TensorSpec* FrameDecoder::spec() const {
+  return impl_->header ? &impl_->header->spec : nullptr;
+}
+bool FrameDecoder::done() const {
+  return impl_->done;
+}
+std::uint64_t FrameDecoder::raw_bytes() const {
+  return impl_->produced;
+}
+std::uint64_t FrameDecoder::frame_bytes() const {
+  return impl_->consumed;
+}
 
 }  // namespace dcac

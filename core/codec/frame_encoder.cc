@@ -18,17 +18,23 @@ namespace {
 
 absl::Status CheckOptions(const EncodeOptions& options) {
   if (options.level < EncodeOptions::kMinLevel || options.level > EncodeOptions::kMaxLevel) {
-    return absl::InvalidArgumentError(absl::StrCat("level is ", options.level, ", expected ", EncodeOptions::kMinLevel, " .. ", EncodeOptions::kMaxLevel));
+    return absl::InvalidArgumentError(absl::StrCat("level is ", options.level, ", expected ", EncodeOptions::kMinLevel,
+                                                   " .. ", EncodeOptions::kMaxLevel));
   }
-  if (options.segment_bytes < EncodeOptions::kMinSegmentBytes || options.segment_bytes > EncodeOptions::kMaxSegmentBytes) {
+  if (options.segment_bytes < EncodeOptions::kMinSegmentBytes ||
+      options.segment_bytes > EncodeOptions::kMaxSegmentBytes) {
     return absl::InvalidArgumentError(absl::StrCat("segment_bytes is ", options.segment_bytes, ", expected ",
-                                                   EncodeOptions::kMinSegmentBytes, " .. ", EncodeOptions::kMaxSegmentBytes));
+                                                   EncodeOptions::kMinSegmentBytes, " .. ",
+                                                   EncodeOptions::kMaxSegmentBytes));
   }
   if (options.max_references && (*options.max_references < 0 || *options.max_references > 16)) {
-    return absl::InvalidArgumentError(absl::StrCat("max_references is ", *options.max_references, ", expected 0 .. 16"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_references is ", *options.max_references, ", expected 0 .. 16"));
   }
-  if (options.window < 0) return absl::InvalidArgumentError(absl::StrCat("window is ", options.window, ", expected 0 or more"));
-  if (ModeName(options.mode) == "unknown") return absl::InvalidArgumentError(absl::StrCat("mode ", static_cast<int>(options.mode), " is unknown"));
+  if (options.window < 0)
+    return absl::InvalidArgumentError(absl::StrCat("window is ", options.window, ", expected 0 or more"));
+  if (ModeName(options.mode) == "unknown")
+    return absl::InvalidArgumentError(absl::StrCat("mode ", static_cast<int>(options.mode), " is unknown"));
   if (SimilarityName(options.similarity) == "unknown") {
     return absl::InvalidArgumentError(absl::StrCat("similarity ", static_cast<int>(options.similarity), " is unknown"));
   }
@@ -39,7 +45,9 @@ absl::Status CheckOptions(const EncodeOptions& options) {
 
 struct FrameEncoder::Impl {
   Impl(const TensorSpec& spec, const EncodeOptions& encode_options, uint64_t tensor_bytes)
-      : header{spec, Geometry::Choose(ExtentsOf(spec), encode_options)}, options(encode_options), total_bytes(tensor_bytes) {
+      : header{spec, Geometry::Choose(ExtentsOf(spec), encode_options)},
+        options(encode_options),
+        total_bytes(tensor_bytes) {
     Append(SerializeHeader(header));
   }
 
@@ -74,7 +82,8 @@ struct FrameEncoder::Impl {
       const uint64_t slab = segment / geometry.segments_per_slab();
       const Box box = geometry.SegmentBox(segment);
       Bytes packed(static_cast<size_t>(geometry.SegmentBytes(box)));
-      GatherBox(geometry.extents(), geometry.SlabBox(slab), box, data.data() + slab_offset[static_cast<size_t>(slab - first_slab)], packed.data());
+      GatherBox(geometry.extents(), geometry.SlabBox(slab), box,
+                data.data() + slab_offset[static_cast<size_t>(slab - first_slab)], packed.data());
       bodies[i] = EncodeSegmentBody(ShapeOfBox(header.spec.dtype, geometry, box), packed, options);
     });
     if (IsCancelled()) return absl::CancelledError("encoding was cancelled");
@@ -91,7 +100,8 @@ struct FrameEncoder::Impl {
 
   uint64_t BatchBytes(uint64_t num_slabs) const {
     uint64_t bytes = 0;
-    for (uint64_t slab = next_slab; slab < next_slab + num_slabs; ++slab) bytes += header.geometry.SegmentBytes(header.geometry.SlabBox(slab));
+    for (uint64_t slab = next_slab; slab < next_slab + num_slabs; ++slab)
+      bytes += header.geometry.SegmentBytes(header.geometry.SlabBox(slab));
     return bytes;
   }
 
@@ -125,7 +135,7 @@ struct FrameEncoder::Impl {
   uint64_t pushed = 0, produced = 0;
   uint64_t next_slab = 0;
   uint64_t slabs = 0;  // of the batch that is being filled
-  Bytes pending;  // input of slabs that are not full yet
+  Bytes pending;       // input of slabs that are not full yet
   Bytes output;
   std::vector<uint64_t> stored_bytes;
   DigestStream digest_stream;
@@ -146,13 +156,16 @@ absl::StatusOr<FrameEncoder> FrameEncoder::Create(const TensorSpec& spec, const 
   return FrameEncoder(std::make_unique<Impl>(spec, options, bytes));
 }
 
-void FrameEncoder::CancelOn(const std::atomic<bool>* cancelled) { impl_->cancelled = cancelled; }
+void FrameEncoder::CancelOn(const std::atomic<bool>* cancelled) {
+  impl_->cancelled = cancelled;
+}
 
 absl::Status FrameEncoder::Push(std::span<const std::byte> data) {
   DCAC_RETURN_IF_ERROR(impl_->status);
   if (impl_->finished) return impl_->status = absl::InvalidArgumentError("data was pushed after the end of the tensor");
   if (data.size() > impl_->total_bytes - impl_->pushed) {
-    return impl_->status = absl::InvalidArgumentError(absl::StrCat("data of ", impl_->pushed + data.size(), " bytes for a tensor of ", impl_->total_bytes));
+    return impl_->status = absl::InvalidArgumentError(
+               absl::StrCat("data of ", impl_->pushed + data.size(), " bytes for a tensor of ", impl_->total_bytes));
   }
   impl_->pushed += data.size();
   impl_->digest_stream.Update(data);
@@ -163,7 +176,8 @@ absl::Status FrameEncoder::Finish() {
   DCAC_RETURN_IF_ERROR(impl_->status);
   if (impl_->finished) return absl::OkStatus();
   if (impl_->pushed != impl_->total_bytes) {
-    return impl_->status = absl::InvalidArgumentError(absl::StrCat("data of ", impl_->pushed, " bytes for a tensor of ", impl_->total_bytes));
+    return impl_->status = absl::InvalidArgumentError(
+               absl::StrCat("data of ", impl_->pushed, " bytes for a tensor of ", impl_->total_bytes));
   }
   impl_->digest = impl_->digest_stream.Get();
   impl_->Append(SerializeIndexAndTrailer(impl_->stored_bytes, impl_->digest));
@@ -171,10 +185,20 @@ absl::Status FrameEncoder::Finish() {
   return absl::OkStatus();
 }
 
-std::vector<std::byte> FrameEncoder::Pull() { return std::exchange(impl_->output, {}); }
-std::uint64_t FrameEncoder::slab_bytes() const { return impl_->header.geometry.max_slab_bytes(); }
-std::uint64_t FrameEncoder::raw_bytes() const { return impl_->pushed; }
-std::uint64_t FrameEncoder::frame_bytes() const { return impl_->produced; }
-const Digest& FrameEncoder::digest() const { return impl_->digest; }
+std::vector<std::byte> FrameEncoder::Pull() {
+  return std::exchange(impl_->output, {});
+}
+std::uint64_t FrameEncoder::slab_bytes() const {
+  return impl_->header.geometry.max_slab_bytes();
+}
+std::uint64_t FrameEncoder::raw_bytes() const {
+  return impl_->pushed;
+}
+std::uint64_t FrameEncoder::frame_bytes() const {
+  return impl_->produced;
+}
+const Digest& FrameEncoder::digest() const {
+  return impl_->digest;
+}
 
 }  // namespace dcac

@@ -41,7 +41,8 @@ void NormalEquations::Add(const Features& features, float target, float weight) 
   ++count_;
   for (size_t i = 0; i < k_; ++i) {
     const double weighted = double{features[i]} * double{weight};
-    for (size_t j = 0; j < kMaxFeatures; ++j) sum_[i][j] += weighted * double{features[j]};  // of fixed length: faster than half
+    for (size_t j = 0; j < kMaxFeatures; ++j)
+      sum_[i][j] += weighted * double{features[j]};  // of fixed length: faster than half
     rhs_[i] += weighted * double{target};
   }
 }
@@ -57,7 +58,8 @@ std::array<double, NormalEquations::kMaxFeatures> NormalEquations::Solve(const R
 }
 
 // One result for all: the partial sums are the same whatever the width of the registers that hold them.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
 __attribute__((target_clones("avx512f", "avx2", "default")))
 #endif
 float Dot(const float* a, const float* b, size_t n) {

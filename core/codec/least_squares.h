@@ -8,15 +8,15 @@
 
 namespace dcac {
 
-// Solves the k x k system `matrix` * x = `rhs` (symmetric, positive semi-definite; row-major; both are overwritten) with
-// `ridge[i]` times its diagonal added.  `rhs` becomes x.  Directions without weight get 0.
+// Solves the k x k system `matrix` * x = `rhs` (symmetric, positive semi-definite; row-major; both are overwritten)
+// with `ridge[i]` times its diagonal added.  `rhs` becomes x.  Directions without weight get 0.
 void SolveSymmetric(size_t k, const double* ridge, double* matrix, double* rhs);
 void SolveSymmetric(size_t k, double ridge, double* matrix, double* rhs);  // the same for all
 
 // Sums of products of up to kMaxFeatures features and of a target, over samples added one by one.
 class NormalEquations {
  public:
-  static constexpr size_t kMaxFeatures = 12;
+  static constexpr size_t kMaxFeatures = 12;  // six taps and six more
   using Features = std::array<float, kMaxFeatures>;
 
   explicit NormalEquations(size_t num_features) : k_(num_features) {}

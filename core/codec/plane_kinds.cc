@@ -18,17 +18,22 @@ namespace {
 class PlaneView {
  public:
   PlaneView(const SegmentShape& shape, const std::vector<uint32_t>& samples, int plane)
-      : width_(shape.width), size_(static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width)),
+      : width_(shape.width),
+        size_(static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width)),
         data_(samples.data() + static_cast<size_t>(plane) * size_) {}
 
-  uint32_t At(int y, int x) const { return data_[static_cast<size_t>(y) * static_cast<size_t>(width_) + static_cast<size_t>(x)]; }
+  uint32_t At(int y, int x) const {
+    return data_[static_cast<size_t>(y) * static_cast<size_t>(width_) + static_cast<size_t>(x)];
+  }
   const uint32_t* data() const { return data_; }
   size_t size() const { return size_; }
 
   bool IsConstant() const {
     return std::all_of(data_, data_ + size_, [this](uint32_t sample) { return sample == data_[0]; });
   }
-  bool operator==(const PlaneView& other) const { return std::memcmp(data_, other.data_, size_ * sizeof(uint32_t)) == 0; }
+  bool operator==(const PlaneView& other) const {
+    return std::memcmp(data_, other.data_, size_ * sizeof(uint32_t)) == 0;
+  }
 
  private:
   int width_;
@@ -46,8 +51,8 @@ bool IsUpsampled(const SegmentShape& shape, const PlaneView& plane, int scale) {
   return true;
 }
 
-// Estimated bits of a plane under a simple coder: the median-edge prediction of LOCO-I and the static entropy of the residual
-// classes in four contexts of the neighbours' residuals.
+// Estimated bits of a plane under a simple coder: the median-edge prediction of LOCO-I and the static entropy of the
+// residual classes in four contexts of the neighbours' residuals.
 double EstimatePlaneBits(const SegmentShape& shape, const std::vector<int32_t>& plane) {
   constexpr size_t kContexts = 4, kClasses = 68;
   std::array<std::array<uint32_t, kClasses>, kContexts> counts{};
@@ -61,7 +66,9 @@ double EstimatePlaneBits(const SegmentShape& shape, const std::vector<int32_t>& 
       const int64_t w = x > 0 ? plane[at - 1] : y > 0 ? plane[at - static_cast<size_t>(width)] : 0;
       const int64_t n = y > 0 ? plane[at - static_cast<size_t>(width)] : w;
       const int64_t nw = x > 0 && y > 0 ? plane[at - static_cast<size_t>(width) - 1] : n;
-      const int64_t predicted = nw >= std::max(w, n) ? std::min(w, n) : nw <= std::min(w, n) ? std::max(w, n) : w + n - nw;
+      const int64_t predicted = nw >= std::max(w, n)   ? std::min(w, n)
+                                : nw <= std::min(w, n) ? std::max(w, n)
+                                                       : w + n - nw;
       const int64_t residual = plane[at] - predicted;
       const uint64_t magnitude = static_cast<uint64_t>(residual < 0 ? -residual : residual);
       const uint32_t size = static_cast<uint32_t>(std::bit_width(magnitude));
@@ -214,7 +221,8 @@ void ChooseDifferences(const SegmentShape& shape, const std::vector<uint32_t>& s
   std::vector<std::vector<int32_t>> ordered(static_cast<size_t>(num_planes));
   for (int p : normal) {
     const PlaneView plane(shape, samples, p);
-    for (size_t i = 0; i < plane.size(); ++i) ordered[static_cast<size_t>(p)].push_back(OrderedInteger(shape.dtype, plane.data()[i]));
+    for (size_t i = 0; i < plane.size(); ++i)
+      ordered[static_cast<size_t>(p)].push_back(OrderedInteger(shape.dtype, plane.data()[i]));
   }
   tbb::parallel_for(size_t{0}, normal.size(), [&](size_t at) {
     const FloatEnvironment environment;
@@ -245,7 +253,8 @@ void ChooseDifferences(const SegmentShape& shape, const std::vector<uint32_t>& s
     }
     if (best < 0) return;
     const double with = EstimatePlaneBits(shape, DifferenceOf(shape.dtype, plane, ordered[static_cast<size_t>(best)]));
-    if (with + kSideBits < EstimatePlaneBits(shape, plane)) codings[static_cast<size_t>(p)] = {PlaneKind::kDifference, 0, best};
+    if (with + kSideBits < EstimatePlaneBits(shape, plane))
+      codings[static_cast<size_t>(p)] = {PlaneKind::kDifference, 0, best};
   });
 }
 

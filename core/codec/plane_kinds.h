@@ -29,11 +29,13 @@ struct PlaneCoding {
 };
 
 // 1, 2, 4 or 8: how many samples of the plane, in each direction, one coded sample stands for.
-inline int ScaleOf(PlaneKind kind) { return kind < PlaneKind::kUpsampled2 ? 1 : 2 << (static_cast<int>(kind) - 4); }
+inline int ScaleOf(PlaneKind kind) {
+  return kind < PlaneKind::kUpsampled2 ? 1 : 2 << (static_cast<int>(kind) - 4);
+}
 
 // The plane sets of a segment, in the order in which they are coded.
-inline constexpr std::array<PlaneKind, 5> kSetKinds = {PlaneKind::kNormal, PlaneKind::kDifference, PlaneKind::kUpsampled2,
-                                                       PlaneKind::kUpsampled4, PlaneKind::kUpsampled8};
+inline constexpr std::array<PlaneKind, 5> kSetKinds = {
+    PlaneKind::kNormal, PlaneKind::kDifference, PlaneKind::kUpsampled2, PlaneKind::kUpsampled4, PlaneKind::kUpsampled8};
 
 // Samples of a segment, widened: planes x height x width.
 std::vector<uint32_t> WidenSamples(const SegmentShape& shape, ByteSpan packed);
@@ -42,8 +44,8 @@ void NarrowSamples(const SegmentShape& shape, const std::vector<uint32_t>& sampl
 // Encoder: finds constant, duplicate and exactly upsampled planes.
 std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, const std::vector<uint32_t>& samples);
 
-// Encoder, mode dcac: makes normal planes differences of the most similar of the nearest earlier ones, where the estimated
-// code length gets smaller.
+// Encoder, mode dcac: makes normal planes differences of the most similar of the nearest earlier ones, where the
+// estimated code length gets smaller.
 void ChooseDifferences(const SegmentShape& shape, const std::vector<uint32_t>& samples, const EncodeOptions& options,
                        std::vector<PlaneCoding>& codings);
 

@@ -1,4 +1,5 @@
-// Prediction of a sample and of its error, the same code for encoder and decoder: format.md, "Prediction", as plain loops.
+// Prediction of a sample and of its error, the same code for encoder and decoder: format.md, "Prediction", as plain
+// loops.
 #ifndef DCAC_CORE_CODEC_PLANE_PREDICTOR_H_
 #define DCAC_CORE_CODEC_PLANE_PREDICTOR_H_
 
@@ -62,8 +63,19 @@ inline int32_t SentMean(int32_t mean, int shift) {
 template <typename Arithmetic>
 using TapValues = std::array<typename Arithmetic::Value, kNumTaps>;
 
-// The taps of class `c` at a position of a plane, in the order of kClassTaps.  NN and WW reach two samples back and the border
-// is one wide: where they leave the plane they are N and W.
+// What the expected error of a sample is computed from.
+template <typename Arithmetic>
+struct SigmaTerms {
+  using Value = typename Arithmetic::Value;
+  TapValues<Arithmetic> errors{};  // at the taps
+  Value spread{};                  // mean |tap - spatial prediction|
+  Value running{};                 // running mean of the plane's errors
+  Value recent{};                  // moving mean of the errors of earlier planes at the same place
+  Value reference{}, local{};      // see ReferenceActivity
+};
+
+// The taps of class `c` at a position of a plane, in the order of kClassTaps.  NN and WW reach two samples back and the
+// border is one wide: where they leave the plane they are N and W.
 template <typename Arithmetic, typename Stored>
 TapValues<Arithmetic> TapsAt(const Stored* at, int stride, int c) {
   TapValues<Arithmetic> taps;
@@ -102,7 +114,8 @@ class PlanePredictor {
   void SetSpatial(size_t c, const SpatialWeights& weights) {
     spatial_[c].unit = Arithmetic::MakeWeight(weights.unit, kSpatialWeightBits);
     spatial_[c].mean = Arithmetic::MakeWeight(weights.mean, kSpatialWeightBits);
-    for (size_t i = 0; i < kNumTaps; ++i) spatial_[c].tap[i] = Arithmetic::MakeWeight(weights.tap[i], kSpatialWeightBits);
+    for (size_t i = 0; i < kNumTaps; ++i)
+      spatial_[c].tap[i] = Arithmetic::MakeWeight(weights.tap[i], kSpatialWeightBits);
   }
 
   void SetSigma(size_t c, const SigmaWeights& weights) {
@@ -111,6 +124,7 @@ class PlanePredictor {
     s.spread = Arithmetic::MakeWeight(weights.spread, kSigmaWeightBits);
     s.running = Arithmetic::MakeWeight(weights.running, kSigmaWeightBits);
     s.unit = Arithmetic::MakeWeight(weights.unit, kSigmaWeightBits);
+    s.recent = Arithmetic::MakeWeight(weights.recent, kSigmaWeightBits);
     s.reference = Arithmetic::MakeWeight(weights.reference, kSigmaWeightBits);
     s.local = Arithmetic::MakeWeight(weights.local, kSigmaWeightBits);
   }
@@ -194,19 +208,21 @@ class PlanePredictor {
     return Arithmetic::Mean(sum, count);
   }
 
-  Value Sigma(int c, const TapValues<Arithmetic>& errors, Value spread, Value running, Value reference,
-              Value local) const {
+  Value Sigma(int c, const SigmaTerms<Arithmetic>& terms) const {
     const auto& w = sigma_[static_cast<size_t>(c)];
     Value sum = w.unit * sigma_unit_;
-    for (size_t i = 0; i < static_cast<size_t>(kClassNumTaps[static_cast<size_t>(c)]); ++i) sum = sum + w.tap[i] * errors[i];
-    sum = sum + w.spread * spread;
-    sum = sum + w.running * running;
-    sum = sum + w.reference * reference;
-    sum = sum + w.local * local;
+    for (size_t i = 0; i < static_cast<size_t>(kClassNumTaps[static_cast<size_t>(c)]); ++i)
+      sum = sum + w.tap[i] * terms.errors[i];
+    sum = sum + w.spread * terms.spread;
+    sum = sum + w.running * terms.running;
+    sum = sum + w.recent * terms.recent;
+    sum = sum + w.reference * terms.reference;
+    sum = sum + w.local * terms.local;
     return arithmetic_.FinishSigma(sum);
   }
 
-  // Whether all neighbours of a sample of `reference` are of earlier waves than the sample of `plane` at the same place.
+  // Whether all neighbours of a sample of `reference` are of earlier waves than the sample of `plane` at the same
+  // place.
   bool NeighboursKnown(int plane, int reference) const { return skew_ * (plane - reference) >= kNeighbourLead; }
 
   struct SpatialFactors {
@@ -215,7 +231,7 @@ class PlanePredictor {
   };
   struct SigmaFactors {
     std::array<Weight, kNumTaps> tap{};
-    Weight spread{}, running{}, unit{}, reference{}, local{};
+    Weight spread{}, running{}, unit{}, recent{}, reference{}, local{};
   };
 
   const Arithmetic& arithmetic() const { return arithmetic_; }
@@ -225,7 +241,6 @@ class PlanePredictor {
   Value sigma_unit() const { return sigma_unit_; }
 
  private:
-
   // Where tap i of kTaps is in the list of a class; -1: the class lacks it.
   static constexpr std::array<std::array<int, kNumTaps>, kNumClasses> kTapPlace = {
       {{0, 1, 2, 3, 4, 5}, {0, -1, -1, -1, -1, 1}, {-1, 0, -1, 1, 2, -1}, {-1, -1, -1, -1, -1, -1}}};

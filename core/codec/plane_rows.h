@@ -1,5 +1,5 @@
-// Encoder: PlanePredictor for a row at a time.  An encoder has all samples, so that whole rows can be computed by loops over
-// contiguous samples; the operations of each sample, and their order, are those of PlanePredictor.
+// Encoder: PlanePredictor for a row at a time.  An encoder has all samples, so that whole rows can be computed by loops
+// over contiguous samples; the operations of each sample, and their order, are those of PlanePredictor.
 #ifndef DCAC_CORE_CODEC_PLANE_ROWS_H_
 #define DCAC_CORE_CODEC_PLANE_ROWS_H_
 
@@ -19,12 +19,16 @@ class RowPredictor {
   using Planes = std::vector<CodedPlane<Arithmetic>>;
 
   RowPredictor(const PlanePredictor<Arithmetic>& predictor, int width)
-      : predictor_(predictor), width_(width), spread_(static_cast<size_t>(width)), reference_(static_cast<size_t>(width)),
+      : predictor_(predictor),
+        width_(width),
+        spread_(static_cast<size_t>(width)),
+        reference_(static_cast<size_t>(width)),
         local_(static_cast<size_t>(width)) {}
 
   // Spatial predictions of row `y` of a plane; `means` are those of the row's samples.
   void Spatial(const PaddedPlane<Stored>& values, int y, const Value* means, Value* out) const {
-    const int begin = Border(y, [&](int x, int c) { out[x] = predictor_.Spatial(c, predictor_.Taps(values, y, x, c), means[x]); });
+    const int begin =
+        Border(y, [&](int x, int c) { out[x] = predictor_.Spatial(c, predictor_.Taps(values, y, x, c), means[x]); });
     const auto& w = predictor_.spatial_factors(0);
     for (int x = begin; x < width_; ++x) out[x] = w.unit * predictor_.unit() + w.mean * means[x];
     for (size_t i = 0; i < kNumTaps; ++i) {
@@ -35,7 +39,8 @@ class RowPredictor {
   }
 
   // Predictions of row `y` of `plane`, whose spatial predictions are `spatial`.
-  void Predict(int plane, const PlaneModel& model, const Planes& planes, int y, const Value* spatial, Value* out) const {
+  void Predict(int plane, const PlaneModel& model, const Planes& planes, int y, const Value* spatial,
+               Value* out) const {
     const auto& values = planes[static_cast<size_t>(plane)].value;
     const int begin = Border(y, [&](int x, int c) {
       out[x] = predictor_.Predict(model, planes, y, x, c, predictor_.Taps(values, y, x, c), spatial[x]);
@@ -45,15 +50,19 @@ class RowPredictor {
     for (int x = begin; x < width_; ++x) out[x] = predictor_.arithmetic().FinishTerms(spatial[x], out[x]);
   }
 
-  // Expected errors of row `y` of `plane`; `running` are the running errors of the row's samples.
-  void Sigma(int plane, const PlaneModel& model, const Planes& planes, int y, const Value* spatial, const Value* running,
-             Value* out) {
+  // Expected errors of row `y` of `plane`; `running` are the running errors of the row's samples,
+  // `recent` the moving means of the errors of earlier planes.
+  void Sigma(int plane, const PlaneModel& model, const Planes& planes, int y, const Value* spatial,
+             const Value* running, const Value* recent, Value* out) {
     const CodedPlane<Arithmetic>& coded = planes[static_cast<size_t>(plane)];
     const int begin = Border(y, [&](int x, int c) {
-      Value reference, local;
-      predictor_.ReferenceActivity(plane, model, planes, y, x, reference, local);
-      const Value spread = predictor_.Spread(c, predictor_.Taps(coded.value, y, x, c), spatial[x]);
-      out[x] = predictor_.Sigma(c, predictor_.Taps(coded.error, y, x, c), spread, running[x], reference, local);
+      SigmaTerms<Arithmetic> terms;
+      terms.errors = predictor_.Taps(coded.error, y, x, c);
+      terms.spread = predictor_.Spread(c, predictor_.Taps(coded.value, y, x, c), spatial[x]);
+      terms.running = running[x];
+      terms.recent = recent[x];
+      predictor_.ReferenceActivity(plane, model, planes, y, x, terms.reference, terms.local);
+      out[x] = predictor_.Sigma(c, terms);
     });
     Spread(coded.value, y, begin, spatial);
     ReferenceActivity(plane, model, planes, y, begin);
@@ -67,6 +76,7 @@ class RowPredictor {
     for (int x = begin; x < width_; ++x) {
       Value sum = out[x] + w.spread * spread[x];
       sum = sum + w.running * running[x];
+      sum = sum + w.recent * recent[x];
       sum = sum + w.reference * reference[x];
       out[x] = predictor_.arithmetic().FinishSigma(sum + w.local * local[x]);
     }

@@ -1,7 +1,7 @@
 // Adaptive binary range coder for side information (docs/format.md, "Side information").
 //
-// Encoder and decoder offer the same calls, so that one function template describes a structure for both: values are passed
-// by reference, read by the encoder and set by the decoder.
+// Encoder and decoder offer the same calls, so that one function template describes a structure for both: values are
+// passed by reference, read by the encoder and set by the decoder.
 #ifndef DCAC_CORE_CODEC_RANGE_CODER_H_
 #define DCAC_CORE_CODEC_RANGE_CODER_H_
 

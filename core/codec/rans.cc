@@ -47,15 +47,16 @@ Bytes RansEncode(const std::vector<RansSymbol>& symbols, const std::vector<uint3
   return out;
 }
 
-RansDecoder::RansDecoder(const std::vector<RansContext>& contexts, const std::vector<uint8_t>& state_bits, int table_bits)
+RansDecoder::RansDecoder(const std::vector<RansContext>& contexts, const std::vector<uint8_t>& state_bits,
+                         int table_bits)
     : table_bits_(table_bits), slots_(contexts.size() << table_bits) {
   for (size_t c = 0; c < contexts.size(); ++c) {
     for (size_t token = 0; token < contexts[c].frequency.size(); ++token) {
       const uint32_t frequency = contexts[c].frequency[token];
       Slot* slot = slots_.data() + (c << table_bits) + contexts[c].start[token];
       for (uint32_t offset = 0; offset < frequency; ++offset) {
-        slot[offset] = Slot{static_cast<uint16_t>(frequency), static_cast<uint16_t>(offset), static_cast<uint8_t>(token),
-                            state_bits[token]};
+        slot[offset] = Slot{static_cast<uint16_t>(frequency), static_cast<uint16_t>(offset),
+                            static_cast<uint8_t>(token), state_bits[token]};
       }
     }
   }
@@ -72,7 +73,8 @@ absl::Status RansDecoder::Begin(ByteSpan data, int lanes_log2) {
   for (uint32_t& state : states_) {
     state = static_cast<uint32_t>(LoadLittleEndian(data.data() + position_, 4));
     position_ += 4;
-    if (state < kRansLow || state >> 31) return absl::DataLossError(absl::StrCat("start state ", state, " is out of range"));
+    if (state < kRansLow || state >> 31)
+      return absl::DataLossError(absl::StrCat("start state ", state, " is out of range"));
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,5 @@
-// Interleaved rANS (docs/format.md, "Entropy coding"): 2^lanes_log2 states of 32 bits, renormalised by 16-bit words.  The
-// i-th sample of a wave belongs to lane i modulo the number of lanes.
+// Interleaved rANS (docs/format.md, "Entropy coding"): 2^lanes_log2 states of 32 bits, renormalised by 16-bit words.
+// The i-th sample of a wave belongs to lane i modulo the number of lanes.
 #ifndef DCAC_CORE_CODEC_RANS_H_
 #define DCAC_CORE_CODEC_RANS_H_
 

@@ -7,14 +7,18 @@ uint32_t SignBit(DType dtype) {
   return SampleBytes(dtype) == 1 ? 0x80u : SampleBytes(dtype) == 2 ? 0x8000u : 0x80000000u;
 }
 
-bool IsFloatType(DType dtype) { return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32; }
+bool IsFloatType(DType dtype) {
+  return dtype == DType::kF16 || dtype == DType::kBF16 || dtype == DType::kF32;
+}
 
 int32_t SignExtend(uint32_t value, uint32_t sign_bit) {
   return static_cast<int32_t>((value ^ sign_bit) - sign_bit);
 }
 
 // A binary16 pattern as binary32 pattern of the same value, for normal numbers.
-uint32_t WidenHalf(uint32_t half) { return ((half & 0x8000u) << 16) | (((half & 0x7fffu) << 13) + (112u << 23)); }
+uint32_t WidenHalf(uint32_t half) {
+  return ((half & 0x8000u) << 16) | (((half & 0x7fffu) << 13) + (112u << 23));
+}
 
 }  // namespace
 
@@ -119,7 +123,9 @@ int32_t SampleMap::MinCode() const {
 std::optional<int32_t> SampleMap::FloatToCode(uint32_t sample) const {
   if (sample == 0) return 0;
   if (kind_ == SampleKind::kF16 && (sample & 0x7c00u) == 0) return std::nullopt;  // -0 and subnormals
-  const uint32_t wide = kind_ == SampleKind::kF16 ? WidenHalf(sample) : kind_ == SampleKind::kBF16 ? sample << 16 : sample;
+  const uint32_t wide = kind_ == SampleKind::kF16    ? WidenHalf(sample)
+                        : kind_ == SampleKind::kBF16 ? sample << 16
+                                                     : sample;
   const uint32_t magnitude = (wide & 0x7fffffffu) >> (23 - mantissa_bits_);
   const int exponent = static_cast<int>(magnitude >> mantissa_bits_);
   if (exponent < base_ || exponent >= EndExponent()) return std::nullopt;

@@ -1,9 +1,9 @@
 // Samples, codes and values (docs/format.md, "Samples").
 //
-// A sample is the stored bit pattern.  The model works on two views of it: the code, an integer in which equal steps are
-// about equally likely (for floats the re-based order of bit patterns), and the value, in which planes are linear
-// combinations of each other.  Samples without a code (escapes: -0, NaN, infinities, floats below the base) are sent as they
-// are and have code 0.
+// A sample is the stored bit pattern.  The model works on two views of it: the code, an integer in which equal steps
+// are about equally likely (for floats the re-based order of bit patterns), and the value, in which planes are linear
+// combinations of each other.  Samples without a code (escapes: -0, NaN, infinities, floats below the base) are sent as
+// they are and have code 0.
 #ifndef DCAC_CORE_CODEC_SAMPLE_MAP_H_
 #define DCAC_CORE_CODEC_SAMPLE_MAP_H_
 
@@ -18,22 +18,27 @@ namespace dcac {
 // What the samples of a plane set are.  kI32 only occurs as the difference of two planes of f32.
 enum class SampleKind : uint8_t { kU8, kI8, kU16, kI16, kI32, kF16, kBF16, kF32 };
 
-inline bool IsNarrow(SampleKind kind) { return kind == SampleKind::kU8 || kind == SampleKind::kI8; }
-inline bool IsFloat(SampleKind kind) { return kind >= SampleKind::kF16; }
+inline bool IsNarrow(SampleKind kind) {
+  return kind == SampleKind::kU8 || kind == SampleKind::kI8;
+}
+inline bool IsFloat(SampleKind kind) {
+  return kind >= SampleKind::kF16;
+}
 int SampleBits(SampleKind kind);
 SampleKind KindOf(DType dtype);
 // The kind of the difference of two planes of `dtype`.
 SampleKind DifferenceKindOf(DType dtype);
 
-// The position of a sample in the order of the values, as a signed integer of the sample's width; its own inverse on the
-// bit pattern.  Differences of planes are taken of these, modulo 2^width.
+// The position of a sample in the order of the values, as a signed integer of the sample's width; its own inverse on
+// the bit pattern.  Differences of planes are taken of these, modulo 2^width.
 int32_t OrderedInteger(DType dtype, uint32_t sample);
 uint32_t SampleOfOrderedInteger(DType dtype, int32_t ordered);
 
 class SampleMap {
  public:
   // `base_exponent`: floats only, the biased binary32 exponent of the base, MinBaseExponent() .. MaxBaseExponent().
-  SampleMap(SampleKind kind, int base_exponent) : kind_(kind), mantissa_bits_(MantissaBits(kind)), base_(base_exponent) {}
+  SampleMap(SampleKind kind, int base_exponent)
+      : kind_(kind), mantissa_bits_(MantissaBits(kind)), base_(base_exponent) {}
 
   static int MinBaseExponent(SampleKind kind) { return kind == SampleKind::kF16 ? 113 : 1; }
   static int MaxBaseExponent(SampleKind kind) { return FirstSpecialExponent(kind) - 1; }
@@ -55,8 +60,8 @@ class SampleMap {
   int32_t MinCode() const;
   int32_t MaxCode() const;
 
-  // The value of a code as binary32 (kinds that are not narrow).  The base of a float kind has the value 2^-63, whatever
-  // it was: no value is subnormal and no sum of products overflows.
+  // The value of a code as binary32 (kinds that are not narrow).  The base of a float kind has the value 2^-63,
+  // whatever it was: no value is subnormal and no sum of products overflows.
   float ToValue(int32_t code) const {
     if (!IsFloat(kind_)) return static_cast<float>(code);
     if (code == 0) return 0.0f;
@@ -65,9 +70,7 @@ class SampleMap {
   }
 
   // The code nearest to a value, cut to MinCode() .. MaxCode().
-  int32_t NearestCode(float value) const {
-    return IsFloat(kind_) ? NearestFloatCode(value) : NearestInteger(value);
-  }
+  int32_t NearestCode(float value) const { return IsFloat(kind_) ? NearestFloatCode(value) : NearestInteger(value); }
 
  private:
   static constexpr uint32_t kValueBase = 64;  // biased exponent of 2^-63
@@ -116,7 +119,9 @@ inline int32_t RoundToInteger(float value, int32_t low, int32_t high) {
   return static_cast<int32_t>(down + ((doubled & 1) & (down & 1)));
 }
 
-inline int32_t SampleMap::NearestInteger(float value) const { return RoundToInteger(value, MinCode(), MaxCode()); }
+inline int32_t SampleMap::NearestInteger(float value) const {
+  return RoundToInteger(value, MinCode(), MaxCode());
+}
 
 }  // namespace dcac
 

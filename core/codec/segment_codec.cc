@@ -47,14 +47,17 @@ PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& c
     set.same_channel.push_back(plane >= shape.planes ? place[p - static_cast<size_t>(shape.planes)] : -1);
     set.item_begin.push_back(item_begin);
   }
-  set.shape = {static_cast<int>(set.planes.size()), (shape.height + scale - 1) / scale, (shape.width + scale - 1) / scale};
+  set.shape = {static_cast<int>(set.planes.size()), (shape.height + scale - 1) / scale,
+               (shape.width + scale - 1) / scale};
   return set;
 }
 
-size_t PlaneSamples(const SegmentShape& shape) { return static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width); }
+size_t PlaneSamples(const SegmentShape& shape) {
+  return static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width);
+}
 
-SetInput MakeSetInput(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, PlaneKind kind, const PlaneSet& set,
-                      const std::vector<uint32_t>& samples) {
+SetInput MakeSetInput(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, PlaneKind kind,
+                      const PlaneSet& set, const std::vector<uint32_t>& samples) {
   SetInput input;
   input.kind = set.kind;
   input.shape = set.shape;
@@ -65,15 +68,17 @@ SetInput MakeSetInput(const SegmentShape& shape, const std::vector<PlaneCoding>&
   const size_t width = static_cast<size_t>(shape.width), height = static_cast<size_t>(shape.height);
   for (int p : set.planes) {
     const uint32_t* plane = samples.data() + static_cast<size_t>(p) * PlaneSamples(shape);
-    const uint32_t* source = samples.data() + static_cast<size_t>(codings[static_cast<size_t>(p)].source) * PlaneSamples(shape);
+    const uint32_t* source =
+        samples.data() + static_cast<size_t>(codings[static_cast<size_t>(p)].source) * PlaneSamples(shape);
     for (size_t y = 0; y < height; y += scale) {
       for (size_t x = 0; x < width; x += scale) {
         const size_t at = y * width + x;
-        input.samples.push_back(kind != PlaneKind::kDifference
-                                    ? plane[at]
-                                    : SampleMap(set.kind, 1).ToSample(static_cast<int32_t>(
-                                          static_cast<uint32_t>(OrderedInteger(shape.dtype, plane[at])) -
-                                          static_cast<uint32_t>(OrderedInteger(shape.dtype, source[at])))));
+        input.samples.push_back(
+            kind != PlaneKind::kDifference
+                ? plane[at]
+                : SampleMap(set.kind, 1)
+                      .ToSample(static_cast<int32_t>(static_cast<uint32_t>(OrderedInteger(shape.dtype, plane[at])) -
+                                                     static_cast<uint32_t>(OrderedInteger(shape.dtype, source[at])))));
       }
     }
   }
@@ -133,7 +138,8 @@ class PlaneAssembler {
       const uint32_t* from = coded.data() + i * static_cast<size_t>(set.shape.plane_samples());
       uint32_t* to = Plane(set.planes[i]);
       for (size_t y = 0; y < static_cast<size_t>(shape_.height); ++y) {
-        for (size_t x = 0; x < static_cast<size_t>(shape_.width); ++x) *to++ = from[(y / scale) * coded_width + x / scale];
+        for (size_t x = 0; x < static_cast<size_t>(shape_.width); ++x)
+          *to++ = from[(y / scale) * coded_width + x / scale];
       }
     }
   }
@@ -174,7 +180,8 @@ absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std:
   uint64_t side_size = 0;
   ByteSpan side_bytes;
   DCAC_RETURN_IF_ERROR(reader.ReadByte("layout id", layout));
-  if (layout != kWaveLayout) return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows ", kWaveLayout));
+  if (layout != kWaveLayout)
+    return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows ", kWaveLayout));
   DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of the side information", side_size));
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("side information", side_size, side_bytes));
   RangeDecoder side(side_bytes);
@@ -185,7 +192,8 @@ absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std:
     const PlaneSet set = CollectSet(shape, codings, kind);
     if (set.planes.empty()) continue;
     const SetModel model = DecodeSetModel(side, set.kind, set.shape, set.same_channel);
-    if (side.failed()) return absl::DataLossError(absl::StrCat("model of plane set ", static_cast<int>(kind), " is malformed"));
+    if (side.failed())
+      return absl::DataLossError(absl::StrCat("model of plane set ", static_cast<int>(kind), " is malformed"));
     uint64_t entropy_size = 0, raw_size = 0;
     ByteSpan entropy_coded, raw_bits;
     DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of entropy-coded data", entropy_size));
@@ -196,7 +204,8 @@ absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std:
     DCAC_RETURN_IF_ERROR(DecodeSet(set.kind, set.shape, model, entropy_coded, raw_bits, coded));
     assembler.PutSet(kind, set, coded);
   }
-  if (reader.remaining() != 0) return absl::DataLossError(absl::StrCat("model segment has ", reader.remaining(), " bytes too many"));
+  if (reader.remaining() != 0)
+    return absl::DataLossError(absl::StrCat("model segment has ", reader.remaining(), " bytes too many"));
   NarrowSamples(shape, assembler.Finish(), packed);
   return absl::OkStatus();
 }
@@ -238,14 +247,17 @@ absl::Status DecodeZstdBody(const SegmentShape& shape, ByteReader& reader, std::
   ByteSpan compressed;
   DCAC_RETURN_IF_ERROR(reader.ReadByte("shuffle stride", stride));
   if (stride == 0 || stride > SampleBytes(shape.dtype)) {
-    return absl::DataLossError(absl::StrCat("shuffle stride is ", stride, " for samples of ", SampleBytes(shape.dtype), " bytes"));
+    return absl::DataLossError(
+        absl::StrCat("shuffle stride is ", stride, " for samples of ", SampleBytes(shape.dtype), " bytes"));
   }
-  if (packed.size() % stride != 0) return absl::DataLossError(absl::StrCat("shuffle stride ", stride, " does not divide ", packed.size()));
+  if (packed.size() % stride != 0)
+    return absl::DataLossError(absl::StrCat("shuffle stride ", stride, " does not divide ", packed.size()));
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("zstd frame", reader.remaining(), compressed));
   Bytes shuffled(packed.size());
   const size_t size = ZSTD_decompress(shuffled.data(), shuffled.size(), compressed.data(), compressed.size());
   if (ZSTD_isError(size)) return absl::DataLossError(absl::StrCat("zstd: ", ZSTD_getErrorName(size)));
-  if (size != packed.size()) return absl::DataLossError(absl::StrCat("zstd frame holds ", size, " bytes, expected ", packed.size()));
+  if (size != packed.size())
+    return absl::DataLossError(absl::StrCat("zstd frame holds ", size, " bytes, expected ", packed.size()));
   Unshuffle(shuffled, stride, packed.data());
   return absl::OkStatus();
 }
@@ -288,7 +300,8 @@ absl::Status DecodeSegmentBody(const SegmentShape& shape, ByteSpan body, std::sp
   switch (method) {
     case SegmentMethod::kStored:
       if (reader.remaining() != packed.size()) {
-        return absl::DataLossError(absl::StrCat("stored segment has ", reader.remaining(), " bytes, expected ", packed.size()));
+        return absl::DataLossError(
+            absl::StrCat("stored segment has ", reader.remaining(), " bytes, expected ", packed.size()));
       }
       std::copy(body.begin() + 1, body.end(), packed.begin());
       return absl::OkStatus();

@@ -17,16 +17,19 @@ absl::Status InSegment(uint64_t segment_index, const absl::Status& status) {
 absl::Status CheckLimits(const FrameHeader& header, const DecodeLimits& limits) {
   const uint64_t bytes = TensorBytes(header.spec).value_or(~uint64_t{0});
   if (bytes > limits.max_tensor_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("the tensor has ", bytes, " bytes, the limit is ", limits.max_tensor_bytes));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the tensor has ", bytes, " bytes, the limit is ", limits.max_tensor_bytes));
   }
   const uint64_t slab = header.geometry.max_slab_bytes();
   if (slab > limits.max_slab_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("a slab of the frame has ", slab, " bytes, the limit is ", limits.max_slab_bytes));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("a slab of the frame has ", slab, " bytes, the limit is ", limits.max_slab_bytes));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<SegmentBody>> ReadSegment(const Geometry& geometry, uint64_t segment_index, ByteSpan data) {
+absl::StatusOr<std::optional<SegmentBody>> ReadSegment(const Geometry& geometry, uint64_t segment_index,
+                                                       ByteSpan data) {
   ByteReader reader(data);
   SegmentBody segment;
   uint64_t size = 0, checksum = 0;

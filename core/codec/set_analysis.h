@@ -17,20 +17,24 @@ namespace dcac {
 struct SetInput {
   SampleKind kind = SampleKind::kU8;
   SetShape shape;
-  std::vector<uint32_t> samples;   // planes x height x width
-  std::vector<int> same_channel;   // of each plane: the plane of the same channel of the item before, or -1
-  std::vector<int> item_begin;     // of each plane: the first plane of its item
+  std::vector<uint32_t> samples;  // planes x height x width
+  std::vector<int> same_channel;  // of each plane: the plane of the same channel of the item before, or -1
+  std::vector<int> item_begin;    // of each plane: the first plane of its item
 };
 
 // Visits at most about `limit` of `total` indices, evenly spread.
-inline size_t SampleStep(size_t total, size_t limit) { return total / limit + 1; }
+inline size_t SampleStep(size_t total, size_t limit) {
+  return total / limit + 1;
+}
 
 template <typename Arithmetic>
 struct SetAnalysis {
   using Value = typename Arithmetic::Value;
 
   SetAnalysis(const SetInput& set_input, const SetModel& model)
-      : input(set_input), shape(set_input.shape), map(set_input.kind, model.base_exponent),
+      : input(set_input),
+        shape(set_input.shape),
+        map(set_input.kind, model.base_exponent),
         arithmetic(map, {model.low_code, model.high_code, model.unit_exponent}) {}
 
   const SetInput& input;

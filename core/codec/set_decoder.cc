@@ -46,9 +46,16 @@ class SetDecoder {
   using Stored = typename Arithmetic::Stored;
 
   SetDecoder(SampleKind kind, const SetShape& shape, const SetModel& model, std::vector<uint32_t>& samples)
-      : shape_(shape), model_(model), map_(kind, model.base_exponent), specials_(model),
-        arithmetic_(map_, {model.low_code, model.high_code, model.unit_exponent}), predictor_(arithmetic_, model),
-        positions_(model.position_thresholds), activities_(model.activity_thresholds), samples_before_(SamplesBefore(shape)), samples_(samples) {
+      : shape_(shape),
+        model_(model),
+        map_(kind, model.base_exponent),
+        specials_(model),
+        arithmetic_(map_, {model.low_code, model.high_code, model.unit_exponent}),
+        predictor_(arithmetic_, model),
+        positions_(model.position_thresholds),
+        activities_(model.activity_thresholds),
+        samples_before_(SamplesBefore(shape)),
+        samples_(samples) {
     const int weight = RunningMean::PriorWeight(shape);
     planes_.reserve(static_cast<size_t>(shape.planes));
     for (int p = 0; p < shape.planes; ++p) {
@@ -61,7 +68,8 @@ class SetDecoder {
   absl::Status Decode(ByteSpan entropy_coded, ByteSpan raw_bits) {
     DCAC_ASSIGN_OR_RETURN(tokens_, TokenTable::Create(map_.kind(), model_, specials_));
     std::vector<RansContext> contexts;
-    for (const auto& table : model_.tables) contexts.push_back(MakeRansContext(NormalizeTable(table, model_.table_bits)));
+    for (const auto& table : model_.tables)
+      contexts.push_back(MakeRansContext(NormalizeTable(table, model_.table_bits)));
     RansDecoder rans(contexts, tokens_.state_bits, model_.table_bits);
     DCAC_RETURN_IF_ERROR(rans.Begin(entropy_coded, model_.lanes_log2));
     BitReader raw(raw_bits);
@@ -70,7 +78,8 @@ class SetDecoder {
     for (int wave = 0; wave < num_waves; ++wave) {
       rans.BeginWave();
       ForEachRunOfWave(shape_, model_.skew, wave, [&](const WaveRun& run) { DecodeRun(run, rans, raw); });
-      if (invalid_) return absl::DataLossError(absl::StrCat("a sample is out of the range of its plane set in wave ", wave));
+      if (invalid_)
+        return absl::DataLossError(absl::StrCat("a sample is out of the range of its plane set in wave ", wave));
     }
     DCAC_RETURN_IF_ERROR(rans.Finish());
     return raw.Finish();
@@ -83,7 +92,8 @@ class SetDecoder {
     CodedPlane<Arithmetic>& plane = planes_[p];
     RunningMean &mean_state = means_[p], &error_state = errors_[p];
     const int before = samples_before_[static_cast<size_t>(run.local_time)];
-    const Value mean = arithmetic_.Dequantize(model_.sends_means ? SentMean(plane_model.mean, mean_shift_) : mean_state.Get(before));
+    const Value mean =
+        arithmetic_.Dequantize(model_.sends_means ? SentMean(plane_model.mean, mean_shift_) : mean_state.Get(before));
     const Value running = arithmetic_.Dequantize(error_state.Get(before));
     for (int y = run.y_begin; y < run.y_end; ++y) {
       const int x = run.local_time - 2 * y;
@@ -91,12 +101,16 @@ class SetDecoder {
       const auto taps = predictor_.Taps(plane.value, y, x, c);
       const Value spatial = predictor_.Spatial(c, taps, mean);
       const Value prediction = predictor_.Predict(plane_model, planes_, y, x, c, taps, spatial);
-      Value reference, local;
-      predictor_.ReferenceActivity(run.plane, plane_model, planes_, y, x, reference, local);
-      const Value sigma = predictor_.Sigma(c, predictor_.Taps(plane.error, y, x, c),
-                                           predictor_.Spread(c, taps, spatial), running, reference, local);
+      Value& moving =
+          moving_error_[static_cast<size_t>(y) * static_cast<size_t>(shape_.width) + static_cast<size_t>(x)];
+      SigmaTerms<Arithmetic> terms;
+      terms.errors = predictor_.Taps(plane.error, y, x, c);
+      terms.spread = predictor_.Spread(c, taps, spatial);
+      terms.running = running;
+      terms.recent = Arithmetic::MovingMean(moving);
+      predictor_.ReferenceActivity(run.plane, plane_model, planes_, y, x, terms.reference, terms.local);
 
-      const int32_t code = DecodeSample(run.plane, y, x, prediction, sigma, rans, raw);
+      const int32_t code = DecodeSample(run.plane, y, x, prediction, predictor_.Sigma(c, terms), rans, raw);
       const Value value = arithmetic_.ValueOf(code);
       const Value error = Arithmetic::Abs(value - arithmetic_.Clamp(prediction));
       plane.value.Set(y, x, static_cast<Stored>(value));
@@ -104,6 +118,7 @@ class SetDecoder {
       plane.error.Set(y, x, static_cast<Stored>(error));
       mean_state.Add(arithmetic_.Quantize(value));
       error_state.Add(arithmetic_.Quantize(error));
+      moving = Arithmetic::UpdateMoving(moving, error);
     }
   }
 
@@ -161,6 +176,10 @@ class SetDecoder {
   TokenTable tokens_;
   std::vector<CodedPlane<Arithmetic>> planes_;
   std::vector<RunningMean> means_, errors_;
+  // Of the planes so far, at each place: every earlier plane has decoded it, no later one.
+  std::vector<Value> moving_error_{
+      std::vector<Value>(static_cast<size_t>(shape_.plane_samples()),
+                         Arithmetic::StartMoving(arithmetic_.Dequantize(model_.error_prior)))};
   bool invalid_ = false;
 };
 

@@ -19,12 +19,13 @@ namespace dcac {
 namespace {
 
 constexpr size_t kStatisticsSamples = 20000;
-constexpr int kSentMeanSamples = 600;   // planes of so many samples have their mean sent
-constexpr int kSkewedSamples = 400;     // planes of so many samples start kNeighbourLead waves apart
+constexpr int kSentMeanSamples = 600;    // planes of so many samples have their mean sent
+constexpr int kSkewedSamples = 400;      // planes of so many samples start kNeighbourLead waves apart
 constexpr double kBaseQuantile = 0.004;  // share of the nonzero floats that may be escapes
 constexpr double kNarrowModeShare = 0.04, kWideModeShare = 0.01;
 constexpr double kRepeatShare = 0.005;
-constexpr double kClearGain = 0.08;  // bits a sample by which terms promise so much that coding without them is not tried
+constexpr double kClearGain =
+    0.08;  // bits a sample by which terms promise so much that coding without them is not tried
 
 std::vector<uint32_t> SpreadSamples(const std::vector<uint32_t>& samples) {
   std::vector<uint32_t> spread;
@@ -162,13 +163,16 @@ class SetEncoder {
     const Arithmetic& arithmetic = analysis_.arithmetic;
     Value* mean = analysis_.mean.data() + static_cast<size_t>(plane) * analysis_.plane_times();
     if (model_.sends_means) {
-      std::fill_n(mean, analysis_.plane_times(), arithmetic.Dequantize(SentMean(model_.planes[static_cast<size_t>(plane)].mean, MeanShift(arithmetic, model_))));
+      std::fill_n(mean, analysis_.plane_times(),
+                  arithmetic.Dequantize(
+                      SentMean(model_.planes[static_cast<size_t>(plane)].mean, MeanShift(arithmetic, model_))));
       return;
     }
     const auto& values = analysis_.planes[static_cast<size_t>(plane)].value;
     std::vector<int32_t> quanta;
-    RunningMeans(input_.shape, analysis_.samples_before, model_.mean_prior,
-                 [&](int y, int x) { return arithmetic.Quantize(*values.At(y, x)); }, quanta);
+    RunningMeans(
+        input_.shape, analysis_.samples_before, model_.mean_prior,
+        [&](int y, int x) { return arithmetic.Quantize(*values.At(y, x)); }, quanta);
     for (size_t i = 0; i < quanta.size(); ++i) mean[i] = arithmetic.Dequantize(quanta[i]);
   }
 
@@ -216,7 +220,8 @@ class SetEncoder {
         rows.Predict(plane, plane_model, analysis_.planes, y, analysis_.spatial.data() + at, prediction);
         const Stored* values = coded.value.At(y, 0);
         for (int x = 0; x < input_.shape.width; ++x) {
-          coded.error.Set(y, x, static_cast<Stored>(Arithmetic::Abs(values[x] - analysis_.arithmetic.Clamp(prediction[x]))));
+          coded.error.Set(y, x,
+                          static_cast<Stored>(Arithmetic::Abs(values[x] - analysis_.arithmetic.Clamp(prediction[x]))));
         }
       });
     });
@@ -228,7 +233,9 @@ class SetEncoder {
     std::vector<int64_t> sums(static_cast<size_t>(shape.planes), 0);
     ForEachPlane([&](int plane) {
       const auto& errors = analysis_.planes[static_cast<size_t>(plane)].error;
-      ForEachSample(plane, [&](int y, int x, size_t) { sums[static_cast<size_t>(plane)] += arithmetic.Quantize(*errors.At(y, x)); });
+      ForEachSample(plane, [&](int y, int x, size_t) {
+        sums[static_cast<size_t>(plane)] += arithmetic.Quantize(*errors.At(y, x));
+      });
     });
     int64_t total = 0;
     for (int64_t sum : sums) total += sum;
@@ -237,11 +244,13 @@ class SetEncoder {
     ForEachPlane([&](int plane) {
       const auto& errors = analysis_.planes[static_cast<size_t>(plane)].error;
       std::vector<int32_t> quanta;
-      RunningMeans(shape, analysis_.samples_before, model.error_prior,
-                   [&](int y, int x) { return arithmetic.Quantize(*errors.At(y, x)); }, quanta);
+      RunningMeans(
+          shape, analysis_.samples_before, model.error_prior,
+          [&](int y, int x) { return arithmetic.Quantize(*errors.At(y, x)); }, quanta);
       Value* out = running_error_.data() + static_cast<size_t>(plane) * analysis_.plane_times();
       for (size_t i = 0; i < quanta.size(); ++i) out[i] = arithmetic.Dequantize(quanta[i]);
     });
+    FollowErrors(model);
     PlanePredictor<Arithmetic> predictor(arithmetic, model);
     const auto terms = [&](int plane, int y, int x) { return SigmaTermsAt(predictor, model, plane, y, x); };
     FitSigma(analysis_, terms, model);
@@ -252,20 +261,41 @@ class SetEncoder {
       const Value* running = running_error_.data() + static_cast<size_t>(plane) * analysis_.plane_times();
       ForEachRow(plane, [&](int y, size_t at) {
         rows.Sigma(plane, model.planes[static_cast<size_t>(plane)], analysis_.planes, y, analysis_.spatial.data() + at,
-                   running + 2 * y, analysis_.sigma.data() + at);
+                   running + 2 * y, recent_error_.data() + at, analysis_.sigma.data() + at);
       });
     });
   }
 
-  SigmaTerms<Arithmetic> SigmaTermsAt(const PlanePredictor<Arithmetic>& predictor, const SetModel& model, int plane, int y,
-                                      int x) const {
+  // The moving means of the errors from plane to plane.
+  void FollowErrors(const SetModel& model) {
+    const Value start = Arithmetic::StartMoving(analysis_.arithmetic.Dequantize(model.error_prior));
+    std::vector<Value> moving(analysis_.plane_samples(), start);
+    recent_error_.resize(input_.shape.samples());
+    for (int plane = 0; plane < input_.shape.planes; ++plane) {
+      const auto& errors = analysis_.planes[static_cast<size_t>(plane)].error;
+      ForEachRow(plane, [&](int y, size_t at) {
+        Value* row = moving.data() + static_cast<size_t>(y) * static_cast<size_t>(input_.shape.width);
+        const Stored* error = errors.At(y, 0);
+        for (int x = 0; x < input_.shape.width; ++x) {
+          recent_error_[at + static_cast<size_t>(x)] = Arithmetic::MovingMean(row[x]);
+          row[x] = Arithmetic::UpdateMoving(row[x], error[x]);
+        }
+      });
+    }
+  }
+
+  SigmaTerms<Arithmetic> SigmaTermsAt(const PlanePredictor<Arithmetic>& predictor, const SetModel& model, int plane,
+                                      int y, int x) const {
     const CodedPlane<Arithmetic>& coded = analysis_.planes[static_cast<size_t>(plane)];
     const int c = ClassOf(y, x);
     SigmaTerms<Arithmetic> t;
     t.errors = predictor.Taps(coded.error, y, x, c);
-    t.spread = predictor.Spread(c, predictor.Taps(coded.value, y, x, c), analysis_.spatial[analysis_.SampleIndex(plane, y, x)]);
+    t.spread = predictor.Spread(c, predictor.Taps(coded.value, y, x, c),
+                                analysis_.spatial[analysis_.SampleIndex(plane, y, x)]);
     t.running = running_error_[static_cast<size_t>(plane) * analysis_.plane_times() + static_cast<size_t>(x + 2 * y)];
-    predictor.ReferenceActivity(plane, model.planes[static_cast<size_t>(plane)], analysis_.planes, y, x, t.reference, t.local);
+    t.recent = recent_error_[analysis_.SampleIndex(plane, y, x)];
+    predictor.ReferenceActivity(plane, model.planes[static_cast<size_t>(plane)], analysis_.planes, y, x, t.reference,
+                                t.local);
     return t;
   }
 
@@ -300,7 +330,8 @@ class SetEncoder {
     const size_t columns_used = static_cast<size_t>(model.activity_bins());
     ForEachPlane([&](int plane) {
       ForEachSample(plane, [&](int, int, size_t at) {
-        contexts.cell[at] = static_cast<uint16_t>(positions.BinOf(position[at]) * columns_used + activities.BinOf(activity[at]));
+        contexts.cell[at] =
+            static_cast<uint16_t>(positions.BinOf(position[at]) * columns_used + activities.BinOf(activity[at]));
       });
     });
     ChooseCenters(contexts, model);
@@ -338,7 +369,8 @@ class SetEncoder {
     const uint32_t sample = input_.samples[at];
     if (specials.mode >= 0 && sample == model.mode_sample) return specials.mode;
     if (specials.west >= 0 && x > 0 && sample == input_.samples[at - 1]) return specials.west;
-    if (specials.north >= 0 && y > 0 && sample == input_.samples[at - static_cast<size_t>(input_.shape.width)]) return specials.north;
+    if (specials.north >= 0 && y > 0 && sample == input_.samples[at - static_cast<size_t>(input_.shape.width)])
+      return specials.north;
     const auto& references = model.planes[static_cast<size_t>(plane)].references;
     if (specials.reference >= 0 && !references.empty() &&
         sample == input_.samples[analysis_.SampleIndex(references[0], y, x)]) {
@@ -373,7 +405,8 @@ class SetEncoder {
     }
     const double least = kRepeatShare * static_cast<double>(seen);
     const auto frequent = [&](int token) { return static_cast<double>(counts[static_cast<size_t>(token)]) > least; };
-    const bool west = frequent(specials.west), north = frequent(specials.north), reference = frequent(specials.reference);
+    const bool west = frequent(specials.west), north = frequent(specials.north),
+               reference = frequent(specials.reference);
     model.has_west = west;
     model.has_north = north;
     model.has_reference = reference;
@@ -406,10 +439,12 @@ class SetEncoder {
 
   bool HasEscapes() const {
     if (!IsFloat(input_.kind)) return false;
-    return std::any_of(input_.samples.begin(), input_.samples.end(), [&](uint32_t s) { return !analysis_.map.ToCode(s); });
+    return std::any_of(input_.samples.begin(), input_.samples.end(),
+                       [&](uint32_t s) { return !analysis_.map.ToCode(s); });
   }
 
-  void BuildTables(const Contexts& contexts, const SpecialTokens& specials, const std::vector<int16_t>& special, SetModel& model) const {
+  void BuildTables(const Contexts& contexts, const SpecialTokens& specials, const std::vector<int16_t>& special,
+                   SetModel& model) const {
     const size_t cells = static_cast<size_t>(model.position_bins() * model.activity_bins());
     const size_t tokens = TokenBound(specials, model);
     CellCounts moving(cells, tokens), fixed(cells, tokens);
@@ -431,7 +466,8 @@ class SetEncoder {
     }
     model.fixed_center.assign(cells, false);
     for (size_t cell = 0; cell < cells; ++cell) {
-      const double gain = moving.CellBits(cell) + static_cast<double>(moving_raw[cell]) - fixed.CellBits(cell) - static_cast<double>(fixed_raw[cell]);
+      const double gain = moving.CellBits(cell) + static_cast<double>(moving_raw[cell]) - fixed.CellBits(cell) -
+                          static_cast<double>(fixed_raw[cell]);
       if (gain <= kFixedCenterBits) continue;
       model.fixed_center[cell] = true;
       for (size_t token = 0; token < tokens; ++token) moving.At(cell, token) = fixed.Row(cell)[token];
@@ -512,6 +548,7 @@ class SetEncoder {
   SetModel model_;
   SetAnalysis<Arithmetic> analysis_;
   std::vector<Value> running_error_;  // planes x local times
+  std::vector<Value> recent_error_;   // planes x height x width
   Bytes raw_bits_;
   bool has_escapes_ = false;
 };

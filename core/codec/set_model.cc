@@ -9,12 +9,13 @@
 namespace dcac {
 namespace {
 
-// One description for both directions: Coder is RangeEncoder or RangeDecoder.  A value out of its range makes the coder fail
-// and is cut, so that no later step runs off; the caller sees failed() at the end.
+// One description for both directions: Coder is RangeEncoder or RangeDecoder.  A value out of its range makes the coder
+// fail and is cut, so that no later step runs off; the caller sees failed() at the end.
 template <typename Coder>
 class ModelCoder {
  public:
-  ModelCoder(Coder& coder, SampleKind kind, const SetShape& shape, const std::vector<int>& same_channel, SetModel& model)
+  ModelCoder(Coder& coder, SampleKind kind, const SetShape& shape, const std::vector<int>& same_channel,
+             SetModel& model)
       : coder_(coder), kind_(kind), shape_(shape), same_channel_(same_channel), model_(model) {}
 
   void Run() {
@@ -139,6 +140,7 @@ class ModelCoder {
     if (kClassNumTaps[static_cast<size_t>(class_index)] > 0) Signed(sigma_weight_, kMaxWeight, weights.spread);
     Signed(sigma_weight_, kMaxWeight, weights.running);
     Signed(sigma_weight_, kMaxWeight, weights.unit);
+    Signed(sigma_weight_, kMaxWeight, weights.recent);
     if (!any_terms_) return;
     Signed(sigma_weight_, kMaxWeight, weights.reference);
     Signed(sigma_weight_, kMaxWeight, weights.local);
@@ -347,8 +349,8 @@ class ModelCoder {
     }
   }
 
-  // A weight is coded as the size of its number of bits, predicted from its neighbours of the same sign and from the table
-  // before, then the two bits below the leading one; the others are 0.
+  // A weight is coded as the size of its number of bits, predicted from its neighbours of the same sign and from the
+  // table before, then the two bits below the leading one; the others are 0.
   void CodeTable(std::vector<uint32_t>& table, std::vector<int>& above) {
     uint64_t sum = 0;
     uint32_t used = 0;
@@ -434,7 +436,8 @@ void DeriveReferences(SetModel& model) {
   for (PlaneModel& plane : model.planes) {
     plane.references.clear();
     for (const Term& term : plane.terms) {
-      if (term.refers() && std::find(plane.references.begin(), plane.references.end(), term.plane) == plane.references.end()) {
+      if (term.refers() &&
+          std::find(plane.references.begin(), plane.references.end(), term.plane) == plane.references.end()) {
         plane.references.push_back(term.plane);
       }
     }

@@ -21,13 +21,16 @@ struct TapOffset {
 // W, N, NW, NE, NN, WW.
 inline constexpr std::array<TapOffset, kNumTaps> kTaps = {{{0, -1}, {-1, 0}, {-1, -1}, {-1, 1}, {-2, 0}, {0, -2}}};
 
-// Which taps exist: everywhere but in the first row and column, in the first row, in the first column, at the first sample.
-// Taps beyond another edge repeat the edge.
+// Which taps exist: everywhere but in the first row and column, in the first row, in the first column, at the first
+// sample. Taps beyond another edge repeat the edge.
 inline constexpr int kNumClasses = 4;
 inline constexpr std::array<int, kNumClasses> kClassNumTaps = {6, 2, 3, 0};
-inline constexpr std::array<std::array<int, kNumTaps>, kNumClasses> kClassTaps = {{{0, 1, 2, 3, 4, 5}, {0, 5}, {1, 3, 4}, {}}};
+inline constexpr std::array<std::array<int, kNumTaps>, kNumClasses> kClassTaps = {
+    {{0, 1, 2, 3, 4, 5}, {0, 5}, {1, 3, 4}, {}}};
 
-inline int ClassOf(int y, int x) { return y > 0 ? (x > 0 ? 0 : 2) : (x > 0 ? 1 : 3); }
+inline int ClassOf(int y, int x) {
+  return y > 0 ? (x > 0 ? 0 : 2) : (x > 0 ? 1 : 3);
+}
 
 // The eight neighbours of a reference plane's sample.
 inline constexpr std::array<TapOffset, 8> kNeighbours = {
@@ -36,7 +39,7 @@ inline constexpr std::array<TapOffset, 8> kNeighbours = {
 // Neighbours of a reference plane are decoded when the planes are this many waves apart.
 inline constexpr int kNeighbourLead = 4;
 
-inline constexpr int32_t kMaxWeight = 2047;  // magnitude of any weight
+inline constexpr int32_t kMaxWeight = 2047;        // magnitude of any weight
 inline constexpr int32_t kMeanWeightOffset = 256;  // weights of means are coded as their distance from 1
 inline constexpr int32_t kMinMeanWeight = kMeanWeightOffset - kMaxWeight;
 inline constexpr int kMaxTerms = 32;
@@ -58,9 +61,10 @@ struct SpatialWeights {
 // Weights of the expected error of a class, in 1/64.
 struct SigmaWeights {
   std::array<int32_t, kNumTaps> tap{};
-  int32_t spread = 0;     // mean |tap - spatial prediction|
-  int32_t running = 0;    // running mean of the plane's errors
+  int32_t spread = 0;   // mean |tap - spatial prediction|
+  int32_t running = 0;  // running mean of the plane's errors
   int32_t unit = 0;
+  int32_t recent = 0;     // moving mean of the errors of earlier planes at the same place
   int32_t reference = 0;  // mean |innovation| of the reference planes
   int32_t local = 0;      // 3x3 mean of |innovation| of the first reference plane
 };
@@ -112,9 +116,9 @@ struct SetModel {
 
   std::vector<int32_t> position_thresholds;  // ascending; bin = number of thresholds <= position
   std::vector<int32_t> activity_thresholds;
-  std::vector<uint8_t> cluster;        // of each cell: position bin * activity bins + activity bin
-  std::vector<bool> fixed_center;      // of each cell
-  std::vector<int32_t> center;         // of each position bin
+  std::vector<uint8_t> cluster;    // of each cell: position bin * activity bins + activity bin
+  std::vector<bool> fixed_center;  // of each cell
+  std::vector<int32_t> center;     // of each position bin
   int num_tokens = 0;
   std::vector<std::vector<uint32_t>> tables;  // weight of each token in each cluster
 
@@ -159,9 +163,9 @@ void DeriveReferences(SetModel& model);
 class RangeEncoder;
 class RangeDecoder;
 
-// Writes a model to, or reads it from, the side information.  Kind, shape and `same_channel` (for every plane, the plane of
-// the same channel of the item before, or -1) are known to both sides.  The decoder leaves coder.failed() set where a value
-// is out of range; the model may then only be thrown away.
+// Writes a model to, or reads it from, the side information.  Kind, shape and `same_channel` (for every plane, the
+// plane of the same channel of the item before, or -1) are known to both sides.  The decoder leaves coder.failed() set
+// where a value is out of range; the model may then only be thrown away.
 void EncodeSetModel(RangeEncoder& coder, SampleKind kind, const SetShape& shape, const std::vector<int>& same_channel,
                     const SetModel& model);
 SetModel DecodeSetModel(RangeDecoder& coder, SampleKind kind, const SetShape& shape,

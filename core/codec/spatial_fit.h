@@ -1,4 +1,5 @@
-// Encoder: the weights of the spatial prediction and of the expected error, one set per class, by weighted least squares.
+// Encoder: the weights of the spatial prediction and of the expected error, one set per class, by weighted least
+// squares.
 #ifndef DCAC_CORE_CODEC_SPATIAL_FIT_H_
 #define DCAC_CORE_CODEC_SPATIAL_FIT_H_
 
@@ -34,10 +35,13 @@ void VisitClass(const SetShape& shape, int c, size_t limit, Visit visit) {
 }
 
 // Samples that a fit looks at: enough that more do not change the weights.
-inline size_t FitSamples(const SetShape& shape) { return std::clamp<size_t>(shape.samples() / 4, 8000, 32000); }
+inline size_t FitSamples(const SetShape& shape) {
+  return std::clamp<size_t>(shape.samples() / 4, 8000, 32000);
+}
 
-// Fits model.spatial.  Samples are weighted by the inverse square of their neighbourhood's spread: what is large does not
-// rule, and costs bits by its logarithm only.  Samples that the range hides are left out once there is a prediction.
+// Fits model.spatial.  Samples are weighted by the inverse square of their neighbourhood's spread: what is large does
+// not rule, and costs bits by its logarithm only.  Samples that the range hides are left out once there is a
+// prediction.
 template <typename Arithmetic>
 void FitSpatial(const SetAnalysis<Arithmetic>& analysis, SetModel& model) {
   using Value = typename Arithmetic::Value;
@@ -52,7 +56,8 @@ void FitSpatial(const SetAnalysis<Arithmetic>& analysis, SetModel& model) {
         const auto& values = analysis.planes[static_cast<size_t>(plane)].value;
         const auto taps = predictor.Taps(values, y, x, c);
         const Value mean = analysis.MeanAt(plane, y, x);
-        if (round > 0 && analysis.IsHidden(analysis.codes[analysis.SampleIndex(plane, y, x)], predictor.Spatial(c, taps, mean))) {
+        if (round > 0 &&
+            analysis.IsHidden(analysis.codes[analysis.SampleIndex(plane, y, x)], predictor.Spatial(c, taps, mean))) {
           return;
         }
         NormalEquations::Features f{};
@@ -77,8 +82,8 @@ void FitSpatial(const SetAnalysis<Arithmetic>& analysis, SetModel& model) {
         equations.Add(f, (static_cast<float>(*values.At(y, x)) - static_cast<float>(mean)) * scale, weight * weight);
       });
       if (equations.empty()) break;
-      // What the taps do not explain is drawn towards the mean itself: where all planes have about the same mean, unit and
-      // mean are nearly collinear, and their weights would leave the range.
+      // What the taps do not explain is drawn towards the mean itself: where all planes have about the same mean, unit
+      // and mean are nearly collinear, and their weights would leave the range.
       NormalEquations::Ridge ridge;
       ridge.fill(1e-5);
       ridge[num_taps] = ridge[num_taps + 1] = 1e-3;
@@ -92,14 +97,6 @@ void FitSpatial(const SetAnalysis<Arithmetic>& analysis, SetModel& model) {
   }
 }
 
-// The terms of the expected error of one sample, in the order of SigmaTerms.
-template <typename Arithmetic>
-struct SigmaTerms {
-  using Value = typename Arithmetic::Value;
-  TapValues<Arithmetic> errors;
-  Value spread, running, reference, local;
-};
-
 // Fits model.sigma to the errors |value - prediction|, then once more weighted by the first fit's inverse square.
 // `terms(plane, y, x)` gives the SigmaTerms of a sample.
 template <typename Arithmetic, typename Terms>
@@ -109,7 +106,7 @@ void FitSigma(const SetAnalysis<Arithmetic>& analysis, Terms terms, SetModel& mo
   const float scale = 1.0f / unit;
   for (int c = 0; c < kNumClasses; ++c) {
     const size_t num_taps = static_cast<size_t>(kClassNumTaps[static_cast<size_t>(c)]);
-    const size_t num_features = num_taps + 5;
+    const size_t num_features = num_taps + 6;
     std::array<double, NormalEquations::kMaxFeatures> solution{};
     bool fitted = false;
     for (int round = 0; round < kRounds; ++round) {
@@ -123,6 +120,7 @@ void FitSigma(const SetAnalysis<Arithmetic>& analysis, Terms terms, SetModel& mo
         f[num_taps + 2] = 1.0f;
         f[num_taps + 3] = static_cast<float>(t.reference) * scale;
         f[num_taps + 4] = static_cast<float>(t.local) * scale;
+        f[num_taps + 5] = static_cast<float>(t.recent) * scale;
         float weight = 1.0f;
         if (round > 0) {
           double expected = 0;
@@ -146,6 +144,7 @@ void FitSigma(const SetAnalysis<Arithmetic>& analysis, Terms terms, SetModel& mo
     weights.unit = RoundWeight(solution[num_taps + 2], kSigmaWeightBits);
     weights.reference = RoundWeight(solution[num_taps + 3], kSigmaWeightBits);
     weights.local = RoundWeight(solution[num_taps + 4], kSigmaWeightBits);
+    weights.recent = RoundWeight(solution[num_taps + 5], kSigmaWeightBits);
   }
 }
 

@@ -14,20 +14,22 @@
 namespace dcac {
 namespace {
 
-constexpr size_t kGramSamples = 4096;   // of a plane, for the search of candidates
+constexpr size_t kGramSamples = 4096;  // of a plane, for the search of candidates
 constexpr size_t kFitSamplesPerPlane = 6000;
-constexpr int kOwnTermSamples = 200;   // smaller planes get no terms of their own taps
-constexpr int kSmallPlane = 128;       // planes of fewer samples gain little: a narrow search is enough
+constexpr int kOwnTermSamples = 200;  // smaller planes get no terms of their own taps
+constexpr int kSmallPlane = 128;      // planes of fewer samples gain little: a narrow search is enough
 constexpr int kSmallPlaneBand = 128;
 constexpr int kMinBand = 64;
 constexpr int kNeighbourSamples = 1024;  // smaller planes get no terms of their references' neighbours
-constexpr double kNoiseShare = 0.1;    // floor of the weighted squared error, per sample
-constexpr double kGainTrust = 0.8;     // of the gain in bits that least squares promise
+constexpr double kNoiseShare = 0.1;      // floor of the weighted squared error, per sample
+constexpr double kGainTrust = 0.8;       // of the gain in bits that least squares promise
 constexpr double kWeightBits = 6;
 constexpr double kFirstTermBits = 3;
-constexpr double kMinScore = 3;        // least gain of a candidate, in weighted squares
+constexpr double kMinScore = 3;  // least gain of a candidate, in weighted squares
 
-size_t RoundUpToLanes(size_t n) { return (n + kDotLanes - 1) / kDotLanes * kDotLanes; }
+size_t RoundUpToLanes(size_t n) {
+  return (n + kDotLanes - 1) / kDotLanes * kDotLanes;
+}
 
 // Positions of a plane, evenly spread: at most about `limit` of them.
 std::vector<int> SpreadPositions(int plane_samples, size_t limit) {
@@ -43,7 +45,9 @@ class TermSearch {
   using Value = typename Arithmetic::Value;
 
   TermSearch(const SetAnalysis<Arithmetic>& analysis, const TermSearchOptions& options, SetModel& model)
-      : analysis_(analysis), options_(options), model_(model),
+      : analysis_(analysis),
+        options_(options),
+        model_(model),
         unit_(static_cast<float>(analysis.arithmetic.Unit())),
         positions_(SpreadPositions(analysis.shape.plane_samples(), kFitSamplesPerPlane)),
         gram_positions_(SpreadPositions(analysis.shape.plane_samples(), kGramSamples)),
@@ -133,14 +137,16 @@ class TermSearch {
   float Product(int a, int b) const {
     if (a == b) return power_[static_cast<size_t>(a)];
     const int late = std::max(a, b), early = std::min(a, b);
-    return late - early <= band_ ? gram_[GramIndex(late, early)] : Dot(NormalizedRow(a), NormalizedRow(b), gram_stride_);
+    return late - early <= band_ ? gram_[GramIndex(late, early)]
+                                 : Dot(NormalizedRow(a), NormalizedRow(b), gram_stride_);
   }
 
   // Up to max_references earlier planes by orthogonal matching pursuit on the normalized innovations.
   std::vector<int> Candidates(int plane) const {
     std::vector<Candidate> pool;
     const auto offer = [&](int other) {
-      if (power_[static_cast<size_t>(other)] > 1e-6f && MayRefer(plane, other)) pool.push_back({other, Product(plane, other)});
+      if (power_[static_cast<size_t>(other)] > 1e-6f && MayRefer(plane, other))
+        pool.push_back({other, Product(plane, other)});
     };
     const int begin = std::max(0, plane - band_);
     const int same_channel = analysis_.input.same_channel[static_cast<size_t>(plane)];
@@ -196,7 +202,8 @@ class TermSearch {
       pool.push_back({TermKind::kSpatial, 0, 0, 0});
       for (int tap = 0; tap < kNumTaps; ++tap) pool.push_back({TermKind::kTap, 0, tap, 0});
     }
-    const int neighbour_references = analysis_.shape.plane_samples() >= kNeighbourSamples ? options_.neighbour_references : 0;
+    const int neighbour_references =
+        analysis_.shape.plane_samples() >= kNeighbourSamples ? options_.neighbour_references : 0;
     int offered = 0;
     for (int candidate : candidates) {
       if (offered == neighbour_references) break;
@@ -230,7 +237,8 @@ class TermSearch {
       rows.spatial[i] = static_cast<float>(spatial[positions_[i]]);
       rows.residual[i] = (static_cast<float>(origin[offsets_[i]]) - rows.spatial[i]) * scale[i];
     }
-    for (size_t k = 0; k < pool.size(); ++k) FillRow(plane, pool[k], rows.spatial, rows.features.data() + k * rows.stride);
+    for (size_t k = 0; k < pool.size(); ++k)
+      FillRow(plane, pool[k], rows.spatial, rows.features.data() + k * rows.stride);
     return rows;
   }
 
@@ -277,7 +285,8 @@ class TermSearch {
     size_t left = 0;
     const size_t num_features = rows.features.size() / rows.stride;
     for (size_t i = 0; i < positions_.size(); ++i) {
-      const int32_t code = analysis_.codes[static_cast<size_t>(plane) * analysis_.plane_samples() + static_cast<size_t>(positions_[i])];
+      const int32_t code =
+          analysis_.codes[static_cast<size_t>(plane) * analysis_.plane_samples() + static_cast<size_t>(positions_[i])];
       if (!analysis_.IsHidden(code, static_cast<Value>(prediction[i]))) {
         ++left;
         continue;
@@ -336,7 +345,8 @@ class TermSearch {
     }
     const double total = Dot(rows.residual.data(), rows.residual.data(), rows.stride);
     const double noise = kNoiseShare * static_cast<double>(samples) + 1e-9;
-    const double sample_weight = static_cast<double>(analysis_.shape.plane_samples()) / static_cast<double>(positions_.size());
+    const double sample_weight =
+        static_cast<double>(analysis_.shape.plane_samples()) / static_cast<double>(positions_.size());
     const double bits_per_log = 0.5 * kGainTrust * static_cast<double>(samples) * sample_weight;
     const double reference_bits = Log2(std::max(1, plane) + 1.0);
 
@@ -349,7 +359,8 @@ class TermSearch {
       for (size_t i = 0; i < k; ++i) {
         if (used[i] || gram[i * k + i] <= 1e-12) continue;
         double rest = rhs[i];
-        for (size_t s = 0; s < selection.terms.size(); ++s) rest -= selection.weights[s] * gram[selection.terms[s] * k + i];
+        for (size_t s = 0; s < selection.terms.size(); ++s)
+          rest -= selection.weights[s] * gram[selection.terms[s] * k + i];
         const double score = rest * rest / gram[i * k + i];
         if (score > best) {
           best = score;
@@ -371,7 +382,8 @@ class TermSearch {
       const double next = std::max(0.0, total - explained);
       const double gain = bits_per_log * Log2((error + noise) / (next + noise));
       const TermKind kind = pool[best_at].kind;
-      const double id_bits = kind == TermKind::kUnit ? 4 : (kind == TermKind::kInnovation ? reference_bits : 4) + kWeightBits;
+      const double id_bits =
+          kind == TermKind::kUnit ? 4 : (kind == TermKind::kInnovation ? reference_bits : 4) + kWeightBits;
       const double cost = id_bits + (selection.terms.empty() ? kFirstTermBits : 0);
       if (gain < cost) break;
       used[best_at] = true;

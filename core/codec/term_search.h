@@ -8,11 +8,11 @@
 namespace dcac {
 
 struct TermSearchOptions {
-  int max_references = 8;   // candidates that survive the search
-  int max_terms = 12;       // terms of a plane besides the unit
+  int max_references = 8;        // candidates that survive the search
+  int max_terms = 12;            // terms of a plane besides the unit
   int neighbour_references = 2;  // references whose eight neighbours are offered
-  int window = 0;           // earlier planes searched; 0: all
-  bool previous_item = true;  // whether planes of earlier items may be references
+  int window = 0;                // earlier planes searched; 0: all
+  bool previous_item = true;     // whether planes of earlier items may be references
 };
 
 // Fills the terms of model.planes and returns the estimated gain in bits, side information taken off.  Runs in parallel

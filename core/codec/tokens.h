@@ -24,7 +24,7 @@ struct SpecialTokens {
 };
 
 struct TokenAndRaw {
-  int token = 0;     // without the special tokens: 2 q + sign
+  int token = 0;  // without the special tokens: 2 q + sign
   int raw_bits = 0;
   uint64_t raw = 0;
 };
@@ -32,9 +32,14 @@ struct TokenAndRaw {
 // Largest magnitude of a residual: the difference of two 32-bit codes.
 inline constexpr uint64_t kMaxMagnitude = (uint64_t{1} << 32) - 1;
 
-// Magnitude class q: 0 .. 7 are themselves, then four classes an octave.  First magnitude of the class, and its raw bits.
-inline uint64_t ClassBase(int q) { return q < 8 ? static_cast<uint64_t>(q) : uint64_t{4u + (q & 3)} << (1 + (q - 8) / 4); }
-inline int ClassRawBits(int q) { return q < 8 ? 0 : 1 + (q - 8) / 4; }
+// Magnitude class q: 0 .. 7 are themselves, then four classes an octave.  First magnitude of the class, and its raw
+// bits.
+inline uint64_t ClassBase(int q) {
+  return q < 8 ? static_cast<uint64_t>(q) : uint64_t{4u + (q & 3)} << (1 + (q - 8) / 4);
+}
+inline int ClassRawBits(int q) {
+  return q < 8 ? 0 : 1 + (q - 8) / 4;
+}
 
 inline TokenAndRaw TokenOfResidual(int64_t residual, int shift) {
   const bool negative = residual < 0;
@@ -58,7 +63,9 @@ inline int64_t ResidualOfToken(int token, uint64_t raw, int shift) {
 }
 
 // Whether all residuals of token `token` are possible ones; the others are refused before they are decoded.
-inline bool IsValidToken(int token, int shift) { return (ClassBase(token / 2) << shift) <= kMaxMagnitude; }
+inline bool IsValidToken(int token, int shift) {
+  return (ClassBase(token / 2) << shift) <= kMaxMagnitude;
+}
 
 }  // namespace dcac
 

@@ -1,7 +1,8 @@
 // Geometry of a plane set and the order in which its samples are coded (docs/format.md, "Waves").
 //
-// Sample (y, x) of a plane has the local time x + 2 y; plane p starts skew * p later.  All samples of one time form a wave:
-// none of them depends on another, every tap, and every reference plane's sample at the same place, is of an earlier wave.
+// Sample (y, x) of a plane has the local time x + 2 y; plane p starts skew * p later.  All samples of one time form a
+// wave: none of them depends on another, every tap, and every reference plane's sample at the same place, is of an
+// earlier wave.
 #ifndef DCAC_CORE_CODEC_WAVE_H_
 #define DCAC_CORE_CODEC_WAVE_H_
 
@@ -62,7 +63,10 @@ class PaddedPlane {
  public:
   PaddedPlane() = default;
   PaddedPlane(int height, int width)
-      : height_(height), width_(width), stride_(width + 2), data_(static_cast<size_t>(stride_) * static_cast<size_t>(height + 2)) {}
+      : height_(height),
+        width_(width),
+        stride_(width + 2),
+        data_(static_cast<size_t>(stride_) * static_cast<size_t>(height + 2)) {}
 
   int stride() const { return stride_; }
   const T* At(int y, int x) const { return data_.data() + Index(y, x); }

@@ -16,7 +16,9 @@ constexpr int kHeaderChecksumBytes = 4;
 constexpr uint8_t kFlagProfile = 1;
 constexpr uint8_t kFlagBaseFrames = 2;
 
-uint32_t Checksum32(ByteSpan data) { return static_cast<uint32_t>(XXH3_64bits(data.data(), data.size())); }
+uint32_t Checksum32(ByteSpan data) {
+  return static_cast<uint32_t>(XXH3_64bits(data.data(), data.size()));
+}
 
 absl::Status CheckMagicAndVersion(ByteReader& reader) {
   for (uint8_t expected : kFrameMagic) {
@@ -43,7 +45,8 @@ absl::Status ReadSpec(ByteReader& reader, TensorSpec& spec) {
   DCAC_RETURN_IF_ERROR(reader.ReadByte("flags", flags));
   DCAC_RETURN_IF_ERROR(reader.ReadByte("rank", rank));
   if (flags & kFlagProfile) return absl::UnimplementedError("the frame needs a profile, which this build cannot use");
-  if (flags & kFlagBaseFrames) return absl::UnimplementedError("the frame needs base frames, which this build cannot use");
+  if (flags & kFlagBaseFrames)
+    return absl::UnimplementedError("the frame needs base frames, which this build cannot use");
   if (flags != 0) return absl::UnimplementedError(absl::StrCat("header flags are ", flags, ", this build knows none"));
   spec.dtype = static_cast<DType>(dtype);
   spec.layout = static_cast<Layout>(layout);
@@ -129,7 +132,8 @@ Bytes SerializeIndexAndTrailer(const std::vector<uint64_t>& stored_bytes, const 
 
 absl::StatusOr<FrameTrailer> ParseIndexAndTrailer(ByteSpan tail, uint64_t num_segments) {
   if (tail.size() < kTrailerBytes) {
-    return absl::DataLossError(absl::StrCat("index and trailer are ", tail.size(), " bytes, expected at least ", kTrailerBytes));
+    return absl::DataLossError(
+        absl::StrCat("index and trailer are ", tail.size(), " bytes, expected at least ", kTrailerBytes));
   }
   const size_t index_bytes = tail.size() - kTrailerBytes;
   const std::byte* trailer = tail.data() + index_bytes;
@@ -137,7 +141,8 @@ absl::StatusOr<FrameTrailer> ParseIndexAndTrailer(ByteSpan tail, uint64_t num_se
     return absl::DataLossError("checksum of index and trailer does not match");
   }
   if (LoadLittleEndian(trailer + 16, 4) != index_bytes) {
-    return absl::DataLossError(absl::StrCat("index is ", index_bytes, " bytes, the trailer says ", LoadLittleEndian(trailer + 16, 4)));
+    return absl::DataLossError(
+        absl::StrCat("index is ", index_bytes, " bytes, the trailer says ", LoadLittleEndian(trailer + 16, 4)));
   }
   if (num_segments > index_bytes) {  // every entry takes a byte or more; checked before anything is allocated
     return absl::DataLossError(absl::StrCat("index of ", index_bytes, " bytes for ", num_segments, " segments"));

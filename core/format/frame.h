@@ -46,7 +46,9 @@ void AppendSegment(uint64_t segment_index, ByteSpan body, Bytes& out);
 uint64_t SegmentChecksum(uint64_t segment_index, ByteSpan body);
 
 // The longest body that a segment of `raw_bytes` may have: no encoder needs more than the stored form.
-inline uint64_t MaxBodyBytes(uint64_t raw_bytes) { return raw_bytes + 1; }
+inline uint64_t MaxBodyBytes(uint64_t raw_bytes) {
+  return raw_bytes + 1;
+}
 
 // Index (the stored bytes of every segment, as varints) and trailer.
 Bytes SerializeIndexAndTrailer(const std::vector<uint64_t>& stored_bytes, const Digest& digest);

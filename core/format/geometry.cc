@@ -17,7 +17,9 @@ constexpr uint64_t kItemsPerSlab = 8;
 // Bands lower than this lose more by their borders than parallel work gains.
 constexpr uint64_t kMinBandRows = 8;
 
-uint64_t CeilDiv(uint64_t a, uint64_t b) { return a / b + (a % b != 0); }
+uint64_t CeilDiv(uint64_t a, uint64_t b) {
+  return a / b + (a % b != 0);
+}
 
 // The least row count that cuts `height` into the number of bands that bands of at most `rows` rows need: equal bands.
 uint64_t EvenBands(uint64_t height, uint64_t rows) {
@@ -144,7 +146,9 @@ Box Geometry::SlabBox(uint64_t slab_index) const {
   return box;
 }
 
-uint64_t Geometry::max_slab_bytes() const { return num_slabs() == 0 ? 0 : SegmentBytes(SlabBox(0)); }
+uint64_t Geometry::max_slab_bytes() const {
+  return num_slabs() == 0 ? 0 : SegmentBytes(SlabBox(0));
+}
 
 void GatherBox(const Extents& extents, const Box& slab, const Box& box, const std::byte* slab_data, std::byte* packed) {
   ForEachRowRun(extents, slab, box, [&](uint64_t at, uint64_t to, uint64_t n) {

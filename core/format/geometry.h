@@ -40,8 +40,8 @@ struct Box {
 // The grid of segments: item groups, in them plane groups, in them row bands, in the order in which they are stored.
 class Geometry {
  public:
-  // Steps are at least 1 and at most the extents; item_step is 1 or plane_step is the number of planes, so that a slab is
-  // contiguous in the tensor.  InvalidArgument otherwise, or where a segment would exceed kMaxSegmentSamples.
+  // Steps are at least 1 and at most the extents; item_step is 1 or plane_step is the number of planes, so that a slab
+  // is contiguous in the tensor.  InvalidArgument otherwise, or where a segment would exceed kMaxSegmentSamples.
   static absl::StatusOr<Geometry> Create(const Extents& extents, uint64_t item_step, uint64_t plane_step,
                                          uint64_t row_step);
 
@@ -74,8 +74,8 @@ class Geometry {
   uint64_t item_groups_ = 0, plane_groups_ = 0, row_bands_ = 0;
 };
 
-// Copies the samples of `box` between a slab's memory (rows at their place in the tensor, starting at slab's origin) and
-// the packed memory of a segment: planes of item_begin, then of the next item; rows packed.
+// Copies the samples of `box` between a slab's memory (rows at their place in the tensor, starting at slab's origin)
+// and the packed memory of a segment: planes of item_begin, then of the next item; rows packed.
 void GatherBox(const Extents& extents, const Box& slab, const Box& box, const std::byte* slab_data, std::byte* packed);
 void ScatterBox(const Extents& extents, const Box& slab, const Box& box, const std::byte* packed, std::byte* slab_data);
 

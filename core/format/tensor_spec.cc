@@ -10,12 +10,12 @@ namespace dcac {
 namespace {
 
 constexpr std::array<std::pair<DType, std::string_view>, 7> kDTypeNames = {{{DType::kU8, "u8"},
-                                                                           {DType::kI8, "i8"},
-                                                                           {DType::kU16, "u16"},
-                                                                           {DType::kI16, "i16"},
-                                                                           {DType::kF16, "f16"},
-                                                                           {DType::kBF16, "bf16"},
-                                                                           {DType::kF32, "f32"}}};
+                                                                            {DType::kI8, "i8"},
+                                                                            {DType::kU16, "u16"},
+                                                                            {DType::kI16, "i16"},
+                                                                            {DType::kF16, "f16"},
+                                                                            {DType::kBF16, "bf16"},
+                                                                            {DType::kF32, "f32"}}};
 constexpr std::array<std::pair<Mode, std::string_view>, 3> kModeNames = {
     {{Mode::kLs, "ls"}, {Mode::kDcac, "dcac"}, {Mode::kIntra, "intra"}}};
 constexpr std::array<std::pair<Similarity, std::string_view>, 3> kSimilarityNames = {
@@ -55,11 +55,21 @@ std::size_t SampleBytes(DType dtype) {
   return 0;
 }
 
-std::string_view DTypeName(DType dtype) { return NameOf(kDTypeNames, dtype); }
-std::optional<DType> ParseDType(std::string_view name) { return FindName<DType>(kDTypeNames, name); }
-std::string_view ModeName(Mode mode) { return NameOf(kModeNames, mode); }
-std::optional<Mode> ParseMode(std::string_view name) { return FindName<Mode>(kModeNames, name); }
-std::string_view SimilarityName(Similarity similarity) { return NameOf(kSimilarityNames, similarity); }
+std::string_view DTypeName(DType dtype) {
+  return NameOf(kDTypeNames, dtype);
+}
+std::optional<DType> ParseDType(std::string_view name) {
+  return FindName<DType>(kDTypeNames, name);
+}
+std::string_view ModeName(Mode mode) {
+  return NameOf(kModeNames, mode);
+}
+std::optional<Mode> ParseMode(std::string_view name) {
+  return FindName<Mode>(kModeNames, name);
+}
+std::string_view SimilarityName(Similarity similarity) {
+  return NameOf(kSimilarityNames, similarity);
+}
 std::optional<Similarity> ParseSimilarity(std::string_view name) {
   return FindName<Similarity>(kSimilarityNames, name);
 }

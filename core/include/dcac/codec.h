@@ -1,9 +1,9 @@
 // dcac core: lossless compression of the feature maps of neural networks.  This umbrella header is all a user needs.
 //
 // A tensor becomes a frame (docs/format.md).  The functions here work on whole tensors in memory; frame_encoder.h and
-// frame_decoder.h stream.  Nothing here prints, exits or throws.  All functions are thread-safe; they run on the calling
-// thread and on the oneTBB arena that it is in (wrap a call in tbb::task_arena::execute to bound the threads).  Results do
-// not depend on the number of threads, the machine or the caller's floating-point environment.
+// frame_decoder.h stream.  Nothing here prints, exits or throws.  All functions are thread-safe; they run on the
+// calling thread and on the oneTBB arena that it is in (wrap a call in tbb::task_arena::execute to bound the threads).
+// Results do not depend on the number of threads, the machine or the caller's floating-point environment.
 #ifndef DCAC_CODEC_H_
 #define DCAC_CODEC_H_
 

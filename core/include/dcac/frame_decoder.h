@@ -16,10 +16,10 @@
 
 namespace dcac {
 
-// Decodes one frame that arrives in pieces.  Samples come out in the order of the tensor's bytes, a slab at a time; each was
-// checked against the checksum of its segment, and the whole against the digest before done().  One thread at a time may
-// use an object; segments are decoded on the calling thread's oneTBB arena.  After an error every call returns that error,
-// and what was pulled before is to be thrown away.
+// Decodes one frame that arrives in pieces.  Samples come out in the order of the tensor's bytes, a slab at a time;
+// each was checked against the checksum of its segment, and the whole against the digest before done().  One thread at
+// a time may use an object; segments are decoded on the calling thread's oneTBB arena.  After an error every call
+// returns that error, and what was pulled before is to be thrown away.
 class FrameDecoder {
  public:
   explicit FrameDecoder(const DecodeLimits& limits = {});
@@ -35,8 +35,8 @@ class FrameDecoder {
   // Errors: DataLoss, Unimplemented, ResourceExhausted as Decompress, Cancelled (CancelOn).
   absl::Status Push(std::span<const std::byte> data);
 
-  // As Push, but decodes only until samples have become ready and keeps the rest of `data`: a few bytes may hold a run of
-  // equal samples that fills the memory.  While has_backlog(), Pull and call again, with or without more data.
+  // As Push, but decodes only until samples have become ready and keeps the rest of `data`: a few bytes may hold a run
+  // of equal samples that fills the memory.  While has_backlog(), Pull and call again, with or without more data.
   absl::Status PushBounded(std::span<const std::byte> data);
   bool has_backlog() const;
 
@@ -49,9 +49,9 @@ class FrameDecoder {
   // The tensor's spec; null until the header has arrived.
   const TensorSpec* spec() const;
 
-  bool done() const;                 // the frame is complete and its digest matched
-  std::uint64_t raw_bytes() const;   // samples produced so far, pulled or not, in bytes
-  std::uint64_t frame_bytes() const; // consumed so far
+  bool done() const;                  // the frame is complete and its digest matched
+  std::uint64_t raw_bytes() const;    // samples produced so far, pulled or not, in bytes
+  std::uint64_t frame_bytes() const;  // consumed so far
 
  private:
   struct Impl;

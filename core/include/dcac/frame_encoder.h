@@ -17,10 +17,10 @@
 
 namespace dcac {
 
-// Encodes one tensor that arrives in pieces, in the order of its bytes.  A slab is the contiguous part of the tensor whose
-// segments need each other's input (a few items, or some planes of one item; SlabBytes()).  The encoder holds
-// slabs_in_flight() of them and encodes their segments in parallel on the calling thread's oneTBB arena when they are full.
-// One thread at a time may use an object.  After an error every call returns that error.
+// Encodes one tensor that arrives in pieces, in the order of its bytes.  A slab is the contiguous part of the tensor
+// whose segments need each other's input (a few items, or some planes of one item; SlabBytes()).  The encoder holds
+// slabs_in_flight() of them and encodes their segments in parallel on the calling thread's oneTBB arena when they are
+// full. One thread at a time may use an object.  After an error every call returns that error.
 class FrameEncoder {
  public:
   // Errors: InvalidArgument (spec or options out of range).
@@ -30,7 +30,8 @@ class FrameEncoder {
   FrameEncoder& operator=(FrameEncoder&&) noexcept;
   ~FrameEncoder();
 
-  // Once `*cancelled` is true, Push encodes no further segment and returns Cancelled.  The flag must outlive the encoder.
+  // Once `*cancelled` is true, Push encodes no further segment and returns Cancelled.  The flag must outlive the
+  // encoder.
   void CancelOn(const std::atomic<bool>* cancelled);
 
   // The next bytes of the tensor.  Encodes when slabs become full, so a call may take long.
@@ -43,10 +44,10 @@ class FrameEncoder {
   // Moves out what has become ready since the last call: any number of bytes, the frame's next.
   std::vector<std::byte> Pull();
 
-  std::uint64_t slab_bytes() const;     // raw bytes of a full slab
-  std::uint64_t raw_bytes() const;      // pushed so far
-  std::uint64_t frame_bytes() const;    // produced so far, pulled or not
-  const Digest& digest() const;         // of the tensor; valid after Finish
+  std::uint64_t slab_bytes() const;   // raw bytes of a full slab
+  std::uint64_t raw_bytes() const;    // pushed so far
+  std::uint64_t frame_bytes() const;  // produced so far, pulled or not
+  const Digest& digest() const;       // of the tensor; valid after Finish
 
  private:
   struct Impl;

@@ -22,7 +22,7 @@ enum class Similarity : std::uint8_t {
   kCorrelation = 2,  // the correlation coefficient
 };
 
-std::string_view ModeName(Mode mode);              // "ls", "dcac", "intra"
+std::string_view ModeName(Mode mode);  // "ls", "dcac", "intra"
 std::optional<Mode> ParseMode(std::string_view name);
 std::string_view SimilarityName(Similarity similarity);  // "bits", "difference", "correlation"
 std::optional<Similarity> ParseSimilarity(std::string_view name);
