@@ -18,7 +18,7 @@
 namespace dcac {
 namespace {
 
-constexpr size_t kStatisticsSamples = 20000;
+constexpr size_t kStatisticsSamples = 10000;
 constexpr int kSentMeanSamples = 600;    // planes of so many samples have their mean sent
 constexpr int kSkewedSamples = 400;      // planes of so many samples start kNeighbourLead waves apart
 constexpr double kBaseQuantile = 0.004;  // share of the nonzero floats that may be escapes

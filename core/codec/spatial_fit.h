@@ -36,7 +36,7 @@ void VisitClass(const SetShape& shape, int c, size_t limit, Visit visit) {
 
 // Samples that a fit looks at: enough that more do not change the weights.
 inline size_t FitSamples(const SetShape& shape) {
-  return std::clamp<size_t>(shape.samples() / 4, 8000, 32000);
+  return std::clamp<size_t>(shape.samples() / 8, 6000, 24000);
 }
 
 // Fits model.spatial.  Samples are weighted by the inverse square of their neighbourhood's spread: what is large does

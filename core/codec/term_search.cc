@@ -158,6 +158,7 @@ class TermSearch {
     // rest[i]: what the chosen planes leave of the product of pool[i]; kept up to date by their solved weights.
     std::vector<int> chosen;
     std::vector<size_t> chosen_at;
+    std::vector<std::vector<float>> products;  // of each chosen plane with the pool
     std::vector<double> rest(pool.size());
     std::vector<bool> used(pool.size(), false);
     for (size_t i = 0; i < pool.size(); ++i) rest[i] = pool[i].product;
@@ -175,20 +176,24 @@ class TermSearch {
       used[best_at] = true;
       chosen.push_back(pool[best_at].plane);
       chosen_at.push_back(best_at);
-      const std::vector<double> weights = SolveChosen(pool, chosen_at);
+      std::vector<float>& row = products.emplace_back(pool.size());
+      for (size_t i = 0; i < pool.size(); ++i) row[i] = Product(chosen.back(), pool[i].plane);
+      const std::vector<double> weights = SolveChosen(pool, chosen_at, products);
       for (size_t i = 0; i < pool.size(); ++i) rest[i] = pool[i].product;
       for (size_t k = 0; k < chosen.size(); ++k) {
-        for (size_t i = 0; i < pool.size(); ++i) rest[i] -= weights[k] * double{Product(chosen[k], pool[i].plane)};
+        const double weight = weights[k];
+        for (size_t i = 0; i < pool.size(); ++i) rest[i] -= weight * double{products[k][i]};
       }
     }
     return chosen;
   }
 
-  std::vector<double> SolveChosen(const std::vector<Candidate>& pool, const std::vector<size_t>& chosen_at) const {
+  static std::vector<double> SolveChosen(const std::vector<Candidate>& pool, const std::vector<size_t>& chosen_at,
+                                         const std::vector<std::vector<float>>& products) {
     const size_t k = chosen_at.size();
     std::vector<double> matrix(k * k), rhs(k);
     for (size_t i = 0; i < k; ++i) {
-      for (size_t j = 0; j < k; ++j) matrix[i * k + j] = Product(pool[chosen_at[i]].plane, pool[chosen_at[j]].plane);
+      for (size_t j = 0; j < k; ++j) matrix[i * k + j] = products[i][chosen_at[j]];
       rhs[i] = pool[chosen_at[i]].product;
     }
     SolveSymmetric(k, 1e-4, matrix.data(), rhs.data());
