@@ -555,7 +555,7 @@ class ClassWeights:
 
     def __init__(self):
         self.taps = [0] * 6
-        self.unit = self.mean = self.spread = self.running = self.reference = self.local = 0
+        self.unit = self.mean = self.spread = self.running = self.recent = self.reference = self.local = 0
 
 
 class Model:
@@ -686,6 +686,7 @@ class Model:
                 weights.spread = side.weight(g)
             weights.running = side.weight(g)
             weights.unit = side.weight(g)
+            weights.recent = side.weight(g)
             if self.any_terms:
                 weights.reference = side.weight(g)
                 weights.local = side.weight(g)
@@ -831,6 +832,15 @@ class Narrow:
     def mean9(self, s):
         return (s * 57) >> 9
 
+    def recent_start(self, prior):
+        return 4 * prior
+
+    def recent(self, moving):
+        return moving >> 2
+
+    def recent_next(self, moving, error):
+        return moving - (moving >> 2) + error
+
     def spatial(self, total):
         return self.limit((total + 128) >> 8)
 
@@ -906,6 +916,15 @@ class Wide:
     def mean9(self, s):
         return s * np.float32(1 / 9)
 
+    def recent_start(self, prior):
+        return prior
+
+    def recent(self, moving):
+        return moving
+
+    def recent_next(self, moving, error):
+        return moving + (error - moving) * np.float32(0.25)
+
     def spatial(self, total):
         return total
 
@@ -980,6 +999,8 @@ class Predictor:
         self.prepare_weights()
         self.prepare_terms()
         self.prepare_means()
+        prior = self.arithmetic.from_quanta(np.array([model.error_prior]))
+        self.moving = np.full(shape[1:], self.arithmetic.recent_start(prior))
 
     def prepare_weights(self):
         """Weights as arrays over the classes."""
@@ -987,7 +1008,7 @@ class Predictor:
         self.spatial = {name: weight([getattr(c, name) for c in self.model.spatial], 8)
                         for name in ('taps', 'unit', 'mean')}
         self.sigma = {name: weight([getattr(c, name) for c in self.model.sigma], 6)
-                      for name in ('taps', 'unit', 'spread', 'running', 'reference', 'local')}
+                      for name in ('taps', 'unit', 'spread', 'running', 'recent', 'reference', 'local')}
 
     def prepare_terms(self):
         """Terms and references as arrays over planes and their number; kind -1 and weight 0 where there is none."""
@@ -1081,6 +1102,7 @@ class Predictor:
             total = total + weights['taps'][c, i] * self.at(self.errors, p, y + dy, x + dx)
         total = total + weights['spread'][c] * spread
         total = total + weights['running'][c] * error
+        total = total + weights['recent'][c] * arithmetic.recent(self.moving[y, x])
         total = total + weights['reference'][c] * self.reference_activity(wave, np.zeros_like(s))
         total = total + weights['local'][c] * self.local_activity(wave, np.zeros_like(s))
         return arithmetic.sigma(total)
@@ -1111,6 +1133,7 @@ class Predictor:
         self.values[at] = v
         self.innovations[at] = v - arithmetic.cut(wave.s)
         self.errors[at] = error
+        self.moving[at[1:]] = arithmetic.recent_next(self.moving[at[1:]], error)
         np.add.at(self.value_sums, wave.p, arithmetic.quanta(v))
         np.add.at(self.error_sums, wave.p, arithmetic.quanta(error))
         np.add.at(self.counts, wave.p, 1)
@@ -1120,7 +1143,7 @@ def decode_set(model, entropy, raw):
     """The planes of a set, as arrays of bit patterns."""
     predictor = Predictor(model)
     decoder = EntropyDecoder(model, entropy, raw)
-    with np.errstate(over='raise', under='raise', invalid='raise', divide='raise'):
+    with np.errstate(over='raise', invalid='raise', divide='raise'):
         for wave in waves_of(model):
             predictor.predict(wave)
             predictor.update(wave, decoder.decode(wave, predictor.reference))

@@ -269,7 +269,7 @@ def content_notes(planes, model):
     yield f'terms: {sum(len(terms) for terms in model.terms)}'
     for i, weights in enumerate(model.sigma):
         yield (f'sigma {i}: taps {trimmed(weights.taps, i)}, spread {weights.spread}, '
-               f'running {weights.running}, unit {weights.unit}')
+               f'running {weights.running}, unit {weights.unit}, recent {weights.recent}')
     yield f'thresholds: {model.position_thresholds}, {model.activity_thresholds}'
     yield f'clusters of the cells: {model.cell_cluster.tolist()}'
     yield f'fixed: {model.cell_fixed.tolist()}, centers of the rows: {model.centers.tolist()}'
