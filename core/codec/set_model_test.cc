@@ -104,6 +104,7 @@ class Generator {
       if (taps > 0) m.sigma[c].spread = Within(kMaxWeight);
       m.sigma[c].running = Within(kMaxWeight);
       m.sigma[c].unit = Within(kMaxWeight);
+      m.sigma[c].recent = Within(kMaxWeight);
       if (!terms) continue;
       m.sigma[c].reference = Within(kMaxWeight);
       m.sigma[c].local = Within(kMaxWeight);
@@ -180,6 +181,7 @@ void ExpectEqual(const SetModel& a, const SetModel& b) {
     EXPECT_EQ(a.sigma[c].spread, b.sigma[c].spread);
     EXPECT_EQ(a.sigma[c].running, b.sigma[c].running);
     EXPECT_EQ(a.sigma[c].unit, b.sigma[c].unit);
+    EXPECT_EQ(a.sigma[c].recent, b.sigma[c].recent);
     EXPECT_EQ(a.sigma[c].reference, b.sigma[c].reference);
     EXPECT_EQ(a.sigma[c].local, b.sigma[c].local);
   }

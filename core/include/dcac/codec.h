@@ -22,7 +22,8 @@
 
 namespace dcac {
 
-// Upper bound of the bytes of a frame: raw + raw / 1000 + 64.
+// Upper bound of the bytes of a frame whose EncodeOptions::segment_bytes is 64 KiB or more: raw + raw / 1000 + 64.  Every
+// segment costs up to 16 bytes, so that smaller ones may exceed it.
 std::uint64_t MaxFrameBytes(std::uint64_t raw_bytes);
 
 // Compresses `data`, the samples of a tensor of `spec`, into one frame.
