@@ -94,11 +94,9 @@ SetEncoderOptions SetOptions(const EncodeOptions& options) {
   return result;
 }
 
-// Empty if a parameter has no code.
-Bytes EncodeModelBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
-  const std::vector<uint32_t> samples = WidenSamples(shape, packed);
-  std::vector<PlaneCoding> codings = ClassifyPlanes(shape, samples);
-  if (options.mode == Mode::kDcac) ChooseDifferences(shape, samples, options, codings);
+// The model body of planes coded as `codings` say; empty if a parameter has no code.
+Bytes EncodePlanes(const SegmentShape& shape, const std::vector<uint32_t>& samples,
+                   const std::vector<PlaneCoding>& codings, const EncodeOptions& options) {
   RangeEncoder side;
   EncodePlaneCodings(side, shape.dtype, codings);
   Bytes streams;
@@ -121,6 +119,19 @@ Bytes EncodeModelBody(const SegmentShape& shape, ByteSpan packed, const EncodeOp
   AppendVarint(side_bytes.size(), body);
   AppendBytes(side_bytes, body);
   AppendBytes(streams, body);
+  return body;
+}
+
+Bytes EncodeModelBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
+  const std::vector<uint32_t> samples = WidenSamples(shape, packed);
+  const std::vector<PlaneCoding> codings = ClassifyPlanes(shape, samples);
+  Bytes body = EncodePlanes(shape, samples, codings, options);
+  if (options.mode == Mode::kDcac) {
+    std::vector<PlaneCoding> with_differences = codings;
+    ChooseDifferences(shape, samples, options, with_differences);
+    Bytes other = EncodePlanes(shape, samples, with_differences, options);
+    if (body.empty() || (!other.empty() && other.size() < body.size())) body = std::move(other);
+  }
   return body;
 }
 
