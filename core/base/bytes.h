@@ -2,6 +2,7 @@
 #ifndef DCAC_CORE_BASE_BYTES_H_
 #define DCAC_CORE_BASE_BYTES_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -37,6 +38,11 @@ inline uint64_t LoadLittleEndian(const std::byte* data, int num_bytes) {
 inline void AppendVarint(uint64_t value, Bytes& out) {
   for (; value >= 0x80; value >>= 7) AppendByte(static_cast<uint8_t>(value | 0x80), out);
   AppendByte(static_cast<uint8_t>(value), out);
+}
+
+// The bytes that AppendVarint takes.
+inline size_t VarintBytes(uint64_t value) {
+  return value == 0 ? 1 : (static_cast<size_t>(std::bit_width(value)) + 6) / 7;
 }
 
 // Reads values off the front of a byte range.  `short_input()` tells apart "needs more bytes" and "malformed" for

@@ -50,6 +50,7 @@ TEST(VarintTest, RoundTripsAroundEveryPowerOfTwo) {
       Bytes bytes;
       AppendVarint(value, bytes);
       EXPECT_LE(bytes.size(), 10u);
+      EXPECT_EQ(bytes.size(), VarintBytes(value));
       const auto read = ReadWholeVarint(bytes);
       ASSERT_TRUE(read.ok()) << value << ": " << read.status();
       EXPECT_EQ(*read, value);

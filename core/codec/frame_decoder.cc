@@ -51,6 +51,7 @@ struct FrameDecoder::Impl {
       DCAC_ASSIGN_OR_RETURN(const std::optional<SegmentBody> body, ReadSegment(geometry, segment, Rest()));
       if (!body) break;
       stored_bytes.push_back(body->stored_bytes);
+      index_bytes += VarintBytes(body->stored_bytes);
       bodies.emplace_back(body->body.begin(), body->body.end());
       position += body->stored_bytes;
       if (bodies.size() == 1) batch_segments = BatchSegments();  // for the batch: the arena may change between calls
@@ -108,12 +109,6 @@ struct FrameDecoder::Impl {
 
   absl::Status TryTrailer() {
     // The index has as many entries as there are segments: its size is known before it is complete.
-    uint64_t index_bytes = 0;
-    for (uint64_t bytes : stored_bytes) {
-      Bytes varint;
-      AppendVarint(bytes, varint);
-      index_bytes += varint.size();
-    }
     const uint64_t tail = index_bytes + kTrailerBytes;
     if (Rest().size() < tail) return absl::OkStatus();
     if (Rest().size() > tail)
@@ -133,6 +128,7 @@ struct FrameDecoder::Impl {
   size_t batch_segments = 0;
   uint64_t next_segment = 0;
   std::vector<uint64_t> stored_bytes;
+  uint64_t index_bytes = 0;  // of their varints
   Bytes output;
   uint64_t consumed = 0, produced = 0;
   DigestStream digest_stream;

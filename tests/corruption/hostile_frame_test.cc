@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -17,11 +18,12 @@
 
 namespace {
 
-std::atomic<std::size_t> live_bytes{0}, peak_bytes{0};
+std::atomic<std::size_t> live_bytes{0}, peak_bytes{0}, allocations{0};
 
 void* CountedAllocate(std::size_t size) {
   void* memory = std::malloc(size == 0 ? 1 : size);
   if (memory == nullptr) throw std::bad_alloc();
+  ++allocations;
   const std::size_t now = live_bytes += malloc_usable_size(memory);
   for (std::size_t peak = peak_bytes; now > peak && !peak_bytes.compare_exchange_weak(peak, now);) {
   }
@@ -172,6 +174,20 @@ TEST(HostileSegmentTest, ASizeThatNeverArrivesTakesNoMemory) {
   });
   EXPECT_LE(peak, 64 * kKilo);
   EXPECT_EQ(decoder.Finish().code(), kDataLoss);
+}
+
+// The work of a push does not grow with the segments before it.
+TEST(HostileSegmentTest, ManySegmentsAndAnIndexInSingleBytes) {
+  const std::size_t num_segments = 1500;
+  const Data zeros(num_segments);
+  const Data frame = AssembleFrame(HeaderOf(1, {num_segments, 1, 1, 1}, {1, 1, 1}),
+                                   std::vector<Data>(num_segments, {std::byte{0}, std::byte{0}}), ComputeDigest(zeros));
+  FrameDecoder decoder;
+  const std::size_t before = allocations;
+  for (const std::byte& byte : frame) ASSERT_TRUE(decoder.Push(std::span(&byte, 1)).ok());
+  EXPECT_TRUE(decoder.Finish().ok());
+  EXPECT_LE(allocations - before, 10 * frame.size());
+  EXPECT_TRUE(decoder.Pull() == zeros);
 }
 
 TEST(HostileSegmentTest, EveryMethodWithNothingBehindIt) {
