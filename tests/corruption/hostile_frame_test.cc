@@ -158,6 +158,8 @@ TEST(HostileSegmentTest, SizesBeyondTheSegment) {
   for (std::uint64_t size : {std::uint64_t{0}, std::uint64_t{10002}, ~std::uint64_t{0}, std::uint64_t{1} << 40}) {
     Data frame(header.begin(), header.begin() + static_cast<std::ptrdiff_t>(header_bytes));
     AppendVarint(size, frame);
+    FrameDecoder decoder;
+    EXPECT_EQ(decoder.Push(frame).code(), kDataLoss) << "before the body arrives";
     frame.resize(frame.size() + 64);
     ExpectRefused(frame, {kDataLoss});
   }
