@@ -177,7 +177,8 @@ void NarrowSamples(const SegmentShape& shape, const std::vector<uint32_t>& sampl
   }
 }
 
-std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, const std::vector<uint32_t>& samples) {
+std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, const std::vector<uint32_t>& samples,
+                                        bool previous_item) {
   const int num_planes = shape.all_planes();
   std::vector<PlaneCoding> codings(static_cast<size_t>(num_planes));
   std::vector<uint64_t> hashes(static_cast<size_t>(num_planes));
@@ -198,6 +199,7 @@ std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, const std::ve
   });
   std::unordered_map<uint64_t, int> first_with_hash;
   for (int p = 0; p < num_planes; ++p) {
+    if (!previous_item && p % shape.planes == 0) first_with_hash.clear();
     PlaneCoding& coding = codings[static_cast<size_t>(p)];
     if (coding.kind == PlaneKind::kConstant) continue;
     const auto [at, inserted] = first_with_hash.try_emplace(hashes[static_cast<size_t>(p)], p);

@@ -41,8 +41,10 @@ inline constexpr std::array<PlaneKind, 5> kSetKinds = {
 std::vector<uint32_t> WidenSamples(const SegmentShape& shape, ByteSpan packed);
 void NarrowSamples(const SegmentShape& shape, const std::vector<uint32_t>& samples, std::span<std::byte> packed);
 
-// Encoder: finds constant, duplicate and exactly upsampled planes.
-std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, const std::vector<uint32_t>& samples);
+// Encoder: finds constant, duplicate and exactly upsampled planes; without `previous_item`, duplicates only of the same
+// item.
+std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, const std::vector<uint32_t>& samples,
+                                        bool previous_item = true);
 
 // Encoder, mode dcac: makes normal planes differences of the most similar of the nearest earlier ones, where the
 // estimated code length gets smaller.

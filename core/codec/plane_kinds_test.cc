@@ -102,6 +102,20 @@ TEST(ClassifyPlanesTest, ZerosOfBothSignsAreNotTheSame) {
   ExpectRestored(shape, samples);
 }
 
+TEST(ClassifyPlanesTest, WithoutThePreviousItemDuplicatesAreOfTheSameItem) {
+  std::mt19937_64 random(4);
+  const SegmentShape shape{DType::kU8, 2, 2, 8, 8};  // both items are equal
+  std::vector<uint32_t> samples = Noise(random, shape);
+  std::copy_n(samples.begin(), 128, samples.begin() + 128);
+  EXPECT_EQ(ClassifyPlanes(shape, samples, true)[2].kind, PlaneKind::kDuplicate);
+  EXPECT_EQ(ClassifyPlanes(shape, samples, false)[2].kind, PlaneKind::kNormal);
+  // Noise has no code shorter than itself, so that half the size could only come from the other item.
+  EncodeOptions options;
+  EXPECT_LT(EncodeSegmentBody(shape, Pack(shape, samples), options).size(), 200u);
+  options.previous_item = false;
+  EXPECT_GT(EncodeSegmentBody(shape, Pack(shape, samples), options).size(), 250u);
+}
+
 TEST(ClassifyPlanesTest, PlanesNoLargerThanTheScaleAreNotUpsampled) {
   std::mt19937_64 random(3);
   const SegmentShape shape{DType::kU8, 1, 1, 2, 40};

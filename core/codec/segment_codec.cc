@@ -124,7 +124,7 @@ Bytes EncodePlanes(const SegmentShape& shape, const std::vector<uint32_t>& sampl
 
 Bytes EncodeModelBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
   const std::vector<uint32_t> samples = WidenSamples(shape, packed);
-  const std::vector<PlaneCoding> codings = ClassifyPlanes(shape, samples);
+  const std::vector<PlaneCoding> codings = ClassifyPlanes(shape, samples, options.previous_item);
   Bytes body = EncodePlanes(shape, samples, codings, options);
   if (options.mode == Mode::kDcac) {
     std::vector<PlaneCoding> with_differences = codings;
@@ -285,6 +285,7 @@ Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const Encode
     Bytes body = EncodeModelBody(shape, packed, options);
     if (!body.empty() && body.size() < best.size()) best = std::move(body);
   }
+  if (!options.previous_item && shape.items > 1) return best;  // zstd would find the item before
   for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
     if (!EncodeZstdBody(packed, stride, kFastLevel, best.size() + best.size() / 2).empty()) {
       Bytes body = EncodeZstdBody(packed, stride, kStrongLevel, best.size());

@@ -50,7 +50,7 @@ struct EncodeOptions {
 
   Similarity similarity = Similarity::kBits;  // mode kDcac only
 
-  // Whether planes of earlier batch items may be reference planes.
+  // Whether the coding of a batch item may refer to earlier items.
   bool previous_item = true;
 };
 
