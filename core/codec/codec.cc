@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/out_of_memory.h"
 #include "core/base/status_macros.h"
 #include "core/codec/digest.h"
 #include "core/codec/segment_codec.h"
@@ -95,6 +96,37 @@ void CopyOverlap(const Extents& extents, const Box& from, const std::byte* from_
   }
 }
 
+absl::StatusOr<SliceResult> DecodeSlice(ByteSpan frame, const Slice& slice, const DecodeLimits& limits) {
+  DCAC_ASSIGN_OR_RETURN(const OpenFrame open, OpenFrame::Open(frame, limits));
+  const Geometry& geometry = open.header.geometry;
+  const Extents& extents = geometry.extents();
+  Box wanted{slice.item_begin, slice.item_end, slice.plane_begin, slice.plane_end, slice.row_begin, slice.row_end};
+  DCAC_RETURN_IF_ERROR(CutRange("items", extents.items, wanted.item_begin, wanted.item_end));
+  DCAC_RETURN_IF_ERROR(CutRange("planes", extents.planes, wanted.plane_begin, wanted.plane_end));
+  DCAC_RETURN_IF_ERROR(CutRange("rows", extents.height, wanted.row_begin, wanted.row_end));
+  std::vector<uint64_t> touched;
+  for (uint64_t segment = 0; segment < geometry.num_segments(); ++segment) {
+    if (Overlaps(geometry.SegmentBox(segment), wanted)) touched.push_back(segment);
+  }
+  SliceResult result;
+  result.decoded_segments = touched.size();
+  result.tensor.spec = open.header.spec;
+  result.tensor.spec.shape = {wanted.items(), wanted.planes(), wanted.rows(), extents.width};
+  result.tensor.data.resize(static_cast<size_t>(geometry.SegmentBytes(wanted)));
+  std::vector<absl::Status> statuses(touched.size());
+  tbb::parallel_for(size_t{0}, touched.size(), [&](size_t i) {
+    const Box box = geometry.SegmentBox(touched[i]);
+    const auto body = open.Body(frame, touched[i]);
+    statuses[i] = body.status();
+    if (!body.ok()) return;
+    Bytes packed(static_cast<size_t>(geometry.SegmentBytes(box)));
+    statuses[i] = DecodeSegmentInto(open.header, touched[i], *body, box, packed.data());
+    if (statuses[i].ok()) CopyOverlap(extents, box, packed.data(), wanted, result.tensor.data.data());
+  });
+  for (const absl::Status& status : statuses) DCAC_RETURN_IF_ERROR(status);
+  return result;
+}
+
 }  // namespace
 
 std::uint64_t MaxFrameBytes(std::uint64_t raw_bytes) {
@@ -131,34 +163,7 @@ absl::StatusOr<Tensor> Decompress(std::span<const std::byte> frame, const Decode
 
 absl::StatusOr<SliceResult> DecompressSlice(std::span<const std::byte> frame, const Slice& slice,
                                             const DecodeLimits& limits) {
-  DCAC_ASSIGN_OR_RETURN(const OpenFrame open, OpenFrame::Open(frame, limits));
-  const Geometry& geometry = open.header.geometry;
-  const Extents& extents = geometry.extents();
-  Box wanted{slice.item_begin, slice.item_end, slice.plane_begin, slice.plane_end, slice.row_begin, slice.row_end};
-  DCAC_RETURN_IF_ERROR(CutRange("items", extents.items, wanted.item_begin, wanted.item_end));
-  DCAC_RETURN_IF_ERROR(CutRange("planes", extents.planes, wanted.plane_begin, wanted.plane_end));
-  DCAC_RETURN_IF_ERROR(CutRange("rows", extents.height, wanted.row_begin, wanted.row_end));
-  std::vector<uint64_t> touched;
-  for (uint64_t segment = 0; segment < geometry.num_segments(); ++segment) {
-    if (Overlaps(geometry.SegmentBox(segment), wanted)) touched.push_back(segment);
-  }
-  SliceResult result;
-  result.decoded_segments = touched.size();
-  result.tensor.spec = open.header.spec;
-  result.tensor.spec.shape = {wanted.items(), wanted.planes(), wanted.rows(), extents.width};
-  result.tensor.data.resize(static_cast<size_t>(geometry.SegmentBytes(wanted)));
-  std::vector<absl::Status> statuses(touched.size());
-  tbb::parallel_for(size_t{0}, touched.size(), [&](size_t i) {
-    const Box box = geometry.SegmentBox(touched[i]);
-    const auto body = open.Body(frame, touched[i]);
-    statuses[i] = body.status();
-    if (!body.ok()) return;
-    Bytes packed(static_cast<size_t>(geometry.SegmentBytes(box)));
-    statuses[i] = DecodeSegmentInto(open.header, touched[i], *body, box, packed.data());
-    if (statuses[i].ok()) CopyOverlap(extents, box, packed.data(), wanted, result.tensor.data.data());
-  });
-  for (const absl::Status& status : statuses) DCAC_RETURN_IF_ERROR(status);
-  return result;
+  return CatchOutOfMemory([&] { return DecodeSlice(frame, slice, limits); });
 }
 
 absl::StatusOr<FrameInfo> Inspect(std::span<const std::byte> frame, const DecodeLimits& limits) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/out_of_memory.h"
 #include "core/base/status_macros.h"
 #include "core/codec/digest.h"
 #include "core/codec/segment_codec.h"
@@ -148,14 +149,14 @@ absl::Status FrameDecoder::Push(std::span<const std::byte> data) {
   if (data.empty()) return absl::OkStatus();
   if (impl_->done)
     return impl_->status = absl::DataLossError(absl::StrCat("the frame is followed by ", data.size(), " bytes"));
-  return impl_->status = impl_->Consume(data, /*bounded=*/false);
+  return impl_->status = CatchOutOfMemory([&] { return impl_->Consume(data, /*bounded=*/false); });
 }
 
 absl::Status FrameDecoder::PushBounded(std::span<const std::byte> data) {
   if (data.empty() && !impl_->backlog) return impl_->status;
   DCAC_RETURN_IF_ERROR(impl_->status);
   if (impl_->done) return Push(data);
-  return impl_->status = impl_->Consume(data, /*bounded=*/true);
+  return impl_->status = CatchOutOfMemory([&] { return impl_->Consume(data, /*bounded=*/true); });
 }
 
 bool FrameDecoder::has_backlog() const {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/out_of_memory.h"
 #include "core/base/status_macros.h"
 #include "core/codec/digest.h"
 #include "core/codec/segment_codec.h"
@@ -169,7 +170,7 @@ absl::Status FrameEncoder::Push(std::span<const std::byte> data) {
   }
   impl_->pushed += data.size();
   impl_->digest_stream.Update(data);
-  return impl_->status = impl_->Consume(data);
+  return impl_->status = CatchOutOfMemory([&] { return impl_->Consume(data); });
 }
 
 absl::Status FrameEncoder::Finish() {

@@ -129,7 +129,7 @@ void CodePlaneCodings(Coder& coder, DType dtype, std::vector<PlaneCoding>& codin
   std::array<std::array<AdaptiveBit, kNumPlaneKinds>, kNumPlaneKinds> kind_state;
   AdaptiveBit same_value_state;
   uint32_t previous_kind = 0, previous_value = 0;
-  for (size_t p = 0; p < codings.size(); ++p) {
+  for (size_t p = 0; p < codings.size() && !coder.failed(); ++p) {
     PlaneCoding& coding = codings[p];
     uint32_t kind = 0;
     for (; kind + 1 < kNumPlaneKinds; ++kind) {

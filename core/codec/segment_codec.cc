@@ -17,7 +17,8 @@ namespace dcac {
 namespace {
 
 constexpr uint8_t kWaveLayout = 1;
-constexpr int kMinModelledSamples = 16;  // of a plane; smaller planes are left to zstd
+// Of a plane.  Smaller planes are left to zstd: a model costs more than it gains, and much memory for each sample.
+constexpr size_t kMinModelledSamples = 16;
 
 // Where the planes of one set are in their segment, and what the set's coder must know of them.
 struct PlaneSet {
@@ -187,6 +188,10 @@ class PlaneAssembler {
 
 absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed) {
   const FloatEnvironment environment;
+  if (PlaneSamples(shape) < kMinModelledSamples) {
+    return absl::DataLossError(absl::StrCat("model segment of planes of ", PlaneSamples(shape),
+                                            " samples, expected at least ", kMinModelledSamples));
+  }
   uint8_t layout = 0;
   uint64_t side_size = 0;
   ByteSpan side_bytes;
@@ -264,6 +269,9 @@ absl::Status DecodeZstdBody(const SegmentShape& shape, ByteReader& reader, std::
   if (packed.size() % stride != 0)
     return absl::DataLossError(absl::StrCat("shuffle stride ", stride, " does not divide ", packed.size()));
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("zstd frame", reader.remaining(), compressed));
+  if (ZSTD_findFrameCompressedSize(compressed.data(), compressed.size()) != compressed.size()) {
+    return absl::DataLossError("the zstd data is not one whole frame");
+  }
   Bytes shuffled(packed.size());
   const size_t size = ZSTD_decompress(shuffled.data(), shuffled.size(), compressed.data(), compressed.size());
   if (ZSTD_isError(size)) return absl::DataLossError(absl::StrCat("zstd: ", ZSTD_getErrorName(size)));

@@ -8,8 +8,8 @@
 namespace dcac {
 
 struct TermSearchOptions {
-  int max_references = 8;        // candidates that survive the search
-  int max_terms = 12;            // terms of a plane besides the unit
+  int max_references = 12;       // candidates that survive the search
+  int max_terms = 16;            // terms of a plane besides the unit
   int neighbour_references = 2;  // references whose eight neighbours are offered
   int window = 0;                // earlier planes searched; 0: all
   bool previous_item = true;     // whether planes of earlier items may be references

@@ -13,7 +13,7 @@ namespace dcac {
 // Rows wider than this are not modelled: such a tensor is read as items of one sample.
 inline constexpr uint64_t kMaxWidth = 1 << 16;
 // Most samples of a segment; bounds what a decoder allocates for one.
-inline constexpr uint64_t kMaxSegmentSamples = uint64_t{1} << 26;
+inline constexpr uint64_t kMaxSegmentSamples = uint64_t{1} << 24;
 
 // The four axes of a tensor.
 struct Extents {

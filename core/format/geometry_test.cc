@@ -92,8 +92,8 @@ TEST(GeometryTest, CreateRefusesItemsTogetherWithAPartOfThePlanes) {
 
 TEST(GeometryTest, CreateBoundsTheSegment) {
   const Extents e = ExtentsOf({DType::kU8, {1, 2, 1024, 65536}});
-  EXPECT_TRUE(Geometry::Create(e, 1, 1, 1024).ok());
-  EXPECT_FALSE(Geometry::Create(e, 1, 2, 513).ok());
+  EXPECT_TRUE(Geometry::Create(e, 1, 1, 256).ok());
+  EXPECT_FALSE(Geometry::Create(e, 1, 2, 129).ok());
 }
 
 TEST(GeometryTest, AnEmptyTensorHasNoSegments) {
@@ -148,7 +148,7 @@ TEST(GeometryTest, TheChosenGridKeepsTheFormatsLimitsForAnyShape) {
   std::mt19937_64 random(3);
   for (int round = 0; round < 200000; ++round) {
     EncodeOptions options;
-    options.segment_bytes = EncodeOptions::kMinSegmentBytes << random() % 15;
+    options.segment_bytes = EncodeOptions::kMinSegmentBytes << random() % 13;
     if (random() % 2 == 0) options.segment_bytes = EncodeOptions::kMaxSegmentBytes - random() % 1000000;
     TensorSpec spec{static_cast<DType>(1 + random() % 7), {}};
     int bits = 60;

@@ -22,8 +22,8 @@
 
 namespace dcac {
 
-// Upper bound of the bytes of a frame whose EncodeOptions::segment_bytes is 64 KiB or more: raw + raw / 1000 + 64.  Every
-// segment costs up to 16 bytes, so that smaller ones may exceed it.
+// Upper bound of the bytes of a frame whose EncodeOptions::segment_bytes is 64 KiB or more: raw + raw / 1000 + 64.
+// Every segment costs up to 16 bytes, so that smaller ones may exceed it.
 std::uint64_t MaxFrameBytes(std::uint64_t raw_bytes);
 
 // Compresses `data`, the samples of a tensor of `spec`, into one frame.
@@ -33,11 +33,11 @@ absl::StatusOr<std::vector<std::byte>> Compress(const TensorSpec& spec, std::spa
 
 // Restores the tensor of `frame`, bit for bit.
 // Errors: DataLoss (no valid frame, or its checksums do not match), Unimplemented (a later version), ResourceExhausted
-// (a declared size exceeds `limits`).
+// (a declared size exceeds `limits`; out of memory).
 absl::StatusOr<Tensor> Decompress(std::span<const std::byte> frame, const DecodeLimits& limits = {});
 
 // A box of a tensor of layout NCHW: ranges of items, planes (channels) and rows.  `end` is exclusive and cut to the
-// extent of the axis.
+// extent of the axis.  A tensor whose rows are wider than 65536 samples counts as items of one sample.
 struct Slice {
   static constexpr std::uint64_t kAll = ~std::uint64_t{0};
   std::uint64_t item_begin = 0, item_end = kAll;

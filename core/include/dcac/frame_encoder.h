@@ -18,9 +18,10 @@
 namespace dcac {
 
 // Encodes one tensor that arrives in pieces, in the order of its bytes.  A slab is the contiguous part of the tensor
-// whose segments need each other's input (a few items, or some planes of one item; SlabBytes()).  The encoder holds
-// slabs_in_flight() of them and encodes their segments in parallel on the calling thread's oneTBB arena when they are
-// full. One thread at a time may use an object.  After an error every call returns that error.
+// whose segments need each other's input (a few items, or some planes of one item; slab_bytes()).  The encoder holds
+// one slab, or as many as the threads of the calling thread's oneTBB arena need to be busy, but no more than 64 MiB of
+// several, and encodes their segments in parallel when they are full.  One thread at a time may use an object.  After
+// an error every call returns that error.
 class FrameEncoder {
  public:
   // Errors: InvalidArgument (spec or options out of range).
@@ -35,7 +36,7 @@ class FrameEncoder {
   void CancelOn(const std::atomic<bool>* cancelled);
 
   // The next bytes of the tensor.  Encodes when slabs become full, so a call may take long.
-  // Errors: InvalidArgument (more bytes than the spec says), Cancelled (CancelOn).
+  // Errors: InvalidArgument (more bytes than the spec says), Cancelled (CancelOn), ResourceExhausted (out of memory).
   absl::Status Push(std::span<const std::byte> data);
 
   // Ends the frame.  Errors: InvalidArgument (bytes are missing).

@@ -34,7 +34,7 @@ struct EncodeOptions {
   static constexpr int kDefaultLevel = 5;
   static constexpr std::uint64_t kDefaultSegmentBytes = 4u << 20;
   static constexpr std::uint64_t kMinSegmentBytes = 4096;
-  static constexpr std::uint64_t kMaxSegmentBytes = 64u << 20;
+  static constexpr std::uint64_t kMaxSegmentBytes = 16u << 20;
 
   int level = kDefaultLevel;  // 1 (fastest) .. 9 (smallest)
   Mode mode = Mode::kLs;
