@@ -115,26 +115,35 @@ class TermSearch {
     return options_.previous_item || other >= analysis_.input.item_begin[static_cast<size_t>(plane)];
   }
 
-  // Products of every plane with the `band_` planes before it.
+  // Products of every plane with the `band_` planes before it; of every two, both ways round, where the band is
+  // everything.
   void MultiplyAll() {
     const int planes = analysis_.shape.planes;
     constexpr int64_t kMaxProducts = 1 << 22;
     band_ = options_.window > 0 ? std::min(options_.window, planes) : planes;
     band_ = static_cast<int>(std::min<int64_t>(band_, std::max<int64_t>(kMinBand, kMaxProducts / planes)));
     if (analysis_.shape.plane_samples() < kSmallPlane) band_ = std::min(band_, kSmallPlaneBand);
+    square_ = band_ == planes;
     gram_.assign(static_cast<size_t>(planes) * static_cast<size_t>(band_), 0.0f);
     ForEachPlane([this](int plane) {
       for (int other = std::max(0, plane - band_); other < plane; ++other) {
         gram_[GramIndex(plane, other)] = Dot(NormalizedRow(plane), NormalizedRow(other), gram_stride_);
       }
     });
+    if (!square_) return;
+    for (int plane = 0; plane < planes; ++plane) {
+      gram_[GramIndex(plane, plane)] = power_[static_cast<size_t>(plane)];
+      for (int other = 0; other < plane; ++other) gram_[GramIndex(other, plane)] = gram_[GramIndex(plane, other)];
+    }
   }
 
   size_t GramIndex(int plane, int other) const {
-    return static_cast<size_t>(plane) * static_cast<size_t>(band_) + static_cast<size_t>(plane - other - 1);
+    const size_t row = static_cast<size_t>(plane) * static_cast<size_t>(band_);
+    return row + static_cast<size_t>(square_ ? other : plane - other - 1);
   }
 
   float Product(int a, int b) const {
+    if (square_) return gram_[GramIndex(a, b)];
     if (a == b) return power_[static_cast<size_t>(a)];
     const int late = std::max(a, b), early = std::min(a, b);
     return late - early <= band_ ? gram_[GramIndex(late, early)]
@@ -340,14 +349,13 @@ class TermSearch {
   // Forward selection: the term that explains most, as long as it pays for its side information.
   Selection Select(int plane, const std::vector<Term>& pool, const Rows& rows, size_t samples) const {
     const size_t k = pool.size();
-    std::vector<double> gram(k * k), rhs(k);
+    const auto row = [&](size_t i) { return rows.features.data() + i * rows.stride; };
+    std::vector<double> power(k), rhs(k);
     for (size_t i = 0; i < k; ++i) {
-      const float* row = rows.features.data() + i * rows.stride;
-      rhs[i] = Dot(row, rows.residual.data(), rows.stride);
-      for (size_t j = 0; j <= i; ++j) {
-        gram[i * k + j] = gram[j * k + i] = Dot(row, rows.features.data() + j * rows.stride, rows.stride);
-      }
+      power[i] = Dot(row(i), row(i), rows.stride);
+      rhs[i] = Dot(row(i), rows.residual.data(), rows.stride);
     }
+    std::vector<std::vector<double>> products;  // of the terms chosen, and of the one that is tried, with all
     const double total = Dot(rows.residual.data(), rows.residual.data(), rows.stride);
     const double noise = kNoiseShare * static_cast<double>(samples) + 1e-9;
     const double sample_weight =
@@ -362,11 +370,10 @@ class TermSearch {
       size_t best_at = k;
       double best = 0;
       for (size_t i = 0; i < k; ++i) {
-        if (used[i] || gram[i * k + i] <= 1e-12) continue;
+        if (used[i] || power[i] <= 1e-12) continue;
         double rest = rhs[i];
-        for (size_t s = 0; s < selection.terms.size(); ++s)
-          rest -= selection.weights[s] * gram[selection.terms[s] * k + i];
-        const double score = rest * rest / gram[i * k + i];
+        for (size_t s = 0; s < selection.terms.size(); ++s) rest -= selection.weights[s] * products[s][i];
+        const double score = rest * rest / power[i];
         if (score > best) {
           best = score;
           best_at = i;
@@ -375,10 +382,12 @@ class TermSearch {
       if (best_at == k) break;
       std::vector<size_t> terms = selection.terms;
       terms.push_back(best_at);
+      std::vector<double>& with_all = products.emplace_back(k);
+      for (size_t i = 0; i < k; ++i) with_all[i] = Dot(row(best_at), row(i), rows.stride);
       const size_t m = terms.size();
       std::vector<double> matrix(m * m), weights(m);
       for (size_t r = 0; r < m; ++r) {
-        for (size_t s = 0; s < m; ++s) matrix[r * m + s] = gram[terms[r] * k + terms[s]];
+        for (size_t s = 0; s < m; ++s) matrix[r * m + s] = products[r][terms[s]];
         weights[r] = rhs[terms[r]];
       }
       SolveSymmetric(m, 1e-5, matrix.data(), weights.data());
@@ -426,6 +435,7 @@ class TermSearch {
   std::vector<float> normalized_;
   std::vector<float> power_;
   int band_ = 0;
+  bool square_ = false;
   std::vector<float> gram_;
   std::vector<double> gain_;
 };
