@@ -19,7 +19,7 @@ struct CodedPlane {
   using Stored = typename Arithmetic::Stored;
 
   CodedPlane() = default;
-  CodedPlane(const SetShape& shape)
+  explicit CodedPlane(const SetShape& shape)
       : value(shape.height, shape.width), innovation(shape.height, shape.width), error(shape.height, shape.width) {}
 
   PaddedPlane<Stored> value;
