@@ -76,6 +76,13 @@ uint32_t SampleOfOrderedInteger(DType dtype, int32_t ordered) {
   return sample;
 }
 
+std::optional<int> BiasedExponent(SampleKind kind, uint32_t sample) {
+  const bool is_half = kind == SampleKind::kF16;
+  const uint32_t field = is_half ? (sample >> 10) & 31 : (sample >> SampleMap::MantissaBits(kind)) & 255;
+  if (field == 0 || field == (is_half ? 31u : 255u)) return std::nullopt;
+  return static_cast<int>(field) + (is_half ? 112 : 0);
+}
+
 int SampleMap::EndExponent() const {
   const int special = FirstSpecialExponent(kind_);
   return base_ + kMaxOctaves < special ? base_ + kMaxOctaves : special;

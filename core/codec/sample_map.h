@@ -34,6 +34,9 @@ SampleKind DifferenceKindOf(DType dtype);
 int32_t OrderedInteger(DType dtype, uint32_t sample);
 uint32_t SampleOfOrderedInteger(DType dtype, int32_t ordered);
 
+// The biased binary32 exponent of a normal number of a float kind; nothing for zeros, subnormals, infinities and NaNs.
+std::optional<int> BiasedExponent(SampleKind kind, uint32_t sample);
+
 class SampleMap {
  public:
   // `base_exponent`: floats only, the biased binary32 exponent of the base, MinBaseExponent() .. MaxBaseExponent().

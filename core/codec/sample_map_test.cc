@@ -56,6 +56,19 @@ TEST(SampleMapTest, Every16BitFloatPatternHasACodeOrEscapes) {
   }
 }
 
+TEST(BiasedExponentTest, IsThatOfEveryNormal16BitFloat) {
+  for (SampleKind kind : {SampleKind::kF16, SampleKind::kBF16}) {
+    for (uint32_t sample = 0; sample < 65536; ++sample) {
+      const double value = ValueOfSample(kind, sample);
+      const double least_normal = std::ldexp(1.0, kind == SampleKind::kF16 ? -14 : -126);
+      const auto exponent = BiasedExponent(kind, sample);
+      ASSERT_EQ(exponent.has_value(), std::isfinite(value) && std::abs(value) >= least_normal) << sample;
+      if (exponent) ASSERT_EQ(*exponent, std::ilogb(value) + 127) << sample;
+    }
+  }
+  EXPECT_EQ(BiasedExponent(SampleKind::kF32, std::bit_cast<uint32_t>(-3.5f)), 128);
+}
+
 TEST(SampleMapTest, CodesOfFloatsOrderLikeTheirValues) {
   for (SampleKind kind : {SampleKind::kF16, SampleKind::kBF16}) {
     const SampleMap map(kind, kind == SampleKind::kF16 ? 113 : 70);

@@ -36,16 +36,11 @@ std::vector<uint32_t> SpreadSamples(const std::vector<uint32_t>& samples) {
 
 // The power of two below almost all magnitudes; as biased binary32 exponent.
 int ChooseBase(SampleKind kind, const std::vector<uint32_t>& samples) {
-  const int least = SampleMap::MinBaseExponent(kind);
-  const SampleMap map(kind, least);
-  const int bits = SampleMap::MantissaBits(kind);
   std::vector<int> exponents;
   for (uint32_t sample : SpreadSamples(samples)) {
-    const auto code = map.ToCode(sample);
-    if (code && *code != 0) exponents.push_back(least + ((std::abs(*code) - 1) >> bits));
+    if (const auto exponent = BiasedExponent(kind, sample)) exponents.push_back(*exponent);
   }
-  // Exponents beyond 126 octaves above the least have no code above; such tensors keep the least base of what is left.
-  if (exponents.empty()) return kind == SampleKind::kF16 ? least : 64;
+  if (exponents.empty()) return SampleMap::MinBaseExponent(kind);
   const size_t at = static_cast<size_t>(static_cast<double>(exponents.size()) * kBaseQuantile);
   std::nth_element(exponents.begin(), exponents.begin() + static_cast<ptrdiff_t>(at), exponents.end());
   return exponents[at];
