@@ -462,6 +462,7 @@ SetModel DecodeSetModel(RangeDecoder& coder, SampleKind kind, const SetShape& sh
 std::vector<uint32_t> NormalizeTable(const std::vector<uint32_t>& weights, int table_bits) {
   const uint64_t total = std::accumulate(weights.begin(), weights.end(), uint64_t{0});
   const uint32_t target = 1u << table_bits;
+  if (total == 0) return weights;
   std::vector<uint32_t> frequencies(weights.size(), 0);
   uint32_t sum = 0;
   for (size_t i = 0; i < weights.size(); ++i) {

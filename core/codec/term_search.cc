@@ -105,8 +105,8 @@ class TermSearch {
     for (int position : positions_) scale.push_back(local_scale(position));
     float* row = NormalizedRow(plane);
     for (size_t i = 0; i < gram_positions_.size(); ++i) {
-      const int position = gram_positions_[i];
-      row[i] = static_cast<float>(*innovation.At(position / width, position % width)) * local_scale(position);
+      const int y = gram_positions_[i] / width, x = gram_positions_[i] % width;
+      row[i] = static_cast<float>(*innovation.At(y, x)) * local_scale(gram_positions_[i]);
     }
     power_[static_cast<size_t>(plane)] = Dot(row, row, gram_stride_);
   }

@@ -99,7 +99,6 @@ Geometry Geometry::Choose(const Extents& extents, const EncodeOptions& options) 
     const uint64_t slab_target = std::min(target * kSlabSegments, kMaxSlabBytes / extents.sample_bytes);
     const uint64_t most = std::min(2 * target, kMaxSegmentSamples);
     const uint64_t least_band = extents.planes * extents.width * std::min(kMinBandRows, extents.height);
-    row_step = extents.height;
     if (item <= target) {
       plane_step = extents.planes;
       // Small items fill a segment; items that would fill half of one or more still share it with some neighbours.
