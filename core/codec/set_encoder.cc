@@ -24,8 +24,8 @@ constexpr int kSkewedSamples = 400;      // planes of so many samples start kNei
 constexpr double kBaseQuantile = 0.004;  // share of the nonzero floats that may be escapes
 constexpr double kNarrowModeShare = 0.04, kWideModeShare = 0.01;
 constexpr double kRepeatShare = 0.005;
-constexpr double kClearGain =
-    0.08;  // bits a sample by which terms promise so much that coding without them is not tried
+// Bits a sample: where terms promise so much, coding without them is not tried.
+constexpr double kClearGain = 0.08;
 
 std::vector<uint32_t> SpreadSamples(const std::vector<uint32_t>& samples) {
   std::vector<uint32_t> spread;
@@ -387,9 +387,7 @@ class SetEncoder {
     size_t seen = 0;
     for (int plane = 0; plane < input_.shape.planes; ++plane) {
       ForEachSample(plane, [&](int y, int x, size_t at) {
-        if (at % step != 0) {
-          return;
-        }
+        if (at % step != 0) return;
         ++seen;
         const int special = SpecialOf(specials, model, plane, y, x, at);
         if (special >= 0) ++counts[static_cast<size_t>(special)];
