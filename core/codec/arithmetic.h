@@ -47,6 +47,12 @@ class NarrowArithmetic {
   Value SigmaUnit() const { return 8; }
   Value Clamp(Value v) const { return std::clamp(v, low_, high_); }
 
+  // Cut to what a Value holds; for an encoder's estimates, which least squares do not bound.
+  static Value FromFloat(float v) {
+    constexpr float kMost = 1e9f;
+    return v > -kMost ? static_cast<Value>(v < kMost ? v : kMost) : static_cast<Value>(-kMost);  // NaN too
+  }
+
   static Value Abs(Value v) { return std::abs(v); }
 
   Value FinishSpatial(Value sum) const { return Limit((sum + 128) >> kSpatialWeightBits); }
@@ -107,6 +113,8 @@ class WideArithmetic {
   Value Unit() const { return unit_; }
   Value SigmaUnit() const { return unit_ * 0.25f; }
   Value Clamp(Value v) const { return v < low_ ? low_ : v > high_ ? high_ : v; }
+
+  static Value FromFloat(float v) { return v; }
 
   static Value Abs(Value v) { return std::bit_cast<float>(std::bit_cast<uint32_t>(v) & 0x7fffffffu); }
 

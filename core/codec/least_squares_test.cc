@@ -2,13 +2,32 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <random>
+
+#include "core/codec/arithmetic.h"
+#include "core/codec/spatial_fit.h"
 
 namespace dcac {
 namespace {
 
 double Uniform(std::mt19937_64& random) {
   return static_cast<double>(random() >> 11) / 9007199254740992.0 * 2 - 1;
+}
+
+TEST(RoundWeightTest, IsDefinedForEveryNumber) {
+  EXPECT_EQ(RoundWeight(0.5, 8), 128);
+  EXPECT_EQ(RoundWeight(HUGE_VAL, 8), kMaxWeight);
+  EXPECT_EQ(RoundWeight(-HUGE_VAL, 8), -kMaxWeight);
+  EXPECT_EQ(RoundWeight(std::numeric_limits<double>::quiet_NaN(), 8), 0);
+}
+
+TEST(NarrowArithmeticTest, FloatsOutOfRangeAreCut) {
+  EXPECT_EQ(NarrowArithmetic::FromFloat(-3.75f), -3);
+  EXPECT_EQ(NarrowArithmetic::FromFloat(HUGE_VALF), 1000000000);
+  EXPECT_EQ(NarrowArithmetic::FromFloat(-HUGE_VALF), -1000000000);
+  EXPECT_EQ(NarrowArithmetic::FromFloat(std::numeric_limits<float>::quiet_NaN()), -1000000000);
 }
 
 TEST(SolveSymmetricTest, SolvesAKnownSystem) {

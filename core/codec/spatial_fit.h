@@ -12,7 +12,9 @@
 
 namespace dcac {
 
+// 0 for NaN, which sums over extreme ranges of values give: a conversion of it would differ between machines.
 inline int32_t RoundWeight(double weight, int fraction_bits) {
+  if (std::isnan(weight)) return 0;
   const double scaled = weight * (1 << fraction_bits);
   const double limited = std::clamp(scaled, -double{kMaxWeight}, double{kMaxWeight});
   return static_cast<int32_t>(std::floor(limited + 0.5));

@@ -301,7 +301,7 @@ class TermSearch {
     for (size_t i = 0; i < positions_.size(); ++i) {
       const int32_t code =
           analysis_.codes[static_cast<size_t>(plane) * analysis_.plane_samples() + static_cast<size_t>(positions_[i])];
-      if (!analysis_.IsHidden(code, static_cast<Value>(prediction[i]))) {
+      if (!analysis_.IsHidden(code, Arithmetic::FromFloat(prediction[i]))) {
         ++left;
         continue;
       }
