@@ -47,7 +47,9 @@ grpc::ServerUnaryReactor* CompressionServiceImpl::GetCapabilities(grpc::Callback
   for (int dtype = v1::DataType_MIN + 1; dtype <= v1::DataType_MAX; ++dtype) {
     response->add_dtypes(static_cast<v1::DataType>(dtype));
   }
-  response->add_layouts(v1::LAYOUT_NCHW);
+  for (int layout = v1::Layout_MIN + 1; layout <= v1::Layout_MAX; ++layout) {
+    response->add_layouts(static_cast<v1::Layout>(layout));
+  }
   for (int mode = v1::Mode_MIN; mode <= v1::Mode_MAX; ++mode) response->add_modes(static_cast<v1::Mode>(mode));
   response->set_min_level(EncodeOptions::kMinLevel);
   response->set_max_level(EncodeOptions::kMaxLevel);

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <system_error>
 
@@ -28,6 +30,22 @@ void AddNamed(CLI::App& command, const std::string& option, Target& target,
         target = *value;
       },
       help + ": " + names);
+}
+
+// The names of `values`, for help and messages.
+template <typename Value>
+std::string Names(std::span<const Value> values, std::string_view (*name)(Value)) {
+  std::string names;
+  for (const Value value : values) names.append(names.empty() ? "" : ", ").append(name(value));
+  return names;
+}
+
+// A layout, or nothing inside for auto.
+std::optional<std::optional<Layout>> ParseLayoutOrAuto(std::string_view text) {
+  if (text == "auto") return std::optional<Layout>();
+  const std::optional<Layout> layout = ParseLayout(text);
+  if (!layout) return std::nullopt;
+  return layout;
 }
 
 std::vector<std::uint64_t> ParseShape(const std::string& text) {
@@ -97,8 +115,10 @@ void AddEncodeOptions(CLI::App& command, EncodeOptions& options) {
 }
 
 void AddInputFormat(CLI::App& command, files::InputFormat& format) {
-  AddNamed(command, "--dtype", format.dtype, ParseDType, "u8, i8, u16, i16, f16, bf16, f32",
+  AddNamed(command, "--dtype", format.dtype, ParseDType, Names(AllDTypes(), DTypeName),
            "Samples of raw files; bf16 also for .npy files of uint16");
+  AddNamed(command, "--layout", format.layout, ParseLayoutOrAuto, Names(AllLayouts(), LayoutName) + ", auto",
+           "What the axes mean; auto (default): as the samples suggest");
   command.add_option_function<std::string>(
       "--shape", [&format](const std::string& text) { format.shape = ParseShape(text); },
       "The files are raw samples of this shape, such as 1,64,56,56");

@@ -39,6 +39,10 @@ int SampleBits(SampleKind kind) {
   return 0;
 }
 
+bool IsModelled(DType dtype) {
+  return dtype <= DType::kF32 || dtype == DType::kI32;
+}
+
 SampleKind KindOf(DType dtype) {
   switch (dtype) {
     case DType::kU8:
@@ -53,8 +57,12 @@ SampleKind KindOf(DType dtype) {
       return SampleKind::kF16;
     case DType::kBF16:
       return SampleKind::kBF16;
+    case DType::kI32:
+      return SampleKind::kI32;
     case DType::kF32:
       return SampleKind::kF32;
+    default:  // not modelled
+      break;
   }
   return SampleKind::kU8;
 }

@@ -15,7 +15,7 @@
 
 namespace dcac {
 
-// What the samples of a plane set are.  kI32 only occurs as the difference of two planes of f32.
+// What the samples of a plane set are.
 enum class SampleKind : uint8_t { kU8, kI8, kU16, kI16, kI32, kF16, kBF16, kF32 };
 
 inline bool IsNarrow(SampleKind kind) {
@@ -25,6 +25,9 @@ inline bool IsFloat(SampleKind kind) {
   return kind >= SampleKind::kF16;
 }
 int SampleBits(SampleKind kind);
+// Whether the plane model knows the samples of a type; others are coded as one that it knows, or not modelled.
+bool IsModelled(DType dtype);
+// `dtype` is modelled.
 SampleKind KindOf(DType dtype);
 // The kind of the difference of two planes of `dtype`.
 SampleKind DifferenceKindOf(DType dtype);

@@ -188,6 +188,10 @@ class PlaneAssembler {
 
 absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed) {
   const FloatEnvironment environment;
+  if (!IsModelled(shape.dtype)) {
+    return absl::DataLossError(
+        absl::StrCat("model segment of ", std::string(DTypeName(shape.dtype)), ", which has no model"));
+  }
   if (PlaneSamples(shape) < kMinModelledSamples) {
     return absl::DataLossError(absl::StrCat("model segment of planes of ", PlaneSamples(shape),
                                             " samples, expected at least ", kMinModelledSamples));
@@ -289,7 +293,7 @@ Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const Encode
   Bytes best(1 + packed.size());
   best[0] = static_cast<std::byte>(SegmentMethod::kStored);
   std::copy(packed.begin(), packed.end(), best.begin() + 1);
-  if (PlaneSamples(shape) >= kMinModelledSamples) {
+  if (IsModelled(shape.dtype) && PlaneSamples(shape) >= kMinModelledSamples) {
     Bytes body = EncodeModelBody(shape, packed, options);
     if (!body.empty() && body.size() < best.size()) best = std::move(body);
   }

@@ -18,6 +18,7 @@ namespace dcac::files {
 struct InputFormat {
   std::optional<DType> dtype;  // needed for raw samples; kBF16 says what the uint16 samples of a .npy file are
   std::optional<std::vector<std::uint64_t>> shape;
+  std::optional<Layout> layout;  // nothing: GuessLayout
 };
 
 struct OriginalFile {

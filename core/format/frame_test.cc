@@ -58,7 +58,7 @@ TEST(HeaderTest, IsTheDocumentedBytes) {
 }
 
 TEST(HeaderTest, RoundTripsEveryRankAndType) {
-  for (int dtype = 1; dtype <= 7; ++dtype) {
+  for (int dtype = 1; dtype <= 17; ++dtype) {
     for (size_t rank = 0; rank <= TensorSpec::kMaxRank; ++rank) {
       std::vector<uint64_t> shape;
       for (size_t axis = 0; axis < rank; ++axis) shape.push_back(axis + 2);
@@ -145,12 +145,12 @@ TEST(HeaderTest, RefusesOtherVersions) {
 
 TEST(HeaderTest, RefusesUnknownTypes) {
   EXPECT_STATUS(StatusWith(4, 0), kUnimplemented, "dtype 0");
-  EXPECT_STATUS(StatusWith(4, 8), kUnimplemented, "dtype 8");
+  EXPECT_STATUS(StatusWith(4, 18), kUnimplemented, "dtype 18");
 }
 
 TEST(HeaderTest, RefusesUnknownLayouts) {
   EXPECT_STATUS(StatusWith(5, 0), kUnimplemented, "layout 0");
-  EXPECT_STATUS(StatusWith(5, 2), kUnimplemented, "layout 2");
+  EXPECT_STATUS(StatusWith(5, 6), kUnimplemented, "layout 6");
 }
 
 TEST(HeaderTest, RefusesEveryFlag) {

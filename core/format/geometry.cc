@@ -53,7 +53,7 @@ Extents ExtentsOf(const TensorSpec& spec) {
   if (rank >= 2) e.height = shape[rank - 2];
   if (rank >= 3) e.planes = shape[rank - 3];
   for (size_t axis = 0; axis + 3 < rank; ++axis) e.items *= shape[axis];
-  if (e.width > kMaxWidth) {
+  if (e.width > kMaxWidth || spec.layout != Layout::kNchw) {
     e.items *= e.planes * e.height * e.width;
     e.planes = e.height = e.width = 1;
   }

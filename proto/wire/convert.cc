@@ -17,8 +17,15 @@ constexpr bool SameNumber(Ours ours, Theirs theirs) {
 static_assert(SameNumber(DType::kU8, v1::DATA_TYPE_U8) && SameNumber(DType::kI8, v1::DATA_TYPE_I8));
 static_assert(SameNumber(DType::kU16, v1::DATA_TYPE_U16) && SameNumber(DType::kI16, v1::DATA_TYPE_I16));
 static_assert(SameNumber(DType::kF16, v1::DATA_TYPE_F16) && SameNumber(DType::kBF16, v1::DATA_TYPE_BF16));
-static_assert(SameNumber(DType::kF32, v1::DATA_TYPE_F32));
-static_assert(SameNumber(Layout::kNchw, v1::LAYOUT_NCHW));
+static_assert(SameNumber(DType::kF32, v1::DATA_TYPE_F32) && SameNumber(DType::kF64, v1::DATA_TYPE_F64));
+static_assert(SameNumber(DType::kU32, v1::DATA_TYPE_U32) && SameNumber(DType::kI32, v1::DATA_TYPE_I32));
+static_assert(SameNumber(DType::kU64, v1::DATA_TYPE_U64) && SameNumber(DType::kI64, v1::DATA_TYPE_I64));
+static_assert(SameNumber(DType::kF8E4M3, v1::DATA_TYPE_F8E4M3) && SameNumber(DType::kF8E5M2, v1::DATA_TYPE_F8E5M2));
+static_assert(SameNumber(DType::kBool, v1::DATA_TYPE_BOOL));
+static_assert(SameNumber(DType::kC64, v1::DATA_TYPE_C64) && SameNumber(DType::kC128, v1::DATA_TYPE_C128));
+static_assert(SameNumber(Layout::kNchw, v1::LAYOUT_NCHW) && SameNumber(Layout::kNhwc, v1::LAYOUT_NHWC));
+static_assert(SameNumber(Layout::kTokens, v1::LAYOUT_TOKENS) && SameNumber(Layout::kHeads, v1::LAYOUT_HEADS));
+static_assert(SameNumber(Layout::kFlat, v1::LAYOUT_FLAT));
 static_assert(SameNumber(Mode::kLs, v1::MODE_UNSPECIFIED) && SameNumber(Mode::kDcac, v1::MODE_DCAC));
 static_assert(SameNumber(Mode::kIntra, v1::MODE_INTRA));
 static_assert(SameNumber(Similarity::kBits, v1::SIMILARITY_UNSPECIFIED));

@@ -114,7 +114,8 @@ TEST(ServiceTest, CapabilitiesTellLimits) {
   ASSERT_TRUE(capabilities.ok()) << capabilities.status();
   EXPECT_EQ(capabilities->max_tensor_bytes, 12345u);
   EXPECT_EQ(capabilities->max_streams, 7u);
-  EXPECT_EQ(capabilities->dtypes.size(), 7u);
+  EXPECT_EQ(capabilities->dtypes.size(), AllDTypes().size());
+  EXPECT_EQ(capabilities->layouts.size(), AllLayouts().size());
   EXPECT_EQ(capabilities->modes.size(), 3u);
   EXPECT_EQ(capabilities->max_chunk_bytes, client::ClientOptions::kMaxChunkBytes);
   EXPECT_FALSE(capabilities->server_version.empty());

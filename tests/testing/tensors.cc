@@ -53,6 +53,8 @@ std::uint32_t SampleOf(DType dtype, double value) {
       return std::bit_cast<std::uint32_t>(static_cast<float>(value)) >> 16;
     case DType::kF32:
       return std::bit_cast<std::uint32_t>(static_cast<float>(value));
+    default:
+      break;
   }
   return 0;
 }

@@ -17,6 +17,7 @@
 #include "dcac/frame_decoder.h"
 #include "dcac/frame_encoder.h"
 #include "dcac/frame_info.h"
+#include "dcac/layout_guess.h"
 #include "dcac/options.h"
 #include "dcac/tensor.h"
 
