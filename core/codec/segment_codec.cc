@@ -9,7 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/exact_math.h"
 #include "core/base/status_macros.h"
+#include "core/codec/model_side.h"
 #include "core/codec/plane_kinds.h"
+#include "core/codec/segment_account.h"
 #include "core/codec/set_decoder.h"
 #include "core/codec/set_encoder.h"
 
@@ -20,52 +22,19 @@ constexpr uint8_t kWaveLayout = 1;
 // Of a plane.  Smaller planes are left to zstd: a model costs more than it gains, and much memory for each sample.
 constexpr size_t kMinModelledSamples = 16;
 
-// Where the planes of one set are in their segment, and what the set's coder must know of them.
-struct PlaneSet {
-  SampleKind kind = SampleKind::kU8;
-  SetShape shape;
-  std::vector<int> planes;        // of the segment
-  std::vector<int> same_channel;  // see SetInput
-  std::vector<int> item_begin;
-};
-
-PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, PlaneKind kind) {
-  PlaneSet set;
-  set.kind = kind == PlaneKind::kDifference ? DifferenceKindOf(shape.dtype) : KindOf(shape.dtype);
-  const int scale = ScaleOf(kind);
-  std::vector<int> place(codings.size(), -1);
-  int item_begin = 0, item = -1;
-  for (size_t p = 0; p < codings.size(); ++p) {
-    if (codings[p].kind != kind) continue;
-    const int at = static_cast<int>(set.planes.size());
-    const int plane = static_cast<int>(p);
-    if (plane / shape.planes != item) {
-      item = plane / shape.planes;
-      item_begin = at;
-    }
-    place[p] = at;
-    set.planes.push_back(plane);
-    set.same_channel.push_back(plane >= shape.planes ? place[p - static_cast<size_t>(shape.planes)] : -1);
-    set.item_begin.push_back(item_begin);
-  }
-  set.shape = {static_cast<int>(set.planes.size()), (shape.height + scale - 1) / scale,
-               (shape.width + scale - 1) / scale};
-  return set;
-}
-
 size_t PlaneSamples(const SegmentShape& shape) {
   return static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width);
 }
 
-SetInput MakeSetInput(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, PlaneKind kind,
-                      const PlaneSet& set, const std::vector<uint32_t>& samples) {
+SetInput MakeSetInput(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, const PlaneSet& set,
+                      const std::vector<uint32_t>& samples) {
   SetInput input;
   input.kind = set.kind;
   input.shape = set.shape;
   input.same_channel = set.same_channel;
   input.item_begin = set.item_begin;
   input.samples.reserve(set.shape.samples());
-  const size_t scale = static_cast<size_t>(ScaleOf(kind));
+  const size_t scale = static_cast<size_t>(ScaleOf(set.plane_kind));
   const size_t width = static_cast<size_t>(shape.width), height = static_cast<size_t>(shape.height);
   for (int p : set.planes) {
     const uint32_t* plane = samples.data() + static_cast<size_t>(p) * PlaneSamples(shape);
@@ -75,7 +44,7 @@ SetInput MakeSetInput(const SegmentShape& shape, const std::vector<PlaneCoding>&
       for (size_t x = 0; x < width; x += scale) {
         const size_t at = y * width + x;
         input.samples.push_back(
-            kind != PlaneKind::kDifference
+            set.plane_kind != PlaneKind::kDifference
                 ? plane[at]
                 : SampleMap(set.kind, 1)
                       .ToSample(static_cast<int32_t>(static_cast<uint32_t>(OrderedInteger(shape.dtype, plane[at])) -
@@ -104,7 +73,7 @@ Bytes EncodePlanes(const SegmentShape& shape, const std::vector<uint32_t>& sampl
   for (PlaneKind kind : kSetKinds) {
     const PlaneSet set = CollectSet(shape, codings, kind);
     if (set.planes.empty()) continue;
-    const SetInput input = MakeSetInput(shape, codings, kind, set, samples);
+    const SetInput input = MakeSetInput(shape, codings, set, samples);
     const EncodedSet encoded = EncodeSet(input, SetOptions(options));
     EncodeSetModel(side, set.kind, set.shape, set.same_channel, encoded.model);
     AppendVarint(encoded.entropy_coded.size(), streams);
@@ -143,8 +112,8 @@ class PlaneAssembler {
       : shape_(shape), codings_(codings), samples_(codings.size() * PlaneSamples(shape)) {}
 
   // Puts the coded samples of a set where the planes are; Finish turns them into planes.
-  void PutSet(PlaneKind kind, const PlaneSet& set, const std::vector<uint32_t>& coded) {
-    const size_t scale = static_cast<size_t>(ScaleOf(kind));
+  void PutSet(const PlaneSet& set, const std::vector<uint32_t>& coded) {
+    const size_t scale = static_cast<size_t>(ScaleOf(set.plane_kind));
     const size_t coded_width = static_cast<size_t>(set.shape.width);
     for (size_t i = 0; i < set.planes.size(); ++i) {
       const uint32_t* from = coded.data() + i * static_cast<size_t>(set.shape.plane_samples());
@@ -186,7 +155,8 @@ class PlaneAssembler {
   std::vector<uint32_t> samples_;
 };
 
-absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed) {
+absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed,
+                             SegmentAccount* account) {
   const FloatEnvironment environment;
   if (!IsModelled(shape.dtype)) {
     return absl::DataLossError(
@@ -204,16 +174,14 @@ absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std:
     return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows ", kWaveLayout));
   DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of the side information", side_size));
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("side information", side_size, side_bytes));
-  RangeDecoder side(side_bytes);
-  const std::vector<PlaneCoding> codings = DecodePlaneCodings(side, shape.dtype, shape.all_planes());
-  if (side.failed()) return absl::DataLossError("plane kinds are malformed");
-  PlaneAssembler assembler(shape, codings);
-  for (PlaneKind kind : kSetKinds) {
-    const PlaneSet set = CollectSet(shape, codings, kind);
-    if (set.planes.empty()) continue;
-    const SetModel model = DecodeSetModel(side, set.kind, set.shape, set.same_channel);
-    if (side.failed())
-      return absl::DataLossError(absl::StrCat("model of plane set ", static_cast<int>(kind), " is malformed"));
+  DCAC_ASSIGN_OR_RETURN(const ModelSide side, ParseModelSide(shape, side_bytes));
+  if (account != nullptr) {
+    account->side_bytes += side_size;
+    AccountForPlaneCodings(side.codings, *account);
+  }
+  PlaneAssembler assembler(shape, side.codings);
+  for (const ModelledSet& modelled : side.sets) {
+    const PlaneSet& set = modelled.set;
     uint64_t entropy_size = 0, raw_size = 0;
     ByteSpan entropy_coded, raw_bits;
     DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of entropy-coded data", entropy_size));
@@ -221,8 +189,11 @@ absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std:
     DCAC_RETURN_IF_ERROR(reader.ReadSpan("entropy-coded data", entropy_size, entropy_coded));
     DCAC_RETURN_IF_ERROR(reader.ReadSpan("raw bits", raw_size, raw_bits));
     std::vector<uint32_t> coded;
-    DCAC_RETURN_IF_ERROR(DecodeSet(set.kind, set.shape, model, entropy_coded, raw_bits, coded));
-    assembler.PutSet(kind, set, coded);
+    SetAccount set_account;
+    DCAC_RETURN_IF_ERROR(DecodeSet(set.kind, set.shape, modelled.model, entropy_coded, raw_bits, coded,
+                                   account != nullptr ? &set_account : nullptr));
+    if (account != nullptr) AccountForSet(modelled, set_account, *account);
+    assembler.PutSet(set, coded);
   }
   if (reader.remaining() != 0)
     return absl::DataLossError(absl::StrCat("model segment has ", reader.remaining(), " bytes too many"));
@@ -318,7 +289,8 @@ absl::StatusOr<SegmentMethod> MethodOfBody(ByteSpan body) {
   return static_cast<SegmentMethod>(method);
 }
 
-absl::Status DecodeSegmentBody(const SegmentShape& shape, ByteSpan body, std::span<std::byte> packed) {
+absl::Status DecodeSegmentBody(const SegmentShape& shape, ByteSpan body, std::span<std::byte> packed,
+                               SegmentAccount* account) {
   DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(body));
   ByteReader reader(body.subspan(1));
   switch (method) {
@@ -332,7 +304,7 @@ absl::Status DecodeSegmentBody(const SegmentShape& shape, ByteSpan body, std::sp
     case SegmentMethod::kZstd:
       return DecodeZstdBody(shape, reader, packed);
     case SegmentMethod::kModel:
-      return DecodeModelBody(shape, reader, packed);
+      return DecodeModelBody(shape, reader, packed, account);
   }
   return absl::InternalError("unreachable segment method");
 }

@@ -30,9 +30,13 @@ struct SegmentShape {
 // The body is at most MaxBodyBytes(shape.bytes()) long.  `packed` is shape.bytes() long.
 Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options);
 
-// `packed` is shape.bytes() long.  Errors: DataLoss, Unimplemented (method or layout unknown).  On error the content of
-// `packed` is unspecified.
-absl::Status DecodeSegmentBody(const SegmentShape& shape, ByteSpan body, std::span<std::byte> packed);
+struct SegmentAccount;
+
+// `packed` is shape.bytes() long.  With `account`, where the bits went is entered there.
+// Errors: DataLoss, Unimplemented (method or layout unknown).  On error the content of `packed` and of `account` is
+// unspecified.
+absl::Status DecodeSegmentBody(const SegmentShape& shape, ByteSpan body, std::span<std::byte> packed,
+                               SegmentAccount* account = nullptr);
 
 absl::StatusOr<SegmentMethod> MethodOfBody(ByteSpan body);
 

@@ -1,9 +1,11 @@
 #include "core/codec/set_decoder.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/exact_math.h"
 #include "core/base/status_macros.h"
 #include "core/codec/arithmetic.h"
 #include "core/codec/plane_predictor.h"
@@ -39,13 +41,51 @@ struct TokenTable {
   }
 };
 
-template <typename Arithmetic>
+// Does not count: what decoding uses unless it is asked to explain.
+struct NoCounter {
+  NoCounter(const SetShape&, const SetModel&, SetAccount*) {}
+  void Count(int /*plane*/, const RansDecoder::Slot& /*slot*/, int /*stream_bits*/) {}
+};
+
+// Adds up code lengths by plane and by what the tokens say.
+class SetCounter {
+ public:
+  SetCounter(const SetShape& shape, const SetModel& model, SetAccount* account) : account_(*account) {
+    account_.plane_bits.assign(static_cast<size_t>(shape.planes), 0);
+    const std::array<bool, kNumTokenUses> used = {model.has_mode,      model.has_west,   model.has_north,
+                                                  model.has_reference, model.has_escape, false};
+    use_of_token_.fill(TokenUse::kResidual);
+    size_t token = 0;
+    for (size_t use = 0; use < kNumTokenUses; ++use) {
+      if (used[use]) use_of_token_[token++] = static_cast<TokenUse>(use);
+    }
+    for (uint32_t frequency = 1; frequency <= 1u << model.table_bits; ++frequency) {
+      table_bits_.push_back(model.table_bits - Log2(frequency));
+    }
+  }
+
+  void Count(int plane, const RansDecoder::Slot& slot, int stream_bits) {
+    const double bits = table_bits_[slot.frequency - 1u] + slot.state_bits + stream_bits;
+    account_.plane_bits[static_cast<size_t>(plane)] += bits;
+    TokenAccount& use = account_.tokens[static_cast<size_t>(use_of_token_[slot.token])];
+    ++use.samples;
+    use.bits += bits;
+  }
+
+ private:
+  SetAccount& account_;
+  std::array<TokenUse, kMaxTokens> use_of_token_{};
+  std::vector<double> table_bits_;  // by frequency - 1
+};
+
+template <typename Arithmetic, typename Counter>
 class SetDecoder {
  public:
   using Value = typename Arithmetic::Value;
   using Stored = typename Arithmetic::Stored;
 
-  SetDecoder(SampleKind kind, const SetShape& shape, const SetModel& model, std::vector<uint32_t>& samples)
+  SetDecoder(SampleKind kind, const SetShape& shape, const SetModel& model, std::vector<uint32_t>& samples,
+             SetAccount* account)
       : shape_(shape),
         model_(model),
         map_(kind, model.base_exponent),
@@ -55,7 +95,8 @@ class SetDecoder {
         positions_(model.position_thresholds),
         activities_(model.activity_thresholds),
         samples_before_(SamplesBefore(shape)),
-        samples_(samples) {
+        samples_(samples),
+        counter_(shape, model, account) {
     const int weight = RunningMean::PriorWeight(shape);
     planes_.reserve(static_cast<size_t>(shape.planes));
     for (int p = 0; p < shape.planes; ++p) {
@@ -128,7 +169,9 @@ class SetDecoder {
     const size_t column = activities_.BinOf(arithmetic_.Activity(prediction, sigma));
     const size_t cell = row * static_cast<size_t>(model_.activity_bins()) + column;
     uint32_t state_raw = 0;
-    const int token = rans.Decode(model_.cluster[cell], state_raw).token;
+    const RansDecoder::Slot slot = rans.Decode(model_.cluster[cell], state_raw);
+    const int token = slot.token;
+    counter_.Count(plane, slot, tokens_.stream_bits[static_cast<size_t>(token)]);
     const size_t width = static_cast<size_t>(shape_.width);
     const size_t in_plane = static_cast<size_t>(y) * width + static_cast<size_t>(x);
     const size_t at = static_cast<size_t>(plane) * static_cast<size_t>(shape_.plane_samples()) + in_plane;
@@ -172,6 +215,7 @@ class SetDecoder {
   Quantizer positions_, activities_;
   std::vector<int> samples_before_;
   std::vector<uint32_t>& samples_;
+  Counter counter_;
   int mean_shift_ = MeanShift(arithmetic_, model_);
   TokenTable tokens_;
   std::vector<CodedPlane<Arithmetic>> planes_;
@@ -183,12 +227,21 @@ class SetDecoder {
   bool invalid_ = false;
 };
 
+template <typename Counter>
+absl::Status DecodeCounted(SampleKind kind, const SetShape& shape, const SetModel& model, ByteSpan entropy_coded,
+                           ByteSpan raw_bits, std::vector<uint32_t>& samples, SetAccount* account) {
+  if (IsNarrow(kind)) {
+    return SetDecoder<NarrowArithmetic, Counter>(kind, shape, model, samples, account).Decode(entropy_coded, raw_bits);
+  }
+  return SetDecoder<WideArithmetic, Counter>(kind, shape, model, samples, account).Decode(entropy_coded, raw_bits);
+}
+
 }  // namespace
 
 absl::Status DecodeSet(SampleKind kind, const SetShape& shape, const SetModel& model, ByteSpan entropy_coded,
-                       ByteSpan raw_bits, std::vector<uint32_t>& samples) {
-  if (IsNarrow(kind)) return SetDecoder<NarrowArithmetic>(kind, shape, model, samples).Decode(entropy_coded, raw_bits);
-  return SetDecoder<WideArithmetic>(kind, shape, model, samples).Decode(entropy_coded, raw_bits);
+                       ByteSpan raw_bits, std::vector<uint32_t>& samples, SetAccount* account) {
+  const auto decode = account == nullptr ? DecodeCounted<NoCounter> : DecodeCounted<SetCounter>;
+  return decode(kind, shape, model, entropy_coded, raw_bits, samples, account);
 }
 
 }  // namespace dcac

@@ -8,15 +8,17 @@
 #include "absl/status/status.h"
 #include "core/base/bytes.h"
 #include "core/codec/sample_map.h"
+#include "core/codec/segment_account.h"
 #include "core/codec/set_model.h"
 #include "core/codec/wave.h"
 
 namespace dcac {
 
 // `samples` receives the samples, planes x height x width.  `model` is as DecodeSetModel returned it, without failure.
-// Scratch memory: at most about 24 bytes a sample.  Errors: DataLoss.
+// Scratch memory: at most about 24 bytes a sample.  With `account`, what the samples cost is added up there.
+// Errors: DataLoss.
 absl::Status DecodeSet(SampleKind kind, const SetShape& shape, const SetModel& model, ByteSpan entropy_coded,
-                       ByteSpan raw_bits, std::vector<uint32_t>& samples);
+                       ByteSpan raw_bits, std::vector<uint32_t>& samples, SetAccount* account = nullptr);
 
 }  // namespace dcac
 

@@ -1,0 +1,51 @@
+#include "core/codec/model_side.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/codec/range_coder.h"
+
+namespace dcac {
+
+PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, PlaneKind kind) {
+  PlaneSet set;
+  set.plane_kind = kind;
+  set.kind = kind == PlaneKind::kDifference ? DifferenceKindOf(shape.dtype) : KindOf(shape.dtype);
+  const int scale = ScaleOf(kind);
+  std::vector<int> place(codings.size(), -1);
+  int item_begin = 0, item = -1;
+  for (size_t p = 0; p < codings.size(); ++p) {
+    if (codings[p].kind != kind) continue;
+    const int at = static_cast<int>(set.planes.size());
+    const int plane = static_cast<int>(p);
+    if (plane / shape.planes != item) {
+      item = plane / shape.planes;
+      item_begin = at;
+    }
+    place[p] = at;
+    set.planes.push_back(plane);
+    set.same_channel.push_back(plane >= shape.planes ? place[p - static_cast<size_t>(shape.planes)] : -1);
+    set.item_begin.push_back(item_begin);
+  }
+  set.shape = {static_cast<int>(set.planes.size()), (shape.height + scale - 1) / scale,
+               (shape.width + scale - 1) / scale};
+  return set;
+}
+
+absl::StatusOr<ModelSide> ParseModelSide(const SegmentShape& shape, ByteSpan side_bytes) {
+  ModelSide result;
+  RangeDecoder side(side_bytes);
+  result.codings = DecodePlaneCodings(side, shape.dtype, shape.all_planes());
+  if (side.failed()) return absl::DataLossError("plane kinds are malformed");
+  for (PlaneKind kind : kSetKinds) {
+    PlaneSet set = CollectSet(shape, result.codings, kind);
+    if (set.planes.empty()) continue;
+    SetModel model = DecodeSetModel(side, set.kind, set.shape, set.same_channel);
+    if (side.failed())
+      return absl::DataLossError(absl::StrCat("model of plane set ", static_cast<int>(kind), " is malformed"));
+    result.sets.push_back({std::move(set), std::move(model)});
+  }
+  return result;
+}
+
+}  // namespace dcac

@@ -1,0 +1,49 @@
+#include "core/codec/segment_account.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace dcac {
+namespace {
+
+constexpr double kTermWeightOne = 128;
+
+}  // namespace
+
+std::vector<ReferenceAccount> ReferencesOf(const PlaneSet& set, const PlaneModel& model) {
+  std::vector<ReferenceAccount> references;
+  for (int plane : model.references) references.push_back({set.planes[static_cast<size_t>(plane)], 0, 0});
+  for (const Term& term : model.terms) {
+    if (!term.refers()) continue;
+    const auto at = std::find(model.references.begin(), model.references.end(), term.plane);
+    ReferenceAccount& reference = references[static_cast<size_t>(at - model.references.begin())];
+    if (term.kind == TermKind::kInnovation) reference.weight += term.weight / kTermWeightOne;
+    reference.strength += std::abs(term.weight) / kTermWeightOne;
+  }
+  return references;
+}
+
+void AccountForPlaneCodings(const std::vector<PlaneCoding>& codings, SegmentAccount& account) {
+  account.planes.resize(codings.size());
+  for (size_t p = 0; p < codings.size(); ++p) {
+    const PlaneCoding& coding = codings[p];
+    account.planes[p].kind = coding.kind;
+    if (coding.kind == PlaneKind::kDifference || coding.kind == PlaneKind::kDuplicate)
+      account.planes[p].references.push_back({coding.source, 1, 1});
+  }
+}
+
+void AccountForSet(const ModelledSet& modelled, const SetAccount& set_account, SegmentAccount& account) {
+  for (size_t i = 0; i < modelled.set.planes.size(); ++i) {
+    PlaneAccount& plane = account.planes[static_cast<size_t>(modelled.set.planes[i])];
+    plane.bits += set_account.plane_bits[i];
+    for (const ReferenceAccount& reference : ReferencesOf(modelled.set, modelled.model.planes[i]))
+      plane.references.push_back(reference);
+  }
+  for (size_t use = 0; use < kNumTokenUses; ++use) {
+    account.tokens[use].samples += set_account.tokens[use].samples;
+    account.tokens[use].bits += set_account.tokens[use].bits;
+  }
+}
+
+}  // namespace dcac
