@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/digest.h"
 #include "core/base/out_of_memory.h"
 #include "core/base/status_macros.h"
-#include "core/codec/digest.h"
 #include "core/codec/segment_codec.h"
 #include "core/codec/segment_shape.h"
 #include "core/format/frame.h"

@@ -158,15 +158,19 @@ absl::StatusOr<FrameTrailer> ParseIndexAndTrailer(ByteSpan tail, uint64_t num_se
   return result;
 }
 
-absl::StatusOr<size_t> IndexAndTrailerBytes(ByteSpan frame) {
-  if (frame.size() < kTrailerBytes) {
-    return absl::DataLossError(absl::StrCat("frame is ", frame.size(), " bytes, shorter than a trailer"));
+absl::StatusOr<size_t> IndexAndTrailerBytes(uint64_t frame_bytes, ByteSpan end) {
+  if (end.size() < kTrailerBytes) {
+    return absl::DataLossError(absl::StrCat("frame is ", frame_bytes, " bytes, shorter than a trailer"));
   }
-  const uint64_t index_bytes = LoadLittleEndian(frame.data() + frame.size() - 8, 4);
-  if (index_bytes > frame.size() - kTrailerBytes) {
-    return absl::DataLossError(absl::StrCat("index of ", index_bytes, " bytes in a frame of ", frame.size()));
+  const uint64_t index_bytes = LoadLittleEndian(end.data() + end.size() - 8, 4);
+  if (index_bytes > frame_bytes - kTrailerBytes) {
+    return absl::DataLossError(absl::StrCat("index of ", index_bytes, " bytes in a frame of ", frame_bytes));
   }
   return static_cast<size_t>(index_bytes) + kTrailerBytes;
+}
+
+absl::StatusOr<size_t> IndexAndTrailerBytes(ByteSpan frame) {
+  return IndexAndTrailerBytes(frame.size(), frame);
 }
 
 }  // namespace dcac

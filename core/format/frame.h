@@ -63,6 +63,8 @@ absl::StatusOr<FrameTrailer> ParseIndexAndTrailer(ByteSpan tail, uint64_t num_se
 
 // Finds index and trailer at the end of a whole frame: the number of bytes both take.
 absl::StatusOr<size_t> IndexAndTrailerBytes(ByteSpan frame);
+// The same where only the end of the frame is at hand: its last kTrailerBytes, or all of a shorter one.
+absl::StatusOr<size_t> IndexAndTrailerBytes(uint64_t frame_bytes, ByteSpan end);
 
 }  // namespace dcac
 

@@ -19,6 +19,7 @@
 #include "dcac/frame_info.h"
 #include "dcac/layout_guess.h"
 #include "dcac/options.h"
+#include "dcac/slice.h"
 #include "dcac/tensor.h"
 
 namespace dcac {
@@ -36,26 +37,6 @@ absl::StatusOr<std::vector<std::byte>> Compress(const TensorSpec& spec, std::spa
 // Errors: DataLoss (no valid frame, or its checksums do not match), Unimplemented (a later version), ResourceExhausted
 // (a declared size exceeds `limits`; out of memory).
 absl::StatusOr<Tensor> Decompress(std::span<const std::byte> frame, const DecodeLimits& limits = {});
-
-// A box of a tensor of layout NCHW: ranges of items, planes (channels) and rows.  `end` is exclusive and cut to the
-// extent of the axis.  A tensor whose rows are wider than 65536 samples counts as items of one sample.
-struct Slice {
-  static constexpr std::uint64_t kAll = ~std::uint64_t{0};
-  std::uint64_t item_begin = 0, item_end = kAll;
-  std::uint64_t plane_begin = 0, plane_end = kAll;
-  std::uint64_t row_begin = 0, row_end = kAll;
-};
-
-struct SliceResult {
-  Tensor tensor;                       // shape [items, planes, rows, width]
-  std::uint64_t decoded_segments = 0;  // how many segments had to be decoded
-};
-
-// Decodes only the segments of `frame` that `slice` touches.  Errors: as Decompress; InvalidArgument (empty or reversed
-// range, or a range that begins beyond its axis).  The digest of the whole tensor is not checked, that of every touched
-// segment is.
-absl::StatusOr<SliceResult> DecompressSlice(std::span<const std::byte> frame, const Slice& slice,
-                                            const DecodeLimits& limits = {});
 
 }  // namespace dcac
 

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "dcac/options.h"
+#include "dcac/slice.h"
 #include "dcac/tensor.h"
 
 namespace dcac {
@@ -42,8 +43,9 @@ struct FrameInfo {
 };
 
 // Reads header, index and segment heads of a whole frame; checks their checksums but decodes no samples.
-// Errors: DataLoss, Unimplemented, ResourceExhausted as Decompress.
+// Errors: DataLoss, Unimplemented, ResourceExhausted as Decompress; those of `frame.read`.
 absl::StatusOr<FrameInfo> Inspect(std::span<const std::byte> frame, const DecodeLimits& limits = {});
+absl::StatusOr<FrameInfo> Inspect(const FrameAccess& frame, const DecodeLimits& limits = {});
 
 }  // namespace dcac
 

@@ -1,6 +1,6 @@
-// The digest of a tensor, computed as its bytes pass by.
-#ifndef DCAC_CORE_CODEC_DIGEST_H_
-#define DCAC_CORE_CODEC_DIGEST_H_
+// The digest of a tensor or a file, computed as its bytes pass by.
+#ifndef DCAC_CORE_BASE_DIGEST_H_
+#define DCAC_CORE_BASE_DIGEST_H_
 
 #include <xxhash.h>
 
@@ -31,4 +31,4 @@ class DigestStream {
 
 }  // namespace dcac
 
-#endif  // DCAC_CORE_CODEC_DIGEST_H_
+#endif  // DCAC_CORE_BASE_DIGEST_H_

@@ -1,0 +1,83 @@
+#include "core/codec/open_frame.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/codec/segment_reader.h"
+
+namespace dcac {
+namespace {
+
+// The `size` bytes at `offset`.
+absl::StatusOr<Bytes> ReadPart(const FrameAccess& access, uint64_t offset, uint64_t size) {
+  Bytes part(static_cast<size_t>(size));
+  DCAC_RETURN_IF_ERROR(access.read(offset, part));
+  return part;
+}
+
+// Index and trailer of a frame of `num_segments`.
+absl::StatusOr<Bytes> ReadTail(const FrameAccess& access, uint64_t num_segments) {
+  const uint64_t trailer_bytes = std::min<uint64_t>(access.frame_bytes, kTrailerBytes);
+  DCAC_ASSIGN_OR_RETURN(const Bytes trailer, ReadPart(access, access.frame_bytes - trailer_bytes, trailer_bytes));
+  DCAC_ASSIGN_OR_RETURN(const uint64_t tail_bytes, IndexAndTrailerBytes(access.frame_bytes, trailer));
+  // No varint is longer than 10 bytes; checked before anything is allocated.
+  if (tail_bytes - kTrailerBytes > 10 * num_segments) {
+    return absl::DataLossError(
+        absl::StrCat("index of ", tail_bytes - kTrailerBytes, " bytes for ", num_segments, " segments"));
+  }
+  return ReadPart(access, access.frame_bytes - tail_bytes, tail_bytes);
+}
+
+}  // namespace
+
+FrameAccess AccessMemory(std::span<const std::byte> frame) {
+  return {frame.size(), [frame](std::uint64_t offset, std::span<std::byte> out) {
+            std::copy_n(frame.data() + offset, out.size(), out.data());
+            return absl::OkStatus();
+          }};
+}
+
+absl::StatusOr<OpenFrame> OpenFrame::Open(FrameAccess access, const DecodeLimits& limits) {
+  OpenFrame frame;
+  DCAC_ASSIGN_OR_RETURN(const Bytes start,
+                        ReadPart(access, 0, std::min<uint64_t>(access.frame_bytes, kMaxHeaderBytes)));
+  size_t header_bytes = 0;
+  bool incomplete = false;
+  DCAC_ASSIGN_OR_RETURN(frame.header_, ParseHeader(start, header_bytes, incomplete));
+  DCAC_RETURN_IF_ERROR(CheckLimits(frame.header_, limits));
+  const uint64_t num_segments = frame.header_.geometry.num_segments();
+  DCAC_ASSIGN_OR_RETURN(const Bytes tail, ReadTail(access, num_segments));
+  DCAC_ASSIGN_OR_RETURN(frame.trailer_, ParseIndexAndTrailer(tail, num_segments));
+  frame.access_ = std::move(access);
+  DCAC_RETURN_IF_ERROR(frame.LocateSegments(header_bytes, frame.frame_bytes() - tail.size()));
+  return frame;
+}
+
+absl::Status OpenFrame::LocateSegments(uint64_t begin, uint64_t end) {
+  uint64_t offset = begin;
+  offsets_.reserve(trailer_.stored_bytes.size());
+  for (const uint64_t bytes : trailer_.stored_bytes) {
+    if (offset > end || bytes > end - offset) return absl::DataLossError("the index points beyond the frame");
+    offsets_.push_back(offset);
+    offset += bytes;
+  }
+  if (offset != end) return absl::DataLossError(absl::StrCat("the segments end at byte ", offset, ", expected ", end));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Bytes> OpenFrame::ReadBody(uint64_t segment) const {
+  const uint64_t bytes = segment_bytes(segment);
+  const auto differs = [&] {
+    return absl::DataLossError(absl::StrCat("segment ", segment, ": size differs from the index"));
+  };
+  // Size and checksum beside the body, so that an index cannot make a reader allocate more than a segment may need.
+  if (bytes > MaxBodyBytes(header_.geometry.SegmentBytes(segment)) + 10 + kSegmentChecksumBytes) return differs();
+  DCAC_ASSIGN_OR_RETURN(Bytes stored, ReadPart(access_, segment_offset(segment), bytes));
+  DCAC_ASSIGN_OR_RETURN(const auto read, ReadSegment(header_.geometry, segment, stored));
+  if (!read || read->stored_bytes != bytes) return differs();
+  return Bytes(read->body.begin(), read->body.end());
+}
+
+}  // namespace dcac
