@@ -30,6 +30,11 @@ std::array<double, (1 << kTableBits) + 1> BuildMantissaTable() {
   return table;
 }
 
+double FloorOf(double x) {
+  const double cut = static_cast<double>(static_cast<int64_t>(x));
+  return cut > x ? cut - 1 : cut;
+}
+
 constexpr size_t kCountTableSize = 1 << 12;
 
 std::vector<double> BuildCountTable() {
@@ -56,6 +61,38 @@ double CountLog2Count(uint64_t x) {
   static const std::vector<double> table = BuildCountTable();
   if (x < kCountTableSize) return table[static_cast<size_t>(x)];
   return static_cast<double>(x) * Log2(static_cast<double>(x));
+}
+
+double Exp2(double x) {
+  constexpr double kLn2 = 0.69314718055994530942;
+  const double whole = FloorOf(x + 0.5);
+  const double t = (x - whole) * kLn2;  // |t| <= ln(2) / 2
+  double sum = 1;
+  for (int i = 14; i >= 1; --i) sum = 1 + sum * t / i;
+  return std::bit_cast<double>(static_cast<uint64_t>(static_cast<int64_t>(whole) + 1023) << 52) * sum;
+}
+
+SineCosine SineCosineOfTurns(double turns) {
+  constexpr double kTwoPi = 6.28318530717958647693;
+  const double quarters = FloorOf(turns * 4 + 0.5);     // nearest quarter turn
+  const double t = (turns - quarters * 0.25) * kTwoPi;  // |t| <= pi / 4
+  const double square = t * t;
+  double sine = 1, cosine = 1;
+  for (int i = 8; i >= 1; --i) {
+    sine = 1 - sine * square / (2 * i * (2 * i + 1));
+    cosine = 1 - cosine * square / (2 * i * (2 * i - 1));
+  }
+  sine = sine * t;
+  switch (static_cast<int64_t>(quarters) & 3) {
+    case 0:
+      return {sine, cosine};
+    case 1:
+      return {cosine, -sine};
+    case 2:
+      return {-sine, -cosine};
+    default:
+      return {-cosine, sine};
+  }
 }
 
 }  // namespace dcac

@@ -21,6 +21,15 @@ double Log2(double x);
 // x * log2(x) for counts; 0 for 0.
 double CountLog2Count(uint64_t x);
 
+// 2^x for -1000 <= x <= 1000, within 1e-14 of the true value.
+double Exp2(double x);
+
+// Sine and cosine of an angle in whole turns, |turns| <= 2^40, each within 1e-14.
+struct SineCosine {
+  double sine, cosine;
+};
+SineCosine SineCosineOfTurns(double turns);
+
 // Sets rounding to nearest even, no flush to zero, no trapping while it lives; restores the caller's settings after.
 class FloatEnvironment {
  public:

@@ -476,20 +476,13 @@ class SetEncoder {
     }
     model.num_tokens = static_cast<int>(used);
     for (auto& table : model.tables) table.resize(used);
-    model.lanes_log2 = ChooseLanes(clusters.bits / 8);
+    model.lanes_log2 = ChooseLanesLog2(clusters.bits / 8);
   }
 
   // One more than the largest token that a residual of the set can take.
   static size_t TokenBound(const SpecialTokens& specials, const SetModel& model) {
     const int64_t span = int64_t{model.high_code} - model.low_code;
     return static_cast<size_t>(specials.count + (TokenOfResidual(span, model.shift).token | 1) + 1);
-  }
-
-  // A lane costs two to three bytes of start state that carry nothing.
-  static int ChooseLanes(double bytes) {
-    int lanes_log2 = 2;
-    while (lanes_log2 < kMaxLanesLog2 && bytes > 1024.0 * (1 << (lanes_log2 + 1))) ++lanes_log2;
-    return lanes_log2;
   }
 
   Bytes EncodeSamples(const Contexts& contexts, const SpecialTokens& specials, const std::vector<int16_t>& special,

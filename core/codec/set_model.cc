@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <numeric>
 
 #include "core/codec/range_coder.h"
+#include "core/codec/table_coder.h"
 
 namespace dcac {
 namespace {
@@ -27,7 +27,7 @@ class ModelCoder {
     CodeThresholds(kMaxPositionBins, model_.position_thresholds);
     CodeThresholds(kMaxActivityBins, model_.activity_thresholds);
     CodeCells();
-    CodeTables();
+    CodeTables(coder_, model_.table_bits, model_.num_tokens, model_.tables);
   }
 
  private:
@@ -256,19 +256,9 @@ class ModelCoder {
   void CodeCells() {
     const int rows = model_.position_bins(), columns = model_.activity_bins();
     const size_t num_cells = static_cast<size_t>(rows) * static_cast<size_t>(columns);
-    model_.cluster.resize(num_cells);
     model_.fixed_center.resize(num_cells);
     model_.center.resize(static_cast<size_t>(rows));
-    int num_clusters = static_cast<int>(model_.tables.size()) - 1;
-    Uniform(kMaxClusters, num_clusters);
-    ++num_clusters;
-    model_.tables.resize(static_cast<size_t>(num_clusters));
-    AdaptiveBit same_left, same_up;
-    for (int row = 0; row < rows; ++row) {
-      for (int column = 0; column < columns; ++column) {
-        CodeCell(static_cast<size_t>(row * columns + column), row, column, columns, num_clusters, same_left, same_up);
-      }
-    }
+    CodeClusterMap(coder_, num_cells, static_cast<size_t>(columns), model_.cluster, model_.tables);
     std::array<AdaptiveBit, 4> fixed_state;
     for (int row = 0; row < rows; ++row) {
       for (int column = 0; column < columns; ++column) {
@@ -281,36 +271,6 @@ class ModelCoder {
       }
     }
     CodeCenters(rows, columns);
-  }
-
-  void CodeCell(size_t cell, int row, int column, int columns, int num_clusters, AdaptiveBit& same_left,
-                AdaptiveBit& same_up) {
-    uint8_t& cluster = model_.cluster[cell];
-    if (num_clusters == 1) {
-      cluster = 0;
-      return;
-    }
-    if (column > 0) {
-      const uint8_t left = model_.cluster[cell - 1];
-      bool same = cluster == left;
-      coder_.Bit(same_left, same);
-      if (same) {
-        cluster = left;
-        return;
-      }
-    }
-    if (row > 0) {
-      const uint8_t up = model_.cluster[cell - static_cast<size_t>(columns)];
-      bool same = cluster == up;
-      coder_.Bit(same_up, same);
-      if (same) {
-        cluster = up;
-        return;
-      }
-    }
-    int value = cluster;
-    Uniform(static_cast<uint32_t>(num_clusters), value);
-    cluster = static_cast<uint8_t>(value);
   }
 
   // Centers of the position bins that a fixed cell needs, in steps that give the range of codes about 12 bits.
@@ -337,79 +297,6 @@ class ModelCoder {
     }
   }
 
-  void CodeTables() {
-    Uniform(kMaxTokens + 1, model_.num_tokens);
-    Check(model_.num_tokens >= 1);
-    model_.num_tokens = std::max(model_.num_tokens, 1);
-    std::vector<int> above(static_cast<size_t>(model_.num_tokens), 0);
-    for (std::vector<uint32_t>& table : model_.tables) {
-      table.resize(static_cast<size_t>(model_.num_tokens));
-      CodeTable(table, above);
-      if (coder_.failed()) return;
-    }
-  }
-
-  // A weight is coded as the size of its number of bits, predicted from its neighbours of the same sign and from the
-  // table before, then the two bits below the leading one; the others are 0.
-  void CodeTable(std::vector<uint32_t>& table, std::vector<int>& above) {
-    uint64_t sum = 0;
-    uint32_t used = 0;
-    for (size_t token = 0; token < table.size(); ++token) {
-      const int back = token >= 2 ? above[token - 2] : 0;  // already this table's
-      const int last = token >= 1 ? above[token - 1] : 0;
-      const int predicted = first_table_ ? (back + last + 1) / 2 : (back + last + 2 * above[token] + 2) / 4;
-      const size_t context = static_cast<size_t>(std::min(predicted, kMaxWeightBits - 1));
-      uint32_t& weight = table[token];
-      int size = static_cast<int>(std::bit_width(weight));
-      CodeWeightSize(context, back == 0 && last == 0, size);
-      uint32_t below = size >= 2 ? (weight >> std::max(0, size - 3)) & (size == 2 ? 1u : 3u) : 0;
-      if (size == 2) {
-        coder_.Direct(1, below);
-        weight = 2 + below;
-      } else if (size >= 3) {
-        coder_.Direct(2, below);
-        weight = (4 + below) << (size - 3);
-      } else {
-        weight = static_cast<uint32_t>(size);
-      }
-      above[token] = size;
-      sum += weight;
-      used += weight != 0;
-    }
-    first_table_ = false;
-    Check(sum > 0 && used <= (1u << model_.table_bits));
-  }
-
-  static constexpr int kMaxWeightBits = 13;
-
-  // Unary from the predicted size: a bit for "is it", then upwards or downwards.
-  void CodeWeightSize(size_t context, bool quiet, int& size) {
-    const int predicted = static_cast<int>(context);
-    auto& state = size_state_[context][quiet];
-    bool hit = size == predicted;
-    coder_.Bit(state[0], hit);
-    if (hit) {
-      size = predicted;
-      return;
-    }
-    bool up = size > predicted;
-    if (predicted > 0) {
-      coder_.Bit(state[1], up);
-    } else {
-      up = true;
-    }
-    int reached = predicted;
-    const int end = up ? kMaxWeightBits : 0;
-    for (int step = 0;; ++step) {
-      reached += up ? 1 : -1;
-      if (reached == end) break;
-      bool stop = size == reached;
-      coder_.Bit(state[static_cast<size_t>((up ? 2 : 8) + std::min(step, 5))], stop);
-      if (stop) break;
-    }
-    size = reached;
-  }
-
   Coder& coder_;
   SampleKind kind_;
   SetShape shape_;
@@ -422,8 +309,6 @@ class ModelCoder {
   std::array<AdaptiveBit, kNumTermKinds> kind_state_;
   std::array<AdaptiveBit, 2> known_state_;
   AdaptiveBit same_channel_state_;
-  bool first_table_ = true;
-  std::array<std::array<std::array<AdaptiveBit, 14>, 2>, kMaxWeightBits + 1> size_state_;
 
   static bool HasTerms(const SetModel& model) {
     return std::any_of(model.planes.begin(), model.planes.end(), [](const PlaneModel& p) { return !p.terms.empty(); });
@@ -457,29 +342,6 @@ SetModel DecodeSetModel(RangeDecoder& coder, SampleKind kind, const SetShape& sh
   ModelCoder<RangeDecoder>(coder, kind, shape, same_channel, model).Run();
   DeriveReferences(model);
   return model;
-}
-
-std::vector<uint32_t> NormalizeTable(const std::vector<uint32_t>& weights, int table_bits) {
-  const uint64_t total = std::accumulate(weights.begin(), weights.end(), uint64_t{0});
-  const uint32_t target = 1u << table_bits;
-  if (total == 0) return weights;
-  std::vector<uint32_t> frequencies(weights.size(), 0);
-  uint32_t sum = 0;
-  for (size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i] == 0) continue;
-    frequencies[i] = std::max<uint32_t>(1, static_cast<uint32_t>((uint64_t{weights[i]} << table_bits) / total));
-    sum += frequencies[i];
-  }
-  auto largest = std::max_element(frequencies.begin(), frequencies.end());
-  if (sum <= target) {
-    *largest += target - sum;
-    return frequencies;
-  }
-  for (; sum > target; --sum) {
-    --*largest;
-    largest = std::max_element(frequencies.begin(), frequencies.end());
-  }
-  return frequencies;
 }
 
 }  // namespace dcac

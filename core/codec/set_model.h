@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/codec/sample_map.h"
+#include "core/codec/token_tables.h"
 #include "core/codec/wave.h"
 
 namespace dcac {
@@ -44,12 +45,9 @@ inline constexpr int32_t kMeanWeightOffset = 256;  // weights of means are coded
 inline constexpr int32_t kMinMeanWeight = kMeanWeightOffset - kMaxWeight;
 inline constexpr int kMaxTerms = 32;
 inline constexpr int kMaxReferences = 16;
-inline constexpr int kMaxClusters = 64;
 inline constexpr int kMaxPositionBins = 24;
 inline constexpr int kMaxActivityBins = 12;
-inline constexpr int kMaxTokens = 256;
 inline constexpr int kMaxSkew = 4;
-inline constexpr int kMaxLanesLog2 = 6;
 
 // Weights of the spatial prediction of a class, in 1/256.  `tap` is in the order of kClassTaps.
 struct SpatialWeights {
@@ -170,10 +168,6 @@ void EncodeSetModel(RangeEncoder& coder, SampleKind kind, const SetShape& shape,
                     const SetModel& model);
 SetModel DecodeSetModel(RangeDecoder& coder, SampleKind kind, const SetShape& shape,
                         const std::vector<int>& same_channel);
-
-// Frequencies of sum 2^table_bits from the weights of a table; at least 1 where the weight is not 0.
-// `weights` has at least one that is not 0, and no more than 2^table_bits.
-std::vector<uint32_t> NormalizeTable(const std::vector<uint32_t>& weights, int table_bits);
 
 }  // namespace dcac
 

@@ -27,6 +27,24 @@ std::optional<Mode> ParseMode(std::string_view name);
 std::string_view SimilarityName(Similarity similarity);  // "bits", "difference", "correlation"
 std::optional<Similarity> ParseSimilarity(std::string_view name);
 
+// Rotary position embedding of keys (attention caches): pair i of a head is rotated by position *
+// theta^(-2 i / rotary_dim).
+struct Rope {
+  std::uint32_t head_dim = 0;    // features of a head; divides the features of a token
+  std::uint32_t rotary_dim = 0;  // the first features of a head, those that are rotated; even, 2 .. head_dim
+  std::uint32_t theta = 10000;   // 2 or more
+  bool interleaved = false;      // pairs are (2 i, 2 i + 1), otherwise (i, i + rotary_dim / 2)
+
+  friend bool operator==(const Rope&, const Rope&) = default;
+};
+
+// Whether the rotation of keys is undone before tokens are compared (layouts tokens and heads).
+enum class RopeChoice : std::uint8_t {
+  kTry = 0,    // layout heads: common rotations are tried, and one is taken where it saves much
+  kNone = 1,   // never
+  kGiven = 2,  // EncodeOptions::rope, where its head_dim divides the features (head_dim 0: those of layout heads)
+};
+
 // Equal options and input give equal bytes, whatever the machine and the number of threads.
 struct EncodeOptions {
   static constexpr int kMinLevel = 1;
@@ -52,6 +70,9 @@ struct EncodeOptions {
 
   // Whether the coding of a batch item may refer to earlier items.
   bool previous_item = true;
+
+  RopeChoice rope_choice = RopeChoice::kTry;
+  Rope rope;
 };
 
 // What a decoder may allocate on the word of a header.

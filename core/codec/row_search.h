@@ -1,0 +1,29 @@
+// Encoder: which earlier rows a row is predicted from.
+#ifndef DCAC_CORE_CODEC_ROW_SEARCH_H_
+#define DCAC_CORE_CODEC_ROW_SEARCH_H_
+
+#include <vector>
+
+#include "core/codec/row_model.h"
+
+namespace dcac {
+
+struct RowSearchOptions {
+  size_t max_references = 4;
+  size_t window = 0;  // earlier rows that are searched; 0: all that the budget of work allows
+  bool across_items = true;
+};
+
+// `values`: rows x columns, their rotation undone.  Fills `references` of all rows that do not repeat.
+void SearchRowReferences(const RowShape& shape, const std::vector<float>& values, const RowSearchOptions& options,
+                         std::vector<RowCoding>& rows);
+
+// Mean of the squared deviation of each column from its mean, rows of extreme magnitude counting little.
+struct ColumnStatistics {
+  std::vector<float> mean, deviation;
+};
+ColumnStatistics MeasureColumns(const RowShape& shape, const std::vector<float>& values);
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_CODEC_ROW_SEARCH_H_
