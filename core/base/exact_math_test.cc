@@ -24,6 +24,22 @@ TEST(Log2Test, CloseToTheTrueLogarithm) {
   EXPECT_LT(worst, 1e-7);
 }
 
+TEST(Exp2Test, CloseToTheTruePower) {
+  for (double x = -100; x <= 100; x += 0.01) ASSERT_NEAR(Exp2(x) / std::exp2(x), 1, 1e-14) << x;
+  EXPECT_EQ(Exp2(0), 1);
+  EXPECT_EQ(Exp2(-3), 0.125);
+}
+
+TEST(SineCosineTest, CloseToTheTrueValues) {
+  constexpr double kTwoPi = 6.283185307179586476925286766559;
+  for (double turns = -20; turns <= 20; turns += 0.001953125) {
+    const SineCosine angle = SineCosineOfTurns(turns);
+    ASSERT_NEAR(angle.sine, std::sin(turns * kTwoPi), 1e-13) << turns;
+    ASSERT_NEAR(angle.cosine, std::cos(turns * kTwoPi), 1e-13) << turns;
+  }
+  EXPECT_EQ(SineCosineOfTurns(1e9 + 0.25).sine, 1);
+}
+
 TEST(Log2Test, NeverDecreases) {
   double previous = Log2(1.0);
   for (int i = 1; i <= 1 << 16; ++i) {

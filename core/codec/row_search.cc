@@ -212,11 +212,25 @@ class RowSearch {
   std::vector<float> whitened_, sketch_, energy_, sketch_energy_, score_;
 };
 
+// Rows by the inverse of their squares, those below the median alike: a row of extreme magnitude does not move a mean.
+std::vector<double> StartImportance(const RowShape& shape, const std::vector<float>& values) {
+  std::vector<double> squares(shape.rows(), 0.0);
+  for (size_t i = 0; i < values.size(); ++i) {
+    squares[i / shape.columns] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  }
+  std::vector<double> sorted = squares;
+  const auto middle = sorted.begin() + static_cast<ptrdiff_t>(sorted.size() / 2);
+  std::nth_element(sorted.begin(), middle, sorted.end());
+  if (!(*middle > 0)) return std::vector<double>(shape.rows(), 1.0);
+  for (double& square : squares) square = *middle / std::max(square, *middle);
+  return squares;
+}
+
 }  // namespace
 
 ColumnStatistics MeasureColumns(const RowShape& shape, const std::vector<float>& values) {
   const size_t rows = shape.rows(), columns = shape.columns;
-  std::vector<double> importance(rows, 1.0);
+  std::vector<double> importance = StartImportance(shape, values);
   ColumnStatistics result{std::vector<float>(columns), std::vector<float>(columns)};
   constexpr int kRounds = 3;
   for (int round = 0; round < kRounds; ++round) {
