@@ -11,6 +11,7 @@
 #include "dcac/codec.h"
 #include "tests/testing/frame_surgery.h"
 #include "tests/testing/random.h"
+#include "tests/testing/small_frames.h"
 #include "tests/testing/tensors.h"
 
 namespace dcac {
@@ -19,80 +20,13 @@ namespace {
 using testing::Content;
 using testing::FrameParts;
 using testing::Random;
+using testing::SmallFrames;
 using Data = std::vector<std::byte>;
+using Sample = testing::SmallFrame;
 
 // A damaged header must not cost more memory or time than this.
 DecodeLimits SmallLimits() {
   return {.max_tensor_bytes = 1 << 18, .max_slab_bytes = 1 << 18};
-}
-
-struct Sample {
-  std::string name;
-  TensorSpec spec;
-  Data data, frame;
-};
-
-// One frame for each method, type and mode that matters, 100 to 700 bytes each.
-const std::vector<Sample>& Samples() {
-  static const std::vector<Sample> samples = [] {
-    std::vector<Sample> result;
-    Random random(1);
-    const auto add = [&](DType dtype, std::vector<std::uint64_t> shape, Content content, Mode mode,
-                         const char* method) {
-      Sample s;
-      s.spec = {dtype, std::move(shape)};
-      EncodeOptions options;
-      options.mode = mode;
-      options.segment_bytes = 4096;
-      // Draws again until the wanted method is the shortest; the encoder may be tuned otherwise, so it need not be
-      // found.
-      for (int tries = 0; tries < 200; ++tries) {
-        s.data = testing::MakeData(random, s.spec, content);
-        s.frame = *Compress(s.spec, s.data, options);
-        const auto info = Inspect(s.frame);
-        if (std::all_of(info->segments.begin(), info->segments.end(),
-                        [&](const SegmentInfo& i) { return i.method == method; }))
-          break;
-      }
-      s.name = std::string(DTypeName(dtype)) + ShapeToString(s.spec.shape) + " " + testing::ContentName(content) + " " +
-               std::string(ModeName(mode)) + ", " + Inspect(s.frame)->segments.at(0).method + ", " +
-               std::to_string(s.frame.size()) + " bytes";
-      result.push_back(std::move(s));
-    };
-    add(DType::kU8, {2, 6, 8}, Content::kRandomBits, Mode::kLs, "stored");
-    add(DType::kF32, {3, 5}, Content::kRandomBits, Mode::kLs, "stored");
-    add(DType::kU8, {1, 8, 200}, Content::kSparse, Mode::kLs, "zstd");
-    add(DType::kI16, {9, 3, 5}, Content::kDuplicates, Mode::kLs, "zstd");
-    add(DType::kU8, {2, 20, 24}, Content::kSmooth, Mode::kLs, "model");
-    add(DType::kU8, {4, 12, 13}, Content::kUpsampled, Mode::kLs, "model");
-    add(DType::kI8, {2, 2, 18, 18}, Content::kSmooth, Mode::kDcac, "model");
-    add(DType::kBF16, {2, 12, 12}, Content::kReluLike, Mode::kIntra, "model");
-    add(DType::kF16, {3, 12, 12}, Content::kSmooth, Mode::kDcac, "model");
-    add(DType::kF32, {2, 14, 14}, Content::kReluLike, Mode::kLs, "model");
-    add(DType::kI16, {2, 11, 11}, Content::kSmooth, Mode::kLs, "model");
-    add(DType::kF32, {6, 9, 9}, Content::kConstant, Mode::kLs, "model");
-    // Several segments: planes of 8 x 8 equal samples.
-    Sample several;
-    several.name = "several segments";
-    several.spec = {DType::kU8, {3, 1, 64, 64}};
-    several.data.resize(3 * 4096);
-    for (std::size_t at = 0; at < several.data.size(); ++at) {
-      const std::size_t plane = at / 4096, y = at % 4096 / 64, x = at % 64;
-      several.data[at] = static_cast<std::byte>((plane + 3) * (y / 8 * 5 + x / 8 * 3) % 32);
-    }
-    EncodeOptions several_options;
-    several_options.segment_bytes = 4096;
-    several.frame = *Compress(several.spec, several.data, several_options);
-    several.name += ", " + std::to_string(several.frame.size()) + " bytes";
-    result.push_back(several);
-    Sample empty;
-    empty.name = "empty";
-    empty.spec = {DType::kF32, {3, 0, 5}};
-    empty.frame = *Compress(empty.spec, {});
-    result.push_back(empty);
-    return result;
-  }();
-  return samples;
 }
 
 struct Count {
@@ -198,7 +132,7 @@ void CountReaders(const Sample& sample, const std::vector<Part>& parts, std::spa
 TEST(CensusTest, EverySampleIsSmallAndDecodes) {
   std::size_t several_segments = 0;
   std::map<std::string, int> methods;
-  for (const Sample& sample : Samples()) {
+  for (const Sample& sample : SmallFrames()) {
     EXPECT_LE(sample.frame.size(), 1000u) << sample.name;
     const auto tensor = Decompress(sample.frame, SmallLimits());
     ASSERT_TRUE(tensor.ok()) << sample.name << ": " << tensor.status();
@@ -215,7 +149,7 @@ TEST(CensusTest, EverySampleIsSmallAndDecodes) {
 
 TEST(CensusTest, EveryPrefixIsRefused) {
   Count total;
-  for (const Sample& sample : Samples()) {
+  for (const Sample& sample : SmallFrames()) {
     Count count;
     const std::vector<Part> parts = PartsOf(sample);
     for (std::size_t size = 0; size < sample.frame.size(); ++size) {
@@ -229,7 +163,7 @@ TEST(CensusTest, EveryPrefixIsRefused) {
 }
 
 TEST(CensusTest, EveryBitFlipIsDetectedOrHarmless) {
-  for (const Sample& sample : Samples()) {
+  for (const Sample& sample : SmallFrames()) {
     Count count;
     const std::vector<Part> parts = PartsOf(sample);
     Data damaged = sample.frame;
@@ -246,7 +180,7 @@ TEST(CensusTest, EveryBitFlipIsDetectedOrHarmless) {
 }
 
 TEST(CensusTest, EveryBitFlipBehindRepairedChecksumsIsAnErrorOrHarmless) {
-  for (const Sample& sample : Samples()) {
+  for (const Sample& sample : SmallFrames()) {
     Count count;
     const std::vector<Part> parts = PartsOf(sample);
     const FrameParts layout(sample.frame);
@@ -265,7 +199,7 @@ TEST(CensusTest, EveryBitFlipBehindRepairedChecksumsIsAnErrorOrHarmless) {
 
 TEST(CensusTest, RandomDamageBehindRepairedChecksumsIsAnErrorOrHarmless) {
   Random random(2);
-  for (const Sample& sample : Samples()) {
+  for (const Sample& sample : SmallFrames()) {
     Count count;
     const std::vector<Part> parts = PartsOf(sample);
     const FrameParts layout(sample.frame);
@@ -319,7 +253,7 @@ TEST(CensusTest, SegmentsThatChangePlacesAreDetected) {
 
 // A read of other segments does not notice damage that it need not see.
 TEST(CensusTest, DamageInOneSegmentLeavesTheOthersReadable) {
-  const Sample& sample = *std::find_if(Samples().begin(), Samples().end(),
+  const Sample& sample = *std::find_if(SmallFrames().begin(), SmallFrames().end(),
                                        [](const Sample& s) { return Inspect(s.frame)->segments.size() >= 2; });
   const FrameParts layout(sample.frame);
   const auto info = *Inspect(sample.frame);

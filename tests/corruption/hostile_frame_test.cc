@@ -1,79 +1,27 @@
 // Frames whose headers and segments claim what is not there: refused before memory is spent on the claim.
 #include <gtest/gtest.h>
-#include <malloc.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
-#include <cstdlib>
-#include <new>
 
 #include "core/codec/plane_kinds.h"
 #include "core/codec/rans.h"
 #include "core/codec/segment_codec.h"
 #include "core/codec/set_model.h"
 #include "dcac/codec.h"
+#include "tests/testing/counted_memory.h"
 #include "tests/testing/frame_surgery.h"
 #include "tests/testing/random.h"
-
-namespace {
-
-std::atomic<std::size_t> live_bytes{0}, peak_bytes{0}, allocations{0};
-
-void* CountedAllocate(std::size_t size) {
-  void* memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) throw std::bad_alloc();
-  ++allocations;
-  const std::size_t now = live_bytes += malloc_usable_size(memory);
-  for (std::size_t peak = peak_bytes; now > peak && !peak_bytes.compare_exchange_weak(peak, now);) {
-  }
-  return memory;
-}
-
-void CountedFree(void* memory) {
-  if (memory == nullptr) return;
-  live_bytes -= malloc_usable_size(memory);
-  std::free(memory);
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  return CountedAllocate(size);
-}
-void* operator new[](std::size_t size) {
-  return CountedAllocate(size);
-}
-void operator delete(void* memory) noexcept {
-  CountedFree(memory);
-}
-void operator delete[](void* memory) noexcept {
-  CountedFree(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  CountedFree(memory);
-}
-void operator delete[](void* memory, std::size_t) noexcept {
-  CountedFree(memory);
-}
 
 namespace dcac {
 namespace {
 
 using testing::AssembleFrame;
 using testing::HeaderOf;
+using testing::PeakOf;
 using Data = std::vector<std::byte>;
 
 constexpr std::size_t kKilo = 1024, kMega = 1024 * kKilo;
-
-// The most bytes that were allocated at once while `body` ran, beyond those before.
-template <typename Body>
-std::size_t PeakOf(Body body) {
-  const std::size_t before = live_bytes;
-  peak_bytes = before;
-  body();
-  return peak_bytes - before;
-}
 
 // All readers refuse the frame with one of the codes and little memory.
 void ExpectRefused(const Data& frame, std::vector<absl::StatusCode> codes, const DecodeLimits& limits = {},
@@ -185,10 +133,10 @@ TEST(HostileSegmentTest, ManySegmentsAndAnIndexInSingleBytes) {
   const Data frame = AssembleFrame(HeaderOf(1, {num_segments, 1, 1, 1}, {1, 1, 1}),
                                    std::vector<Data>(num_segments, {std::byte{0}, std::byte{0}}), ComputeDigest(zeros));
   FrameDecoder decoder;
-  const std::size_t before = allocations;
+  const std::size_t before = testing::Allocations();
   for (const std::byte& byte : frame) ASSERT_TRUE(decoder.Push(std::span(&byte, 1)).ok());
   EXPECT_TRUE(decoder.Finish().ok());
-  EXPECT_LE(allocations - before, 10 * frame.size());
+  EXPECT_LE(testing::Allocations() - before, 10 * frame.size());
   EXPECT_TRUE(decoder.Pull() == zeros);
 }
 

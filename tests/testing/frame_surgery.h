@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -32,10 +33,28 @@ class FrameParts {
   std::vector<Segment> segments_;
 };
 
+// The parts of a frame that AssembleFrame joins.
+struct LooseFrame {
+  std::vector<std::byte> header;  // without its checksum
+  std::vector<std::vector<std::byte>> bodies;
+  Digest digest{};
+};
+
+// Takes a frame apart that may be damaged: goes by the sizes it finds, cut to what is there, and believes no checksum.
+// Nothing where not even a header is there.  Assembled again, a valid frame is the same and others have right
+// checksums.
+std::optional<LooseFrame> TakeApart(std::span<const std::byte> frame);
+
 // A frame of the given parts: `header` without its checksum, bodies of segments, digest of the tensor; the rest is
 // computed.
 std::vector<std::byte> AssembleFrame(std::vector<std::byte> header, const std::vector<std::vector<std::byte>>& bodies,
                                      const Digest& digest);
+
+// Makes the checksum of index and trailer right, where the frame says that they are, if it is long enough for them.
+void RepairTrailerChecksum(std::vector<std::byte>& frame);
+
+// Gives a frame with a trailer another digest, and the trailer the right checksum.
+void ReplaceDigest(std::vector<std::byte>& frame, const Digest& digest);
 
 // A header without its checksum: any numbers, valid or not.
 std::vector<std::byte> HeaderOf(int dtype, const std::vector<std::uint64_t>& shape,
