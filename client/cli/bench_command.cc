@@ -161,7 +161,7 @@ int RunBench(const BenchOptions& options) {
   if (const auto measurements = MakeMeasurements(options); !measurements.ok()) {
     return ReportUsageError("--against: " + std::string(measurements.status().message()));
   }
-  return RunOverFiles(options.run, ProgressBar::Direction::kCompress, false,
+  return RunOverFiles(options.run, {.direction = ProgressBar::Direction::kCompress},
                       [&](const std::string& file, const FileRun& run) { return BenchFile(options, file, run); });
 }
 

@@ -78,7 +78,10 @@ int RunCompress(const CompressOptions& options) {
     return ReportUsageError("--shape is given without --dtype, expected both");
   }
   const bool data_to_stdout = WritesToStdout(options.output, options.run.files.front());
-  return RunOverFiles(options.run, ProgressBar::Direction::kCompress, data_to_stdout,
+  return RunOverFiles(options.run,
+                      {.direction = ProgressBar::Direction::kCompress,
+                       .data_to_stdout = data_to_stdout,
+                       .memory = CompressMemory(options.encode.segment_bytes)},
                       [&](const std::string& file, const FileRun& run) { return CompressFile(options, file, run); });
 }
 

@@ -62,7 +62,11 @@ int RunDecompress(const DecompressOptions& options) {
     return ReportUsageError(*wrong);
   }
   const bool data_to_stdout = WritesToStdout(options.output, options.run.files.front());
-  return RunOverFiles(options.run, ProgressBar::Direction::kDecompress, data_to_stdout,
+  // On stdout the files follow each other.
+  return RunOverFiles(options.run,
+                      {.direction = ProgressBar::Direction::kDecompress,
+                       .data_to_stdout = data_to_stdout,
+                       .memory = data_to_stdout ? MemoryEstimate() : DecodeMemory()},
                       [&](const std::string& file, const FileRun& run) { return DecompressFile(options, file, run); });
 }
 

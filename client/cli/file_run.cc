@@ -5,50 +5,101 @@
 #include <algorithm>
 #include <cstdio>
 #include <memory>
-#include <optional>
+#include <utility>
 
-#include "client/cli/exit_code.h"
-#include "client/cli/thread_scope.h"
+#include "client/cli/file_pipeline.h"
 
 namespace dcac::cli {
 namespace {
 
-// Nothing when the size of some input is unknown.
-std::optional<std::uint64_t> TotalBytes(const std::vector<std::string>& files) {
-  std::uint64_t total = 0;
-  for (const std::string& file : files) {
-    struct stat info;
-    if (file == kStandardStream) return std::nullopt;
-    if (::stat(file.c_str(), &info) != 0) continue;  // will fail, and read nothing
-    if (!S_ISREG(info.st_mode)) return std::nullopt;
-    total += static_cast<std::uint64_t>(info.st_size);
-  }
-  return total;
-}
+constexpr std::uint64_t kMegabyte = std::uint64_t{1} << 20;
+constexpr std::uint64_t kBuffersBytes = 8 * kMegabyte;  // of reading, writing and pending output
+constexpr std::uint64_t kSmallFileBytes = 16 * kMegabyte;
 
 std::string DisplayName(const std::string& file) {
   return file == kStandardStream ? "stdin" : file;
 }
 
+// What is known of a file before it is opened; nothing for what has no size.
+std::optional<std::uint64_t> SizeOf(const std::string& file) {
+  struct stat info;
+  if (file == kStandardStream) return std::nullopt;
+  if (::stat(file.c_str(), &info) != 0) return 0;  // will fail, and read nothing
+  if (!S_ISREG(info.st_mode)) return std::nullopt;
+  return static_cast<std::uint64_t>(info.st_size);
+}
+
+struct Outcome {
+  std::unique_ptr<FileReport> report;
+  absl::Status status;
+};
+
+std::optional<std::uint64_t> TotalBytes(const std::vector<FileTask>& tasks) {
+  std::uint64_t total = 0;
+  for (const FileTask& task : tasks) {
+    if (!task.bytes) return std::nullopt;
+    total += *task.bytes;
+  }
+  return total;
+}
+
 }  // namespace
 
-int RunOverFiles(const RunOptions& options, ProgressBar::Direction direction, bool data_to_stdout,
-                 const FileFunction& function) {
-  ProgressBar progress(!options.quiet && !options.json, direction);
-  progress.SetTotal(TotalBytes(options.files));
-  Report report({.json = options.json, .quiet = options.quiet, .results_to_stderr = data_to_stdout}, progress);
-  absl::StatusOr<std::unique_ptr<FrameCoder>> coder = MakeFrameCoder(options.server);
-  if (!coder.ok()) {
-    report.Failure(options.server, coder.status());
-    return report.exit_code();
-  }
-  ThreadScope threads(options.threads);
-  for (const std::string& file : options.files) {
-    const FileRun run{DisplayName(file), **coder, progress, report};
-    const absl::Status status = threads.Run([&] { return function(file, run); });
-    if (!status.ok()) report.Failure(run.name, status);
-  }
+MemoryEstimate CompressMemory(std::uint64_t segment_bytes) {
+  return [segment_bytes](std::uint64_t file_bytes) -> std::optional<std::uint64_t> {
+    // The search for reference planes holds about 60 bytes for each sample of the segment in work.
+    constexpr std::uint64_t kScratchBytesPerSample = 60;
+    if (file_bytes > kSmallFileBytes) return std::nullopt;
+    return kBuffersBytes + 2 * file_bytes + kScratchBytesPerSample * std::min(file_bytes, segment_bytes);
+  };
+}
+
+MemoryEstimate DecodeMemory() {
+  return [](std::uint64_t file_bytes) -> std::optional<std::uint64_t> {
+    // Whatever the ratio, a decoder with one thread holds a slab; the common ones are a few segments.
+    constexpr std::uint64_t kSlabBytes = 64 * kMegabyte;
+    if (file_bytes > kSmallFileBytes) return std::nullopt;
+    return kBuffersBytes + file_bytes + kSlabBytes;
+  };
+}
+
+int RunOverFiles(const RunOptions& options, const FileRunSettings& settings, const FileFunction& function) {
+  std::vector<FileTask> tasks;
+  for (const std::string& file : options.files) tasks.push_back({.file = file, .bytes = SizeOf(file)});
+  ProgressBar progress(!options.quiet && !options.json, settings.direction);
+  Report report({.json = options.json, .quiet = options.quiet, .results_to_stderr = settings.data_to_stdout}, progress);
+  RunOverTasks(
+      options, settings, tasks, [&](std::size_t index, const FileRun& run) { return function(tasks[index].file, run); },
+      progress, report);
   return report.exit_code();
+}
+
+void RunOverTasks(const RunOptions& options, const FileRunSettings& settings, const std::vector<FileTask>& tasks,
+                  const TaskFunction& function, ProgressBar& progress, Report& report) {
+  progress.SetTotal(TotalBytes(tasks));
+  const absl::StatusOr<std::unique_ptr<FrameCoder>> coder = MakeFrameCoder(options.server);
+  if (!coder.ok()) return report.Failure(options.server, coder.status());
+  std::vector<Outcome> outcomes(tasks.size());
+  const PipelineWork work{
+      .count = tasks.size(),
+      .memory_bytes = [&](std::size_t index) -> std::optional<std::uint64_t> {
+        // A server bounds the work of its clients itself.
+        if (!settings.memory || !tasks[index].bytes || !options.server.empty()) return std::nullopt;
+        return settings.memory(*tasks[index].bytes);
+      },
+      .run =
+          [&](std::size_t index) {
+            outcomes[index].report = std::make_unique<FileReport>(report.options());
+            const FileRun run{DisplayName(tasks[index].file), **coder, progress, *outcomes[index].report};
+            outcomes[index].status = function(index, run);
+          },
+      .completed =
+          [&](std::size_t index) {
+            const Outcome outcome = std::move(outcomes[index]);
+            report.Results(*outcome.report);
+            if (!outcome.status.ok()) report.Failure(DisplayName(tasks[index].file), outcome.status);
+          }};
+  RunPipeline({.threads = options.threads, .memory_bytes = options.memory_bytes.value_or(DefaultMemoryBytes())}, work);
 }
 
 double Ratio(std::uint64_t raw_bytes, std::uint64_t stored_bytes) {

@@ -96,7 +96,7 @@ void AddListCommand(CLI::App& app, Action& action) {
   AddRunOptions(*command, *options);
   command->callback([options, &action] {
     action = [options] {
-      return RunOverFiles(*options, ProgressBar::Direction::kDecompress, false,
+      return RunOverFiles(*options, {.direction = ProgressBar::Direction::kDecompress},
                           [&](const std::string& file, const FileRun& run) { return ListFile(*options, file, run); });
     };
   });

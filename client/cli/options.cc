@@ -75,6 +75,11 @@ void AddRunOptions(CLI::App& command, RunOptions& options) {
   command.add_option("-T,--threads", options.threads, "Threads; 0 = all processors")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
+  command
+      .add_option("--memory", options.memory_bytes,
+                  "How much memory files that are worked on at once may take, such as 500MB or 2GiB; a quarter of the "
+                  "machine's, at most 4 GiB, unless told")
+      ->transform(CLI::AsSizeValue(false));
 }
 
 void AddServerOption(CLI::App& command, RunOptions& options) {

@@ -3,6 +3,7 @@
 #define DCAC_CLIENT_CLI_OPTIONS_H_
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,7 +29,8 @@ struct RunOptions {
   bool quiet = false;
   bool verbose = false;
   int threads = 0;
-  std::string server;  // empty: in this process
+  std::optional<std::uint64_t> memory_bytes;  // nothing: DefaultMemoryBytes
+  std::string server;                         // empty: in this process
 };
 
 void AddRunOptions(CLI::App& command, RunOptions& options);

@@ -39,6 +39,7 @@ absl::StatusOr<Output> Output::Open(const std::string& path, bool force, const f
   const auto existing = force ? files::AtomicFile::Existing::kReplace : files::AtomicFile::Existing::kRefuse;
   absl::StatusOr<files::AtomicFile> file = files::AtomicFile::Create(path, existing, input.mode());
   if (!file.ok()) return NameOutput(path, file.status());
+  if (input.modified()) file->SetModified(*input.modified());
   return Output(path, *std::move(file), progress);
 }
 
@@ -49,7 +50,7 @@ absl::Status Output::Write(std::span<const std::byte> data) {
 }
 
 absl::Status Output::Commit() {
-  return file_ ? file_->Commit() : absl::OkStatus();
+  return file_ ? NameOutput(path_, file_->Commit()) : absl::OkStatus();
 }
 
 absl::StatusOr<std::size_t> ProgressSource::Read(std::span<std::byte> out) {

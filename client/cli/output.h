@@ -19,7 +19,7 @@ namespace dcac::cli {
 class Output final : public files::ByteSink {
  public:
   // `path`: kStandardStream for stdout.  Binary data goes to a terminal only with `force`.  A file gets the permissions
-  // of `input`, which it must not be.
+  // and the time of modification of `input`, which it must not be.
   static absl::StatusOr<Output> Open(const std::string& path, bool force, const files::FileSource& input,
                                      ProgressBar& progress);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <ostream>
 #include <string>
 
 namespace dcac::cli {
@@ -18,13 +19,30 @@ constexpr double kMegabyte = 1e6;
 ProgressBar::ProgressBar(bool wanted, Direction direction)
     : enabled_(wanted && ::isatty(STDERR_FILENO) == 1), direction_(direction) {}
 
+void ProgressBar::SetTotal(std::optional<std::uint64_t> bytes) {
+  const std::lock_guard lock(mutex_);
+  total_bytes_ = bytes;
+}
+
 void ProgressBar::AddInput(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
   input_bytes_ += bytes;
   if (!enabled_) return;
   const Clock::time_point now = Clock::now();
   if (now - last_drawn_ < kRedrawInterval) return;
   last_drawn_ = now;
   Draw(now);
+}
+
+void ProgressBar::AddOutput(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  output_bytes_ += bytes;
+}
+
+void ProgressBar::PrintLine(std::ostream& out, std::string_view line) {
+  const std::lock_guard lock(mutex_);
+  Clear();
+  out << line << std::endl;
 }
 
 void ProgressBar::Draw(Clock::time_point now) {

@@ -4,10 +4,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <iosfwd>
+#include <mutex>
 #include <optional>
+#include <string_view>
 
 namespace dcac::cli {
 
+// Any thread may use it.
 class ProgressBar {
  public:
   enum class Direction { kCompress, kDecompress };
@@ -19,21 +23,23 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
 
   // Bytes of input that the run will read; without it the bar shows neither percentage nor time left.
-  void SetTotal(std::optional<std::uint64_t> bytes) { total_bytes_ = bytes; }
+  void SetTotal(std::optional<std::uint64_t> bytes);
 
   void AddInput(std::uint64_t bytes);
-  void AddOutput(std::uint64_t bytes) { output_bytes_ += bytes; }
+  void AddOutput(std::uint64_t bytes);
 
-  // Takes the line off the terminal, so that something else can be printed.
-  void Clear();
+  // Prints a line of something else, after the bar was taken off the terminal.
+  void PrintLine(std::ostream& out, std::string_view line);
 
  private:
   using Clock = std::chrono::steady_clock;
   void Draw(Clock::time_point now);
+  void Clear();
 
   const bool enabled_;
   const Direction direction_;
   const Clock::time_point start_ = Clock::now();
+  std::mutex mutex_;  // guards what follows, and the terminal
   Clock::time_point last_drawn_{};
   std::optional<std::uint64_t> total_bytes_;
   std::uint64_t input_bytes_ = 0;

@@ -37,14 +37,14 @@ std::string OneLine(std::string_view message) {
   return line;
 }
 
-void PrintError(std::string_view line) {
-  std::cerr << "dcac: " << OneLine(line) << std::endl;
+std::string ErrorLine(std::string_view what) {
+  return "dcac: " + OneLine(what);
 }
 
 }  // namespace
 
 int ReportUsageError(std::string_view what) {
-  PrintError(what);
+  std::cerr << ErrorLine(what) << std::endl;
   return kExitUsage;
 }
 
@@ -53,27 +53,35 @@ absl::Status MarkFromServer(absl::Status status) {
   return status;
 }
 
-void Report::Result(const Json& json, std::string_view text) {
-  if (options_.quiet && !options_.json) return;
-  progress_.Clear();
-  std::ostream& out = options_.results_to_stderr ? std::cerr : std::cout;
+void FileReport::Result(const Json& json, std::string_view text) {
   if (options_.json) {
     // Names of files need not be valid UTF-8.
-    out << json.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
-  } else {
-    out << text << std::endl;
+    lines_.push_back(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  } else if (!options_.quiet) {
+    lines_.emplace_back(text);
   }
 }
 
+void Report::Results(const FileReport& report) {
+  std::ostream& out = options_.results_to_stderr ? std::cerr : std::cout;
+  for (const std::string& line : report.lines()) progress_.PrintLine(out, line);
+}
+
 void Report::Failure(std::string_view file, const absl::Status& status) {
-  progress_.Clear();
   const std::string message(status.message());
-  PrintError(std::string(file) + ": " + message);
+  progress_.PrintLine(std::cerr, ErrorLine(std::string(file) + ": " + message));
   if (options_.json) {
-    Result({{"file", file}, {"error", OneLine(message)}, {"status", absl::StatusCodeToString(status.code())}}, "");
+    FileReport report(options_);
+    report.Result({{"file", file}, {"error", OneLine(message)}, {"status", absl::StatusCodeToString(status.code())}},
+                  "");
+    Results(report);
   }
   const int exit_code = ExitCodeOf(status);
   if (Weight(exit_code) > Weight(exit_code_)) exit_code_ = exit_code;
+}
+
+void Report::Note(std::string_view text) {
+  if (!options_.quiet && !options_.json) progress_.PrintLine(std::cerr, ErrorLine(text));
 }
 
 }  // namespace dcac::cli

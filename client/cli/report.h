@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "client/cli/progress_bar.h"
@@ -25,19 +26,37 @@ struct ReportOptions {
   bool results_to_stderr = false;  // stdout carries data
 };
 
-// Collects the outcome of a run over files.
-class Report {
+// What is to be said of one file, kept until its turn comes: several files are worked on at once.
+class FileReport {
  public:
-  // `progress` is cleared before anything is printed.
-  Report(const ReportOptions& options, ProgressBar& progress) : options_(options), progress_(progress) {}
+  explicit FileReport(const ReportOptions& options) : options_(options) {}
 
   bool json() const { return options_.json; }
 
-  // The result of a file: `json` with --json, else `text` unless quiet.
+  // A result of the file: `json` with --json, else `text` unless quiet.
   void Result(const Json& json, std::string_view text);
+
+  const std::vector<std::string>& lines() const { return lines_; }
+
+ private:
+  const ReportOptions& options_;
+  std::vector<std::string> lines_;
+};
+
+// Prints the outcome of a run over files.  One thread at a time may use it.
+class Report {
+ public:
+  Report(const ReportOptions& options, ProgressBar& progress) : options_(options), progress_(progress) {}
+
+  const ReportOptions& options() const { return options_; }
+
+  void Results(const FileReport& report);
 
   // That `file` failed.
   void Failure(std::string_view file, const absl::Status& status);
+
+  // A remark about the run for people.
+  void Note(std::string_view text);
 
   // Corrupt data weighs more than an unreachable server, and that more than other failures.
   int exit_code() const { return exit_code_; }

@@ -52,7 +52,10 @@ void AddTestCommand(CLI::App& app, Action& action) {
   AddRunOptions(*command, *options);
   AddServerOption(*command, *options);
   command->callback([options, &action] {
-    action = [options] { return RunOverFiles(*options, ProgressBar::Direction::kDecompress, false, TestFile); };
+    action = [options] {
+      return RunOverFiles(*options, {.direction = ProgressBar::Direction::kDecompress, .memory = DecodeMemory()},
+                          TestFile);
+    };
   });
 }
 

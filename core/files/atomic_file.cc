@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -26,7 +27,7 @@ struct Slot {
 };
 static_assert(std::atomic<int>::is_always_lock_free);
 
-std::array<Slot, 8> g_slots;
+std::array<Slot, 64> g_slots;
 
 int Register(const std::string& path) {
   if (path.size() >= PATH_MAX) return -1;
@@ -58,18 +59,30 @@ std::string FolderOf(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+constexpr std::string_view kTemporaryInfix = ".dcac-tmp.";
+constexpr std::string_view kTemporarySuffix = "XXXXXX";  // what mkostemp replaces by letters and digits
+
 std::string TemporaryTemplate(const std::string& path) {
   constexpr std::size_t kMostNameBytes = 200;  // leaves room for the rest within NAME_MAX
   const std::size_t slash = path.rfind('/');
   const std::size_t name = slash == std::string::npos ? 0 : slash + 1;
-  return path.substr(0, name) + "." + path.substr(name, kMostNameBytes) + ".dcac-tmp.XXXXXX";
+  return path.substr(0, name) + "." + path.substr(name, kMostNameBytes) + std::string(kTemporaryInfix) +
+         std::string(kTemporarySuffix);
+}
+
+int SyncUninterrupted(int fd) {
+  int result = 0;
+  do {
+    result = ::fsync(fd);
+  } while (result != 0 && errno == EINTR);
+  return result;
 }
 
 absl::Status SyncFolder(const std::string& folder) {
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return absl::ErrnoToStatus(errno, "cannot open its folder");
   // EINVAL: a file system whose folders cannot be synced.
-  const bool failed = ::fsync(fd) != 0 && errno != EINVAL;
+  const bool failed = SyncUninterrupted(fd) != 0 && errno != EINVAL;
   const int error = errno;
   ::close(fd);
   return failed ? absl::ErrnoToStatus(error, "cannot sync its folder") : absl::OkStatus();
@@ -100,6 +113,7 @@ AtomicFile::AtomicFile(AtomicFile&& other) noexcept
       temporary_(std::exchange(other.temporary_, {})),
       existing_(other.existing_),
       fd_(std::exchange(other.fd_, -1)),
+      modified_(other.modified_),
       slot_(std::exchange(other.slot_, -1)) {}
 
 AtomicFile::~AtomicFile() {
@@ -134,7 +148,11 @@ absl::Status AtomicFile::Commit() {
     if (::close(std::exchange(fd_, -1)) != 0) return absl::ErrnoToStatus(errno, "cannot close");
     return absl::OkStatus();
   }
-  if (::fsync(fd_) != 0) return absl::ErrnoToStatus(errno, "cannot sync");
+  if (modified_) {
+    const timespec times[] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, *modified_};
+    if (::futimens(fd_, times) != 0) return absl::ErrnoToStatus(errno, "cannot set its time");
+  }
+  if (SyncUninterrupted(fd_) != 0) return absl::ErrnoToStatus(errno, "cannot sync");
   if (::close(std::exchange(fd_, -1)) != 0) return absl::ErrnoToStatus(errno, "cannot close");
   DCAC_RETURN_IF_ERROR(Rename(temporary_, path_, existing_));
   temporary_.clear();
@@ -147,6 +165,17 @@ void AtomicFile::Discard() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
   temporary_.clear();
   Unregister(std::exchange(slot_, -1));
+}
+
+bool IsTemporaryName(std::string_view name) {
+  constexpr std::size_t kTail = kTemporaryInfix.size() + kTemporarySuffix.size();
+  if (!name.starts_with('.') || name.size() < 1 + kTail) return false;
+  const std::string_view tail = name.substr(name.size() - kTail);
+  const auto is_letter_or_digit = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  };
+  return tail.starts_with(kTemporaryInfix) &&
+         std::all_of(tail.begin() + kTemporaryInfix.size(), tail.end(), is_letter_or_digit);
 }
 
 void RemoveTemporariesOnSignals() {

@@ -2,9 +2,13 @@
 #ifndef DCAC_CORE_FILES_ATOMIC_FILE_H_
 #define DCAC_CORE_FILES_ATOMIC_FILE_H_
 
+#include <time.h>
+
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,6 +32,9 @@ class AtomicFile final : public ByteSink {
 
   absl::Status Write(std::span<const std::byte> data) override;
 
+  // Commit gives the new file this time of last modification.  Without effect where the target is written directly.
+  void SetModified(timespec time) { modified_ = time; }
+
   // Makes content and name durable: fsync, rename, fsync of the folder.  Nothing may be written afterwards.
   // Errors: AlreadyExists (kRefuse, and a file came to be there meanwhile), others as the system says.
   absl::Status Commit();
@@ -40,8 +47,12 @@ class AtomicFile final : public ByteSink {
   std::string temporary_;  // empty: `path_` is written directly
   Existing existing_;
   int fd_;
+  std::optional<timespec> modified_;
   int slot_;  // where the signal handler finds the temporary; -1: nowhere
 };
+
+// Whether `name`, without folders, is what AtomicFile calls a temporary.  One without a living process is a leftover.
+bool IsTemporaryName(std::string_view name);
 
 // From now on SIGINT, SIGTERM and SIGHUP remove the temporaries of this process before they end it as usual.  For
 // programs, not for libraries.

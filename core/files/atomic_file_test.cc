@@ -55,6 +55,27 @@ TEST_F(AtomicFileTest, AppearsOnlyWithCommit) {
   EXPECT_EQ(info.st_mode & 0777, 0640u);
 }
 
+TEST_F(AtomicFileTest, TimeOfModificationIsKept) {
+  auto file = AtomicFile::Create(Path("a"), Existing::kRefuse, 0644);
+  ASSERT_TRUE(file.ok()) << file.status();
+  file->SetModified({.tv_sec = 1000000000, .tv_nsec = 123456789});
+  ASSERT_TRUE(file->Commit().ok());
+  struct stat info;
+  ASSERT_EQ(::stat(Path("a").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mtim.tv_sec, 1000000000);
+  EXPECT_EQ(info.st_mtim.tv_nsec, 123456789);
+}
+
+TEST_F(AtomicFileTest, KnowsItsTemporaries) {
+  auto file = AtomicFile::Create(Path("a.npy"), Existing::kRefuse, 0644);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_TRUE(IsTemporaryName(fs::directory_iterator(folder_)->path().filename().string()));
+  for (const char* name : {"", "a.npy", ".a.dcac-tmp.", ".a.dcac-tmp.12345", ".a.dcac-tmp.1234567", "a.dcac-tmp.123456",
+                           ".a.dcac-tmp.12345/", ".dcac-tmp.123456"}) {
+    EXPECT_FALSE(IsTemporaryName(name)) << name;
+  }
+}
+
 TEST_F(AtomicFileTest, LeavesNothingWithoutCommit) {
   {
     auto file = AtomicFile::Create(Path("a"), Existing::kRefuse, 0644);

@@ -41,12 +41,17 @@ FileSource::FileSource(int fd, bool owned) : fd_(fd), owned_(owned), mode_(kNewF
   struct stat info;
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return;
   mode_ = info.st_mode & 0777;
+  modified_ = info.st_mtim;
   const off_t position = ::lseek(fd, 0, SEEK_CUR);
   if (position >= 0) size_ = static_cast<std::uint64_t>(std::max<off_t>(info.st_size - position, 0));
 }
 
 FileSource::FileSource(FileSource&& other) noexcept
-    : fd_(other.fd_), owned_(std::exchange(other.owned_, false)), size_(other.size_), mode_(other.mode_) {}
+    : fd_(other.fd_),
+      owned_(std::exchange(other.owned_, false)),
+      size_(other.size_),
+      mode_(other.mode_),
+      modified_(other.modified_) {}
 
 FileSource::~FileSource() {
   if (owned_) ::close(fd_);

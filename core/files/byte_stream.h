@@ -2,6 +2,8 @@
 #ifndef DCAC_CORE_FILES_BYTE_STREAM_H_
 #define DCAC_CORE_FILES_BYTE_STREAM_H_
 
+#include <time.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -55,6 +57,9 @@ class FileSource final : public ByteSource {
   // Permission bits; those of an ordinary new file where the source is no regular file.
   unsigned mode() const { return mode_; }
 
+  // Time of last modification at opening; nothing for pipes and devices.
+  std::optional<timespec> modified() const { return modified_; }
+
   int fd() const { return fd_; }
 
  private:
@@ -64,6 +69,7 @@ class FileSource final : public ByteSource {
   bool owned_;
   std::optional<std::uint64_t> size_;
   unsigned mode_;
+  std::optional<timespec> modified_;
 };
 
 // Writes to a file descriptor that it does not own.

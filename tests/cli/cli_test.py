@@ -213,6 +213,14 @@ class OutputTest(CliTest):
         self.dcac('compress', 'a.npy')
         self.assertEqual((self.folder / 'a.npy.dcac').stat().st_mode & 0o777, 0o600)
 
+    def test_time_of_modification_is_the_sources(self):
+        self.write_map()
+        os.utime(self.folder / 'a.npy', ns=(10**18, 10**18 + 123456789))
+        self.dcac('compress', '-q', 'a.npy')
+        self.dcac('decompress', '-q', '-o', 'b.npy', 'a.npy.dcac')
+        for name in ('a.npy.dcac', 'b.npy'):
+            self.assertEqual((self.folder / name).stat().st_mtime_ns, 10**18 + 123456789)
+
     def test_device_is_written_directly(self):
         self.write_map()
         self.dcac('compress', '-o', '/dev/null', 'a.npy')
@@ -268,6 +276,16 @@ class ManyFilesTest(CliTest):
         stdout, stderr = self.dcac('compress', '-q', 'a.npy', 'b.npy', 'c.npy', expect=FAILED)
         self.assertEqual(stderr, 'dcac: b.npy: cannot open: No such file or directory\n')
         self.assertEqual(self.names(), ['a.npy', 'a.npy.dcac', 'c.npy', 'c.npy.dcac'])
+
+    def test_results_come_in_the_order_of_the_files(self):
+        names = [f'{i}.npy' for i in range(40)]
+        for i, name in enumerate(names):
+            self.write_map(name, shape=(1, 1 + i * 7 % 40, 16, 16))
+        for options in ([], ['-T1'], ['-T4'], ['-T4', '--memory=20MB'], ['--memory=1']):
+            with self.subTest(options):
+                stdout, stderr = self.dcac('compress', '--json', '-f', *options, 'missing', *names, expect=FAILED)
+                self.assertEqual([json.loads(line)['file'] for line in stdout.splitlines()], ['missing'] + names)
+                self.assertEqual(stderr, 'dcac: missing: cannot open: No such file or directory\n')
 
     def test_corrupt_weighs_more_than_missing(self):
         self.write('bad.dcac', b'no archive')
