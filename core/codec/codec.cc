@@ -8,26 +8,12 @@
 #include "core/base/out_of_memory.h"
 #include "core/base/status_macros.h"
 #include "core/codec/open_frame.h"
-#include "core/codec/segment_codec.h"
+#include "core/codec/segment_reader.h"
+#include "core/codec/segment_shape.h"
+#include "core/codec/segment_summary.h"
 #include "core/format/frame.h"
 
 namespace dcac {
-namespace {
-
-std::string MethodName(SegmentMethod method) {
-  switch (method) {
-    case SegmentMethod::kStored:
-      return "stored";
-    case SegmentMethod::kZstd:
-      return "zstd";
-    case SegmentMethod::kModel:
-      return "model";
-  }
-  return "unknown";
-}
-
-}  // namespace
-
 std::uint64_t MaxFrameBytes(std::uint64_t raw_bytes) {
   return raw_bytes + raw_bytes / 1000 + 64;
 }
@@ -72,12 +58,16 @@ absl::StatusOr<FrameInfo> Inspect(const FrameAccess& frame, const DecodeLimits& 
     info.digest = open.trailer().digest;
     for (uint64_t i = 0; i < geometry.num_segments(); ++i) {
       const Box box = geometry.SegmentBox(i);
-      DCAC_ASSIGN_OR_RETURN(const Bytes body, open.ReadBody(i));
-      DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(body));
-      info.segments.push_back({box.item_begin, box.item_end, box.plane_begin, box.plane_end, box.row_begin, box.row_end,
-                               open.segment_offset(i), open.segment_bytes(i), geometry.SegmentBytes(box),
-                               MethodName(method)});
+      SegmentInfo segment{box.item_begin, box.item_end, box.plane_begin, box.plane_end, box.row_begin, box.row_end};
+      segment.frame_offset = open.segment_offset(i);
+      segment.stored_bytes = open.segment_bytes(i);
+      segment.raw_bytes = geometry.SegmentBytes(box);
+      DCAC_ASSIGN_OR_RETURN(const Bytes front, open.ReadBodyFront(i));
+      const SegmentShape shape = ShapeOfBox(info.spec.dtype, geometry, box);
+      DCAC_RETURN_IF_ERROR(InSegment(i, SummarizeBody(shape, front, segment)));
+      info.segments.push_back(std::move(segment));
     }
+    SummarizeSegments(info);
     return info;
   });
 }

@@ -97,8 +97,8 @@ struct FrameDecoder::Impl {
         statuses[i] = absl::CancelledError("decoding was cancelled");
         return;
       }
-      statuses[i] = DecodeSegmentInto(*header, segment, bodies[i], geometry.SlabBox(slab),
-                                      output.data() + begin + slab_offset[static_cast<size_t>(slab - first_slab)]);
+      statuses[i] = decode_segment(*header, segment, bodies[i], geometry.SlabBox(slab),
+                                   output.data() + begin + slab_offset[static_cast<size_t>(slab - first_slab)]);
     });
     for (const absl::Status& segment_status : statuses) DCAC_RETURN_IF_ERROR(segment_status);
     digest_stream.Update(ByteSpan(output).subspan(begin));
@@ -136,6 +136,10 @@ struct FrameDecoder::Impl {
   bool backlog = false;  // whole segments may wait in `input`
   bool done = false;
   const std::atomic<bool>* cancelled = nullptr;
+  SegmentDecoder decode_segment = [](const FrameHeader& frame_header, uint64_t segment, ByteSpan body, const Box& slab,
+                                     std::byte* slab_data) {
+    return DecodeSegmentInto(frame_header, segment, body, slab, slab_data);
+  };
   absl::Status status;
 };
 
@@ -167,6 +171,10 @@ void FrameDecoder::CancelOn(const std::atomic<bool>* cancelled) {
   impl_->cancelled = cancelled;
 }
 
+void FrameDecoder::DecodeSegmentsBy(SegmentDecoder decoder) {
+  impl_->decode_segment = std::move(decoder);
+}
+
 absl::Status FrameDecoder::Finish() const {
   DCAC_RETURN_IF_ERROR(impl_->status);
   if (!impl_->done)
@@ -182,6 +190,9 @@ const TensorSpec* FrameDecoder::spec() const {
 }
 bool FrameDecoder::done() const {
   return impl_->done;
+}
+Digest FrameDecoder::digest() const {
+  return impl_->digest_stream.Get();
 }
 std::uint64_t FrameDecoder::raw_bytes() const {
   return impl_->produced;

@@ -3,6 +3,7 @@
 #ifndef DCAC_CORE_CODEC_MODEL_SIDE_H_
 #define DCAC_CORE_CODEC_MODEL_SIDE_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -11,6 +12,9 @@
 #include "core/codec/set_model.h"
 
 namespace dcac {
+
+// Layout id of model bodies that have this side information.
+inline constexpr uint8_t kWaveLayout = 1;
 
 // Where the planes of one set are in their segment, and what the set's coder must know of them.
 struct PlaneSet {

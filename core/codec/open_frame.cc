@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/codec/segment_reader.h"
+#include "core/codec/segment_summary.h"
 
 namespace dcac {
 namespace {
@@ -69,15 +70,38 @@ absl::Status OpenFrame::LocateSegments(uint64_t begin, uint64_t end) {
 
 absl::StatusOr<Bytes> OpenFrame::ReadBody(uint64_t segment) const {
   const uint64_t bytes = segment_bytes(segment);
-  const auto differs = [&] {
-    return absl::DataLossError(absl::StrCat("segment ", segment, ": size differs from the index"));
-  };
   // Size and checksum beside the body, so that an index cannot make a reader allocate more than a segment may need.
-  if (bytes > MaxBodyBytes(header_.geometry.SegmentBytes(segment)) + 10 + kSegmentChecksumBytes) return differs();
+  if (bytes > MaxBodyBytes(header_.geometry.SegmentBytes(segment)) + 10 + kSegmentChecksumBytes)
+    return DiffersFromIndex(segment);
   DCAC_ASSIGN_OR_RETURN(Bytes stored, ReadPart(access_, segment_offset(segment), bytes));
   DCAC_ASSIGN_OR_RETURN(const auto read, ReadSegment(header_.geometry, segment, stored));
-  if (!read || read->stored_bytes != bytes) return differs();
+  if (!read || read->stored_bytes != bytes) return DiffersFromIndex(segment);
   return Bytes(read->body.begin(), read->body.end());
+}
+
+absl::StatusOr<Bytes> OpenFrame::ReadBodyFront(uint64_t segment) const {
+  constexpr uint64_t kFirstRead = 4096;  // one read for most segments
+  static_assert(kFirstRead >= 10 + kSummaryHeadBytes);
+  const uint64_t stored_bytes = segment_bytes(segment);
+  DCAC_ASSIGN_OR_RETURN(const Bytes first,
+                        ReadPart(access_, segment_offset(segment), std::min(stored_bytes, kFirstRead)));
+  ByteReader reader(first);
+  uint64_t body_bytes = 0;
+  DCAC_RETURN_IF_ERROR(InSegment(segment, reader.ReadVarint("segment size", body_bytes)));
+  const size_t size_bytes = reader.position();
+  if (body_bytes > stored_bytes || size_bytes + body_bytes + kSegmentChecksumBytes != stored_bytes ||
+      body_bytes > MaxBodyBytes(header_.geometry.SegmentBytes(segment))) {
+    return DiffersFromIndex(segment);
+  }
+  const ByteSpan known = ByteSpan(first).subspan(size_bytes);
+  const auto needed = SummaryBytes(known.first(std::min<size_t>(known.size(), body_bytes)), body_bytes);
+  if (!needed.ok()) return InSegment(segment, needed.status());
+  if (*needed <= known.size()) return Bytes(known.begin(), known.begin() + static_cast<ptrdiff_t>(*needed));
+  return ReadPart(access_, segment_offset(segment) + size_bytes, *needed);
+}
+
+absl::Status OpenFrame::DiffersFromIndex(uint64_t segment) {
+  return absl::DataLossError(absl::StrCat("segment ", segment, ": size differs from the index"));
 }
 
 }  // namespace dcac

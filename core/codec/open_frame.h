@@ -28,8 +28,12 @@ class OpenFrame {
   // The body of a segment, its checksum compared.
   absl::StatusOr<Bytes> ReadBody(uint64_t segment) const;
 
+  // As much of a body as SummarizeBody needs; no checksum is compared.
+  absl::StatusOr<Bytes> ReadBodyFront(uint64_t segment) const;
+
  private:
   absl::Status LocateSegments(uint64_t begin, uint64_t end);
+  static absl::Status DiffersFromIndex(uint64_t segment);
 
   FrameAccess access_;
   FrameHeader header_;

@@ -23,6 +23,13 @@ std::vector<ReferenceAccount> ReferencesOf(const PlaneSet& set, const PlaneModel
   return references;
 }
 
+void AddSampleCounts(const SampleCounts& from, SampleCounts& to) {
+  for (size_t coding = 0; coding < kNumSampleCodings; ++coding) {
+    to[coding].samples += from[coding].samples;
+    to[coding].bits += from[coding].bits;
+  }
+}
+
 void AccountForPlaneCodings(const std::vector<PlaneCoding>& codings, SegmentAccount& account) {
   account.planes.resize(codings.size());
   for (size_t p = 0; p < codings.size(); ++p) {
@@ -40,10 +47,7 @@ void AccountForSet(const ModelledSet& modelled, const SetAccount& set_account, S
     for (const ReferenceAccount& reference : ReferencesOf(modelled.set, modelled.model.planes[i]))
       plane.references.push_back(reference);
   }
-  for (size_t use = 0; use < kNumTokenUses; ++use) {
-    account.tokens[use].samples += set_account.tokens[use].samples;
-    account.tokens[use].bits += set_account.tokens[use].bits;
-  }
+  AddSampleCounts(set_account.samples, account.samples);
 }
 
 }  // namespace dcac

@@ -18,7 +18,6 @@
 namespace dcac {
 namespace {
 
-constexpr uint8_t kWaveLayout = 1;
 // Of a plane.  Smaller planes are left to zstd: a model costs more than it gains, and much memory for each sample.
 constexpr size_t kMinModelledSamples = 16;
 

@@ -6,13 +6,10 @@
 #include "core/codec/segment_shape.h"
 
 namespace dcac {
-namespace {
 
 absl::Status InSegment(uint64_t segment_index, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("segment ", segment_index, ": ", status.message()));
 }
-
-}  // namespace
 
 absl::Status CheckLimits(const FrameHeader& header, const DecodeLimits& limits) {
   const uint64_t bytes = TensorBytes(header.spec).value_or(~uint64_t{0});
@@ -52,11 +49,11 @@ absl::StatusOr<std::optional<SegmentBody>> ReadSegment(const Geometry& geometry,
 }
 
 absl::Status DecodeSegmentInto(const FrameHeader& header, uint64_t segment_index, ByteSpan body, const Box& slab,
-                               std::byte* slab_data) {
+                               std::byte* slab_data, SegmentAccount* account) {
   const Geometry& geometry = header.geometry;
   const Box box = geometry.SegmentBox(segment_index);
   Bytes packed(static_cast<size_t>(geometry.SegmentBytes(box)));
-  const absl::Status status = DecodeSegmentBody(ShapeOfBox(header.spec.dtype, geometry, box), body, packed);
+  const absl::Status status = DecodeSegmentBody(ShapeOfBox(header.spec.dtype, geometry, box), body, packed, account);
   if (!status.ok()) return InSegment(segment_index, status);
   ScatterBox(geometry.extents(), slab, box, packed.data(), slab_data);
   return absl::OkStatus();

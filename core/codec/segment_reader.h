@@ -12,8 +12,13 @@
 
 namespace dcac {
 
+struct SegmentAccount;
+
 // ResourceExhausted where the tensor or a slab of it exceeds the limits.
 absl::Status CheckLimits(const FrameHeader& header, const DecodeLimits& limits);
+
+// An error in a segment says in which; OK stays OK.
+absl::Status InSegment(uint64_t segment_index, const absl::Status& status);
 
 struct SegmentBody {
   ByteSpan body;
@@ -24,9 +29,9 @@ struct SegmentBody {
 // Errors: DataLoss (size beyond what the segment may need, checksum).
 absl::StatusOr<std::optional<SegmentBody>> ReadSegment(const Geometry& geometry, uint64_t segment_index, ByteSpan data);
 
-// Decodes a segment's body into the memory of its slab.
+// Decodes a segment's body into the memory of its slab.  `account`: see DecodeSegmentBody.
 absl::Status DecodeSegmentInto(const FrameHeader& header, uint64_t segment_index, ByteSpan body, const Box& slab,
-                               std::byte* slab_data);
+                               std::byte* slab_data, SegmentAccount* account = nullptr);
 
 }  // namespace dcac
 

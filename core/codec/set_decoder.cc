@@ -52,12 +52,12 @@ class SetCounter {
  public:
   SetCounter(const SetShape& shape, const SetModel& model, SetAccount* account) : account_(*account) {
     account_.plane_bits.assign(static_cast<size_t>(shape.planes), 0);
-    const std::array<bool, kNumTokenUses> used = {model.has_mode,      model.has_west,   model.has_north,
-                                                  model.has_reference, model.has_escape, false};
-    use_of_token_.fill(TokenUse::kResidual);
+    const std::array<bool, kNumSampleCodings> used = {model.has_mode,      model.has_west,   model.has_north,
+                                                      model.has_reference, model.has_escape, false};
+    coding_of_token_.fill(SampleCoding::kResidual);
     size_t token = 0;
-    for (size_t use = 0; use < kNumTokenUses; ++use) {
-      if (used[use]) use_of_token_[token++] = static_cast<TokenUse>(use);
+    for (size_t coding = 0; coding < kNumSampleCodings; ++coding) {
+      if (used[coding]) coding_of_token_[token++] = static_cast<SampleCoding>(coding);
     }
     for (uint32_t frequency = 1; frequency <= 1u << model.table_bits; ++frequency) {
       table_bits_.push_back(model.table_bits - Log2(frequency));
@@ -67,14 +67,14 @@ class SetCounter {
   void Count(int plane, const RansDecoder::Slot& slot, int stream_bits) {
     const double bits = table_bits_[slot.frequency - 1u] + slot.state_bits + stream_bits;
     account_.plane_bits[static_cast<size_t>(plane)] += bits;
-    TokenAccount& use = account_.tokens[static_cast<size_t>(use_of_token_[slot.token])];
-    ++use.samples;
-    use.bits += bits;
+    SampleCount& count = account_.samples[static_cast<size_t>(coding_of_token_[slot.token])];
+    ++count.samples;
+    count.bits += bits;
   }
 
  private:
   SetAccount& account_;
-  std::array<TokenUse, kMaxTokens> use_of_token_{};
+  std::array<SampleCoding, kMaxTokens> coding_of_token_{};
   std::vector<double> table_bits_;  // by frequency - 1
 };
 

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "dcac/explain.h"
 #include "dcac/frame_decoder.h"
 #include "dcac/frame_encoder.h"
 #include "dcac/frame_info.h"

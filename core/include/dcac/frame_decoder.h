@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -15,6 +16,9 @@
 #include "dcac/tensor.h"
 
 namespace dcac {
+
+struct Box;
+struct FrameHeader;
 
 // Decodes one frame that arrives in pieces.  Samples come out in the order of the tensor's bytes, a slab at a time;
 // each was checked against the checksum of its segment, and the whole against the digest before done().  One thread at
@@ -50,10 +54,17 @@ class FrameDecoder {
   const TensorSpec* spec() const;
 
   bool done() const;                  // the frame is complete and its digest matched
+  Digest digest() const;              // of the samples produced so far
   std::uint64_t raw_bytes() const;    // samples produced so far, pulled or not, in bytes
   std::uint64_t frame_bytes() const;  // consumed so far
 
  private:
+  friend class FrameExplainer;  // decodes the segments itself, to count what they cost
+  using SegmentDecoder =
+      std::function<absl::Status(const FrameHeader& header, std::uint64_t segment_index,
+                                 std::span<const std::byte> body, const Box& slab, std::byte* slab_data)>;
+  void DecodeSegmentsBy(SegmentDecoder decoder);  // which is called by several threads
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -1,0 +1,124 @@
+#include "core/codec/segment_summary.h"
+
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/codec/model_side.h"
+
+namespace dcac {
+namespace {
+
+const char* MethodName(SegmentMethod method) {
+  switch (method) {
+    case SegmentMethod::kStored:
+      return "stored";
+    case SegmentMethod::kZstd:
+      return "zstd";
+    case SegmentMethod::kModel:
+      return "model";
+  }
+  return "unknown";
+}
+
+// Reads what precedes the side information of a model body.
+absl::Status ReadModelHead(ByteReader& reader, uint64_t& side_bytes) {
+  uint8_t layout = 0;
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("layout id", layout));
+  if (layout != kWaveLayout)
+    return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows ", kWaveLayout));
+  return reader.ReadVarint("size of the side information", side_bytes);
+}
+
+void SummarizeModel(const ModelSide& side, SegmentInfo& info) {
+  for (const PlaneCoding& coding : side.codings) CountPlanes(coding.kind, 1, info.planes);
+  for (const ModelledSet& modelled : side.sets) {
+    for (const PlaneModel& plane : modelled.model.planes) {
+      info.references += plane.references.size();
+      info.terms += plane.terms.size();
+    }
+  }
+  info.mode = info.planes.difference > 0 ? ModeName(Mode::kDcac)
+              : info.terms > 0           ? ModeName(Mode::kLs)
+                                         : ModeName(Mode::kIntra);
+  info.references += info.planes.difference + info.planes.duplicate;
+}
+
+int Rank(std::string_view mode) {
+  return mode == ModeName(Mode::kLs) ? 3 : mode == ModeName(Mode::kDcac) ? 2 : mode == ModeName(Mode::kIntra) ? 1 : 0;
+}
+
+}  // namespace
+
+void CountPlanes(PlaneKind kind, uint64_t count, PlaneCounts& counts) {
+  switch (kind) {
+    case PlaneKind::kNormal:
+      counts.normal += count;
+      break;
+    case PlaneKind::kDifference:
+      counts.difference += count;
+      break;
+    case PlaneKind::kConstant:
+      counts.constant += count;
+      break;
+    case PlaneKind::kDuplicate:
+      counts.duplicate += count;
+      break;
+    case PlaneKind::kUpsampled2:
+    case PlaneKind::kUpsampled4:
+    case PlaneKind::kUpsampled8:
+      counts.upsampled += count;
+  }
+}
+
+PlaneCounts& PlaneCounts::operator+=(const PlaneCounts& other) {
+  normal += other.normal;
+  difference += other.difference;
+  constant += other.constant;
+  duplicate += other.duplicate;
+  upsampled += other.upsampled;
+  whole += other.whole;
+  return *this;
+}
+
+absl::StatusOr<size_t> SummaryBytes(ByteSpan body_front, uint64_t body_bytes) {
+  DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(body_front));
+  if (method != SegmentMethod::kModel) return 1;
+  ByteReader reader(body_front.subspan(1));
+  uint64_t side_bytes = 0;
+  DCAC_RETURN_IF_ERROR(ReadModelHead(reader, side_bytes));
+  const size_t head_bytes = 1 + reader.position();
+  if (head_bytes > body_bytes || side_bytes > body_bytes - head_bytes) {
+    return absl::DataLossError(
+        absl::StrCat("side information of ", side_bytes, " bytes in a body of ", body_bytes, " bytes"));
+  }
+  return head_bytes + static_cast<size_t>(side_bytes);
+}
+
+absl::Status SummarizeBody(const SegmentShape& shape, ByteSpan body_front, SegmentInfo& info) {
+  DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(body_front));
+  info.method = MethodName(method);
+  if (method != SegmentMethod::kModel) {
+    info.planes.whole = static_cast<uint64_t>(shape.all_planes());
+    return absl::OkStatus();
+  }
+  ByteReader reader(body_front.subspan(1));
+  DCAC_RETURN_IF_ERROR(ReadModelHead(reader, info.side_bytes));
+  ByteSpan side_bytes;
+  DCAC_RETURN_IF_ERROR(reader.ReadSpan("side information", info.side_bytes, side_bytes));
+  DCAC_ASSIGN_OR_RETURN(const ModelSide side, ParseModelSide(shape, side_bytes));
+  SummarizeModel(side, info);
+  return absl::OkStatus();
+}
+
+void SummarizeSegments(FrameInfo& info) {
+  uint64_t planes = 0, references = 0;
+  for (const SegmentInfo& segment : info.segments) {
+    planes += segment.planes.all();
+    references += segment.references;
+    if (Rank(segment.mode) > Rank(info.mode)) info.mode = segment.mode;
+  }
+  info.references_per_plane = planes > 0 ? static_cast<double>(references) / static_cast<double>(planes) : 0;
+}
+
+}  // namespace dcac

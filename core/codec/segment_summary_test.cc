@@ -1,0 +1,97 @@
+#include "core/codec/segment_summary.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "core/codec/segment_codec.h"
+
+namespace dcac {
+namespace {
+
+constexpr SegmentShape kShape{DType::kU8, 1, 3, 16, 16};
+
+// A slope, the slope with changes, a constant plane.
+Bytes Samples() {
+  Bytes packed;
+  uint32_t noise = 1;
+  for (int plane = 0; plane < 2; ++plane) {
+    for (int i = 0; i < 256; ++i) {
+      noise = noise * 1664525 + 1013904223;
+      packed.push_back(static_cast<std::byte>(i / 16 * 7 + (noise >> 28)));
+    }
+  }
+  packed.insert(packed.end(), 256, std::byte{5});
+  return packed;
+}
+
+Bytes ModelBody() {
+  const Bytes body = EncodeSegmentBody(kShape, Samples(), {});
+  EXPECT_EQ(*MethodOfBody(body), SegmentMethod::kModel);
+  return body;
+}
+
+TEST(SegmentSummary, TellsOfAModelFromItsFront) {
+  const Bytes body = ModelBody();
+  const auto needed = SummaryBytes(ByteSpan(body).first(kSummaryHeadBytes), body.size());
+  ASSERT_TRUE(needed.ok()) << needed.status();
+  ASSERT_LT(*needed, body.size());
+  SegmentInfo info;
+  ASSERT_TRUE(SummarizeBody(kShape, ByteSpan(body).first(*needed), info).ok());
+  EXPECT_EQ(info.method, "model");
+  EXPECT_EQ(info.mode, "intra");
+  EXPECT_EQ(info.planes.normal, 2u);
+  EXPECT_EQ(info.planes.constant, 1u);
+  EXPECT_EQ(info.planes.all(), 3u);
+  EXPECT_GT(info.side_bytes, 20u);
+  EXPECT_LT(info.side_bytes, *needed);
+}
+
+TEST(SegmentSummary, NeedsAllOfTheSideInformation) {
+  const Bytes body = ModelBody();
+  const size_t needed = *SummaryBytes(body, body.size());
+  for (size_t size = 0; size < needed; ++size) {
+    SegmentInfo info;
+    EXPECT_EQ(SummarizeBody(kShape, ByteSpan(body).first(size), info).code(), absl::StatusCode::kDataLoss) << size;
+  }
+}
+
+TEST(SegmentSummary, PlanesOfOtherSegmentsCountAsWhole) {
+  for (SegmentMethod method : {SegmentMethod::kStored, SegmentMethod::kZstd}) {
+    const Bytes body = {static_cast<std::byte>(method), std::byte{1}};
+    EXPECT_EQ(*SummaryBytes(body, body.size()), 1u);
+    SegmentInfo info;
+    ASSERT_TRUE(SummarizeBody(kShape, ByteSpan(body).first(1), info).ok());
+    EXPECT_EQ(info.planes.whole, 3u);
+    EXPECT_EQ(info.mode, "");
+  }
+}
+
+TEST(SegmentSummary, RefusesSizesBeyondTheBody) {
+  Bytes body = ModelBody();
+  const size_t needed = *SummaryBytes(body, body.size());
+  EXPECT_TRUE(SummaryBytes(body, needed).ok());
+  EXPECT_EQ(SummaryBytes(body, needed - 1).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(SummaryBytes(body, 1).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_FALSE(SummaryBytes({}, 0).ok());
+  body[1] = std::byte{200};
+  EXPECT_EQ(SummaryBytes(body, body.size()).status().code(), absl::StatusCode::kUnimplemented);
+}
+
+TEST(SegmentSummary, TheStrongestModeOfTheSegmentsIsThatOfTheFrame) {
+  FrameInfo info;
+  for (const char* mode : {"intra", "", "ls", "intra"}) {
+    SegmentInfo segment;
+    segment.mode = mode;
+    segment.planes.normal = 2;
+    segment.references = segment.mode == "ls" ? 6 : 0;
+    info.segments.push_back(segment);
+  }
+  SummarizeSegments(info);
+  EXPECT_EQ(info.mode, "ls");
+  EXPECT_EQ(info.references_per_plane, 0.75);
+}
+
+}  // namespace
+}  // namespace dcac
