@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "core/codec/model_side.h"
 #include "core/codec/plane_kinds.h"
+#include "core/codec/recode.h"
 #include "core/codec/segment_account.h"
 #include "core/codec/set_decoder.h"
 #include "core/codec/set_encoder.h"
@@ -91,8 +94,46 @@ Bytes EncodePlanes(const SegmentShape& shape, const std::vector<uint32_t>& sampl
   return body;
 }
 
-Bytes EncodeModelBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
-  const std::vector<uint32_t> samples = WidenSamples(shape, packed);
+// The planes that the plane model sees: in token order one for each head, its rows the tokens.
+SegmentShape ModelShape(SegmentShape shape) {
+  if (!shape.in_token_order()) return shape;
+  shape.planes /= shape.head_features;
+  shape.width = std::exchange(shape.head_features, 0);
+  return shape;
+}
+
+// Transposes, item by item, rows x columns runs of `run` samples.  Between token order, where tokens are rows and heads
+// columns, and the order of ModelShape, where heads are rows.
+std::vector<uint32_t> TransposeRuns(std::vector<uint32_t> samples, int items, int rows, int columns, int run) {
+  if (rows == 1 || columns == 1) return samples;
+  std::vector<uint32_t> result;
+  result.reserve(samples.size());
+  for (int item = 0; item < items; ++item) {
+    for (int column = 0; column < columns; ++column) {
+      for (int row = 0; row < rows; ++row) {
+        const ptrdiff_t at = ((ptrdiff_t{item} * rows + row) * columns + column) * run;
+        result.insert(result.end(), samples.begin() + at, samples.begin() + at + run);
+      }
+    }
+  }
+  return result;
+}
+
+std::vector<uint32_t> ToModelOrder(const SegmentShape& shape, std::vector<uint32_t> samples) {
+  if (!shape.in_token_order()) return samples;
+  return TransposeRuns(std::move(samples), shape.items, shape.height, shape.planes / shape.head_features,
+                       shape.head_features);
+}
+
+std::vector<uint32_t> FromModelOrder(const SegmentShape& shape, std::vector<uint32_t> samples) {
+  if (!shape.in_token_order()) return samples;
+  return TransposeRuns(std::move(samples), shape.items, shape.planes / shape.head_features, shape.height,
+                       shape.head_features);
+}
+
+Bytes EncodeModelBody(const SegmentShape& packed_shape, ByteSpan packed, const EncodeOptions& options) {
+  const SegmentShape shape = ModelShape(packed_shape);
+  const std::vector<uint32_t> samples = ToModelOrder(packed_shape, WidenSamples(shape, packed));
   const std::vector<PlaneCoding> codings = ClassifyPlanes(shape, samples, options.previous_item);
   Bytes body = EncodePlanes(shape, samples, codings, options);
   if (options.mode == Mode::kDcac) {
@@ -154,9 +195,10 @@ class PlaneAssembler {
   std::vector<uint32_t> samples_;
 };
 
-absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed,
+absl::Status DecodeModelBody(const SegmentShape& packed_shape, ByteReader& reader, std::span<std::byte> packed,
                              SegmentAccount* account) {
   const FloatEnvironment environment;
+  const SegmentShape shape = ModelShape(packed_shape);
   if (!IsModelled(shape.dtype)) {
     return absl::DataLossError(
         absl::StrCat("model segment of ", std::string(DTypeName(shape.dtype)), ", which has no model"));
@@ -164,6 +206,10 @@ absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std:
   if (PlaneSamples(shape) < kMinModelledSamples) {
     return absl::DataLossError(absl::StrCat("model segment of planes of ", PlaneSamples(shape),
                                             " samples, expected at least ", kMinModelledSamples));
+  }
+  if (shape.width > static_cast<int>(kMaxWidth)) {
+    return absl::DataLossError(
+        absl::StrCat("model segment of rows of ", shape.width, " samples, expected at most ", kMaxWidth));
   }
   uint8_t layout = 0;
   uint64_t side_size = 0;
@@ -196,7 +242,7 @@ absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std:
   }
   if (reader.remaining() != 0)
     return absl::DataLossError(absl::StrCat("model segment has ", reader.remaining(), " bytes too many"));
-  NarrowSamples(shape, assembler.Finish(), packed);
+  NarrowSamples(shape, FromModelOrder(packed_shape, assembler.Finish()), packed);
   return absl::OkStatus();
 }
 
@@ -255,41 +301,124 @@ absl::Status DecodeZstdBody(const SegmentShape& shape, ByteReader& reader, std::
   return absl::OkStatus();
 }
 
-}  // namespace
+Bytes StoredBody(ByteSpan packed) {
+  Bytes body;
+  body.reserve(1 + packed.size());
+  AppendByte(static_cast<uint8_t>(SegmentMethod::kStored), body);
+  AppendBytes(packed, body);
+  return body;
+}
 
-Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
-  // The strong level is slow and only tried where the fast one comes near.
-  constexpr int kFastLevel = 1, kStrongLevel = 9;
-  Bytes best(1 + packed.size());
-  best[0] = static_cast<std::byte>(SegmentMethod::kStored);
-  std::copy(packed.begin(), packed.end(), best.begin() + 1);
-  if (IsModelled(shape.dtype) && PlaneSamples(shape) >= kMinModelledSamples) {
-    Bytes body = EncodeModelBody(shape, packed, options);
-    if (!body.empty() && body.size() < best.size()) best = std::move(body);
-  }
-  if (!options.previous_item && shape.items > 1) return best;  // zstd would find the item before
+void KeepSmaller(Bytes body, Bytes& best) {
+  if (!body.empty() && body.size() < best.size()) best = std::move(body);
+}
+
+bool CanModel(const SegmentShape& packed_shape) {
+  const SegmentShape shape = ModelShape(packed_shape);
+  return IsModelled(shape.dtype) && PlaneSamples(shape) >= kMinModelledSamples &&
+         shape.width <= static_cast<int>(kMaxWidth);
+}
+
+// zstd finds repetitions in the whole segment: not where the coding of an item may not refer to earlier ones.
+bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
+  return options.previous_item || shape.items == 1;
+}
+
+// The strong level is slow and only tried where the fast one comes near.
+constexpr int kFastLevel = 1, kStrongLevel = 9;
+
+// The smallest body of a method that codes the samples as they are.
+Bytes EncodeSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
+  Bytes best = StoredBody(packed);
+  if (CanModel(shape)) KeepSmaller(EncodeModelBody(shape, packed, options), best);
+  if (!CanUseZstd(shape, options)) return best;
   for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
-    if (!EncodeZstdBody(packed, stride, kFastLevel, best.size() + best.size() / 2).empty()) {
-      Bytes body = EncodeZstdBody(packed, stride, kStrongLevel, best.size());
-      if (!body.empty()) best = std::move(body);
-    }
+    if (!EncodeZstdBody(packed, stride, kFastLevel, best.size() + best.size() / 2).empty())
+      KeepSmaller(EncodeZstdBody(packed, stride, kStrongLevel, best.size()), best);
     if (stride == 1) break;
   }
   return best;
 }
 
-absl::StatusOr<SegmentMethod> MethodOfBody(ByteSpan body) {
-  uint8_t method = 0;
-  ByteReader reader(body);
-  DCAC_RETURN_IF_ERROR(reader.ReadByte("segment method", method));
-  if (method > static_cast<uint8_t>(SegmentMethod::kModel)) {
-    return absl::UnimplementedError(absl::StrCat("segment method is ", method, ", this build knows 0 .. 2"));
-  }
-  return static_cast<SegmentMethod>(method);
+SegmentShape WithDType(SegmentShape shape, DType dtype) {
+  shape.dtype = dtype;
+  return shape;
 }
 
-absl::Status DecodeSegmentBody(const SegmentShape& shape, ByteSpan body, std::span<std::byte> packed,
-                               SegmentAccount* account) {
+Bytes EncodeRecodedBody(const SegmentShape& shape, DType target, ByteSpan packed, const EncodeOptions& options) {
+  Bytes body;
+  AppendByte(static_cast<uint8_t>(SegmentMethod::kRecoded), body);
+  AppendByte(static_cast<uint8_t>(target), body);
+  AppendBytes(EncodeSamples(WithDType(shape, target), RecodeSamples(shape.dtype, target, packed), options), body);
+  return body;
+}
+
+// Low words of which zstd makes little are noise to the plane model too, which takes far longer to find out.
+bool IsNoise(ByteSpan words) {
+  return EncodeZstdBody(words, 4, kFastLevel, words.size() - words.size() / 16).empty();
+}
+
+Bytes EncodeWordsBody(const SegmentShape& shape, bool differences, ByteSpan packed, const EncodeOptions& options) {
+  const Words words = SplitWords(shape.dtype, differences, packed);
+  const Bytes high = EncodeSegmentBody(WithDType(shape, DType::kI32), words.high, options);
+  const Bytes low =
+      IsNoise(words.low) ? StoredBody(words.low) : EncodeSegmentBody(WithDType(shape, DType::kU32), words.low, options);
+  Bytes body;
+  AppendByte(static_cast<uint8_t>(SegmentMethod::kWords), body);
+  AppendByte(differences ? 1 : 0, body);
+  AppendVarint(high.size(), body);
+  AppendBytes(high, body);
+  AppendBytes(low, body);
+  return body;
+}
+
+// How deep a body may be within others: what an encoder writes.  Bits are accounted for in bodies that are in no other.
+enum class Nesting { kSegment, kWords, kRecoded };
+
+absl::Status DecodeBody(const SegmentShape& shape, ByteSpan body, Nesting nesting, std::span<std::byte> packed,
+                        SegmentAccount* account = nullptr);
+
+absl::Status DecodeRecodedBody(const SegmentShape& shape, ByteReader& reader, Nesting nesting,
+                               std::span<std::byte> packed) {
+  if (nesting == Nesting::kRecoded) return absl::DataLossError("a recoded segment within a recoded one");
+  uint8_t number = 0;
+  ByteSpan body;
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("recoded type", number));
+  const DType target = static_cast<DType>(number);
+  if (!IsRecoding(shape.dtype, target)) {
+    return absl::DataLossError(
+        absl::StrCat("samples of ", std::string(DTypeName(shape.dtype)), " recoded as type ", number));
+  }
+  DCAC_RETURN_IF_ERROR(reader.ReadSpan("recoded samples", reader.remaining(), body));
+  Bytes recoded(packed.size() / SampleBytes(shape.dtype) * SampleBytes(target));
+  DCAC_RETURN_IF_ERROR(DecodeBody(WithDType(shape, target), body, Nesting::kRecoded, recoded));
+  RestoreSamples(shape.dtype, target, recoded, packed);
+  return absl::OkStatus();
+}
+
+absl::Status DecodeWordsBody(const SegmentShape& shape, ByteReader& reader, Nesting nesting,
+                             std::span<std::byte> packed) {
+  if (nesting != Nesting::kSegment || SampleBytes(shape.dtype) != 8) {
+    return absl::DataLossError(absl::StrCat("words of samples of ", std::string(DTypeName(shape.dtype)),
+                                            nesting == Nesting::kSegment ? "" : " within another method"));
+  }
+  uint8_t differences = 0;
+  uint64_t high_size = 0;
+  ByteSpan high, low;
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("form of words", differences));
+  if (differences > 1) return absl::DataLossError(absl::StrCat("form of words is ", differences, ", expected 0 or 1"));
+  DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of high words", high_size));
+  DCAC_RETURN_IF_ERROR(reader.ReadSpan("high words", high_size, high));
+  DCAC_RETURN_IF_ERROR(reader.ReadSpan("low words", reader.remaining(), low));
+  Words words{differences != 0, Bytes(packed.size() / 2), Bytes(packed.size() / 2)};
+  DCAC_RETURN_IF_ERROR(DecodeBody(WithDType(shape, DType::kI32), high, Nesting::kWords, words.high));
+  DCAC_RETURN_IF_ERROR(DecodeBody(WithDType(shape, DType::kU32), low, Nesting::kWords, words.low));
+  JoinWords(shape.dtype, words, packed);
+  return absl::OkStatus();
+}
+
+absl::Status DecodeBody(const SegmentShape& shape, ByteSpan body, Nesting nesting, std::span<std::byte> packed,
+                        SegmentAccount* account) {
   DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(body));
   ByteReader reader(body.subspan(1));
   switch (method) {
@@ -304,8 +433,43 @@ absl::Status DecodeSegmentBody(const SegmentShape& shape, ByteSpan body, std::sp
       return DecodeZstdBody(shape, reader, packed);
     case SegmentMethod::kModel:
       return DecodeModelBody(shape, reader, packed, account);
+    case SegmentMethod::kRecoded:
+      return DecodeRecodedBody(shape, reader, nesting, packed);
+    case SegmentMethod::kWords:
+      return DecodeWordsBody(shape, reader, nesting, packed);
   }
   return absl::InternalError("unreachable segment method");
+}
+
+}  // namespace
+
+Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
+  const std::optional<DType> target = ChooseRecoding(shape.dtype, packed);
+  const bool is_wide = SampleBytes(shape.dtype) == 8;
+  if (!target && !is_wide) return EncodeSamples(shape, packed, options);
+  Bytes best = StoredBody(packed);
+  if (target) KeepSmaller(EncodeRecodedBody(shape, *target, packed, options), best);
+  const bool differences = is_wide && CanUseZstd(shape, options) && DifferencesFitLowWords(shape.dtype, packed);
+  if (is_wide && (!target || (differences && !CanModel(WithDType(shape, *target)))))
+    KeepSmaller(EncodeWordsBody(shape, differences, packed, options), best);
+  // Whatever the above came to: no larger than what anybody gets who shuffles the bytes.
+  if (is_wide && CanUseZstd(shape, options)) KeepSmaller(EncodeZstdBody(packed, 8, kStrongLevel, best.size()), best);
+  return best;
+}
+
+absl::StatusOr<SegmentMethod> MethodOfBody(ByteSpan body) {
+  uint8_t method = 0;
+  ByteReader reader(body);
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("segment method", method));
+  if (method > static_cast<uint8_t>(SegmentMethod::kWords)) {
+    return absl::UnimplementedError(absl::StrCat("segment method is ", method, ", this build knows 0 .. 4"));
+  }
+  return static_cast<SegmentMethod>(method);
+}
+
+absl::Status DecodeSegmentBody(const SegmentShape& shape, ByteSpan body, std::span<std::byte> packed,
+                               SegmentAccount* account) {
+  return DecodeBody(shape, body, Nesting::kSegment, packed, account);
 }
 
 }  // namespace dcac

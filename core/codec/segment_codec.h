@@ -14,14 +14,17 @@
 
 namespace dcac {
 
-// What the samples of a segment are: planes of `height` x `width`, those of the first item first.
+// What the samples of a segment are: planes of `height` x `width`, those of the first item first.  In token order (the
+// layouts tokens and heads) `height` counts tokens, `width` is 1, and the samples are packed as [item][token][plane].
 struct SegmentShape {
   DType dtype = DType::kU8;
   int items = 0;
   int planes = 0;  // of an item
   int height = 0;
   int width = 0;
+  int head_features = 0;  // token order: planes of one head, which divide `planes`; 0: plane after plane
 
+  bool in_token_order() const { return head_features > 0; }
   int all_planes() const { return items * planes; }
   size_t plane_bytes() const { return static_cast<size_t>(height) * static_cast<size_t>(width) * SampleBytes(dtype); }
   size_t bytes() const { return static_cast<size_t>(all_planes()) * plane_bytes(); }

@@ -9,8 +9,11 @@ namespace dcac {
 
 // All extents fit an int: Geometry bounds the samples of a segment.
 inline SegmentShape ShapeOfBox(DType dtype, const Geometry& geometry, const Box& box) {
-  return {dtype, static_cast<int>(box.items()), static_cast<int>(box.planes()), static_cast<int>(box.rows()),
-          static_cast<int>(geometry.extents().width)};
+  const Extents& extents = geometry.extents();
+  SegmentShape shape{ComponentOf(dtype), static_cast<int>(box.items()), static_cast<int>(box.planes()),
+                     static_cast<int>(box.rows()), static_cast<int>(extents.width)};
+  if (extents.in_token_order()) shape.head_features = static_cast<int>(extents.unit);
+  return shape;
 }
 
 }  // namespace dcac

@@ -17,6 +17,10 @@ const char* MethodName(SegmentMethod method) {
       return "zstd";
     case SegmentMethod::kModel:
       return "model";
+    case SegmentMethod::kRecoded:
+      return "recoded";
+    case SegmentMethod::kWords:
+      return "words";
   }
   return "unknown";
 }
@@ -106,6 +110,10 @@ absl::Status SummarizeBody(const SegmentShape& shape, ByteSpan body_front, Segme
   DCAC_RETURN_IF_ERROR(ReadModelHead(reader, info.side_bytes));
   ByteSpan side_bytes;
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("side information", info.side_bytes, side_bytes));
+  if (shape.in_token_order()) {  // the planes of the model are not those of the tensor
+    info.planes.whole = static_cast<uint64_t>(shape.all_planes());
+    return absl::OkStatus();
+  }
   DCAC_ASSIGN_OR_RETURN(const ModelSide side, ParseModelSide(shape, side_bytes));
   SummarizeModel(side, info);
   return absl::OkStatus();

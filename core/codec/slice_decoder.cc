@@ -23,12 +23,43 @@ absl::Status CutRange(const char* axis, uint64_t extent, uint64_t begin, uint64_
   return absl::OkStatus();
 }
 
+// The planes of a slice are those of samples, the planes of a box are those of components.
 absl::StatusOr<Box> BoxOf(const Slice& slice, const Extents& extents) {
   Box box{slice.item_begin, slice.item_end, slice.plane_begin, slice.plane_end, slice.row_begin, slice.row_end};
   DCAC_RETURN_IF_ERROR(CutRange("items", extents.items, box.item_begin, box.item_end));
-  DCAC_RETURN_IF_ERROR(CutRange("planes", extents.planes, box.plane_begin, box.plane_end));
+  DCAC_RETURN_IF_ERROR(CutRange("planes", extents.planes / extents.components, box.plane_begin, box.plane_end));
   DCAC_RETURN_IF_ERROR(CutRange("rows", extents.height, box.row_begin, box.row_end));
+  const uint64_t head = extents.unit / extents.components;
+  if (extents.layout == Layout::kHeads && (box.plane_begin % head != 0 || box.plane_end % head != 0)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("planes ", box.plane_begin, ":", box.plane_end, ", expected whole heads of ", head, " planes"));
+  }
+  box.plane_begin *= extents.components;
+  box.plane_end *= extents.components;
   return box;
+}
+
+TensorSpec SpecOf(const Box& box, const Extents& extents, TensorSpec spec) {
+  const uint64_t planes = box.planes() / extents.components, head = extents.unit / extents.components;
+  switch (extents.layout) {
+    case Layout::kNchw:
+      spec.shape = {box.items(), planes, box.rows(), extents.width};
+      break;
+    case Layout::kNhwc:
+      spec.shape = {box.items(), box.rows(), extents.width, planes};
+      break;
+    case Layout::kTokens:
+      spec.shape = {box.items(), box.rows(), planes};
+      break;
+    case Layout::kHeads:
+      spec.shape = {box.items(), planes / head, box.rows(), head};
+      break;
+    case Layout::kFlat:
+      spec.shape = {box.items()};
+      spec.layout = Layout::kFlat;
+      break;
+  }
+  return spec;
 }
 
 bool Overlaps(const Box& a, const Box& b) {
@@ -41,6 +72,44 @@ Box Overlap(const Box& a, const Box& b) {
   return {std::max(a.item_begin, b.item_begin),   std::min(a.item_end, b.item_end),
           std::max(a.plane_begin, b.plane_begin), std::min(a.plane_end, b.plane_end),
           std::max(a.row_begin, b.row_begin),     std::min(a.row_end, b.row_end)};
+}
+
+// Where the samples of a box are in memory that holds nothing else, in the order of the tensor.
+struct BoxMemory {
+  Box box;
+  uint64_t unit = 1;  // planes that alternate sample by sample
+  uint64_t width = 1;
+
+  // Of a sample of the first column; the next column is `unit` further.
+  uint64_t At(uint64_t item, uint64_t plane, uint64_t row) const {
+    const uint64_t in_box = plane - box.plane_begin;
+    const uint64_t units = (item - box.item_begin) * (box.planes() / unit) + in_box / unit;
+    return (units * box.rows() + row - box.row_begin) * width * unit + in_box % unit;
+  }
+};
+
+// A part of a slab: of units of which not all planes are wanted, those that are.
+BoxMemory PartMemory(const Extents& extents, const Box& part) {
+  return {part, part.planes() % extents.unit == 0 ? extents.unit : part.planes(), extents.width};
+}
+
+// Copies the samples of a part of a slab, those of each unit position by position.
+void CopyPart(const BoxMemory& slab, const std::byte* slab_data, const BoxMemory& part, std::byte* part_data,
+              uint64_t sample_bytes) {
+  const Box& box = part.box;
+  const uint64_t from_step = slab.unit * sample_bytes, to_step = part.unit * sample_bytes;
+  const uint64_t positions = box.rows() * part.width;
+  for (uint64_t item = box.item_begin; item < box.item_end; ++item) {
+    for (uint64_t plane = box.plane_begin; plane < box.plane_end; plane += part.unit) {
+      const std::byte* from = slab_data + slab.At(item, plane, box.row_begin) * sample_bytes;
+      std::byte* to = part_data + part.At(item, plane, box.row_begin) * sample_bytes;
+      if (from_step == to_step) {
+        std::copy_n(from, positions * to_step, to);
+      } else {
+        for (uint64_t i = 0; i < positions; ++i) std::copy_n(from + i * from_step, to_step, to + i * to_step);
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -112,11 +181,10 @@ struct SliceDecoder::Impl {
   void AppendOverlap(const Slab& slab, Bytes& out) const {
     const Box box = Overlap(slab.box, wanted);
     const Extents& extents = geometry().extents();
-    Bytes packed(static_cast<size_t>(geometry().SegmentBytes(box)));
-    GatherBox(extents, slab.box, box, slab.data.data(), packed.data());
     const size_t begin = out.size();
-    out.resize(begin + packed.size());
-    ScatterBox(extents, box, box, packed.data(), out.data() + begin);
+    out.resize(begin + static_cast<size_t>(geometry().SegmentBytes(box)));
+    CopyPart({slab.box, extents.unit, extents.width}, slab.data.data(), PartMemory(extents, box), out.data() + begin,
+             extents.sample_bytes);
   }
 
   OpenFrame frame;
@@ -138,8 +206,7 @@ absl::StatusOr<SliceDecoder> SliceDecoder::Create(FrameAccess frame, const Slice
     auto impl = std::make_unique<Impl>(std::move(opened));
     const Extents& extents = impl->geometry().extents();
     DCAC_ASSIGN_OR_RETURN(impl->wanted, BoxOf(slice, extents));
-    impl->spec = impl->frame.header().spec;
-    impl->spec.shape = {impl->wanted.items(), impl->wanted.planes(), impl->wanted.rows(), extents.width};
+    impl->spec = SpecOf(impl->wanted, extents, impl->frame.header().spec);
     return SliceDecoder(std::move(impl));
   });
 }

@@ -51,7 +51,8 @@ absl::Status ReadSpec(ByteReader& reader, TensorSpec& spec) {
   spec.dtype = static_cast<DType>(dtype);
   spec.layout = static_cast<Layout>(layout);
   if (SampleBytes(spec.dtype) == 0) return absl::UnimplementedError(absl::StrCat("dtype ", dtype, " is unknown"));
-  if (LayoutName(spec.layout) == "unknown") return absl::UnimplementedError(absl::StrCat("layout ", layout, " is unknown"));
+  if (LayoutName(spec.layout) == "unknown")
+    return absl::UnimplementedError(absl::StrCat("layout ", layout, " is unknown"));
   if (rank > TensorSpec::kMaxRank) {
     return absl::DataLossError(absl::StrCat("rank is ", rank, ", at most ", TensorSpec::kMaxRank, " is allowed"));
   }

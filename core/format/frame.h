@@ -23,9 +23,11 @@ inline constexpr size_t kTrailerBytes = 16 + 4 + 4;  // digest, index size, chec
 
 // First byte of a segment's body.  Frozen.
 enum class SegmentMethod : uint8_t {
-  kStored = 0,  // the packed samples
-  kZstd = 1,    // a byte-shuffle stride, then a zstd frame
-  kModel = 2,   // the plane model: docs/format.md, "Model segments"
+  kStored = 0,   // the packed samples
+  kZstd = 1,     // a byte-shuffle stride, then a zstd frame
+  kModel = 2,    // the plane model: docs/format.md, "Model segments"
+  kRecoded = 3,  // the samples as samples of another type, coded by a method of their own
+  kWords = 4,    // high and low halves of samples of 8 bytes, each coded by a method of its own
 };
 
 struct FrameHeader {

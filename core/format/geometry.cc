@@ -27,37 +27,124 @@ uint64_t EvenBands(uint64_t height, uint64_t rows) {
   return CeilDiv(height, CeilDiv(height, rows));
 }
 
-template <typename Copy>
-void ForEachRowRun(const Extents& extents, const Box& slab, const Box& box, Copy copy) {
-  const uint64_t row_bytes = extents.width * extents.sample_bytes;
-  const uint64_t plane_bytes = slab.rows() * row_bytes;
-  const uint64_t run_bytes = box.rows() * row_bytes;
-  uint64_t packed = 0;
-  for (uint64_t item = box.item_begin; item < box.item_end; ++item) {
-    for (uint64_t plane = box.plane_begin; plane < box.plane_end; ++plane) {
-      const uint64_t plane_index = (item - slab.item_begin) * slab.planes() + (plane - slab.plane_begin);
-      copy(plane_index * plane_bytes + (box.row_begin - slab.row_begin) * row_bytes, packed, run_bytes);
-      packed += run_bytes;
+// Transposes rows x columns samples.  Tiles keep the lines that are written, which are far apart, in the cache.
+template <typename Sample>
+void Transpose(const std::byte* from, uint64_t rows, uint64_t columns, std::byte* to) {
+  constexpr uint64_t kTile = 32;
+  for (uint64_t r0 = 0; r0 < rows; r0 += kTile) {
+    const uint64_t r1 = std::min(rows, r0 + kTile);
+    for (uint64_t c0 = 0; c0 < columns; c0 += kTile) {
+      const uint64_t c1 = std::min(columns, c0 + kTile);
+      for (uint64_t c = c0; c < c1; ++c) {
+        for (uint64_t r = r0; r < r1; ++r)
+          std::memcpy(to + (c * rows + r) * sizeof(Sample), from + (r * columns + c) * sizeof(Sample), sizeof(Sample));
+      }
     }
   }
 }
 
+void Transpose(const std::byte* from, uint64_t rows, uint64_t columns, uint64_t sample_bytes, std::byte* to) {
+  switch (sample_bytes) {
+    case 1:
+      return Transpose<uint8_t>(from, rows, columns, to);
+    case 2:
+      return Transpose<uint16_t>(from, rows, columns, to);
+    case 4:
+      return Transpose<uint32_t>(from, rows, columns, to);
+    default:
+      return Transpose<uint64_t>(from, rows, columns, to);
+  }
+}
+
+// Calls block(place in the slab, place in the packed samples) for the rows of every unit of planes of the box: in the
+// slab, these are contiguous.  Places are bytes.
+template <typename Block>
+void ForEachUnit(const Extents& extents, const Box& slab, const Box& box, Block block) {
+  const uint64_t row_bytes = extents.unit_row_samples() * extents.sample_bytes;
+  const uint64_t slab_units = slab.planes() / extents.unit, box_units = box.planes() / extents.unit;
+  const uint64_t first_unit = (box.plane_begin - slab.plane_begin) / extents.unit;
+  const uint64_t block_bytes = box.rows() * row_bytes;
+  for (uint64_t item = 0; item < box.items(); ++item) {
+    for (uint64_t unit = 0; unit < box_units; ++unit) {
+      const uint64_t slab_unit = (item + box.item_begin - slab.item_begin) * slab_units + first_unit + unit;
+      const uint64_t at = (slab_unit * slab.rows() + box.row_begin - slab.row_begin) * row_bytes;
+      const uint64_t packed = extents.in_token_order() ? item * box_units * block_bytes + unit * row_bytes
+                                                       : (item * box_units + unit) * block_bytes;
+      block(at, packed);
+    }
+  }
+}
+
+bool IsTransposed(const Extents& extents) {
+  return extents.unit > 1 && !extents.in_token_order();
+}
+
+// How far apart the samples of a unit at neighbouring positions are in packed samples that are not transposed.
+uint64_t PackedStep(const Extents& extents, const Box& box) {
+  return (extents.in_token_order() ? box.planes() : extents.unit) * extents.sample_bytes;
+}
+
+// Copies `rows` runs of `run_bytes` each between memories in which they are `from_step` and `to_step` bytes apart.
+void CopyRuns(const std::byte* from, uint64_t from_step, std::byte* to, uint64_t to_step, uint64_t run_bytes,
+              uint64_t rows) {
+  if (from_step == run_bytes && to_step == run_bytes) {
+    std::memcpy(to, from, static_cast<size_t>(rows * run_bytes));
+    return;
+  }
+  for (uint64_t row = 0; row < rows; ++row)
+    std::memcpy(to + row * to_step, from + row * from_step, static_cast<size_t>(run_bytes));
+}
+
+// The extents of a tensor that is cut as a sequence of samples.
+Extents FlatExtents(const TensorSpec& spec, Extents e) {
+  e.layout = Layout::kFlat;
+  e.items = 1;
+  for (uint64_t extent : spec.shape) e.items *= extent;
+  e.height = e.width = 1;
+  e.planes = e.unit = e.components;
+  return e;
+}
+
 }  // namespace
+
+DType ComponentOf(DType dtype) {
+  return dtype == DType::kC64 ? DType::kF32 : dtype == DType::kC128 ? DType::kF64 : dtype;
+}
 
 Extents ExtentsOf(const TensorSpec& spec) {
   Extents e;
-  e.sample_bytes = SampleBytes(spec.dtype);
-  const auto& shape = spec.shape;
-  const size_t rank = shape.size();
-  if (rank >= 1) e.width = shape[rank - 1];
-  if (rank >= 2) e.height = shape[rank - 2];
-  if (rank >= 3) e.planes = shape[rank - 3];
-  for (size_t axis = 0; axis + 3 < rank; ++axis) e.items *= shape[axis];
-  if (e.width > kMaxWidth || spec.layout != Layout::kNchw) {
-    e.items *= e.planes * e.height * e.width;
-    e.planes = e.height = e.width = 1;
+  const DType component = ComponentOf(spec.dtype);
+  e.sample_bytes = SampleBytes(component);
+  e.components = component == spec.dtype ? 1 : 2;
+  e.layout = spec.layout;
+  const size_t rank = spec.shape.size();
+  const auto axis = [&](size_t from_last) { return from_last <= rank ? spec.shape[rank - from_last] : 1; };
+  size_t axes = 3;
+  switch (spec.layout) {
+    case Layout::kNchw:
+      e.width = axis(1), e.height = axis(2), e.planes = axis(3);
+      break;
+    case Layout::kNhwc:
+      e.unit = e.planes = axis(1), e.width = axis(2), e.height = axis(3);
+      break;
+    case Layout::kTokens:
+      e.unit = e.planes = axis(1), e.height = axis(2);
+      axes = 2;
+      break;
+    case Layout::kHeads:
+      e.unit = axis(1), e.height = axis(2), e.planes = axis(1) * axis(3);
+      break;
+    case Layout::kFlat:
+      return FlatExtents(spec, e);
   }
-  return e;
+  for (size_t a = 0; a + axes < rank; ++a) e.items *= spec.shape[a];
+  e.planes *= e.components;
+  e.unit *= e.components;
+  if (e.empty()) {
+    e.unit = 1;  // no planes, no units
+    return e;
+  }
+  return e.width > kMaxWidth || e.unit_row_samples() > kMaxSegmentSamples ? FlatExtents(spec, e) : e;
 }
 
 absl::StatusOr<Geometry> Geometry::Create(const Extents& extents, uint64_t item_step, uint64_t plane_step,
@@ -72,6 +159,10 @@ absl::StatusOr<Geometry> Geometry::Create(const Extents& extents, uint64_t item_
   if (auto s = check("item step", item_step, extents.items); !s.ok()) return s;
   if (auto s = check("plane step", plane_step, extents.planes); !s.ok()) return s;
   if (auto s = check("row step", row_step, extents.height); !s.ok()) return s;
+  if (plane_step % extents.unit != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("plane step is ", plane_step, ", expected a multiple of ", extents.unit));
+  }
   if (item_step != 1 && plane_step != extents.planes) {
     return absl::InvalidArgumentError(
         absl::StrCat("item step ", item_step, " with plane step ", plane_step, " of ", extents.planes, " planes"));
@@ -92,33 +183,34 @@ absl::StatusOr<Geometry> Geometry::Create(const Extents& extents, uint64_t item_
 }
 
 Geometry Geometry::Choose(const Extents& extents, const EncodeOptions& options) {
-  uint64_t item_step = 1, plane_step = 1, row_step = 1;
+  uint64_t item_step = 1, unit_step = 1, row_step = 1;
   if (!extents.empty()) {
+    const uint64_t units = extents.units(), row = extents.unit_row_samples();
     const uint64_t target = options.segment_bytes / extents.sample_bytes;  // in samples
-    const uint64_t item = extents.planes * extents.plane_samples();
+    const uint64_t item = units * extents.height * row;
     const uint64_t slab_target = std::min(target * kSlabSegments, kMaxSlabBytes / extents.sample_bytes);
     const uint64_t most = std::min(2 * target, kMaxSegmentSamples);
-    const uint64_t least_band = extents.planes * extents.width * std::min(kMinBandRows, extents.height);
+    const uint64_t least_band = units * row * std::min(kMinBandRows, extents.height);
     if (item <= target) {
-      plane_step = extents.planes;
+      unit_step = units;
       // Small items fill a segment; items that would fill half of one or more still share it with some neighbours.
       const uint64_t together = std::max(target / item, std::min(kItemsPerSlab, slab_target / item));
       item_step = std::clamp<uint64_t>(together, 1, extents.items);
-      row_step = EvenBands(extents.height, target / (item_step * extents.planes * extents.width));
-      const uint64_t samples = item_step * plane_step * row_step * extents.width;
+      row_step = EvenBands(extents.height, target / (item_step * units * row));
+      const uint64_t samples = item_step * unit_step * row_step * row;
       if (samples > most) item_step = std::max<uint64_t>(1, item_step * most / samples);
     } else if (item <= slab_target && least_band <= kMaxSegmentSamples) {
-      plane_step = extents.planes;
-      row_step = EvenBands(extents.height, target / (extents.planes * extents.width));
+      unit_step = units;
+      row_step = EvenBands(extents.height, target / (units * row));
     } else {
-      plane_step = std::clamp<uint64_t>(slab_target / extents.plane_samples(), 1, extents.planes);
-      row_step = EvenBands(extents.height, target / (plane_step * extents.width));
+      unit_step = std::clamp<uint64_t>(slab_target / (extents.height * row), 1, units);
+      row_step = EvenBands(extents.height, target / (unit_step * row));
       // Very wide rows of many planes: fewer planes, so that the least band is no more than a segment.
-      while (plane_step > 1 && plane_step * row_step * extents.width > most) plane_step = CeilDiv(plane_step, 2);
-      if (row_step * extents.width > most) row_step = std::max<uint64_t>(1, target / extents.width);
+      while (unit_step > 1 && unit_step * row_step * row > most) unit_step = CeilDiv(unit_step, 2);
+      if (row_step * row > most) row_step = std::max<uint64_t>(1, target / row);
     }
   }
-  return *Create(extents, item_step, plane_step, row_step);
+  return *Create(extents, item_step, unit_step * extents.unit, row_step);
 }
 
 Box Geometry::SegmentBox(uint64_t segment_index) const {
@@ -150,15 +242,21 @@ uint64_t Geometry::max_slab_bytes() const {
 }
 
 void GatherBox(const Extents& extents, const Box& slab, const Box& box, const std::byte* slab_data, std::byte* packed) {
-  ForEachRowRun(extents, slab, box, [&](uint64_t at, uint64_t to, uint64_t n) {
-    std::memcpy(packed + to, slab_data + at, static_cast<size_t>(n));
+  const uint64_t unit_bytes = extents.unit * extents.sample_bytes, positions = box.rows() * extents.width;
+  ForEachUnit(extents, slab, box, [&](uint64_t at, uint64_t to) {
+    if (IsTransposed(extents))
+      return Transpose(slab_data + at, positions, extents.unit, extents.sample_bytes, packed + to);
+    CopyRuns(slab_data + at, unit_bytes, packed + to, PackedStep(extents, box), unit_bytes, positions);
   });
 }
 
 void ScatterBox(const Extents& extents, const Box& slab, const Box& box, const std::byte* packed,
                 std::byte* slab_data) {
-  ForEachRowRun(extents, slab, box, [&](uint64_t at, uint64_t from, uint64_t n) {
-    std::memcpy(slab_data + at, packed + from, static_cast<size_t>(n));
+  const uint64_t unit_bytes = extents.unit * extents.sample_bytes, positions = box.rows() * extents.width;
+  ForEachUnit(extents, slab, box, [&](uint64_t at, uint64_t from) {
+    if (IsTransposed(extents))
+      return Transpose(packed + from, extents.unit, positions, extents.sample_bytes, slab_data + at);
+    CopyRuns(packed + from, PackedStep(extents, box), slab_data + at, unit_bytes, unit_bytes, positions);
   });
 }
 

@@ -10,19 +10,29 @@
 
 namespace dcac {
 
-// Rows wider than this are not modelled: such a tensor is read as items of one sample.
+// Tensors of wider rows are cut as flat ones.
 inline constexpr uint64_t kMaxWidth = 1 << 16;
 // Most samples of a segment; bounds what a decoder allocates for one.
 inline constexpr uint64_t kMaxSegmentSamples = uint64_t{1} << 24;
 
-// The four axes of a tensor.
+// The axes of a tensor.  Its memory is samples [items][planes / unit][height][width][unit]: units of planes alternate
+// sample by sample.  Samples are components where the sample type is complex: two planes for each channel.
 struct Extents {
   uint64_t items = 1, planes = 1, height = 1, width = 1;
-  uint64_t sample_bytes = 1;
+  uint64_t sample_bytes = 1;  // of a component
+  uint64_t unit = 1;
+  Layout layout = Layout::kNchw;  // kFlat too where the tensor is cut as a flat one
+  uint64_t components = 1;        // of a sample of the tensor: 1 or 2
 
-  uint64_t plane_samples() const { return height * width; }
+  uint64_t units() const { return planes / unit; }
+  uint64_t unit_row_samples() const { return width * unit; }
+  // Whether the samples of a segment are packed token after token, all planes of each, instead of plane after plane.
+  bool in_token_order() const { return layout == Layout::kTokens || layout == Layout::kHeads; }
   bool empty() const { return items == 0 || planes == 0 || height == 0 || width == 0; }
 };
+
+// The type of the samples that segments hold: that of the components of a complex type.
+DType ComponentOf(DType dtype);
 
 Extents ExtentsOf(const TensorSpec& spec);
 
@@ -40,8 +50,9 @@ struct Box {
 // The grid of segments: item groups, in them plane groups, in them row bands, in the order in which they are stored.
 class Geometry {
  public:
-  // Steps are at least 1 and at most the extents; item_step is 1 or plane_step is the number of planes, so that a slab
-  // is contiguous in the tensor.  InvalidArgument otherwise, or where a segment would exceed kMaxSegmentSamples.
+  // Steps are at least 1 and at most the extents; plane_step is a multiple of the unit; item_step is 1 or plane_step is
+  // the number of planes, so that a slab is contiguous in the tensor.  InvalidArgument otherwise, or where a segment
+  // would exceed kMaxSegmentSamples.
   static absl::StatusOr<Geometry> Create(const Extents& extents, uint64_t item_step, uint64_t plane_step,
                                          uint64_t row_step);
 
@@ -67,15 +78,16 @@ class Geometry {
   uint64_t max_slab_bytes() const;
 
  private:
-  bool band_is_slab() const { return item_step_ == 1 && plane_step_ == 1; }
+  bool band_is_slab() const { return item_step_ == 1 && plane_step_ == extents_.unit; }
 
   Extents extents_;
   uint64_t item_step_ = 1, plane_step_ = 1, row_step_ = 1;
   uint64_t item_groups_ = 0, plane_groups_ = 0, row_bands_ = 0;
 };
 
-// Copies the samples of `box` between a slab's memory (rows at their place in the tensor, starting at slab's origin)
-// and the packed memory of a segment: planes of item_begin, then of the next item; rows packed.
+// Copies the samples of `box` between a slab's memory (as in the tensor, starting at slab's origin) and the packed
+// memory of a segment: for each item its planes, row after row, or, in token order, its tokens, plane after plane.
+// The planes of both boxes are whole units.
 void GatherBox(const Extents& extents, const Box& slab, const Box& box, const std::byte* slab_data, std::byte* packed);
 void ScatterBox(const Extents& extents, const Box& slab, const Box& box, const std::byte* packed, std::byte* slab_data);
 

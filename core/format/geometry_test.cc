@@ -11,14 +11,14 @@ namespace {
 // Every sample in one segment; slabs contiguous, and the union of their segments.  For tensors small enough to mark.
 void CheckGrid(const Geometry& geometry) {
   const Extents& e = geometry.extents();
-  const uint64_t rows = e.items * e.planes * e.height;
+  const uint64_t rows = e.items * e.units() * e.height;  // of units
   std::vector<int> owner(rows, -1);
   uint64_t slab_row = 0;
   ASSERT_EQ(geometry.num_segments(), geometry.num_slabs() * geometry.segments_per_slab());
   for (uint64_t slab = 0; slab < geometry.num_slabs(); ++slab) {
     const Box whole = geometry.SlabBox(slab);
     ASSERT_LE(geometry.SegmentBytes(whole), geometry.max_slab_bytes());
-    const uint64_t slab_rows = whole.items() * whole.planes() * whole.rows();
+    const uint64_t slab_rows = whole.items() * whole.planes() / e.unit * whole.rows();
     for (uint64_t i = 0; i < geometry.segments_per_slab(); ++i) {
       const uint64_t segment = slab * geometry.segments_per_slab() + i;
       const Box box = geometry.SegmentBox(segment);
@@ -28,9 +28,9 @@ void CheckGrid(const Geometry& geometry) {
       ASSERT_LE(box.row_end, e.height);
       ASSERT_LE(box.items() * box.planes() * box.rows() * e.width, kMaxSegmentSamples);
       for (uint64_t item = box.item_begin; item < box.item_end; ++item) {
-        for (uint64_t plane = box.plane_begin; plane < box.plane_end; ++plane) {
+        for (uint64_t plane = box.plane_begin; plane < box.plane_end; plane += e.unit) {
           for (uint64_t row = box.row_begin; row < box.row_end; ++row) {
-            const uint64_t at = (item * e.planes + plane) * e.height + row;
+            const uint64_t at = (item * e.units() + plane / e.unit) * e.height + row;
             ASSERT_EQ(owner[at], -1);
             owner[at] = static_cast<int>(segment);
             ASSERT_GE(at, slab_row);
@@ -136,8 +136,9 @@ TEST(GeometryTest, TheChosenGridCoversEverySampleOnce) {
   for (int round = 0; round < 1500; ++round) {
     EncodeOptions options;
     options.segment_bytes = 4096 + random() % 30000;
-    const Extents e = ExtentsOf(
-        {static_cast<DType>(1 + random() % 7), {up_to_bits(4), up_to_bits(6), up_to_bits(8), up_to_bits(10)}});
+    const DType dtype = AllDTypes()[random() % AllDTypes().size()];
+    const Layout layout = AllLayouts()[random() % AllLayouts().size()];
+    const Extents e = ExtentsOf({dtype, {up_to_bits(4), up_to_bits(6), up_to_bits(8), up_to_bits(10)}, layout});
     CheckGrid(Geometry::Choose(e, options));
     if (HasFatalFailure()) return;
   }
@@ -150,7 +151,7 @@ TEST(GeometryTest, TheChosenGridKeepsTheFormatsLimitsForAnyShape) {
     EncodeOptions options;
     options.segment_bytes = EncodeOptions::kMinSegmentBytes << random() % 13;
     if (random() % 2 == 0) options.segment_bytes = EncodeOptions::kMaxSegmentBytes - random() % 1000000;
-    TensorSpec spec{static_cast<DType>(1 + random() % 7), {}};
+    TensorSpec spec{AllDTypes()[random() % AllDTypes().size()], {}, AllLayouts()[random() % AllLayouts().size()]};
     int bits = 60;
     for (size_t rank = random() % 9; rank > 0; --rank) {
       const int taken = static_cast<int>(random() % 20);
@@ -163,7 +164,7 @@ TEST(GeometryTest, TheChosenGridKeepsTheFormatsLimitsForAnyShape) {
     const Geometry g = Geometry::Choose(ExtentsOf(spec), options);
     ASSERT_LE(g.SegmentBytes(0) / g.extents().sample_bytes, kMaxSegmentSamples) << ShapeToString(spec.shape);
     ASSERT_LE(g.max_slab_bytes(), DecodeLimits().max_slab_bytes)
-        << DTypeName(spec.dtype) << ShapeToString(spec.shape) << " segment_bytes " << options.segment_bytes;
+        << DTypeName(spec.dtype) << LayoutName(spec.layout) << ShapeToString(spec.shape) << " segment_bytes " << options.segment_bytes;
     ASSERT_GE(g.num_segments(), 1u);
   }
 }
@@ -223,6 +224,91 @@ TEST(BoxTest, GatherPacksPlanesOfTheFirstItemFirst) {
   GatherBox(e, g.SlabBox(0), g.SegmentBox(0), data.data(), packed.data());
   const int expected[] = {0, 1, 3, 4, 6, 7, 9, 10};
   for (size_t i = 0; i < 8; ++i) EXPECT_EQ(std::to_integer<int>(packed[i]), expected[i]);
+}
+
+TEST(ExtentsTest, AxesOfEveryLayout) {
+  const auto extents = [](Layout layout, std::vector<uint64_t> shape, DType dtype = DType::kF32) {
+    const Extents e = ExtentsOf({dtype, std::move(shape), layout});
+    return std::vector<uint64_t>{e.items, e.planes, e.height, e.width, e.unit, e.sample_bytes};
+  };
+  using Values = std::vector<uint64_t>;
+  EXPECT_EQ(extents(Layout::kNhwc, {7, 2, 3, 4, 5}), (Values{14, 5, 3, 4, 5, 4}));
+  EXPECT_EQ(extents(Layout::kTokens, {2, 3, 4, 5}), (Values{6, 5, 4, 1, 5, 4}));
+  EXPECT_EQ(extents(Layout::kTokens, {4, 5}), (Values{1, 5, 4, 1, 5, 4}));
+  EXPECT_EQ(extents(Layout::kHeads, {2, 3, 4, 5}), (Values{2, 15, 4, 1, 5, 4}));
+  EXPECT_EQ(extents(Layout::kFlat, {2, 3, 4, 5}), (Values{120, 1, 1, 1, 1, 4}));
+  EXPECT_EQ(extents(Layout::kNchw, {2, 3, 4, 5}, DType::kC128), (Values{2, 6, 4, 5, 2, 8}));
+  EXPECT_EQ(extents(Layout::kNhwc, {2, 3, 4, 5}, DType::kC64), (Values{2, 10, 3, 4, 10, 4}));
+  EXPECT_EQ(extents(Layout::kTokens, {2, 4, 5}, DType::kC64), (Values{2, 10, 4, 1, 10, 4}));
+  EXPECT_EQ(extents(Layout::kHeads, {3, 4, 5}, DType::kC64), (Values{1, 30, 4, 1, 10, 4}));
+  EXPECT_EQ(extents(Layout::kFlat, {3, 4}, DType::kC64), (Values{12, 2, 1, 1, 2, 4}));
+}
+
+TEST(ExtentsTest, RowsBeyondTheLimitsAreFlat) {
+  const auto is_flat = [](Layout layout, std::vector<uint64_t> shape, DType dtype = DType::kU8) {
+    return ExtentsOf({dtype, std::move(shape), layout}).layout == Layout::kFlat;
+  };
+  EXPECT_FALSE(is_flat(Layout::kNchw, {2, 65536}));
+  EXPECT_TRUE(is_flat(Layout::kNchw, {2, 65537}));
+  EXPECT_FALSE(is_flat(Layout::kNchw, {2, 65536}, DType::kC64));
+  EXPECT_FALSE(is_flat(Layout::kNhwc, {2, 65536, 256}));
+  EXPECT_TRUE(is_flat(Layout::kNhwc, {2, 65536, 257}));
+  EXPECT_TRUE(is_flat(Layout::kNhwc, {2, 65537, 1}));
+  EXPECT_FALSE(is_flat(Layout::kTokens, {70000, uint64_t{1} << 24}));
+  EXPECT_TRUE(is_flat(Layout::kTokens, {1, (uint64_t{1} << 24) + 1}));
+  EXPECT_TRUE(is_flat(Layout::kTokens, {1, uint64_t{1} << 24}, DType::kC64));
+  EXPECT_FALSE(is_flat(Layout::kHeads, {4, 2, uint64_t{1} << 24}));
+}
+
+TEST(GeometryTest, PlanesAreCutInUnits) {
+  const Extents heads = ExtentsOf({DType::kU8, {2, 6, 9, 5}, Layout::kHeads});
+  EXPECT_FALSE(Geometry::Create(heads, 1, 7, 9).ok());
+  const Geometry group = *Geometry::Create(heads, 1, 10, 4);
+  EXPECT_EQ(group.segments_per_slab(), 3u);
+  const Geometry head = *Geometry::Create(heads, 1, 5, 4);  // bands of one head are contiguous
+  EXPECT_EQ(head.segments_per_slab(), 1u);
+  CheckGrid(group);
+  CheckGrid(head);
+}
+
+// Every sample of the tensor is in the segment and at the place that its item, plane, row and column say.
+TEST(GatherScatterTest, EveryLayoutOrdersItsSegments) {
+  const std::vector<uint64_t> shape = {3, 4, 6, 5};
+  for (Layout layout : AllLayouts()) {
+    for (DType dtype : {DType::kU32, DType::kC64}) {
+      const Extents e = ExtentsOf({dtype, shape, layout});
+      const uint64_t samples = 3 * 4 * 6 * 5 * e.components;
+      std::vector<uint32_t> tensor(samples);
+      for (size_t i = 0; i < samples; ++i) tensor[i] = static_cast<uint32_t>(i);
+      const Geometry g = *Geometry::Create(e, 1, e.unit * std::min<uint64_t>(2, e.units()), (e.height + 1) / 2);
+      uint64_t slab_at = 0;
+      for (uint64_t segment = 0; segment < g.num_segments(); ++segment) {
+        const uint64_t slab_index = segment / g.segments_per_slab();
+        const Box slab = g.SlabBox(slab_index), box = g.SegmentBox(segment);
+        const auto* slab_data = reinterpret_cast<const std::byte*>(tensor.data()) + slab_at;
+        std::vector<uint32_t> packed(g.SegmentBytes(box) / 4), slab_copy(g.SegmentBytes(slab) / 4);
+        GatherBox(e, slab, box, slab_data, reinterpret_cast<std::byte*>(packed.data()));
+        for (uint64_t i = 0; i < packed.size(); ++i) {
+          // Of the place in the packed samples: item, plane, row, column.
+          uint64_t item = 0, plane = 0, row = 0, x = 0;
+          if (e.in_token_order()) {
+            plane = i % box.planes(), row = i / box.planes() % box.rows(), item = i / box.planes() / box.rows();
+          } else {
+            x = i % e.width, row = i / e.width % box.rows(), plane = i / e.width / box.rows() % box.planes();
+            item = i / e.width / box.rows() / box.planes();
+          }
+          item += box.item_begin, plane += box.plane_begin, row += box.row_begin;
+          const uint64_t unit = item * e.units() + plane / e.unit;
+          ASSERT_EQ(packed[i], ((unit * e.height + row) * e.width + x) * e.unit + plane % e.unit);
+        }
+        ScatterBox(e, slab, box, reinterpret_cast<const std::byte*>(packed.data()),
+                   reinterpret_cast<std::byte*>(slab_copy.data()));
+        for (uint32_t sample : packed) ASSERT_EQ(slab_copy[sample - slab_at / 4], sample);
+        if ((segment + 1) % g.segments_per_slab() == 0) slab_at += g.SegmentBytes(slab);
+      }
+      EXPECT_EQ(slab_at, samples * 4);
+    }
+  }
 }
 
 }  // namespace

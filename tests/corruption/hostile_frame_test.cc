@@ -145,7 +145,7 @@ TEST(HostileSegmentTest, EveryMethodWithNothingBehindIt) {
     const Data body = {static_cast<std::byte>(method)};
     const Data frame = AssembleFrame(HeaderOf(2, {4, 4, 4}, {1, 4, 4}), {body}, {});
     const auto code = Decompress(frame).status().code();
-    EXPECT_EQ(code, method <= 2 ? kDataLoss : absl::StatusCode::kUnimplemented) << method;
+    EXPECT_EQ(code, method <= 4 ? kDataLoss : absl::StatusCode::kUnimplemented) << method;
   }
 }
 
@@ -155,6 +155,44 @@ TEST(HostileSegmentTest, ZstdStridesAndSizes) {
     EXPECT_EQ(Decompress(AssembleFrame(HeaderOf(1, {4, 4}, {1, 1, 4}), {body}, {})).status().code(), kDataLoss)
         << stride;
   }
+}
+
+absl::StatusCode CodeOfBody(DType dtype, std::initializer_list<int> bytes) {
+  Data body;
+  for (int byte : bytes) body.push_back(static_cast<std::byte>(byte));
+  return Decompress(AssembleFrame(HeaderOf(static_cast<int>(dtype), {2, 2}, {1, 1, 2}), {body}, {})).status().code();
+}
+
+// Of no use without the first check: a wrong digest alone is kDataLoss.
+TEST(HostileSegmentTest, RecodedTypes) {
+  const Data samples(8);
+  const Data body = {std::byte{3}, std::byte{1}, std::byte{0}, {}, {}, {}, {}};
+  const Data frame = AssembleFrame(HeaderOf(4, {2, 2}, {1, 1, 2}), {body}, ComputeDigest(samples));
+  ASSERT_TRUE(Decompress(frame).ok()) << "i16 as u8";
+  for (DType dtype : AllDTypes()) {
+    for (int target : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 255})
+      EXPECT_EQ(CodeOfBody(dtype, {3, target}), kDataLoss) << DTypeName(dtype) << " as " << target;
+  }
+}
+
+TEST(HostileSegmentTest, MethodsWithinMethods) {
+  const int u8 = 1, i32 = 9;
+  EXPECT_EQ(CodeOfBody(DType::kI32, {3, u8, 3, u8, 0, 1, 2, 3, 4}), kDataLoss) << "recoded in recoded";
+  EXPECT_EQ(CodeOfBody(DType::kI64, {3, i32, 4, 0, 5, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4}), kDataLoss) << "words in recoded";
+  EXPECT_EQ(CodeOfBody(DType::kI32, {4, 0, 1, 0}), kDataLoss) << "words of 32 bits";
+  EXPECT_EQ(CodeOfBody(DType::kI64, {4, 0, 2, 4, 0, 0}), kDataLoss) << "words in words";
+  EXPECT_EQ(CodeOfBody(DType::kI64, {4, 2, 6, 3, u8, 0, 1, 2, 3, 4, 3, u8, 0, 1, 2, 3, 4}), kDataLoss) << "form";
+  EXPECT_EQ(CodeOfBody(DType::kI64, {4, 0, 200, 1, 3, u8}), kDataLoss) << "size of the high words";
+  EXPECT_EQ(CodeOfBody(DType::kI64, {4, 0, 0}), kDataLoss) << "no words";
+  // Recoded words are what an encoder writes.
+  Data samples(32);
+  for (std::size_t i = 0; i < 4; ++i) samples[8 * i] = static_cast<std::byte>(i + 1), samples[8 * i + 4] = std::byte{7};
+  Data body;
+  for (int byte : {4, 0, 7, 3, u8, 0, 7, 7, 7, 7, 3, u8, 0, 1, 2, 3, 4}) body.push_back(static_cast<std::byte>(byte));
+  const auto tensor = Decompress(
+      AssembleFrame(HeaderOf(static_cast<int>(DType::kI64), {2, 2}, {1, 1, 2}), {body}, ComputeDigest(samples)));
+  ASSERT_TRUE(tensor.ok()) << tensor.status();
+  EXPECT_TRUE(tensor->data == samples);
 }
 
 TEST(HostileSegmentTest, UnknownWaveLayoutsAreUnimplemented) {

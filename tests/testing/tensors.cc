@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 namespace dcac::testing {
@@ -218,11 +219,58 @@ std::vector<std::uint32_t> MakeSamples(Random& random, DType dtype, const Axes& 
   return samples;
 }
 
+// The type that makes the samples of another: itself, where MakeSamples knows it.
+DType CarrierOf(Random& random, DType dtype) {
+  switch (dtype) {
+    case DType::kBool:
+      return DType::kU8;
+    case DType::kF8E4M3:
+    case DType::kF8E5M2:
+      return DType::kI8;
+    case DType::kU32:
+    case DType::kI32:
+    case DType::kU64:
+    case DType::kI64:
+      return random.Of(std::vector<DType>{DType::kU8, DType::kI8, DType::kI16, DType::kF32});
+    case DType::kF64:
+    case DType::kC128:
+      return random.Of(std::vector<DType>{DType::kI8, DType::kBF16, DType::kF32});
+    case DType::kC64:
+      return DType::kF32;
+    default:
+      return dtype;
+  }
+}
+
+// A sample of a type from one of its carrier.  Of wide types, half of the tensors use the whole width.
+std::function<std::uint64_t(std::uint32_t)> Converter(Random& random, DType dtype, DType carrier) {
+  const bool whole_width = random.OneIn(2);
+  if (dtype == DType::kBool && !whole_width) return [](std::uint32_t sample) { return std::uint64_t{sample & 1}; };
+  if (dtype == carrier || SampleBytes(dtype) == 1 || dtype == DType::kC64) {
+    return [](std::uint32_t sample) { return std::uint64_t{sample}; };
+  }
+  const std::uint64_t low = whole_width ? (std::uint64_t{1} << random.Below(40)) - 1 : 0;
+  return [&random, dtype, carrier, low](std::uint32_t sample) {
+    const std::int64_t value = carrier == DType::kI8    ? static_cast<std::int8_t>(sample)
+                               : carrier == DType::kI16 ? static_cast<std::int16_t>(sample)
+                                                        : std::int64_t{sample};
+    std::uint64_t bits = static_cast<std::uint64_t>(value);
+    if (dtype == DType::kF64 || dtype == DType::kC128) {
+      const double wide = carrier == DType::kF32    ? std::bit_cast<float>(sample)
+                          : carrier == DType::kBF16 ? std::bit_cast<float>(sample << 16)
+                                                    : static_cast<double>(value);
+      bits = std::bit_cast<std::uint64_t>(wide);
+    } else if (low != 0) {
+      bits *= low;
+    }
+    return bits ^ (random.Bits() & low);
+  };
+}
+
 }  // namespace
 
 const std::vector<DType>& AllDTypes() {
-  static const std::vector<DType> all = {DType::kU8,  DType::kI8,   DType::kU16, DType::kI16,
-                                         DType::kF16, DType::kBF16, DType::kF32};
+  static const std::vector<DType> all(dcac::AllDTypes().begin(), dcac::AllDTypes().end());
   return all;
 }
 
@@ -247,14 +295,28 @@ const char* ContentName(Content content) {
 }
 
 std::vector<std::byte> MakeData(Random& random, const TensorSpec& spec, Content content) {
-  const std::vector<std::uint32_t> samples = MakeSamples(random, spec.dtype, AxesOf(spec.shape), content);
-  const std::size_t bytes = SampleBytes(spec.dtype);
+  const std::size_t components = spec.dtype == DType::kC64 || spec.dtype == DType::kC128 ? 2 : 1;
+  Axes axes = AxesOf(spec.shape);
+  axes.width *= components;
+  const DType carrier = CarrierOf(random, spec.dtype);
+  const std::vector<std::uint32_t> samples = MakeSamples(random, carrier, axes, content);
+  const std::size_t bytes = SampleBytes(spec.dtype) / components;
+  const auto convert = Converter(random, spec.dtype, carrier);
   std::vector<std::byte> data;
   data.reserve(samples.size() * bytes);
-  for (std::uint32_t sample : samples) {
+  for (std::uint32_t carried : samples) {
+    const std::uint64_t sample = convert(carried);
     for (std::size_t b = 0; b < bytes; ++b) data.push_back(static_cast<std::byte>(sample >> (8 * b)));
   }
   return data;
+}
+
+Layout MakeLayout(Random& random, std::size_t rank) {
+  if (random.OneIn(2)) return Layout::kNchw;
+  std::vector<Layout> layouts = {Layout::kFlat};
+  if (rank >= 2) layouts.push_back(Layout::kTokens);
+  if (rank >= 3) layouts.insert(layouts.end(), {Layout::kNhwc, Layout::kHeads});
+  return random.Of(layouts);
 }
 
 std::vector<std::uint64_t> MakeShape(Random& random, std::uint64_t max_samples) {
@@ -312,9 +374,9 @@ EncodeOptions MakeOptions(Random& random) {
 }
 
 std::string Describe(const TensorSpec& spec, const EncodeOptions& options) {
-  return std::string(DTypeName(spec.dtype)) + ShapeToString(spec.shape) + " mode " +
-         std::string(ModeName(options.mode)) + " level " + std::to_string(options.level) + " segment_bytes " +
-         std::to_string(options.segment_bytes) + " max_references " +
+  return std::string(DTypeName(spec.dtype)) + ShapeToString(spec.shape) + " " + std::string(LayoutName(spec.layout)) +
+         " mode " + std::string(ModeName(options.mode)) + " level " + std::to_string(options.level) +
+         " segment_bytes " + std::to_string(options.segment_bytes) + " max_references " +
          (options.max_references ? std::to_string(*options.max_references) : "-") + " window " +
          std::to_string(options.window) + " similarity " + std::string(SimilarityName(options.similarity)) +
          " previous_item " + (options.previous_item ? "1" : "0");

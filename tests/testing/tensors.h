@@ -40,6 +40,9 @@ std::vector<std::byte> MakeData(Random& random, const TensorSpec& spec, Content 
 // single samples, tall, wide, many planes, batches.
 std::vector<std::uint64_t> MakeShape(Random& random, std::uint64_t max_samples);
 
+// A layout that a shape of the rank may have; nchw as often as all others.
+Layout MakeLayout(Random& random, std::size_t rank);
+
 EncodeOptions MakeOptions(Random& random);
 
 std::string Describe(const TensorSpec& spec, const EncodeOptions& options);

@@ -35,7 +35,8 @@ struct PlaneCounts {
   PlaneCounts& operator+=(const PlaneCounts& other);
 };
 
-// One segment: the box of the tensor it holds, where its bytes are, and how it is coded.
+// One segment: the box of the tensor it holds, where its bytes are, and how it is coded.  Planes and rows are those of
+// a Slice, but of complex samples each component is a plane.
 struct SegmentInfo {
   std::uint64_t item_begin = 0, item_end = 0;
   std::uint64_t plane_begin = 0, plane_end = 0;
@@ -43,7 +44,7 @@ struct SegmentInfo {
   std::uint64_t frame_offset = 0;  // of the segment's first byte
   std::uint64_t stored_bytes = 0;  // with its head and checksum
   std::uint64_t raw_bytes = 0;
-  std::string method;  // "stored", "zstd", "model"
+  std::string method;  // "stored", "zstd", "model", "recoded", "words"
 
   // Of the model alone; the planes of other segments all count as whole.
   std::string mode;  // "ls", "dcac" or "intra": the least of them that can write such a model; empty without one

@@ -27,8 +27,17 @@ struct FrameAccess {
 // Access to a frame in memory, which must outlive it.
 FrameAccess AccessMemory(std::span<const std::byte> frame);
 
-// A box of a tensor of layout NCHW: ranges of items, planes (channels) and rows.  `end` is exclusive and cut to the
-// extent of the axis.  A tensor whose rows are wider than 65536 samples counts as items of one sample.
+// A box of a tensor: ranges of items, planes and rows.  `end` is exclusive and cut to the extent of the axis.
+//
+//   layout        items         planes                  rows          a slice is of shape
+//   nchw          the batch     channels                rows          [items, planes, rows, width]
+//   nhwc          the batch     channels                rows          [items, rows, width, planes]
+//   tokens        the batch     features                tokens        [items, rows, planes]
+//   heads         the batch     features of all heads   tokens        [items, heads, rows, features]
+//   flat          the samples   one                     one           [items]
+//
+// Planes of heads must be whole heads.  A tensor that is cut as a flat one (docs/format.md, "Geometry"; one whose rows
+// are wider than 65536 samples, for example) counts as flat.
 struct Slice {
   static constexpr std::uint64_t kAll = ~std::uint64_t{0};
   std::uint64_t item_begin = 0, item_end = kAll;
@@ -41,15 +50,15 @@ struct Slice {
 // checked, the checksum of every touched segment is.
 class SliceDecoder {
  public:
-  // Errors: as Decompress; InvalidArgument (an empty or reversed range, or one that begins beyond its axis); those of
-  // `frame.read`.
+  // Errors: as Decompress; InvalidArgument (an empty or reversed range, one that begins beyond its axis, parts of
+  // heads); those of `frame.read`.
   static absl::StatusOr<SliceDecoder> Create(FrameAccess frame, const Slice& slice, const DecodeLimits& limits = {});
 
   SliceDecoder(SliceDecoder&&) noexcept;
   SliceDecoder& operator=(SliceDecoder&&) noexcept;
   ~SliceDecoder();
 
-  const TensorSpec& spec() const;  // of the slice: shape [items, planes, rows, width]
+  const TensorSpec& spec() const;  // of the slice
 
   // The next samples of the slice, in the order of its bytes; empty at its end.  After an error the slice is lost.
   absl::StatusOr<std::vector<std::byte>> Next();
@@ -63,7 +72,7 @@ class SliceDecoder {
 };
 
 struct SliceResult {
-  Tensor tensor;                       // shape [items, planes, rows, width]
+  Tensor tensor;
   std::uint64_t decoded_segments = 0;  // how many segments had to be decoded
 };
 
