@@ -132,11 +132,12 @@ class Reader:
 # ---- [2] Frame ------------------------------------------------------------------------------------------------------
 
 class DType:
-    """A dtype, or the kind of a plane set [7]."""
+    """A dtype whose samples have no parts, or the kind of a plane set [7]."""
 
     def __init__(self, name, width, mantissa=None, bias=0):
         self.name, self.width, self.mantissa = name, width, mantissa
         self.bytes = width // 8
+        self.component, self.components = self, 1
         self.is_float = mantissa is not None
         self.is_narrow = width == 8
         self.bias = bias  # of the exponent, less than that of binary32
@@ -147,13 +148,29 @@ class DType:
 
 U8, I8, U16, I16 = DType('u8', 8), DType('i8', 8), DType('u16', 16), DType('i16', 16)
 F16, BF16, F32 = DType('f16', 16, 10, 112), DType('bf16', 16, 7), DType('f32', 32, 23)
-I32 = DType('i32', 32)
-DTYPES = {1: U8, 2: I8, 3: U16, 4: I16, 5: F16, 6: BF16, 7: F32}
-UNSIGNED = {8: np.uint8, 16: np.dtype('<u2'), 32: np.dtype('<u4')}
+U32, I32, U64, I64 = DType('u32', 32), DType('i32', 32), DType('u64', 64), DType('i64', 64)
+F64 = DType('f64', 64, 52)
+F8E4M3, F8E5M2, BOOL = DType('f8e4m3', 8, 3), DType('f8e5m2', 8, 2), DType('bool', 8)
+MODELLED = (U8, I8, U16, I16, I32, F16, BF16, F32)
+UNSIGNED = {8: np.uint8, 16: np.dtype('<u2'), 32: np.dtype('<u4'), 64: np.dtype('<u8')}
+
+
+class ComplexDType:
+    """A pair of components."""
+
+    def __init__(self, name, component):
+        self.name, self.component, self.components = name, component, 2
+        self.bytes = 2 * component.bytes
+
+
+DTYPES = dict(enumerate((U8, I8, U16, I16, F16, BF16, F32, U32, I32, U64, I64, F64, F8E4M3, F8E5M2, BOOL,
+                         ComplexDType('c64', F32), ComplexDType('c128', F64)), 1))
+NCHW, NHWC, TOKENS, HEADS, FLAT = range(1, 6)
+LEAST_RANK = {NCHW: 0, NHWC: 3, TOKENS: 2, HEADS: 3, FLAT: 0}
 
 
 class Header:
-    """dtype, shape and, unless the tensor is empty, steps."""
+    """dtype, layout, shape and, unless the tensor is empty, steps."""
 
     def __init__(self, reader, checksums):
         start = reader.position
@@ -164,9 +181,9 @@ class Header:
         if flags:
             raise Unsupported(f'a frame with flags {flags:#x}')
         check(dtype in DTYPES, f'dtype {dtype}')
-        check(layout == 1, f'layout {layout}')
-        check(rank <= 8, f'rank {rank}')
-        self.dtype = DTYPES[dtype]
+        check(layout in LEAST_RANK, f'layout {layout}')
+        check(LEAST_RANK[layout] <= rank <= 8, f'rank {rank} of layout {layout}')
+        self.dtype, self.layout = DTYPES[dtype], layout
         self.shape = tuple(reader.varint() for _ in range(rank))
         size = self.dtype.bytes
         for extent in self.shape:
@@ -193,18 +210,20 @@ class Segment:
 
 def read_segments(reader, header, checksums):
     boxes = [] if header.is_empty else segment_boxes(header)
-    return [Segment(reader, number, box, header.dtype, checksums) for number, box in enumerate(boxes)]
+    return [Segment(reader, number, box, header.dtype.component, checksums) for number, box in enumerate(boxes)]
 
 
 def decode_frame(data, checksums):
     """Header and samples (bytes) of a frame that is all of `data`."""
     reader = Reader(data)
     header = Header(reader, checksums)
-    tensor = np.zeros(axes_of(header), UNSIGNED[header.dtype.width])
+    dtype = header.dtype.component
     segments = read_segments(reader, header, checksums)
+    tensor = np.zeros(() if header.is_empty else Axes(header).memory, UNSIGNED[dtype.width])
+    if header.is_empty:
+        tensor = tensor[..., None][:0]
     for segment in segments:
-        part = tensor[segment.box.slices()]
-        part[...] = decode_segment(segment.body, header.dtype, segment.box).reshape(part.shape)
+        tensor[segment.box.slices()] = segment.box.unpack(decode_segment(segment.body, dtype, segment.box))
     samples = tensor.tobytes()
     read_trailer(reader, [segment.stored for segment in segments], samples, checksums)
     return header, samples
@@ -225,62 +244,128 @@ def read_trailer(reader, stored, samples, checksums):
 
 # ---- [3] Geometry ---------------------------------------------------------------------------------------------------
 
-class Box:
-    """What a segment holds: ranges of items, planes (channels) and rows, and the width."""
+class Axes:
+    """N, C, H, W and U of a tensor that is not empty, and how its segments are packed."""
 
-    def __init__(self, items, planes, rows, width):
-        self.items, self.planes, self.rows, self.width = items, planes, rows, width
-
-    def slices(self):
-        return tuple(slice(r.start, r.stop) for r in (self.items, self.planes, self.rows))
+    def __init__(self, header):
+        shape, layout = (1, 1, 1) + header.shape, header.layout
+        axes = 2 if layout == TOKENS else 3
+        self.n = product(shape[:-axes])
+        self.u = 1
+        if layout == NCHW:
+            self.c, self.h, self.w = shape[-3:]
+        elif layout == NHWC:
+            self.h, self.w, self.c = shape[-3:]
+            self.u = self.c
+        elif layout == TOKENS:
+            self.h, self.c = shape[-2:]
+            self.w, self.u = 1, self.c
+        elif layout == HEADS:
+            heads, self.h, self.u = shape[-3:]
+            self.c, self.w = heads * self.u, 1
+        self.components = header.dtype.components
+        if layout == FLAT or self.w > 65536 or self.w * self.u * self.components > 1 << 24:
+            layout = FLAT
+            self.n, self.c, self.h, self.w, self.u = product(shape), 1, 1, 1, 1
+        self.c *= self.components
+        self.u *= self.components
+        self.in_token_order = layout in (TOKENS, HEADS)
 
     @property
-    def plane_count(self):
-        return len(self.items) * len(self.planes)
+    def memory(self):
+        return self.n, self.c // self.u, self.h, self.w, self.u
+
+
+def product(extents):
+    result = 1
+    for extent in extents:
+        result *= extent
+    return result
+
+
+class Box:
+    """What a segment holds: ranges of items, planes and rows."""
+
+    def __init__(self, axes, items, planes, rows):
+        self.axes, self.items, self.planes, self.rows = axes, items, planes, rows
 
     @property
     def samples(self):
-        return self.plane_count * len(self.rows) * self.width
+        return len(self.items) * len(self.planes) * len(self.rows) * self.axes.w
 
+    def slices(self):
+        u = self.axes.u
+        return tuple(slice(a, b) for a, b in ((self.items.start, self.items.stop),
+                                              (self.planes.start // u, self.planes.stop // u),
+                                              (self.rows.start, self.rows.stop)))
 
-def axes_of(header):
-    """N, C, H, W."""
-    shape = (1, 1, 1) + header.shape
-    c, h, w = shape[-3:]
-    n = 1
-    for extent in shape[:-3]:
-        n *= extent
-    return (n * c * h * w, 1, 1, 1) if w > 65536 else (n, c, h, w)
+    def unpack(self, packed):
+        """Packed samples in the order of the tensor's memory."""
+        n, u, h, w = len(self.items), self.axes.u, len(self.rows), self.axes.w
+        units = len(self.planes) // u
+        if self.axes.in_token_order:
+            return packed.reshape(n, h, w, units, u).transpose(0, 3, 1, 2, 4)
+        return packed.reshape(n, units, u, h, w).transpose(0, 1, 3, 4, 2)
+
+    # [5] The planes that the plane model sees.
+
+    @property
+    def model_planes(self):
+        """Of an item."""
+        return len(self.planes) // self.axes.u if self.axes.in_token_order else len(self.planes)
+
+    @property
+    def width(self):
+        return self.axes.u if self.axes.in_token_order else self.axes.w
+
+    @property
+    def plane_count(self):
+        return len(self.items) * self.model_planes
+
+    def pack(self, planes):
+        """Packed samples of planes of the model."""
+        if not self.axes.in_token_order:
+            return planes.reshape(-1)
+        n, h = len(self.items), len(self.rows)
+        return planes.reshape(n, -1, h, self.axes.u).transpose(0, 2, 1, 3).reshape(-1)
 
 
 def segment_boxes(header):
-    *extents, width = axes_of(header)
+    axes = Axes(header)
+    extents = axes.n, axes.c, axes.h
     for step, extent in zip(header.steps, extents):
         check(1 <= step <= extent, 'a step does not fit the shape')
     item_step, plane_step, row_step = header.steps
-    check(item_step == 1 or plane_step == extents[1], 'items in a segment need all of their planes')
-    check(item_step * plane_step * row_step * width <= 1 << 26, 'a segment is too large')
+    check(plane_step % axes.u == 0, 'planes are cut within a unit')
+    check(item_step == 1 or plane_step == axes.c, 'items in a segment need all of their planes')
+    check(item_step * plane_step * row_step * axes.w <= 1 << 24, 'a segment is too large')
     items, planes, rows = ([range(i, min(i + step, extent)) for i in range(0, extent, step)]
                            for step, extent in zip(header.steps, extents))
-    return [Box(i, c, r, width) for i in items for c in planes for r in rows]
+    return [Box(axes, i, c, r) for i in items for c in planes for r in rows]
 
 
 # ---- [4] Segments ---------------------------------------------------------------------------------------------------
 
-def decode_segment(body, dtype, box):
+STORED, ZSTD, MODEL, RECODED, WORDS = range(5)
+
+
+def decode_segment(body, dtype, box, methods=(STORED, ZSTD, MODEL, RECODED, WORDS)):
     """The packed samples as an array of bit patterns."""
     size = box.samples * dtype.bytes
     reader = Reader(body)
     method = reader.byte()
-    if method == 0:
+    check(method in methods, f'method {method} here')
+    if method == STORED:
         packed = reader.take(size)
         check(reader.at_end(), 'bytes after the samples')
-    elif method == 1:
+    elif method == ZSTD:
         packed = decode_zstd(reader, dtype, size)
-    elif method == 2:
+    elif method == MODEL:
         return decode_model_segment(reader, dtype, box)
+    elif method == RECODED:
+        return decode_recoded(reader, dtype, box)
     else:
-        raise Malformed(f'method {method}')
+        return decode_words(reader, dtype, box)
     return np.frombuffer(packed, UNSIGNED[dtype.width])
 
 
@@ -289,6 +374,82 @@ def decode_zstd(reader, dtype, size):
     check(1 <= stride <= dtype.bytes and size % stride == 0, f'stride {stride}')
     data = unzstd(reader.data[reader.position:], size)
     return np.frombuffer(data, np.uint8).reshape(stride, -1).T.tobytes()
+
+
+def rest_of(reader):
+    return reader.take(len(reader.data) - reader.position)
+
+
+def is_recoding(dtype, target):
+    integers, floats = (U8, I8, U16, I16, I32), (F16, BF16, F32)
+    if dtype in (BOOL, F8E4M3, F8E5M2):
+        return target is (U8 if dtype is BOOL else I8)
+    if dtype in (U16, I16, I32, U64, I64):
+        return target in integers and target.width < dtype.width
+    if dtype is U32:
+        return target in integers
+    return dtype.is_float and target in integers + floats and target.width < dtype.width
+
+
+def decode_recoded(reader, dtype, box):
+    target = DTYPES.get(reader.byte())
+    check(is_recoding(dtype, target), 'a recoding that is none')
+    samples = decode_segment(rest_of(reader), target, box, (STORED, ZSTD, MODEL))
+    return np.array([recoded_sample(int(s), dtype, target) for s in samples], UNSIGNED[dtype.width])
+
+
+def recoded_sample(sample, dtype, target):
+    """The sample of `dtype` that a sample of `target` stands for."""
+    if target.is_float:
+        return widen_float(sample, dtype, target)
+    if dtype in (F8E4M3, F8E5M2):
+        return sample ^ 0x7f if sample & 0x80 else sample
+    value = sample - (1 << target.width if sample > target.high else 0)
+    if dtype.is_float:
+        return float_of_integer(value, dtype)
+    return value & (1 << dtype.width) - 1
+
+
+def exponent_bits(dtype):
+    return dtype.width - 1 - dtype.mantissa
+
+
+def widen_float(sample, dtype, target):
+    sign, rest = sample >> (target.width - 1), sample & (1 << (target.width - 1)) - 1
+    exponent, mantissa = rest >> target.mantissa, rest & (1 << target.mantissa) - 1
+    special, wide_special = (1 << exponent_bits(target)) - 1, (1 << exponent_bits(dtype)) - 1
+    rebias = (wide_special >> 1) - (special >> 1)
+    if exponent == special:
+        exponent = wide_special
+    elif exponent:
+        exponent += rebias
+    elif mantissa and rebias:  # a subnormal number that the wider format has as a normal one
+        missing = target.mantissa + 1 - bitwidth(mantissa)
+        mantissa = mantissa << missing & (1 << target.mantissa) - 1
+        exponent = rebias + 1 - missing
+    return sign << (dtype.width - 1) | exponent << dtype.mantissa | mantissa << (dtype.mantissa - target.mantissa)
+
+
+def float_of_integer(value, dtype):
+    if value == 0:
+        return 0
+    log2 = bitwidth(abs(value)) - 1
+    exponent = ((1 << exponent_bits(dtype)) - 1 >> 1) + log2
+    mantissa = abs(value) << (dtype.mantissa - log2) & (1 << dtype.mantissa) - 1
+    return (value < 0) << (dtype.width - 1) | exponent << dtype.mantissa | mantissa
+
+
+def decode_words(reader, dtype, box):
+    check(dtype.width == 64, 'words of samples that are not wide')
+    form = reader.byte()
+    check(form in (0, 1), f'form {form} of words')
+    methods = (STORED, ZSTD, MODEL, RECODED)
+    high = decode_segment(reader.take(reader.varint()), I32, box, methods).astype(np.uint64)
+    low = decode_segment(rest_of(reader), U32, box, methods).astype(np.uint64)
+    ordered = high << np.uint64(32) | low
+    if form == 1:
+        ordered = np.cumsum(ordered, dtype=np.uint64)
+    return invert_negative(ordered, dtype)
 
 
 # ---- [5] Model segments ---------------------------------------------------------------------------------------------
@@ -320,7 +481,7 @@ class SideContent:
             if numbers:
                 scale = scale_of(kind)
                 set_dtype = {8: I8, 16: I16, 32: I32}[dtype.width] if kind == DIFFERENCE else dtype
-                self.models.append(Model(side, set_dtype, numbers, len(box.planes),
+                self.models.append(Model(side, set_dtype, numbers, box.model_planes,
                                          -(-len(box.rows) // scale), -(-box.width // scale)))
 
 
@@ -330,6 +491,8 @@ def read_side_content(reader, dtype, box):
 
 
 def decode_model_segment(reader, dtype, box):
+    check(dtype in MODELLED, f'a model of {dtype.name}')
+    check(len(box.rows) * box.width >= 16 and box.width <= 65536, 'planes that are not modelled')
     content = read_side_content(reader, dtype, box)
     coded = {}
     for model in content.models:
@@ -338,7 +501,7 @@ def decode_model_segment(reader, dtype, box):
         entropy, raw = reader.take(entropy_size), reader.take(raw_size)
         coded.update(zip(model.numbers, decode_set(model, entropy, raw)))
     check(reader.at_end(), 'bytes after the last plane set')
-    return complete_planes(content.planes, coded, dtype, len(box.rows), box.width)
+    return box.pack(complete_planes(content.planes, coded, dtype, len(box.rows), box.width))
 
 
 def read_planes(side, dtype, count):

@@ -83,18 +83,30 @@ def features_of(archive):
     found = {header.dtype.name, f'head flags {archive[6]}'}
     found |= {'empty'} if header.is_empty else set()
     found |= {'segments'} if len(segments) > 1 else set()
+    found |= {f'layout {header.layout}'}
     for segment in segments:
-        body = reference_decoder.Reader(segment.body)
-        method = body.byte()
-        if method == 0:
-            found.add('stored')
-        elif method == 1:
-            found.add(f'zstd stride {body.byte()}')
-        else:
-            content = reference_decoder.read_side_content(body, header.dtype, segment.box)
-            found |= {f'plane kind {plane.kind}' for plane in content.planes}
-            for model in content.models:
-                found |= model_features(model)
+        found |= body_features(segment.body, header.dtype.component, segment.box)
+    return found
+
+
+def body_features(body, dtype, box):
+    reader = reference_decoder.Reader(body)
+    method = reader.byte()
+    if method == reference_decoder.STORED:
+        return {'stored'}
+    if method == reference_decoder.ZSTD:
+        return {f'zstd stride {reader.byte()}'}
+    if method == reference_decoder.RECODED:
+        target = reference_decoder.DTYPES[reader.byte()]
+        return {f'{dtype.name} as {target.name}'} | body_features(body[reader.position:], target, box)
+    if method == reference_decoder.WORDS:
+        found = {f'words of form {reader.byte()}'}
+        found |= body_features(reader.take(reader.varint()), reference_decoder.I32, box)
+        return found | body_features(body[reader.position:], reference_decoder.U32, box)
+    content = reference_decoder.read_side_content(reader, dtype, box)
+    found = {f'plane kind {plane.kind}' for plane in content.planes}
+    for model in content.models:
+        found |= model_features(model)
     return found
 
 
