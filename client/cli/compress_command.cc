@@ -5,6 +5,7 @@
 
 #include "client/cli/archive_transfer.h"
 #include "client/cli/commands.h"
+#include "client/cli/directory_run.h"
 #include "client/cli/file_run.h"
 #include "client/cli/options.h"
 #include "client/cli/output.h"
@@ -15,6 +16,7 @@ namespace {
 
 struct CompressOptions {
   RunOptions run;
+  DirectoryOptions directories;
   OutputOptions output;
   EncodeOptions encode;
   files::InputFormat format;
@@ -67,8 +69,55 @@ absl::Status CompressFile(const CompressOptions& options, const std::string& fil
   return absl::OkStatus();
 }
 
+// Of the options, those that decide what the archives are.
+JournalSettings Settings(const CompressOptions& options) {
+  const auto number = [](auto value) { return std::to_string(value); };
+  const EncodeOptions& encode = options.encode;
+  const files::InputFormat& format = options.format;
+  return {{"verb", "compress"},
+          {"--level", number(encode.level)},
+          {"--mode", std::string(ModeName(encode.mode))},
+          {"--max-references", encode.max_references ? number(*encode.max_references) : "auto"},
+          {"--segment-bytes", number(encode.segment_bytes)},
+          {"--window", number(encode.window)},
+          {"--similarity", std::string(SimilarityName(encode.similarity))},
+          {"--no-previous-item", encode.previous_item ? "false" : "true"},
+          {"--dtype", format.dtype ? std::string(DTypeName(*format.dtype)) : "auto"},
+          {"--layout", format.layout ? std::string(LayoutName(*format.layout)) : "auto"},
+          {"--shape", format.shape ? ShapeToString(*format.shape) : "auto"}};
+}
+
+// Beside its sources, an archive is no source.
+std::optional<std::string> OutputInTree(const std::string& file, bool mirrored) {
+  if (!mirrored && file.ends_with(kArchiveExtension)) return std::nullopt;
+  return file + kArchiveExtension;
+}
+
+int CompressFolders(const CompressOptions& options) {
+  DirectoryVerb verb;
+  verb.run.direction = ProgressBar::Direction::kCompress;
+  verb.run.memory = CompressMemory(options.encode.segment_bytes);
+  verb.settings = Settings(options);
+  verb.keeps_journal = true;  // a later run with --resume then does only what is new
+  verb.output_of = OutputInTree;
+  verb.work = [&](const std::string& file, const OutputOptions& output, const FileRun& run) {
+    CompressOptions file_options = options;
+    file_options.output = output;
+    return CompressFile(file_options, file, run);
+  };
+  verb.compare = [](const std::string& file, const std::string& output, FrameCoder& coder) {
+    return CompareWithArchive(output, file, coder);
+  };
+  return RunOverDirectories(options.run, options.directories, options.output, verb);
+}
+
 int RunCompress(const CompressOptions& options) {
-  if (const std::optional<std::string> wrong = CheckOptions(options.run, options.output)) {
+  if (const std::optional<std::string> wrong =
+          CheckDirectoryOptions(options.directories, options.run, &options.output)) {
+    return ReportUsageError(*wrong);
+  }
+  if (const std::optional<std::string> wrong =
+          CheckOptions(options.run, options.output, options.directories.recursive)) {
     return ReportUsageError(*wrong);
   }
   if (options.output.to_stdout && options.run.files.size() > 1) {
@@ -77,6 +126,7 @@ int RunCompress(const CompressOptions& options) {
   if (options.format.shape && !options.format.dtype) {
     return ReportUsageError("--shape is given without --dtype, expected both");
   }
+  if (options.directories.recursive) return CompressFolders(options);
   const bool data_to_stdout = WritesToStdout(options.output, options.run.files.front());
   return RunOverFiles(options.run,
                       {.direction = ProgressBar::Direction::kCompress,
@@ -92,6 +142,8 @@ void AddCompressCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<CompressOptions>();
   AddRunOptions(*command, options->run);
   AddServerOption(*command, options->run);
+  AddDirectoryOptions(*command, options->directories);
+  AddResumeOption(*command, options->directories);
   AddOutputOptions(*command, options->output);
   AddEncodeOptions(*command, options->encode);
   AddInputFormat(*command, options->format);

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/archive_transfer.h"
 #include "client/cli/commands.h"
+#include "client/cli/directory_run.h"
 #include "client/cli/file_run.h"
 #include "client/cli/options.h"
 #include "client/cli/output.h"
@@ -16,6 +17,7 @@ namespace {
 
 struct DecompressOptions {
   RunOptions run;
+  DirectoryOptions directories;
   OutputOptions output;
 };
 
@@ -57,10 +59,39 @@ absl::Status DecompressFile(const DecompressOptions& options, const std::string&
   return absl::OkStatus();
 }
 
+// What is no archive is left alone.
+std::optional<std::string> OutputInTree(const std::string& file, bool /*mirrored*/) {
+  const absl::StatusOr<std::string> output = OutputPath({}, file);
+  if (!output.ok() || output->ends_with('/')) return std::nullopt;
+  return *output;
+}
+
+int DecompressFolders(const DecompressOptions& options) {
+  DirectoryVerb verb;
+  verb.run.direction = ProgressBar::Direction::kDecompress;
+  verb.run.memory = DecodeMemory();
+  verb.settings = {{"verb", "decompress"}};
+  verb.keeps_journal = false;  // the tree that comes back is the original one
+  verb.output_of = OutputInTree;
+  verb.work = [&](const std::string& file, const OutputOptions& output, const FileRun& run) {
+    DecompressOptions file_options = options;
+    file_options.output = output;
+    return DecompressFile(file_options, file, run);
+  };
+  verb.compare = CompareWithArchive;
+  return RunOverDirectories(options.run, options.directories, options.output, verb);
+}
+
 int RunDecompress(const DecompressOptions& options) {
-  if (const std::optional<std::string> wrong = CheckOptions(options.run, options.output)) {
+  if (const std::optional<std::string> wrong =
+          CheckDirectoryOptions(options.directories, options.run, &options.output)) {
     return ReportUsageError(*wrong);
   }
+  if (const std::optional<std::string> wrong =
+          CheckOptions(options.run, options.output, options.directories.recursive)) {
+    return ReportUsageError(*wrong);
+  }
+  if (options.directories.recursive) return DecompressFolders(options);
   const bool data_to_stdout = WritesToStdout(options.output, options.run.files.front());
   // On stdout the files follow each other.
   return RunOverFiles(options.run,
@@ -77,6 +108,8 @@ void AddDecompressCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<DecompressOptions>();
   AddRunOptions(*command, options->run);
   AddServerOption(*command, options->run);
+  AddDirectoryOptions(*command, options->directories);
+  AddResumeOption(*command, options->directories);
   AddOutputOptions(*command, options->output);
   command->callback([options, &action] { action = [options] { return RunDecompress(*options); }; });
 }

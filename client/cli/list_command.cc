@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/archive_transfer.h"
 #include "client/cli/commands.h"
+#include "client/cli/directory_run.h"
 #include "client/cli/file_run.h"
 #include "client/cli/options.h"
 #include "core/base/status_macros.h"
@@ -88,18 +90,30 @@ absl::Status ListFile(const RunOptions& options, const std::string& file, const 
   return absl::OkStatus();
 }
 
+struct ListOptions {
+  RunOptions run;
+  DirectoryOptions directories;
+};
+
+int RunList(const ListOptions& options) {
+  if (const std::optional<std::string> wrong = CheckDirectoryOptions(options.directories, options.run, nullptr)) {
+    return ReportUsageError(*wrong);
+  }
+  const FileRunSettings settings{
+      .direction = ProgressBar::Direction::kDecompress, .data_to_stdout = false, .memory = nullptr};
+  const auto list = [&](const std::string& file, const FileRun& run) { return ListFile(options.run, file, run); };
+  return options.directories.recursive ? RunOverArchives(options.run, options.directories, settings, list)
+                                       : RunOverFiles(options.run, settings, list);
+}
+
 }  // namespace
 
 void AddListCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("list", "Show what archives hold, without decoding; -v: segment by segment");
-  auto options = std::make_shared<RunOptions>();
-  AddRunOptions(*command, *options);
-  command->callback([options, &action] {
-    action = [options] {
-      return RunOverFiles(*options, {.direction = ProgressBar::Direction::kDecompress},
-                          [&](const std::string& file, const FileRun& run) { return ListFile(*options, file, run); });
-    };
-  });
+  auto options = std::make_shared<ListOptions>();
+  AddRunOptions(*command, options->run);
+  AddDirectoryOptions(*command, options->directories);
+  command->callback([options, &action] { action = [options] { return RunList(*options); }; });
 }
 
 }  // namespace dcac::cli

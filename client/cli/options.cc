@@ -129,9 +129,9 @@ void AddInputFormat(CLI::App& command, files::InputFormat& format) {
       "The files are raw samples of this shape, such as 1,64,56,56");
 }
 
-std::optional<std::string> CheckOptions(const RunOptions& run, const OutputOptions& output) {
+std::optional<std::string> CheckOptions(const RunOptions& run, const OutputOptions& output, bool several_to_one) {
   if (output.output && output.to_stdout) return "-o and -c exclude each other, expected one of them";
-  if (output.output && run.files.size() > 1) {
+  if (output.output && run.files.size() > 1 && !several_to_one) {
     return "-o is given for " + std::to_string(run.files.size()) + " files, expected one file";
   }
   const auto to_stdout = [&](const std::string& file) { return WritesToStdout(output, file); };

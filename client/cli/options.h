@@ -39,8 +39,8 @@ void AddOutputOptions(CLI::App& command, OutputOptions& options);
 void AddEncodeOptions(CLI::App& command, EncodeOptions& options);
 void AddInputFormat(CLI::App& command, files::InputFormat& format);
 
-// What is wrong with the combination, if anything.
-std::optional<std::string> CheckOptions(const RunOptions& run, const OutputOptions& output);
+// What is wrong with the combination, if anything.  `several_to_one`: -o names a folder, which takes many outputs.
+std::optional<std::string> CheckOptions(const RunOptions& run, const OutputOptions& output, bool several_to_one);
 
 // Whether the output of `file` goes to stdout.
 bool WritesToStdout(const OutputOptions& options, const std::string& file);

@@ -1,11 +1,13 @@
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/archive_transfer.h"
 #include "client/cli/commands.h"
+#include "client/cli/directory_run.h"
 #include "client/cli/file_run.h"
 #include "client/cli/options.h"
 #include "client/cli/output.h"
@@ -44,19 +46,30 @@ absl::Status TestFile(const std::string& file, const FileRun& run) {
   return absl::OkStatus();
 }
 
+struct TestOptions {
+  RunOptions run;
+  DirectoryOptions directories;
+};
+
+int RunTest(const TestOptions& options) {
+  if (const std::optional<std::string> wrong = CheckDirectoryOptions(options.directories, options.run, nullptr)) {
+    return ReportUsageError(*wrong);
+  }
+  const FileRunSettings settings{
+      .direction = ProgressBar::Direction::kDecompress, .data_to_stdout = false, .memory = DecodeMemory()};
+  return options.directories.recursive ? RunOverArchives(options.run, options.directories, settings, TestFile)
+                                       : RunOverFiles(options.run, settings, TestFile);
+}
+
 }  // namespace
 
 void AddTestCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("test", "Decode archives and check them, without writing anything");
-  auto options = std::make_shared<RunOptions>();
-  AddRunOptions(*command, *options);
-  AddServerOption(*command, *options);
-  command->callback([options, &action] {
-    action = [options] {
-      return RunOverFiles(*options, {.direction = ProgressBar::Direction::kDecompress, .memory = DecodeMemory()},
-                          TestFile);
-    };
-  });
+  auto options = std::make_shared<TestOptions>();
+  AddRunOptions(*command, options->run);
+  AddServerOption(*command, options->run);
+  AddDirectoryOptions(*command, options->directories);
+  command->callback([options, &action] { action = [options] { return RunTest(*options); }; });
 }
 
 }  // namespace dcac::cli
