@@ -11,6 +11,7 @@ import argparse
 import ctypes
 import ctypes.util
 import functools
+import math
 import struct
 import sys
 
@@ -127,6 +128,9 @@ class Reader:
 
     def at_end(self):
         return self.position == len(self.data)
+
+    def left(self):
+        return len(self.data) - self.position
 
 
 # ---- [2] Frame ------------------------------------------------------------------------------------------------------
@@ -739,7 +743,8 @@ class Model:
         self.position_thresholds = read_thresholds(side, 24)
         self.activity_thresholds = read_thresholds(side, 12)
         self.read_cells(side)
-        self.read_tables(side)
+        self.frequencies = read_tables(side, self.clusters, self.table_bits)
+        self.tokens = len(self.frequencies[0])
 
     def read_head(self, side):
         """[8.1]"""
@@ -859,17 +864,7 @@ class Model:
     def read_cells(self, side):
         """[8.7]"""
         rows, columns = len(self.position_thresholds) + 1, len(self.activity_thresholds) + 1
-        self.clusters = 1 + side.uniform(64)
-        left, up = AdaptiveBit(), AdaptiveBit()
-        cluster = np.zeros((rows, columns), int)
-        if self.clusters > 1:
-            for i, j in np.ndindex(rows, columns):
-                if j > 0 and side.bit(left):
-                    cluster[i, j] = cluster[i, j - 1]
-                elif i > 0 and side.bit(up):
-                    cluster[i, j] = cluster[i - 1, j]
-                else:
-                    cluster[i, j] = side.uniform(self.clusters)
+        self.clusters, cluster = read_clusters(side, rows, columns)
         f = adaptive_bits(4)
         fixed = np.zeros((rows, columns), int)
         for i, j in np.ndindex(rows, columns):
@@ -885,24 +880,42 @@ class Model:
                 centers[i] = self.low_code + (previous << drop)
         self.cell_cluster, self.cell_fixed, self.centers = cluster, fixed, centers
 
-    def read_tables(self, side):
-        """[8.8] frequencies[cluster][token]"""
-        self.tokens = side.uniform(257)
-        check(self.tokens >= 1, 'no tokens')
-        size_bits = [[adaptive_bits(14) for _ in range(2)] for _ in range(13)]
-        self.frequencies, before = [], None
-        for _ in range(self.clusters):
-            sizes, weights = [], []
-            for t in range(self.tokens):
-                z1 = sizes[t - 1] if t >= 1 else 0
-                z2 = sizes[t - 2] if t >= 2 else 0
-                q = (z2 + z1 + 1) // 2 if before is None else (z2 + z1 + 2 * before[t] + 2) // 4
-                q = min(q, 12)
-                quiet = int(z1 == 0 and z2 == 0)
-                sizes.append(read_size(side, q, size_bits[q][quiet]))
-                weights.append(read_weight(side, sizes[-1]))
-            self.frequencies.append(frequencies_of(weights, self.table_bits))
-            before = sizes
+
+def read_clusters(side, rows, columns):
+    """[8.7] How many there are, and that of each cell."""
+    clusters = 1 + side.uniform(64)
+    left, up = AdaptiveBit(), AdaptiveBit()
+    cluster = np.zeros((rows, columns), int)
+    if clusters > 1:
+        for i, j in np.ndindex(rows, columns):
+            if j > 0 and side.bit(left):
+                cluster[i, j] = cluster[i, j - 1]
+            elif i > 0 and side.bit(up):
+                cluster[i, j] = cluster[i - 1, j]
+            else:
+                cluster[i, j] = side.uniform(clusters)
+    return clusters, cluster
+
+
+def read_tables(side, clusters, table_bits):
+    """[8.8] frequencies[cluster][token]"""
+    tokens = side.uniform(257)
+    check(tokens >= 1, 'no tokens')
+    size_bits = [[adaptive_bits(14) for _ in range(2)] for _ in range(13)]
+    frequencies, before = [], None
+    for _ in range(clusters):
+        sizes, weights = [], []
+        for t in range(tokens):
+            z1 = sizes[t - 1] if t >= 1 else 0
+            z2 = sizes[t - 2] if t >= 2 else 0
+            q = (z2 + z1 + 1) // 2 if before is None else (z2 + z1 + 2 * before[t] + 2) // 4
+            q = min(q, 12)
+            quiet = int(z1 == 0 and z2 == 0)
+            sizes.append(read_size(side, q, size_bits[q][quiet]))
+            weights.append(read_weight(side, sizes[-1]))
+        frequencies.append(frequencies_of(weights, table_bits))
+        before = sizes
+    return frequencies
 
 
 class TermModels:
@@ -1344,19 +1357,48 @@ class RawBits:
         check(self.reader.at_end() and self.bits == 0, 'raw bits are left')
 
 
+class Lanes:
+    """rANS states and words."""
+
+    def __init__(self, entropy, lanes, frequencies, table_bits):
+        self.reader = Reader(entropy)
+        self.table_bits, self.frequencies = table_bits, frequencies
+        self.states = [self.reader.u32() for _ in range(lanes)]
+        check(all(1 << 15 <= x < 1 << 31 for x in self.states), 'a state')
+        self.slots = [[t for t, f in enumerate(table) for _ in range(f)] for table in frequencies]
+        self.starts = [np.concatenate(([0], np.cumsum(table))).tolist() for table in frequencies]
+
+    def token(self, lane, cluster):
+        x = self.states[lane]
+        slot = x & ((1 << self.table_bits) - 1)
+        token = self.slots[cluster][slot]
+        self.states[lane] = (self.frequencies[cluster][token] * (x >> self.table_bits) + slot -
+                             self.starts[cluster][token])
+        return token
+
+    def narrow_raw(self, lane, n):
+        x = self.states[lane]
+        self.states[lane] = x >> n
+        return x & ((1 << n) - 1)
+
+    def refill(self, lane):
+        if self.states[lane] < 1 << 15:
+            self.states[lane] = self.states[lane] << 16 | struct.unpack('<H', self.reader.take(2))[0]
+
+    def finish(self):
+        check(all(x == 1 << 15 for x in self.states), 'the states do not end as they should')
+        check(self.reader.at_end(), 'words are left')
+
+
 class EntropyDecoder:
     """Tokens and lanes; keeps the decoded samples and their codes, of a set, plane after plane."""
 
     def __init__(self, model, entropy, raw):
         self.model = model
-        self.reader = Reader(entropy)
-        self.states = [self.reader.u32() for _ in range(model.lanes)]
-        check(all(1 << 15 <= x < 1 << 31 for x in self.states), 'a state')
+        self.lanes = Lanes(entropy, model.lanes, model.frequencies, model.table_bits)
         self.raw = RawBits(raw)
         self.samples = [0] * (model.planes * model.height * model.width)
         self.codes = list(self.samples)  # 0 for escapes
-        self.slots = [[t for t, f in enumerate(table) for _ in range(f)] for table in model.frequencies]
-        self.starts = [np.concatenate(([0], np.cumsum(table))).tolist() for table in model.frequencies]
         self.residuals = []  # of the tokens after the special ones: base << shift, raw bits, negative
         for i in range(model.tokens - len(model.specials)):
             q = i // 2
@@ -1372,7 +1414,7 @@ class EntropyDecoder:
         for i, (index, p, y, x, cluster, center) in enumerate(zip(*(
                 a.tolist() for a in (wave.index, wave.p, wave.y, wave.x, wave.cluster, wave.center)))):
             lane = i % model.lanes
-            token = self.token(lane, cluster)
+            token = self.lanes.token(lane, cluster)
             if token < len(model.specials):
                 reference = int(references[p, 0]) if references.shape[1] else -1
                 sample = self.special(model.specials[token], index, y, x, p, reference)
@@ -1380,10 +1422,10 @@ class EntropyDecoder:
                 escape = code is None
             else:
                 start, bits, negative = self.residuals[token - len(model.specials)]
-                a = start + (self.narrow_raw(lane, bits) if model.dtype.is_narrow else self.raw.take(bits))
+                a = start + (self.lanes.narrow_raw(lane, bits) if model.dtype.is_narrow else self.raw.take(bits))
                 code = center - 1 - a if negative else center + a
                 escape = False
-            self.refill(lane)
+            self.lanes.refill(lane)
             check(escape or model.low_code <= code <= model.high_code, 'a code out of range')
             if escape:
                 code = 0
@@ -1392,22 +1434,6 @@ class EntropyDecoder:
             self.samples[index], self.codes[index] = sample, code
             codes.append(code)
         return codes
-
-    def token(self, lane, cluster):
-        bits, x = self.model.table_bits, self.states[lane]
-        slot = x & ((1 << bits) - 1)
-        token = self.slots[cluster][slot]
-        self.states[lane] = self.model.frequencies[cluster][token] * (x >> bits) + slot - self.starts[cluster][token]
-        return token
-
-    def narrow_raw(self, lane, n):
-        x = self.states[lane]
-        self.states[lane] = x >> n
-        return x & ((1 << n) - 1)
-
-    def refill(self, lane):
-        if self.states[lane] < 1 << 15:
-            self.states[lane] = self.states[lane] << 16 | struct.unpack('<H', self.reader.take(2))[0]
 
     def special(self, name, index, y, x, p, reference):
         """The sample of a special token."""
@@ -1426,9 +1452,245 @@ class EntropyDecoder:
         return self.samples[index - (p - reference) * model.height * model.width]
 
     def finish(self):
-        check(all(x == 1 << 15 for x in self.states), 'the states do not end as they should')
-        check(self.reader.at_end(), 'words are left')
+        self.lanes.finish()
         self.raw.finish()
+
+
+# ---- Segments of rows: numbers in brackets are sections of format-rows.md ----------------------------------------------
+
+ROW_TABLE_BITS = 11
+SINGLE = np.float32
+
+
+class RowModel:
+    """[2]"""
+
+    def __init__(self, side, rows, columns):
+        check(columns >= 16, 'rows of few columns')
+        self.lanes = 1 << side.uniform(7)
+        self.specials = [name for name in ('zero', 'escape') if side.flag()]
+        self.rope = self.read_rope(side, columns) if side.flag() else None
+        s, m = SignedModel(), SignedModel()
+        self.scales, self.means, scale = [], [], 0
+        for _ in range(columns):
+            scale += side.signed(s)
+            mean = side.signed(m)
+            check(abs(scale) <= 960 and abs(mean) <= 1 << 22, 'a column')
+            self.scales.append(scale)
+            self.means.append(SINGLE(mean) * SINGLE(2.0 ** ((scale >> 3) - 4)))
+        self.read_rows(side, rows)
+        clusters, cluster = read_clusters(side, 20, 8)
+        self.cluster = cluster.tolist()
+        self.frequencies = read_tables(side, clusters, ROW_TABLE_BITS)
+
+    @staticmethod
+    def read_rope(side, columns):
+        n = NumberModel()
+        head_dim, rotary_dim, theta = side.number(n), side.number(n), side.number(n)
+        check(2 <= head_dim <= columns and columns % head_dim == 0, 'heads')
+        check(2 <= rotary_dim <= head_dim and rotary_dim % 2 == 0 and theta >= 2, 'a rotation')
+        return head_dim, rotary_dim, theta, side.flag()
+
+    def read_rows(self, side, rows):
+        repeats, follows = adaptive_bits(2), adaptive_bits(8)
+        more = [adaptive_bits(8) for _ in range(9)]
+        weight = [adaptive_bits(256) for _ in range(2)]
+        t = SignedModel()
+        self.rows, before = [], None  # (repeats, [(row, weight)], scale)
+        for r in range(rows):
+            repeated, references = 0, []
+            if r > 0:
+                repeated = side.bit(repeats[before[0]])
+                count = 1 if repeated else side.ones(more[len(before[1])])
+                for i in range(count):
+                    row = None
+                    if i < len(before[1]) and side.bit(follows[i]):
+                        row = before[1][i][0] + 1
+                    if row is None:
+                        row = r - 1 - side.uniform(r)
+                    k = 1
+                    while not repeated and k < 256:
+                        k = 2 * k + side.bit(weight[min(i, 1)][k])
+                    references.append((row, k - 256 - 64))
+            scale = 0 if repeated else side.signed(t)
+            check(abs(scale) <= 1920, 'the scale of a row')
+            before = (repeated, references, scale)
+            self.rows.append(before)
+
+
+def log2_of(x):
+    """[4]"""
+    k, exponent = struct.unpack('<Q', struct.pack('<d', x))[0], 0
+    exponent = (k >> 52) - 1023
+    mantissa = k & ((1 << 52) - 1)
+    k, f = mantissa >> 41, (mantissa & ((1 << 41) - 1)) / 2 ** 41
+
+    def table(k):
+        if k == 2048:
+            return 1.0
+        z, fraction = (1 << 31) + (k << 20), 0
+        for _ in range(30):
+            z, fraction = z * z >> 31, fraction * 2
+            if z >= 1 << 32:
+                z, fraction = z >> 1, fraction + 1
+        return fraction / 2 ** 30
+    return exponent + table(k) + f * (table(k + 1) - table(k))
+
+
+def power_of_two(x):
+    n = math.floor(x + 0.5)
+    t, result = (x - n) * 0.69314718055994530942, 1.0
+    for j in range(14, 0, -1):
+        result = 1 + result * t / j
+    return 2.0 ** n * result
+
+
+def sine_and_cosine(turns):
+    n = math.floor(turns * 4 + 0.5)
+    t = (turns - n * 0.25) * 6.28318530717958647693
+    z, sine, cosine = t * t, 1.0, 1.0
+    for j in range(8, 0, -1):
+        sine = 1 - sine * z / (2 * j * (2 * j + 1))
+        cosine = 1 - cosine * z / (2 * j * (2 * j - 1))
+    sine = sine * t
+    return ((sine, cosine), (cosine, -sine), (-sine, -cosine), (-cosine, sine))[n % 4]
+
+
+class Rotation:
+    """[4]"""
+
+    def __init__(self, rope, columns):
+        head_dim, self.rotary_dim, self.theta, interleaved = rope
+        self.pairs = self.rotary_dim // 2
+        first = np.arange(self.pairs) * (2 if interleaved else 1)
+        heads = np.arange(0, columns, head_dim)[:, None]
+        self.first = heads + first
+        self.second = self.first + (1 if interleaved else self.pairs)
+
+    @functools.cache
+    def directions(self, position):
+        e = -2.0 * log2_of(float(self.theta)) / float(self.rotary_dim)
+        angles = [sine_and_cosine(0.15915494309189533577 * power_of_two(e * i) * position) for i in range(self.pairs)]
+        return np.array([c for _, c in angles], SINGLE), np.array([s for s, _ in angles], SINGLE)
+
+    def turn(self, row, position, forward):
+        c, s = self.directions(position)
+        s = s if forward else -s
+        x, y = row[self.first], row[self.second]
+        row[self.first], row[self.second] = c * x - s * y, c * y + s * x
+
+
+class Cells:
+    """[5]"""
+
+    def __init__(self, dtype):
+        self.is_float, self.width, self.m = dtype.is_float, dtype.width, dtype.mantissa or 0
+        self.least, self.most = (-14, 15) if dtype is F16 else (-126, 63)
+        self.codes = None if self.is_float else IntegerCodes(dtype)
+
+    def value(self, sample):
+        """[3]"""
+        if not self.is_float:
+            return SINGLE(self.codes.code(sample))
+        magnitude = sample & ((1 << (self.width - 1)) - 1)
+        field, mantissa = magnitude >> self.m, magnitude & ((1 << self.m) - 1)
+        exponent = max(field, 1) - 1 + self.least
+        if exponent > self.most:
+            return SINGLE(0)
+        value = SINGLE(math.ldexp((1 << self.m if field else 0) + mantissa, exponent - self.m))
+        return -value if sample >> (self.width - 1) else value
+
+    def exponent(self, wished, p):
+        if not self.is_float:
+            return clamp(wished >> 3, 0, 24)
+        e = (int(SINGLE(p).view(np.uint32)) >> 23 & 255) - 127
+        return clamp(max(wished >> 3, max(e, self.least) - self.m), -120, 100)
+
+    def sample(self, cell, e, raw):
+        if not self.is_float:
+            value = cell * (1 << e) + raw.take(e)
+            check(self.codes.low <= value <= self.codes.high, 'a cell without samples')
+            return self.codes.sample(value)
+        magnitude = -1 - cell if cell < 0 else cell
+        check(magnitude < 1 << 26, 'a cell too far')
+        significand, u = self.magnitude(magnitude, e, raw)
+        field = u + self.m - self.least + 1 if significand >> self.m else 0
+        sign = 1 << (self.width - 1) if cell < 0 else 0
+        return sign | field << self.m | significand & ((1 << self.m) - 1)
+
+    def magnitude(self, cell, e, raw):
+        lowest = self.least - self.m
+        if cell > 0:
+            exponent = e + bitwidth(cell) - 1
+            check(exponent <= self.most, 'a sample too large')
+            u = max(exponent, self.least) - self.m
+            if e > u:
+                return (cell << (e - u)) + raw.take(e - u), u
+            check(cell >> (u - e) << (u - e) == cell, 'a cell between samples')
+            return cell >> (u - e), u
+        if e <= self.least:
+            return raw.take(max(0, e - lowest)), lowest
+        zeros = 0
+        while zeros < e - self.least and raw.take(1) == 0:
+            zeros += 1
+            check(zeros <= 24, 'a sample far below its cell')
+        mantissa = raw.take(self.m)
+        if zeros == e - self.least:
+            return mantissa, lowest
+        return 1 << self.m | mantissa, e - 1 - zeros - self.m
+
+
+def decode_rows(reader, dtype, items, positions, columns):
+    """[1] The samples, row after row."""
+    side = SideInformation(reader.take(reader.varint()))
+    model = RowModel(side, items * positions, columns)
+    lanes = Lanes(reader.take(reader.varint()), model.lanes, model.frequencies, ROW_TABLE_BITS)
+    raw = RawBits(reader.take(reader.left()))
+    cells = Cells(dtype)
+    rotation = Rotation(model.rope, columns) if model.rope else None
+    means = np.array(model.means, SINGLE)
+    samples, values = [], []
+    for r, (repeats, references, row_scale) in enumerate(model.rows):
+        if repeats:
+            samples.append(samples[references[0][0]])
+        else:
+            p = means.copy()
+            for q, weight in references:
+                p = p + SINGLE(weight / 32) * (values[q] - means)
+            if rotation:
+                rotation.turn(p, r % positions, True)
+            if not dtype.is_float:
+                p = np.clip(p, SINGLE(-2.0 ** 31), SINGLE(2.0 ** 31))
+            scales = [clamp(s + row_scale, -960, 960) for s in model.scales]
+            samples.append(decode_row(model, cells, lanes, raw, p, scales))
+        row = np.array([cells.value(x) for x in samples[-1]], SINGLE)
+        if rotation:
+            rotation.turn(row, r % positions, False)
+        values.append(row)
+    lanes.finish()
+    raw.finish()
+    return [x for row in samples for x in row]
+
+
+def decode_row(model, cells, lanes, raw, predictions, scales):
+    row = []
+    for c, (p, s) in enumerate(zip(predictions, scales)):
+        wished = s - 8
+        e = cells.exponent(wished, p)
+        f = p * SINGLE(2.0 ** -e)
+        n = math.floor(f)
+        error = clamp((wished - 8 * e) >> 1, -16, 3) + 16
+        lane = c % model.lanes
+        token = lanes.token(lane, model.cluster[error][int((f - SINGLE(n)) * SINGLE(8))])
+        lanes.refill(lane)
+        if token < len(model.specials):
+            row.append(0 if model.specials[token] == 'zero' else raw.take(cells.width))
+            continue
+        q, negative = divmod(token - len(model.specials), 2)
+        check(base(q) < 1 << 32, 'a token of too large a residual')
+        a = base(q) + raw.take(extra(q))
+        row.append(cells.sample(n - 1 - a if negative else n + a, e, raw))
+    return row
 
 
 # ---- [11] Archive ---------------------------------------------------------------------------------------------------
