@@ -127,6 +127,9 @@ class BitReader {
     return value;
   }
 
+  // Bits taken so far.
+  size_t position_bits() const { return 8 * position_ - static_cast<size_t>(filled_); }
+
   // All bytes were used, none was missing and the bits left over are 0.
   absl::Status Finish() const;
 

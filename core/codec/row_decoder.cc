@@ -1,6 +1,7 @@
 #include "core/codec/row_decoder.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -8,15 +9,57 @@
 #include "core/base/status_macros.h"
 #include "core/codec/rans.h"
 #include "core/codec/row_predictor.h"
+#include "core/codec/segment_account.h"
 #include "core/codec/tokens.h"
 
 namespace dcac {
 namespace {
 
+// Does not count: what decoding uses unless it is asked to explain.
+struct NoRowCounter {
+  NoRowCounter(const RowShape&, const RowModel&, SegmentAccount*) {}
+  void Count(size_t /*column*/, const RansDecoder::Slot& /*slot*/, int /*raw_bits*/) {}
+};
+
+// Adds up code lengths by column and by what the tokens say.
+class RowCounter {
+ public:
+  RowCounter(const RowShape& shape, const RowModel& model, SegmentAccount* account)
+      : model_(model), account_(*account) {
+    account_.planes.assign(shape.columns, {});
+    for (uint32_t frequency = 1; frequency <= 1u << kRowTableBits; ++frequency) {
+      token_bits_.push_back(kRowTableBits - Log2(frequency));
+    }
+  }
+
+  void Count(size_t column, const RansDecoder::Slot& slot, int raw_bits) {
+    const double bits = token_bits_[slot.frequency - 1u] + raw_bits;
+    account_.planes[column].bits += bits;
+    TokenAccount& use = account_.tokens[static_cast<size_t>(UseOf(slot.token))];
+    ++use.samples;
+    use.bits += bits;
+  }
+
+ private:
+  TokenUse UseOf(int token) const {
+    if (token >= model_.num_specials()) return TokenUse::kResidual;
+    return model_.has_zero && token == 0 ? TokenUse::kMode : TokenUse::kEscape;
+  }
+
+  const RowModel& model_;
+  SegmentAccount& account_;
+  std::vector<double> token_bits_;  // by frequency, from 1
+};
+
+template <typename Counter>
 class RowDecoder {
  public:
-  RowDecoder(const RowShape& shape, const RowModel& model, std::vector<uint32_t>& samples)
-      : shape_(shape), model_(model), predictor_(shape, model.rope), samples_(samples) {
+  RowDecoder(const RowShape& shape, const RowModel& model, std::vector<uint32_t>& samples, SegmentAccount* account)
+      : shape_(shape),
+        model_(model),
+        predictor_(shape, model.rope),
+        samples_(samples),
+        counter_(shape, model, account) {
     predictor_.SetMeans(model.columns);
     samples_.assign(shape.samples(), 0);
   }
@@ -49,10 +92,13 @@ class RowDecoder {
     for (size_t c = 0; c < shape_.columns; ++c) {
       const CellGrid grid = predictor_.cells().GridOf(prediction[c], ScaleOf(model_.columns[c], row));
       uint32_t state_raw = 0;
-      const int token = rans.Decode(model_.cluster[grid.context], state_raw).token - model_.num_specials();
+      const RansDecoder::Slot slot = rans.Decode(model_.cluster[grid.context], state_raw);
+      const int token = slot.token - model_.num_specials();
+      const size_t raw_before = raw.position_bits();
       const std::optional<uint32_t> sample =
-          token < 0 ? SpecialSample(token + model_.num_specials(), raw) : OrdinarySample(token, grid, raw);
+          token < 0 ? SpecialSample(slot.token, raw) : OrdinarySample(token, grid, raw);
       if (!sample) return false;
+      counter_.Count(c, slot, static_cast<int>(raw.position_bits() - raw_before));
       samples[c] = *sample;
     }
     return true;
@@ -73,23 +119,52 @@ class RowDecoder {
   const RowModel& model_;
   RowPredictor predictor_;
   std::vector<uint32_t>& samples_;
+  Counter counter_;
 };
 
 }  // namespace
 
-absl::Status DecodeRows(const RowShape& shape, ByteReader& reader, std::vector<uint32_t>& samples) {
-  const FloatEnvironment environment;
-  uint64_t side_size = 0, entropy_size = 0;
-  ByteSpan side_bytes, entropy_coded, raw_bits;
+absl::StatusOr<RowModel> ReadRowModel(const RowShape& shape, ByteReader& reader) {
+  uint64_t side_size = 0;
+  ByteSpan side_bytes;
   DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of the side information", side_size));
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("side information", side_size, side_bytes));
   RangeDecoder side(side_bytes);
-  const RowModel model = DecodeRowModel(side, shape);
+  RowModel model = DecodeRowModel(side, shape);
   if (side.failed()) return absl::DataLossError("the model of rows is malformed");
+  return model;
+}
+
+absl::Status DecodeRows(const RowShape& shape, ByteReader& reader, std::vector<uint32_t>& samples,
+                        SegmentAccount* account) {
+  const FloatEnvironment environment;
+  const size_t before = reader.remaining();
+  DCAC_ASSIGN_OR_RETURN(const RowModel model, ReadRowModel(shape, reader));
+  const size_t side_bytes = before - reader.remaining();
+  uint64_t entropy_size = 0;
+  ByteSpan entropy_coded, raw_bits;
   DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of entropy-coded data", entropy_size));
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("entropy-coded data", entropy_size, entropy_coded));
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("raw bits", reader.remaining(), raw_bits));
-  return RowDecoder(shape, model, samples).Decode(entropy_coded, raw_bits);
+  if (account == nullptr) {
+    return RowDecoder<NoRowCounter>(shape, model, samples, nullptr).Decode(entropy_coded, raw_bits);
+  }
+  account->side_bytes += side_bytes;
+  AccountForRows(model, *account);
+  return RowDecoder<RowCounter>(shape, model, samples, account).Decode(entropy_coded, raw_bits);
+}
+
+void AccountForRows(const RowModel& model, SegmentAccount& account) {
+  RowAccount& rows = account.rows;
+  std::map<uint32_t, uint64_t> distances;
+  for (size_t row = 0; row < model.rows.size(); ++row) {
+    const RowCoding& coding = model.rows[row];
+    ++rows.rows;
+    rows.repeated += coding.repeats;
+    rows.referring += !coding.repeats && !coding.references.empty();
+    for (const RowReference& reference : coding.references) ++distances[static_cast<uint32_t>(row) - reference.row];
+  }
+  for (const auto& [distance, count] : distances) rows.distances.push_back({distance, count});
 }
 
 }  // namespace dcac

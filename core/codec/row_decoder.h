@@ -5,13 +5,24 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/base/bytes.h"
 #include "core/codec/row_model.h"
 
 namespace dcac {
 
-// Decodes all that `reader` has left into `samples`, row after row.  Errors: DataLoss.
-absl::Status DecodeRows(const RowShape& shape, ByteReader& reader, std::vector<uint32_t>& samples);
+struct SegmentAccount;
+
+// Decodes all that `reader` has left into `samples`, row after row.  With `account`, where the bits went is entered
+// there: planes are the columns.  Errors: DataLoss.
+absl::Status DecodeRows(const RowShape& shape, ByteReader& reader, std::vector<uint32_t>& samples,
+                        SegmentAccount* account = nullptr);
+
+// The model of the rows of a body that `reader` is at, without decoding samples.  Errors: DataLoss.
+absl::StatusOr<RowModel> ReadRowModel(const RowShape& shape, ByteReader& reader);
+
+// Enters how rows refer to each other.
+void AccountForRows(const RowModel& model, SegmentAccount& account);
 
 }  // namespace dcac
 
