@@ -14,7 +14,8 @@
 namespace dcac {
 
 // Layout id of model bodies that have this side information.
-inline constexpr uint8_t kWaveLayout = 1;
+inline constexpr uint8_t kWaveLayout = 1;  // planes
+inline constexpr uint8_t kRowLayout = 2;   // rows of tokens (row_model.h)
 
 // Where the planes of one set are in their segment, and what the set's coder must know of them.
 struct PlaneSet {

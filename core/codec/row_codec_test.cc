@@ -53,8 +53,7 @@ RowData WordRows(SampleKind kind, size_t items, size_t positions, size_t columns
 }
 
 size_t RoundTripBytes(const RowData& data, const EncodeOptions& options = {}) {
-  Bytes body;
-  EncodeRows(data.shape, data.samples, options, body);
+  const Bytes body = EncodeRows(data.shape, data.samples, options);
   std::vector<uint32_t> back;
   ByteReader reader(body);
   const absl::Status status = DecodeRows(data.shape, reader, back);
@@ -185,8 +184,7 @@ TEST(RowRotationTest, UndoIsTheInverseUpToRounding) {
 
 TEST(RowCodecTest, DamagedBodiesAreRefusedOrDecodeToSamples) {
   const RowData data = WordRows(SampleKind::kBF16, 2, 30, 32, 0.2);
-  Bytes body;
-  EncodeRows(data.shape, data.samples, {}, body);
+  const Bytes body = EncodeRows(data.shape, data.samples, {});
   std::vector<uint32_t> back;
   for (size_t n = 0; n < body.size(); ++n) {
     ByteReader reader(ByteSpan(body).first(n));

@@ -35,15 +35,15 @@ class RowCounter {
   void Count(size_t column, const RansDecoder::Slot& slot, int raw_bits) {
     const double bits = token_bits_[slot.frequency - 1u] + raw_bits;
     account_.planes[column].bits += bits;
-    TokenAccount& use = account_.tokens[static_cast<size_t>(UseOf(slot.token))];
-    ++use.samples;
-    use.bits += bits;
+    SampleCount& count = account_.samples[static_cast<size_t>(CodingOf(slot.token))];
+    ++count.samples;
+    count.bits += bits;
   }
 
  private:
-  TokenUse UseOf(int token) const {
-    if (token >= model_.num_specials()) return TokenUse::kResidual;
-    return model_.has_zero && token == 0 ? TokenUse::kMode : TokenUse::kEscape;
+  SampleCoding CodingOf(int token) const {
+    if (token >= model_.num_specials()) return SampleCoding::kResidual;
+    return model_.has_zero && token == 0 ? SampleCoding::kMode : SampleCoding::kEscape;
   }
 
   const RowModel& model_;
@@ -122,13 +122,27 @@ class RowDecoder {
   Counter counter_;
 };
 
+// Enters how rows refer to each other.
+void AccountForRows(const RowModel& model, SegmentAccount& account) {
+  RowExplanation& rows = account.rows;
+  std::map<uint64_t, uint64_t> distances;
+  for (size_t row = 0; row < model.rows.size(); ++row) {
+    const RowCoding& coding = model.rows[row];
+    ++rows.rows;
+    rows.repeated += coding.repeats;
+    rows.referring += !coding.repeats && !coding.references.empty();
+    for (const RowTerm& term : coding.references) ++distances[row - term.row];
+  }
+  for (const auto& [distance, count] : distances) rows.references.push_back({distance, count});
+}
+
 }  // namespace
 
-absl::StatusOr<RowModel> ReadRowModel(const RowShape& shape, ByteReader& reader) {
-  uint64_t side_size = 0;
-  ByteSpan side_bytes;
-  DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of the side information", side_size));
-  DCAC_RETURN_IF_ERROR(reader.ReadSpan("side information", side_size, side_bytes));
+absl::StatusOr<RowModel> ParseRowModel(const RowShape& shape, ByteSpan side_bytes) {
+  if (shape.columns < kMinRowColumns) {
+    return absl::DataLossError(
+        absl::StrCat("rows of ", shape.columns, " features of a token, expected at least ", kMinRowColumns));
+  }
   RangeDecoder side(side_bytes);
   RowModel model = DecodeRowModel(side, shape);
   if (side.failed()) return absl::DataLossError("the model of rows is malformed");
@@ -138,33 +152,20 @@ absl::StatusOr<RowModel> ReadRowModel(const RowShape& shape, ByteReader& reader)
 absl::Status DecodeRows(const RowShape& shape, ByteReader& reader, std::vector<uint32_t>& samples,
                         SegmentAccount* account) {
   const FloatEnvironment environment;
-  const size_t before = reader.remaining();
-  DCAC_ASSIGN_OR_RETURN(const RowModel model, ReadRowModel(shape, reader));
-  const size_t side_bytes = before - reader.remaining();
-  uint64_t entropy_size = 0;
-  ByteSpan entropy_coded, raw_bits;
+  uint64_t side_size = 0, entropy_size = 0;
+  ByteSpan side_bytes, entropy_coded, raw_bits;
+  DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of the side information", side_size));
+  DCAC_RETURN_IF_ERROR(reader.ReadSpan("side information", side_size, side_bytes));
+  DCAC_ASSIGN_OR_RETURN(const RowModel model, ParseRowModel(shape, side_bytes));
   DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of entropy-coded data", entropy_size));
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("entropy-coded data", entropy_size, entropy_coded));
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("raw bits", reader.remaining(), raw_bits));
   if (account == nullptr) {
     return RowDecoder<NoRowCounter>(shape, model, samples, nullptr).Decode(entropy_coded, raw_bits);
   }
-  account->side_bytes += side_bytes;
+  account->side_bytes += side_size;
   AccountForRows(model, *account);
   return RowDecoder<RowCounter>(shape, model, samples, account).Decode(entropy_coded, raw_bits);
-}
-
-void AccountForRows(const RowModel& model, SegmentAccount& account) {
-  RowAccount& rows = account.rows;
-  std::map<uint32_t, uint64_t> distances;
-  for (size_t row = 0; row < model.rows.size(); ++row) {
-    const RowCoding& coding = model.rows[row];
-    ++rows.rows;
-    rows.repeated += coding.repeats;
-    rows.referring += !coding.repeats && !coding.references.empty();
-    for (const RowReference& reference : coding.references) ++distances[static_cast<uint32_t>(row) - reference.row];
-  }
-  for (const auto& [distance, count] : distances) rows.distances.push_back({distance, count});
 }
 
 }  // namespace dcac

@@ -18,11 +18,8 @@ struct SegmentAccount;
 absl::Status DecodeRows(const RowShape& shape, ByteReader& reader, std::vector<uint32_t>& samples,
                         SegmentAccount* account = nullptr);
 
-// The model of the rows of a body that `reader` is at, without decoding samples.  Errors: DataLoss.
-absl::StatusOr<RowModel> ReadRowModel(const RowShape& shape, ByteReader& reader);
-
-// Enters how rows refer to each other.
-void AccountForRows(const RowModel& model, SegmentAccount& account);
+// The model of rows out of the side information.  Errors: DataLoss.
+absl::StatusOr<RowModel> ParseRowModel(const RowShape& shape, ByteSpan side_bytes);
 
 }  // namespace dcac
 

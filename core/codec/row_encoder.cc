@@ -40,7 +40,7 @@ class RowEncoder {
     model_.rows.resize(shape.rows());
   }
 
-  void Encode(Bytes& body) {
+  Bytes Encode() {
     model_.rope = ChooseRope();
     RowPredictor predictor(shape_, model_.rope);
     for (size_t row = 0; row < shape_.rows(); ++row) predictor.Update(row, Samples(row));
@@ -49,7 +49,7 @@ class RowEncoder {
     RowSearchOptions search;
     search.max_references = options_.mode == Mode::kIntra ? 0 : kDefaultReferences;
     if (options_.max_references) {
-      search.max_references = std::min(kMaxRowReferences, static_cast<size_t>(*options_.max_references));
+      search.max_references = std::min(kMaxRowTerms, static_cast<size_t>(*options_.max_references));
     }
     search.window = static_cast<size_t>(options_.window);
     search.across_items = options_.previous_item;
@@ -57,7 +57,7 @@ class RowEncoder {
     FitScales(predictor, MeasureColumns(shape_, values));
     const std::vector<RowSymbol> symbols = MakeSymbols(predictor);
     BuildTables(symbols);
-    Write(symbols, body);
+    return Write(symbols);
   }
 
  private:
@@ -282,9 +282,11 @@ class RowEncoder {
     model_.lanes_log2 = ChooseLanesLog2(clusters.bits / 8);
   }
 
-  void Write(const std::vector<RowSymbol>& symbols, Bytes& body) const {
+  Bytes Write(const std::vector<RowSymbol>& symbols) const {
     RangeEncoder side;
     EncodeRowModel(side, shape_, model_);
+    Bytes body;
+    if (side.failed()) return body;
     const Bytes side_bytes = side.Finish();
     std::vector<RansContext> contexts;
     for (const auto& table : model_.tables) contexts.push_back(MakeRansContext(NormalizeTable(table, kRowTableBits)));
@@ -302,6 +304,7 @@ class RowEncoder {
     AppendVarint(entropy_coded.size(), body);
     AppendBytes(entropy_coded, body);
     AppendBytes(raw.Finish(), body);
+    return body;
   }
 
   const RowShape& shape_;
@@ -313,9 +316,9 @@ class RowEncoder {
 
 }  // namespace
 
-void EncodeRows(const RowShape& shape, std::span<const uint32_t> samples, const EncodeOptions& options, Bytes& body) {
+Bytes EncodeRows(const RowShape& shape, std::span<const uint32_t> samples, const EncodeOptions& options) {
   const FloatEnvironment environment;
-  RowEncoder(shape, samples, options).Encode(body);
+  return RowEncoder(shape, samples, options).Encode();
 }
 
 }  // namespace dcac

@@ -10,8 +10,8 @@
 
 namespace dcac {
 
-// Appends to `body` what DecodeRows reads.  `samples`: row after row.
-void EncodeRows(const RowShape& shape, std::span<const uint32_t> samples, const EncodeOptions& options, Bytes& body);
+// What DecodeRows reads; empty if a parameter has no code.  `samples`: row after row.
+Bytes EncodeRows(const RowShape& shape, std::span<const uint32_t> samples, const EncodeOptions& options);
 
 }  // namespace dcac
 

@@ -87,7 +87,7 @@ class RowModelCoder {
       count = 1;
     } else {
       size_t n = 0;
-      for (bool more = true; n < kMaxRowReferences; ++n) {
+      for (bool more = true; n < kMaxRowTerms; ++n) {
         more = count > n;
         coder_.Bit(more_references_[before][n], more);
         if (!more) break;
@@ -98,8 +98,8 @@ class RowModelCoder {
   }
 
   // The row after the one that the row before refers to, or the distance.
-  void CodeReferenceRow(size_t index, size_t i, RowReference& reference) {
-    const std::vector<RowReference>& before = model_.rows[index - 1].references;
+  void CodeReferenceRow(size_t index, size_t i, RowTerm& reference) {
+    const std::vector<RowTerm>& before = model_.rows[index - 1].references;
     if (i < before.size()) {
       bool follows = reference.row == before[i].row + 1;
       coder_.Bit(follows_[i], follows);
@@ -131,8 +131,8 @@ class RowModelCoder {
   int32_t previous_scale_ = 0;
   AdaptiveSigned column_scale_, column_mean_, row_scale_;
   std::array<AdaptiveBit, 2> repeats_;
-  std::array<std::array<AdaptiveBit, kMaxRowReferences>, kMaxRowReferences + 1> more_references_;
-  std::array<AdaptiveBit, kMaxRowReferences> follows_;
+  std::array<std::array<AdaptiveBit, kMaxRowTerms>, kMaxRowTerms + 1> more_references_;
+  std::array<AdaptiveBit, kMaxRowTerms> follows_;
   std::array<std::array<AdaptiveBit, 256>, 2> weight_;
 };
 

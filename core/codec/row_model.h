@@ -15,7 +15,8 @@
 
 namespace dcac {
 
-inline constexpr size_t kMaxRowReferences = 8;
+inline constexpr size_t kMinRowColumns = 16;
+inline constexpr size_t kMaxRowTerms = 8;
 inline constexpr int kRowWeightBits = 5;       // weights are in 1/32
 inline constexpr int32_t kMinRowWeight = -64;  // and have a byte
 inline constexpr int32_t kMaxRowWeight = 191;
@@ -31,14 +32,15 @@ struct RowShape {
   size_t samples() const { return rows() * columns; }
 };
 
-struct RowReference {
+// A row that another is predicted from.
+struct RowTerm {
   uint32_t row = 0;  // an earlier one
   int32_t weight = 0;
 };
 
 struct RowCoding {
   bool repeats = false;  // the samples are those of the only reference
-  std::vector<RowReference> references;
+  std::vector<RowTerm> references;
   int32_t scale = 0;  // added to those of the columns
 };
 

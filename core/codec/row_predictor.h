@@ -28,7 +28,7 @@ class RowPredictor {
   // The prediction of each sample of row `index`; valid until the next call.
   const std::vector<float>& Predict(size_t index, const RowCoding& row) {
     std::copy(mean_.begin(), mean_.end(), row_.begin());
-    for (const RowReference& reference : row.references) {
+    for (const RowTerm& reference : row.references) {
       const float weight = static_cast<float>(reference.weight) * PowerOfTwo(-kRowWeightBits);
       const float* values = Values(reference.row);
       for (size_t c = 0; c < row_.size(); ++c) row_[c] = row_[c] + weight * (values[c] - mean_[c]);

@@ -112,7 +112,7 @@ class RowSearch {
       if (best.size() > kCandidates) best.pop_back();
       if (best.size() == kCandidates) least = score_[best.back()];
     }
-    for (const RowReference& reference : rows_[row - 1].references) {
+    for (const RowTerm& reference : rows_[row - 1].references) {
       const size_t next = reference.row + 1;
       if (next >= first && std::find(best.begin(), best.end(), next) == best.end()) best.push_back(next);
     }
@@ -136,12 +136,12 @@ class RowSearch {
     const float* target = Row(row);
     std::vector<float> residual(target, target + stride_);
     double energy = energy_[row];
-    std::vector<RowReference>& references = rows_[row].references;
+    std::vector<RowTerm>& references = rows_[row].references;
     while (references.size() < options_.max_references) {
       Score(row, first, residual);
       const size_t candidate = Best(row, first, residual, energy);
       if (candidate == row) return;
-      std::vector<RowReference> tried = references;
+      std::vector<RowTerm> tried = references;
       tried.push_back({static_cast<uint32_t>(candidate), 0});
       if (!FitWeights(target, tried)) return;
       std::vector<float> rest = Residual(target, tried);
@@ -173,10 +173,10 @@ class RowSearch {
 
   static bool Refers(const RowCoding& row, size_t candidate) {
     return std::any_of(row.references.begin(), row.references.end(),
-                       [&](const RowReference& r) { return r.row == candidate; });
+                       [&](const RowTerm& r) { return r.row == candidate; });
   }
 
-  bool FitWeights(const float* target, std::vector<RowReference>& references) const {
+  bool FitWeights(const float* target, std::vector<RowTerm>& references) const {
     const size_t n = references.size();
     std::vector<double> matrix(n * n), right(n);
     for (size_t i = 0; i < n; ++i) {
@@ -195,9 +195,9 @@ class RowSearch {
     return true;
   }
 
-  std::vector<float> Residual(const float* target, const std::vector<RowReference>& references) const {
+  std::vector<float> Residual(const float* target, const std::vector<RowTerm>& references) const {
     std::vector<float> rest(target, target + stride_);
-    for (const RowReference& reference : references) {
+    for (const RowTerm& reference : references) {
       const float weight = static_cast<float>(reference.weight) * PowerOfTwo(-kRowWeightBits);
       const float* values = Row(reference.row);
       for (size_t c = 0; c < shape_.columns; ++c) rest[c] -= weight * values[c];

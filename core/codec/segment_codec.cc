@@ -14,7 +14,10 @@
 #include "core/codec/model_side.h"
 #include "core/codec/plane_kinds.h"
 #include "core/codec/recode.h"
+#include "core/codec/row_decoder.h"
+#include "core/codec/row_encoder.h"
 #include "core/codec/segment_account.h"
+#include "core/codec/segment_shape.h"
 #include "core/codec/set_decoder.h"
 #include "core/codec/set_encoder.h"
 
@@ -131,7 +134,32 @@ std::vector<uint32_t> FromModelOrder(const SegmentShape& shape, std::vector<uint
                        shape.head_features);
 }
 
-Bytes EncodeModelBody(const SegmentShape& packed_shape, ByteSpan packed, const EncodeOptions& options) {
+// Whether tokens may be coded as rows: narrower ones cost more than they gain.
+bool CanBeRows(const SegmentShape& shape) {
+  return shape.in_token_order() && static_cast<size_t>(shape.planes) >= kMinRowColumns;
+}
+
+// Empty if a parameter has no code.
+Bytes EncodeRowBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
+  const Bytes rows = EncodeRows(RowShapeOf(shape), WidenSamples(shape, packed), options);
+  Bytes body;
+  if (rows.empty()) return body;
+  AppendByte(static_cast<uint8_t>(SegmentMethod::kModel), body);
+  AppendByte(kRowLayout, body);
+  AppendBytes(rows, body);
+  return body;
+}
+
+absl::Status DecodeRowBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed,
+                           SegmentAccount* account) {
+  if (!shape.in_token_order()) return absl::DataLossError("segment of rows, expected planes: the layout has no tokens");
+  std::vector<uint32_t> samples;
+  DCAC_RETURN_IF_ERROR(DecodeRows(RowShapeOf(shape), reader, samples, account));
+  NarrowSamples(shape, samples, packed);
+  return absl::OkStatus();
+}
+
+Bytes EncodePlaneBody(const SegmentShape& packed_shape, ByteSpan packed, const EncodeOptions& options) {
   const SegmentShape shape = ModelShape(packed_shape);
   const std::vector<uint32_t> samples = ToModelOrder(packed_shape, WidenSamples(shape, packed));
   const std::vector<PlaneCoding> codings = ClassifyPlanes(shape, samples, options.previous_item);
@@ -195,14 +223,10 @@ class PlaneAssembler {
   std::vector<uint32_t> samples_;
 };
 
-absl::Status DecodeModelBody(const SegmentShape& packed_shape, ByteReader& reader, std::span<std::byte> packed,
+absl::Status DecodePlaneBody(const SegmentShape& packed_shape, ByteReader& reader, std::span<std::byte> packed,
                              SegmentAccount* account) {
   const FloatEnvironment environment;
   const SegmentShape shape = ModelShape(packed_shape);
-  if (!IsModelled(shape.dtype)) {
-    return absl::DataLossError(
-        absl::StrCat("model segment of ", std::string(DTypeName(shape.dtype)), ", which has no model"));
-  }
   if (PlaneSamples(shape) < kMinModelledSamples) {
     return absl::DataLossError(absl::StrCat("model segment of planes of ", PlaneSamples(shape),
                                             " samples, expected at least ", kMinModelledSamples));
@@ -211,12 +235,8 @@ absl::Status DecodeModelBody(const SegmentShape& packed_shape, ByteReader& reade
     return absl::DataLossError(
         absl::StrCat("model segment of rows of ", shape.width, " samples, expected at most ", kMaxWidth));
   }
-  uint8_t layout = 0;
   uint64_t side_size = 0;
   ByteSpan side_bytes;
-  DCAC_RETURN_IF_ERROR(reader.ReadByte("layout id", layout));
-  if (layout != kWaveLayout)
-    return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows ", kWaveLayout));
   DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of the side information", side_size));
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("side information", side_size, side_bytes));
   DCAC_ASSIGN_OR_RETURN(const ModelSide side, ParseModelSide(shape, side_bytes));
@@ -244,6 +264,24 @@ absl::Status DecodeModelBody(const SegmentShape& packed_shape, ByteReader& reade
     return absl::DataLossError(absl::StrCat("model segment has ", reader.remaining(), " bytes too many"));
   NarrowSamples(shape, FromModelOrder(packed_shape, assembler.Finish()), packed);
   return absl::OkStatus();
+}
+
+absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed,
+                             SegmentAccount* account) {
+  if (!IsModelled(shape.dtype)) {
+    return absl::DataLossError(
+        absl::StrCat("model segment of ", std::string(DTypeName(shape.dtype)), ", which has no model"));
+  }
+  uint8_t layout = 0;
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("layout id", layout));
+  switch (layout) {
+    case kWaveLayout:
+      return DecodePlaneBody(shape, reader, packed, account);
+    case kRowLayout:
+      return DecodeRowBody(shape, reader, packed, account);
+    default:
+      return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows 1 and 2"));
+  }
 }
 
 // Byte i of every `stride` bytes together: equal places of samples are alike.
@@ -330,7 +368,12 @@ constexpr int kFastLevel = 1, kStrongLevel = 9;
 // The smallest body of a method that codes the samples as they are.
 Bytes EncodeSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
   Bytes best = StoredBody(packed);
-  if (CanModel(shape)) KeepSmaller(EncodeModelBody(shape, packed, options), best);
+  const bool rows = IsModelled(shape.dtype) && CanBeRows(shape);
+  if (rows) KeepSmaller(EncodeRowBody(shape, packed, options), best);
+  // Planes find nothing in floats of tokens that rows do not; integers may have few values, which planes do better.
+  if (CanModel(shape) && !(rows && IsFloat(KindOf(shape.dtype)))) {
+    KeepSmaller(EncodePlaneBody(shape, packed, options), best);
+  }
   if (!CanUseZstd(shape, options)) return best;
   for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
     if (!EncodeZstdBody(packed, stride, kFastLevel, best.size() + best.size() / 2).empty())

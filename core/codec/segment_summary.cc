@@ -5,6 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/codec/model_side.h"
+#include "core/codec/row_decoder.h"
+#include "core/codec/segment_shape.h"
 
 namespace dcac {
 namespace {
@@ -26,11 +28,10 @@ const char* MethodName(SegmentMethod method) {
 }
 
 // Reads what precedes the side information of a model body.
-absl::Status ReadModelHead(ByteReader& reader, uint64_t& side_bytes) {
-  uint8_t layout = 0;
+absl::Status ReadModelHead(ByteReader& reader, uint8_t& layout, uint64_t& side_bytes) {
   DCAC_RETURN_IF_ERROR(reader.ReadByte("layout id", layout));
-  if (layout != kWaveLayout)
-    return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows ", kWaveLayout));
+  if (layout != kWaveLayout && layout != kRowLayout)
+    return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows 1 and 2"));
   return reader.ReadVarint("size of the side information", side_bytes);
 }
 
@@ -46,6 +47,11 @@ void SummarizeModel(const ModelSide& side, SegmentInfo& info) {
               : info.terms > 0           ? ModeName(Mode::kLs)
                                          : ModeName(Mode::kIntra);
   info.references += info.planes.difference + info.planes.duplicate;
+}
+
+void SummarizeRows(const RowModel& model, SegmentInfo& info) {
+  for (const RowCoding& row : model.rows) info.row_references += row.references.size();
+  info.mode = info.row_references > 0 ? ModeName(Mode::kLs) : ModeName(Mode::kIntra);
 }
 
 int Rank(std::string_view mode) {
@@ -89,8 +95,9 @@ absl::StatusOr<size_t> SummaryBytes(ByteSpan body_front, uint64_t body_bytes) {
   DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(body_front));
   if (method != SegmentMethod::kModel) return 1;
   ByteReader reader(body_front.subspan(1));
+  uint8_t layout = 0;
   uint64_t side_bytes = 0;
-  DCAC_RETURN_IF_ERROR(ReadModelHead(reader, side_bytes));
+  DCAC_RETURN_IF_ERROR(ReadModelHead(reader, layout, side_bytes));
   const size_t head_bytes = 1 + reader.position();
   if (head_bytes > body_bytes || side_bytes > body_bytes - head_bytes) {
     return absl::DataLossError(
@@ -107,13 +114,18 @@ absl::Status SummarizeBody(const SegmentShape& shape, ByteSpan body_front, Segme
     return absl::OkStatus();
   }
   ByteReader reader(body_front.subspan(1));
-  DCAC_RETURN_IF_ERROR(ReadModelHead(reader, info.side_bytes));
+  uint8_t layout = 0;
+  DCAC_RETURN_IF_ERROR(ReadModelHead(reader, layout, info.side_bytes));
   ByteSpan side_bytes;
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("side information", info.side_bytes, side_bytes));
-  if (shape.in_token_order()) {  // the planes of the model are not those of the tensor
+  if (shape.in_token_order()) {  // the planes of the model, if it has any, are not those of the tensor
     info.planes.whole = static_cast<uint64_t>(shape.all_planes());
+    if (layout != kRowLayout || !IsModelled(shape.dtype)) return absl::OkStatus();
+    DCAC_ASSIGN_OR_RETURN(const RowModel model, ParseRowModel(RowShapeOf(shape), side_bytes));
+    SummarizeRows(model, info);
     return absl::OkStatus();
   }
+  if (layout == kRowLayout) return absl::DataLossError("segment of rows, expected planes: the layout has no tokens");
   DCAC_ASSIGN_OR_RETURN(const ModelSide side, ParseModelSide(shape, side_bytes));
   SummarizeModel(side, info);
   return absl::OkStatus();

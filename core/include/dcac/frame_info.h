@@ -50,8 +50,9 @@ struct SegmentInfo {
   std::string mode;  // "ls", "dcac" or "intra": the least of them that can write such a model; empty without one
   std::uint64_t side_bytes = 0;  // parameters
   PlaneCounts planes;
-  std::uint64_t references = 0;  // planes that planes are predicted from, added up over the planes
-  std::uint64_t terms = 0;       // of the predictions
+  std::uint64_t references = 0;      // planes that planes are predicted from, added up over the planes
+  std::uint64_t terms = 0;           // of the predictions
+  std::uint64_t row_references = 0;  // token layouts: earlier rows that rows are predicted from, added up over the rows
 };
 
 struct FrameInfo {
