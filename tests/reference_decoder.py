@@ -496,6 +496,11 @@ def read_side_content(reader, dtype, box):
 
 def decode_model_segment(reader, dtype, box):
     check(dtype in MODELLED, f'a model of {dtype.name}')
+    if reader.data[reader.position:reader.position + 1] == b'\2':
+        reader.byte()
+        check(box.axes.in_token_order, 'rows without tokens')
+        samples = decode_rows(reader, dtype, len(box.items), len(box.rows), len(box.planes))
+        return np.array(samples, UNSIGNED[dtype.width])
     check(len(box.rows) * box.width >= 16 and box.width <= 65536, 'planes that are not modelled')
     content = read_side_content(reader, dtype, box)
     coded = {}
