@@ -156,6 +156,13 @@ uint64_t OrderedBits(DType dtype, uint64_t sample) {
 
 }  // namespace
 
+double ValueOfSample(DType dtype, uint64_t sample) {
+  if (dtype == DType::kF64) return std::bit_cast<double>(sample);
+  if (IsFloat(dtype)) return std::bit_cast<double>(Widen(FormatOf(dtype), FormatOf(DType::kF64), sample));
+  if (IsByteFloat(dtype)) return static_cast<double>(ValueOfInteger(DType::kI8, SwapOrder(sample, 8)));
+  return dtype == DType::kU64 ? static_cast<double>(sample) : static_cast<double>(ValueOfInteger(dtype, sample));
+}
+
 bool IsRecoding(DType dtype, DType target) {
   if (std::find(std::begin(kTargets), std::end(kTargets), target) == std::end(kTargets)) return false;
   switch (dtype) {

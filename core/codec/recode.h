@@ -25,6 +25,10 @@ Bytes RecodeSamples(DType dtype, DType target, ByteSpan packed);
 // The inverse, for any `recoded` and any pair for which IsRecoding holds.
 void RestoreSamples(DType dtype, DType target, ByteSpan recoded, std::span<std::byte> packed);
 
+// The value of a sample that has no parts, as far as a binary64 can say it; that of an fp8 sample is its place in the
+// order.
+double ValueOfSample(DType dtype, uint64_t sample);
+
 // The ordered integers of samples of 8 bytes, or the difference of each from the one before it, in halves.
 struct Words {
   bool differences = false;
