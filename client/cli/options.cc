@@ -8,7 +8,9 @@
 #include <span>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
+#include "absl/strings/str_split.h"
 #include "dcac/tensor.h"
 
 namespace dcac::cli {
@@ -65,6 +67,34 @@ std::vector<std::uint64_t> ParseShape(const std::string& text) {
   return shape;
 }
 
+std::uint32_t ParseRopeNumber(const std::string& text, std::string_view digits) {
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size()) Reject("--rope", text, "numbers");
+  return value;
+}
+
+// "auto", "none", or fields such as "theta=10000,dim=64,rotary=32,pairs=interleaved".
+void ParseRope(const std::string& text, EncodeOptions& options) {
+  options.rope_choice = text == "auto" ? RopeChoice::kTry : text == "none" ? RopeChoice::kNone : RopeChoice::kGiven;
+  if (options.rope_choice != RopeChoice::kGiven) return;
+  options.rope = {};
+  for (const std::string field : absl::StrSplit(text, ',')) {
+    const std::pair<std::string, std::string> parts = absl::StrSplit(field, absl::MaxSplits('=', 1));
+    if (parts.first == "theta") {
+      options.rope.theta = ParseRopeNumber(text, parts.second);
+    } else if (parts.first == "dim") {
+      options.rope.head_dim = ParseRopeNumber(text, parts.second);
+    } else if (parts.first == "rotary") {
+      options.rope.rotary_dim = ParseRopeNumber(text, parts.second);
+    } else if (parts.first == "pairs" && (parts.second == "half" || parts.second == "interleaved")) {
+      options.rope.interleaved = parts.second == "interleaved";
+    } else {
+      Reject("--rope", text, "auto, none, or theta=N,dim=N,rotary=N,pairs=half|interleaved");
+    }
+  }
+}
+
 }  // namespace
 
 void AddRunOptions(CLI::App& command, RunOptions& options) {
@@ -117,6 +147,10 @@ void AddEncodeOptions(CLI::App& command, EncodeOptions& options) {
   command.add_flag_callback(
       "--no-previous-item", [&options] { options.previous_item = false; },
       "Planes of earlier batch items are no reference planes");
+  command.add_option_function<std::string>(
+      "--rope", [&options](const std::string& text) { ParseRope(text, options); },
+      "Layouts tokens and heads: the rotation of keys that is undone to compare tokens: auto (default: common ones are "
+      "tried), none, or theta=N,dim=N,rotary=N,pairs=half|interleaved");
 }
 
 void AddInputFormat(CLI::App& command, files::InputFormat& format) {

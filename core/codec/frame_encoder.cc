@@ -39,6 +39,16 @@ absl::Status CheckOptions(const EncodeOptions& options) {
   if (SimilarityName(options.similarity) == "unknown") {
     return absl::InvalidArgumentError(absl::StrCat("similarity ", static_cast<int>(options.similarity), " is unknown"));
   }
+  if (options.rope_choice == RopeChoice::kGiven) {
+    const Rope& rope = options.rope;
+    if (rope.theta < 2)
+      return absl::InvalidArgumentError(absl::StrCat("rope theta is ", rope.theta, ", expected 2 or more"));
+    if (rope.rotary_dim % 2 != 0 || (rope.head_dim != 0 && rope.rotary_dim > rope.head_dim)) {
+      return absl::InvalidArgumentError(absl::StrCat("rope rotates ", rope.rotary_dim, " features of heads of ",
+                                                     rope.head_dim,
+                                                     ", expected an even number and no more than they have"));
+    }
+  }
   return absl::OkStatus();
 }
 

@@ -53,6 +53,12 @@ void ToProto(const EncodeOptions& options, v1::EncodeOptions* message) {
   message->set_window(options.window);
   message->set_similarity(static_cast<v1::Similarity>(options.similarity));
   message->set_previous_item(options.previous_item);
+  message->set_rope_choice(static_cast<v1::RopeChoice>(options.rope_choice));
+  if (options.rope_choice != RopeChoice::kGiven) return;
+  message->mutable_rope()->set_head_dim(options.rope.head_dim);
+  message->mutable_rope()->set_rotary_dim(options.rope.rotary_dim);
+  message->mutable_rope()->set_theta(options.rope.theta);
+  message->mutable_rope()->set_interleaved(options.rope.interleaved);
 }
 
 std::string ToProto(const Digest& digest) {
@@ -88,6 +94,10 @@ absl::StatusOr<EncodeOptions> FromProto(const v1::EncodeOptions& message) {
   options.window = message.window();
   options.similarity = static_cast<Similarity>(message.similarity());
   if (message.has_previous_item()) options.previous_item = message.previous_item();
+  if (!v1::RopeChoice_IsValid(message.rope_choice())) return UnknownValue("options.rope_choice", message.rope_choice());
+  options.rope_choice = static_cast<RopeChoice>(message.rope_choice());
+  const v1::Rope& rope = message.rope();
+  options.rope = {rope.head_dim(), rope.rotary_dim(), rope.theta(), rope.interleaved()};
   return options;
 }
 

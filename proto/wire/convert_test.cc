@@ -22,7 +22,9 @@ TEST(ConvertTest, OptionsSurviveTheRoundTrip) {
                               .max_references = 0,
                               .window = 5,
                               .similarity = Similarity::kCorrelation,
-                              .previous_item = false};
+                              .previous_item = false,
+                              .rope_choice = RopeChoice::kGiven,
+                              .rope = {128, 64, 500000, true}};
   v1::EncodeOptions message;
   ToProto(options, &message);
   const EncodeOptions back = *FromProto(message);
@@ -33,6 +35,8 @@ TEST(ConvertTest, OptionsSurviveTheRoundTrip) {
   EXPECT_EQ(back.window, 5);
   EXPECT_EQ(back.similarity, Similarity::kCorrelation);
   EXPECT_FALSE(back.previous_item);
+  EXPECT_EQ(back.rope_choice, RopeChoice::kGiven);
+  EXPECT_EQ(back.rope, options.rope);
 }
 
 TEST(ConvertTest, FieldsLeftOutHaveCoresDefaults) {
@@ -42,6 +46,7 @@ TEST(ConvertTest, FieldsLeftOutHaveCoresDefaults) {
   EXPECT_EQ(options.mode, Mode::kLs);
   EXPECT_FALSE(options.max_references.has_value());
   EXPECT_TRUE(options.previous_item);
+  EXPECT_EQ(options.rope_choice, RopeChoice::kTry);
 }
 
 TEST(ConvertTest, UnknownEnumValuesAreRefused) {
@@ -59,6 +64,9 @@ TEST(ConvertTest, UnknownEnumValuesAreRefused) {
   EXPECT_EQ(FromProto(options).status().code(), absl::StatusCode::kInvalidArgument);
   options.clear_mode();
   options.set_similarity(static_cast<v1::Similarity>(-1));
+  EXPECT_EQ(FromProto(options).status().code(), absl::StatusCode::kInvalidArgument);
+  options.clear_similarity();
+  options.set_rope_choice(static_cast<v1::RopeChoice>(3));
   EXPECT_EQ(FromProto(options).status().code(), absl::StatusCode::kInvalidArgument);
 }
 

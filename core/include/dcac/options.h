@@ -30,8 +30,8 @@ std::optional<Similarity> ParseSimilarity(std::string_view name);
 // Rotary position embedding of keys (attention caches): pair i of a head is rotated by position *
 // theta^(-2 i / rotary_dim).
 struct Rope {
-  std::uint32_t head_dim = 0;    // features of a head; divides the features of a token
-  std::uint32_t rotary_dim = 0;  // the first features of a head, those that are rotated; even, 2 .. head_dim
+  std::uint32_t head_dim = 0;    // features of a head; 0: as layout heads has them
+  std::uint32_t rotary_dim = 0;  // the first features of a head, those that are rotated; even; 0: all of them
   std::uint32_t theta = 10000;   // 2 or more
   bool interleaved = false;      // pairs are (2 i, 2 i + 1), otherwise (i, i + rotary_dim / 2)
 
@@ -42,7 +42,7 @@ struct Rope {
 enum class RopeChoice : std::uint8_t {
   kTry = 0,    // layout heads: common rotations are tried, and one is taken where it saves much
   kNone = 1,   // never
-  kGiven = 2,  // EncodeOptions::rope, where its head_dim divides the features (head_dim 0: those of layout heads)
+  kGiven = 2,  // that of EncodeOptions::rope, for tensors whose features its heads divide
 };
 
 // Equal options and input give equal bytes, whatever the machine and the number of threads.
