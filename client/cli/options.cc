@@ -79,7 +79,7 @@ void ParseRope(const std::string& text, EncodeOptions& options) {
   options.rope_choice = text == "auto" ? RopeChoice::kTry : text == "none" ? RopeChoice::kNone : RopeChoice::kGiven;
   if (options.rope_choice != RopeChoice::kGiven) return;
   options.rope = {};
-  for (const std::string field : absl::StrSplit(text, ',')) {
+  for (const auto field : absl::StrSplit(text, ',')) {
     const std::pair<std::string, std::string> parts = absl::StrSplit(field, absl::MaxSplits('=', 1));
     if (parts.first == "theta") {
       options.rope.theta = ParseRopeNumber(text, parts.second);
