@@ -1700,52 +1700,105 @@ def decode_row(model, cells, lanes, raw, predictions, scales):
 
 # ---- [11] Archive ---------------------------------------------------------------------------------------------------
 
-CANONICAL, PREFIX, PREFIX_COMPRESSED, SUFFIX, SUFFIX_COMPRESSED = 1, 2, 4, 8, 16
+TABLE, SINGLE, COMPRESSED_TABLE, OPEN = 0, 1, 2, 4
+RAW, NPY, NPZ, SAFETENSORS, TORCH, BYTES = range(1, 7)
+INLINE, TENSOR, OPAQUE, NPY_HEADER = range(4)
+MOST_PIECES, MOST_NAME, MOST_TABLE = 1000000, 4096, 1 << 25
+
+
+class Piece:
+    """A part of the original file: its kind, name, dtype (a number), shape and length, as far as it has them."""
+
+    def __init__(self, kind, name=b'', dtype=None, shape=None, length=None):
+        self.kind, self.name, self.dtype, self.shape, self.length = kind, name, dtype, shape, length
+
+    @property
+    def is_frame(self):
+        return self.kind in (TENSOR, OPAQUE)
 
 
 class Head:
-    """flags, prefix and suffix of an archive."""
+    """kind, form, pieces and inline bytes of an archive."""
 
     def __init__(self, reader, checksums):
         check(reader.take(4) == b'DCAR', 'not a dcac archive')
-        version, kind, flags = reader.take(3)
-        if version != 1 or kind not in (1, 2):
-            raise Unsupported(f'an archive of version {version}, kind {kind}')
-        check(flags < 32, 'reserved flags')
-        check(not flags & CANONICAL or (kind == 2 and not flags & PREFIX), 'flags')
-        check(not flags & PREFIX_COMPRESSED or flags & PREFIX, 'flags')
-        check(not flags & SUFFIX_COMPRESSED or flags & SUFFIX, 'flags')
-        prefix = read_block(reader, flags & PREFIX, flags & PREFIX_COMPRESSED, 1 << 16)
-        suffix = read_block(reader, flags & SUFFIX, flags & SUFFIX_COMPRESSED, 1 << 20)
+        version, self.kind, self.form = reader.take(3)
+        if version != 1 or not RAW <= self.kind <= BYTES:
+            raise Unsupported(f'an archive of version {version}, kind {self.kind}')
+        self.pieces, self.inline = [], b''
+        table = None
+        if self.form == SINGLE:
+            check(self.kind in (RAW, NPY, BYTES), 'a single frame of this kind')
+            self.pieces = [Piece(NPY_HEADER)] if self.kind == NPY else []
+            self.pieces.append(Piece(OPAQUE if self.kind == BYTES else TENSOR))
+        elif self.form == OPEN:
+            check(self.kind == BYTES, 'an open archive of this kind')
+        else:
+            check(self.form in (TABLE, COMPRESSED_TABLE), 'the flags of an archive')
+            length = read_length(reader, MOST_TABLE)
+            stored = read_length(reader, length) if self.form == COMPRESSED_TABLE else length
+            table = reader.take(stored)
         checksums.check32(reader.data[:reader.position], reader.u32(), 'head')
-        self.is_canonical = bool(flags & CANONICAL)
-        self.prefix, self.suffix = unpack_block(prefix), unpack_block(suffix)
+        if table is not None:
+            self.read_table(Reader(unzstd(table, length) if self.form == COMPRESSED_TABLE else table))
+
+    def read_table(self, reader):
+        count = reader.varint()
+        check(count <= MOST_PIECES, 'the number of pieces')
+        self.pieces = [read_piece(reader) for _ in range(count)]
+        for piece, following in zip(self.pieces, self.pieces[1:] + [None]):
+            check(piece.kind != NPY_HEADER or (following and following.kind == TENSOR), 'a header without a tensor')
+        self.inline = reader.take(sum(piece.length for piece in self.pieces if piece.kind == INLINE))
+        check(reader.at_end(), 'bytes after the table')
 
 
-def read_block(reader, present, compressed, most):
-    """Content and raw length of a block; the length is None if the content is not compressed."""
-    if not present:
-        return b'', None
-    raw_length = read_length(reader, most)
-    if not compressed:
-        return reader.take(raw_length), None
-    return reader.take(read_length(reader, raw_length)), raw_length
+def read_piece(reader):
+    kind = reader.byte()
+    if kind > NPY_HEADER:
+        raise Unsupported(f'a piece of kind {kind}')
+    piece = Piece(kind)
+    if piece.is_frame:
+        length = reader.varint()
+        check(length <= MOST_NAME, 'the length of a name')
+        piece.name = reader.take(length)
+    if kind == TENSOR:
+        piece.dtype, rank = reader.take(2)
+        check(rank <= 8, 'the rank of a tensor')
+        piece.shape = [reader.varint() for _ in range(rank)]
+    elif kind != NPY_HEADER:
+        piece.length = read_length(reader, 1 << 62)
+    return piece
 
 
 def read_length(reader, most):
-    length = reader.varint(most_bytes=4)
-    check(1 <= length <= most, 'the length of a block')
+    length = reader.varint()
+    check(1 <= length <= most, 'a length')
     return length
 
 
-def unpack_block(block):
-    content, raw_length = block
-    return content if raw_length is None else unzstd(content, raw_length)
+class Tail:
+    """The bytes of each frame and the digest of the original file."""
+
+    def __init__(self, data, checksums):
+        check(len(data) >= 28, 'the archive ends before its tail')
+        self.size = struct.unpack('<I', data[-8:-4])[0]
+        check(28 <= self.size <= len(data), 'the size of the tail')
+        data = data[len(data) - self.size:]
+        check(data[:4] == b'DCAT', 'the magic of the tail')
+        checksums.check32(data[:-4], struct.unpack('<I', data[-4:])[0], 'tail')
+        reader = Reader(data[4:-24])
+        self.frames = []
+        while not reader.at_end():
+            self.frames.append(reader.varint())
+        check(len(self.frames) <= MOST_PIECES, 'the number of frames')
+        self.digest = data[-24:-8]
 
 
 def canonical_prefix(header):
-    """The header that NumPy writes for an array in C order."""
-    descr = {'u8': '|u1', 'i8': '|i1', 'u16': '<u2', 'bf16': '<u2', 'i16': '<i2', 'f16': '<f2', 'f32': '<f4'}
+    """[5 of the archive] The header that NumPy writes for an array in C order."""
+    descr = {'u8': '|u1', 'f8e4m3': '|u1', 'f8e5m2': '|u1', 'i8': '|i1', 'bool': '|b1', 'u16': '<u2', 'bf16': '<u2',
+             'i16': '<i2', 'u32': '<u4', 'i32': '<i4', 'u64': '<u8', 'i64': '<i8', 'f16': '<f2', 'f32': '<f4',
+             'f64': '<f8', 'c64': '<c8', 'c128': '<c16'}
     extents = [str(extent) for extent in header.shape]
     shape = f'({extents[0]},)' if len(extents) == 1 else f'({", ".join(extents)})'
     text = f"{{'descr': '{descr[header.dtype.name]}', 'fortran_order': False, 'shape': {shape}, }}"
@@ -1756,13 +1809,49 @@ def canonical_prefix(header):
     return b'\x93NUMPY\x01\x00' + struct.pack('<H', len(text)) + text.encode()
 
 
-def decode_archive(data, checksums):
-    """The original file."""
+def frames_of_archive(data, checksums):
+    """Head, tail (None if there is none), and the bytes of each frame."""
     reader = Reader(data)
     head = Head(reader, checksums)
-    header, samples = decode_frame(data[reader.position:], checksums)
-    prefix = canonical_prefix(header) if head.is_canonical else head.prefix
-    return prefix + samples + head.suffix
+    if head.form == SINGLE:
+        return head, None, [data[reader.position:]]
+    tail = Tail(data[reader.position:], checksums)
+    frames = [reader.take(size) for size in tail.frames]
+    check(reader.position + tail.size == len(data), 'the frames do not end at the tail')
+    if head.form == OPEN:
+        head.pieces = [Piece(OPAQUE) for _ in frames]
+    check(len(frames) == sum(piece.is_frame for piece in head.pieces), 'the number of frames')
+    return head, tail, frames
+
+
+def decode_archive(data, checksums):
+    """The original file."""
+    head, tail, frames = frames_of_archive(data, checksums)
+    frames = iter(frames)
+    inline = Reader(head.inline)
+    restored, npy_header = [], False
+    for piece in head.pieces:
+        if piece.kind == INLINE:
+            restored.append(inline.take(piece.length))
+        elif piece.is_frame:
+            header, samples = decode_frame(next(frames), checksums)
+            check_piece(piece, header)
+            restored += [canonical_prefix(header)] * npy_header + [samples]
+        npy_header = piece.kind == NPY_HEADER
+    restored = b''.join(restored)
+    if tail:
+        checksums.check128(restored, tail.digest, 'file')
+    return restored
+
+
+def check_piece(piece, header):
+    """A frame is what the table says of it."""
+    if piece.kind == OPAQUE:
+        check(header.dtype.name == 'u8' and len(header.shape) == 1, 'a frame of bytes is no u8 of one axis')
+        check(piece.length is None or list(header.shape) == [piece.length], 'a frame of bytes has another length')
+    elif piece.shape is not None:
+        check(DTYPES[piece.dtype].name == header.dtype.name and piece.shape == list(header.shape),
+              'a frame is another tensor than the table says')
 
 
 def main():

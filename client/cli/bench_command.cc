@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/archive_transfer.h"
 #include "client/cli/bench/bench_codec.h"
@@ -55,10 +56,19 @@ absl::StatusOr<Tensor> ReadTensor(const std::string& file, const files::InputFor
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   if (!input.size()) return absl::InvalidArgumentError("is no regular file, expected one");
   files::PushbackSource source(input);
-  DCAC_ASSIGN_OR_RETURN(files::OriginalFile original, files::ReadOriginalHead(input, source, format));
-  Tensor tensor{original.spec, std::vector<std::byte>(original.tensor_bytes)};
-  DCAC_ASSIGN_OR_RETURN(const std::size_t n, files::ReadFully(source, tensor.data));
-  if (n != tensor.data.size()) return absl::AbortedError("became shorter while it was read");
+  DCAC_ASSIGN_OR_RETURN(const files::OriginalFile original, files::ReadOriginal(input, source, format));
+  const std::vector<files::Piece>& pieces = original.head.pieces;
+  const auto is_tensor = [](const files::Piece& piece) { return piece.kind == files::PieceKind::kTensor; };
+  if (const auto tensors = std::count_if(pieces.begin(), pieces.end(), is_tensor); tensors != 1) {
+    return absl::InvalidArgumentError(absl::StrCat("holds ", tensors, " tensors, expected one"));
+  }
+  const auto piece = std::find_if(pieces.begin(), pieces.end(), is_tensor);
+  const auto offset = files::PieceOffsets(original.head)[static_cast<std::size_t>(piece - pieces.begin())];
+  Tensor tensor{{}, std::vector<std::byte>(static_cast<std::size_t>(piece->bytes))};
+  DCAC_RETURN_IF_ERROR(input.ReadAt(offset, tensor.data));
+  files::MemorySource samples(tensor.data);
+  files::PushbackSource first_samples(samples);
+  DCAC_ASSIGN_OR_RETURN(tensor.spec, files::SpecOfNextPiece(original.head, *piece, format, first_samples));
   return tensor;
 }
 

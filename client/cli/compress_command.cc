@@ -27,28 +27,22 @@ std::string OutputPath(const OutputOptions& options, const std::string& file) {
   return options.output.value_or(file + kArchiveExtension);
 }
 
-void ReportFile(const CompressOptions& options, const std::string& output, const files::OriginalFile& original,
+void ReportFile(const CompressOptions& options, const std::string& output, const ArchiveContent& content,
                 std::uint64_t file_bytes, std::uint64_t compressed_bytes, double seconds, const FileRun& run) {
-  const double speed = MegabytesPerSecond(original.tensor_bytes, seconds);
-  const Json json = {{"file", run.name},
-                     {"output", output},
-                     {"dtype", DTypeName(original.spec.dtype)},
-                     {"shape", original.spec.shape},
-                     {"level", options.encode.level},
-                     {"mode", ModeName(options.encode.mode)},
-                     {"file_bytes", file_bytes},
-                     {"raw_bytes", original.tensor_bytes},
-                     {"compressed_bytes", compressed_bytes},
-                     {"ratio", Ratio(original.tensor_bytes, compressed_bytes)},
-                     {"compress_mb_per_s", speed}};
-  std::string text = run.name + ": " + std::to_string(original.tensor_bytes) + " => " +
-                     std::to_string(compressed_bytes) + " bytes, ratio " +
-                     RatioText(original.tensor_bytes, compressed_bytes);
+  const double speed = MegabytesPerSecond(content.raw_bytes, seconds);
+  Json json = {{"file", run.name}, {"output", output}};
+  AppendContent(content, json);
+  json.update({{"level", options.encode.level},
+               {"mode", ModeName(options.encode.mode)},
+               {"file_bytes", file_bytes},
+               {"raw_bytes", content.raw_bytes},
+               {"compressed_bytes", compressed_bytes},
+               {"ratio", Ratio(content.raw_bytes, compressed_bytes)},
+               {"compress_mb_per_s", speed}});
+  std::string text = run.name + ": " + std::to_string(content.raw_bytes) + " => " + std::to_string(compressed_bytes) +
+                     " bytes, ratio " + RatioText(content.raw_bytes, compressed_bytes);
   if (output != kStandardStream) text += ", " + output;
-  if (options.run.verbose) {
-    text += ", " + std::string(DTypeName(original.spec.dtype)) + " " + ShapeToString(original.spec.shape) + ", " +
-            std::to_string(speed) + " MB/s";
-  }
+  if (options.run.verbose) text += ", " + ContentText(content) + ", " + std::to_string(speed) + " MB/s";
   run.report.Result(json, text);
 }
 
@@ -58,14 +52,14 @@ absl::Status CompressFile(const CompressOptions& options, const std::string& fil
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   ProgressSource source(input, run.progress);
   DCAC_ASSIGN_OR_RETURN(Output output, Output::Open(output_path, options.output.force, input, run.progress));
-  DCAC_ASSIGN_OR_RETURN(const files::OriginalFile original,
+  DCAC_ASSIGN_OR_RETURN(const ArchiveContent content,
                         WriteArchive(input, source, options.format, options.encode, run.coder, output));
   DCAC_RETURN_IF_ERROR(output.Commit());
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   if (options.output.remove_source) {
     DCAC_RETURN_IF_ERROR(RemoveCompared(file, output_path, file, run.coder));
   }
-  ReportFile(options, output_path, original, source.bytes(), output.bytes(), seconds.count(), run);
+  ReportFile(options, output_path, content, source.bytes(), output.bytes(), seconds.count(), run);
   return absl::OkStatus();
 }
 

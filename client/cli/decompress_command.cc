@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -10,7 +11,9 @@
 #include "client/cli/file_run.h"
 #include "client/cli/options.h"
 #include "client/cli/output.h"
+#include "client/cli/tensor_extract.h"
 #include "core/base/status_macros.h"
+#include "core/files/printable.h"
 
 namespace dcac::cli {
 namespace {
@@ -19,16 +22,34 @@ struct DecompressOptions {
   RunOptions run;
   DirectoryOptions directories;
   OutputOptions output;
+  ExtractOptions extract;
 };
 
-absl::StatusOr<std::string> OutputPath(const OutputOptions& options, const std::string& file) {
-  if (WritesToStdout(options, file)) return std::string(kStandardStream);
-  if (options.output) return *options.output;
+// FILE.dcac without the extension.
+absl::StatusOr<std::string> WithoutExtension(const std::string& file) {
   const std::string extension = kArchiveExtension;
   if (file.size() <= extension.size() || !file.ends_with(extension)) {
     return absl::InvalidArgumentError(absl::StrCat("does not end in ", extension, ", expected that or -o"));
   }
   return file.substr(0, file.size() - extension.size());
+}
+
+absl::StatusOr<std::string> OutputPath(const OutputOptions& options, const std::string& file) {
+  if (WritesToStdout(options, file)) return std::string(kStandardStream);
+  if (options.output) return *options.output;
+  return WithoutExtension(file);
+}
+
+// FILE.NAME.npy.  Names come from the archive: they must not lead out of its folder.
+absl::StatusOr<std::string> TensorPath(const OutputOptions& options, const std::string& file, const std::string& name) {
+  if (WritesToStdout(options, file)) return std::string(kStandardStream);
+  if (options.output) return *options.output;
+  if (name.empty()) return absl::InvalidArgumentError("has a tensor without a name, expected -o or -c");
+  DCAC_ASSIGN_OR_RETURN(const std::string stem, WithoutExtension(file));
+  std::string part = name;
+  std::replace_if(
+      part.begin(), part.end(), [](unsigned char c) { return c == '/' || c < 0x20 || c == 0x7f; }, '_');
+  return stem + "." + part + (part.ends_with(".npy") ? "" : ".npy");
 }
 
 absl::Status DecompressFile(const DecompressOptions& options, const std::string& file, const FileRun& run) {
@@ -37,21 +58,19 @@ absl::Status DecompressFile(const DecompressOptions& options, const std::string&
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   ProgressSource source(input, run.progress);
   DCAC_ASSIGN_OR_RETURN(Output output, Output::Open(output_path, options.output.force, input, run.progress));
-  DCAC_ASSIGN_OR_RETURN(const RestoredFile restored, RestoreArchive(source, run.coder, output));
+  DCAC_ASSIGN_OR_RETURN(const ArchiveContent content, RestoreArchive(source, run.coder, output));
   DCAC_RETURN_IF_ERROR(output.Commit());
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   if (options.output.remove_source) {
     DCAC_RETURN_IF_ERROR(RemoveCompared(file, file, output_path, run.coder));
   }
-  const double speed = MegabytesPerSecond(restored.tensor_bytes, seconds.count());
-  const Json json = {{"file", run.name},
-                     {"output", output_path},
-                     {"dtype", DTypeName(restored.spec.dtype)},
-                     {"shape", restored.spec.shape},
-                     {"file_bytes", output.bytes()},
-                     {"raw_bytes", restored.tensor_bytes},
-                     {"compressed_bytes", source.bytes()},
-                     {"decompress_mb_per_s", speed}};
+  const double speed = MegabytesPerSecond(content.raw_bytes, seconds.count());
+  Json json = {{"file", run.name}, {"output", output_path}};
+  AppendContent(content, json);
+  json.update({{"file_bytes", output.bytes()},
+               {"raw_bytes", content.raw_bytes},
+               {"compressed_bytes", source.bytes()},
+               {"decompress_mb_per_s", speed}});
   std::string text = absl::StrCat(run.name, ": ", source.bytes(), " => ", output.bytes(), " bytes");
   if (output_path != kStandardStream) absl::StrAppend(&text, ", ", output_path);
   if (options.run.verbose) absl::StrAppend(&text, ", ", speed, " MB/s");
@@ -82,6 +101,57 @@ int DecompressFolders(const DecompressOptions& options) {
   return RunOverDirectories(options.run, options.directories, options.output, verb);
 }
 
+absl::Status ExtractOne(const DecompressOptions& options, const std::string& file, const files::FileSource& input,
+                        const files::ArchiveFile& archive, const files::ArchiveFile::Frame& frame, const FileRun& run) {
+  const std::string& name = archive.head().pieces[frame.piece].name;
+  DCAC_ASSIGN_OR_RETURN(const std::string output_path, TensorPath(options.output, file, name));
+  DCAC_ASSIGN_OR_RETURN(Output output, Output::Open(output_path, options.output.force, input, run.progress));
+  DCAC_ASSIGN_OR_RETURN(const Extracted extracted,
+                        ExtractTensor(archive, frame, options.extract.slice, run.coder, output));
+  DCAC_RETURN_IF_ERROR(output.Commit());
+  const TensorSpec& spec = extracted.spec;
+  Json json = {{"file", run.name},
+               {"tensor", name},
+               {"output", output_path},
+               {"dtype", DTypeName(spec.dtype)},
+               {"layout", LayoutName(spec.layout)},
+               {"shape", spec.shape},
+               {"raw_bytes", extracted.raw_bytes},
+               {"read_bytes", extracted.read_bytes}};
+  if (extracted.decoded_segments) json["decoded_segments"] = *extracted.decoded_segments;
+  std::string text = absl::StrCat(run.name, ": ", files::Printable(name), name.empty() ? "" : ", ",
+                                  std::string(DTypeName(spec.dtype)), " ", ShapeToString(spec.shape));
+  if (output_path != kStandardStream) absl::StrAppend(&text, ", ", output_path);
+  run.report.Result(json, text);
+  return absl::OkStatus();
+}
+
+absl::Status ExtractFile(const DecompressOptions& options, const std::string& file, const FileRun& run) {
+  DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
+  if (!input.size()) return absl::InvalidArgumentError("is no regular file, expected one to take a tensor from");
+  const files::RandomFile random(input);
+  DCAC_ASSIGN_OR_RETURN(const files::ArchiveFile archive, files::ArchiveFile::Open(random));
+  DCAC_ASSIGN_OR_RETURN(const auto frames, FindTensors(archive, options.extract));
+  if (frames.size() > 1 && (options.output.output || WritesToStdout(options.output, file))) {
+    return absl::InvalidArgumentError(absl::StrCat("-o or -c is given for ", frames.size(), " tensors, expected one"));
+  }
+  for (const files::ArchiveFile::Frame& frame : frames) {
+    DCAC_RETURN_IF_ERROR(ExtractOne(options, file, input, archive, frame, run));
+  }
+  return absl::OkStatus();
+}
+
+// What is wrong with the options, if anything.
+std::optional<std::string> CheckExtract(const DecompressOptions& options) {
+  if (!options.extract.wanted()) return std::nullopt;
+  if (options.output.remove_source) return "--rm is given with a part of the file, expected the whole";
+  if (options.directories.recursive) return "-r is given with a part of a file, expected one of them";
+  if (options.extract.slice && !options.run.server.empty()) {
+    return "--server is given with a slice, which is decoded here: expected one of them";
+  }
+  return std::nullopt;
+}
+
 int RunDecompress(const DecompressOptions& options) {
   if (const std::optional<std::string> wrong =
           CheckDirectoryOptions(options.directories, options.run, &options.output)) {
@@ -91,6 +161,7 @@ int RunDecompress(const DecompressOptions& options) {
           CheckOptions(options.run, options.output, options.directories.recursive)) {
     return ReportUsageError(*wrong);
   }
+  if (const std::optional<std::string> wrong = CheckExtract(options)) return ReportUsageError(*wrong);
   if (options.directories.recursive) return DecompressFolders(options);
   const bool data_to_stdout = WritesToStdout(options.output, options.run.files.front());
   // On stdout the files follow each other.
@@ -98,7 +169,10 @@ int RunDecompress(const DecompressOptions& options) {
                       {.direction = ProgressBar::Direction::kDecompress,
                        .data_to_stdout = data_to_stdout,
                        .memory = data_to_stdout ? MemoryEstimate() : DecodeMemory()},
-                      [&](const std::string& file, const FileRun& run) { return DecompressFile(options, file, run); });
+                      [&](const std::string& file, const FileRun& run) {
+                        return options.extract.wanted() ? ExtractFile(options, file, run)
+                                                        : DecompressFile(options, file, run);
+                      });
 }
 
 }  // namespace
@@ -111,6 +185,7 @@ void AddDecompressCommand(CLI::App& app, Action& action) {
   AddDirectoryOptions(*command, options->directories);
   AddResumeOption(*command, options->directories);
   AddOutputOptions(*command, options->output);
+  AddExtractOptions(*command, options->extract);
   command->callback([options, &action] { action = [options] { return RunDecompress(*options); }; });
 }
 

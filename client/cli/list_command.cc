@@ -14,7 +14,7 @@
 #include "client/cli/file_run.h"
 #include "client/cli/options.h"
 #include "core/base/status_macros.h"
-#include "core/files/archive.h"
+#include "core/files/archive_file.h"
 #include "dcac/frame_info.h"
 
 namespace dcac::cli {
@@ -31,30 +31,31 @@ absl::StatusOr<std::vector<std::byte>> ReadAll(files::ByteSource& source) {
   }
 }
 
+// Everything about one archive.
 struct Listing {
-  files::ArchiveHead head;
-  FrameInfo frame;
+  ArchiveContent content;
+  std::vector<FrameInfo> frames;
   std::uint64_t stored_bytes = 0;
 };
 
-absl::StatusOr<Listing> Inspect(std::span<const std::byte> archive) {
-  DCAC_ASSIGN_OR_RETURN(std::optional<files::ParsedArchiveHead> parsed, files::ParseArchiveHead(archive));
-  if (!parsed) {
-    return absl::DataLossError(absl::StrCat("ends within the archive head, after ", archive.size(), " bytes"));
+absl::StatusOr<Listing> Inspect(const files::RandomSource& file) {
+  DCAC_ASSIGN_OR_RETURN(const files::ArchiveFile archive, files::ArchiveFile::Open(file));
+  Listing listing;
+  listing.stored_bytes = archive.archive_bytes();
+  listing.content.kind = archive.head().kind;
+  for (const files::ArchiveFile::Frame& frame : archive.frames()) {
+    DCAC_ASSIGN_OR_RETURN(FrameInfo info, dcac::Inspect(archive.Access(frame)));
+    CountFrame(archive.head().pieces[frame.piece], info.spec, listing.content);
+    listing.frames.push_back(std::move(info));
   }
-  Listing listing{.head = std::move(parsed->head), .frame = {}, .stored_bytes = archive.size()};
-  DCAC_ASSIGN_OR_RETURN(listing.frame, dcac::Inspect(archive.subspan(parsed->head_bytes)));
   return listing;
 }
 
 absl::StatusOr<Listing> InspectFile(const std::string& file) {
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
-  if (file == kStandardStream || !input.size()) {
-    DCAC_ASSIGN_OR_RETURN(const std::vector<std::byte> archive, ReadAll(input));
-    return Inspect(archive);
-  }
-  DCAC_ASSIGN_OR_RETURN(const files::MappedFile mapped, files::MappedFile::Map(input));
-  return Inspect(mapped.bytes());
+  if (input.size()) return Inspect(files::RandomFile(input));
+  DCAC_ASSIGN_OR_RETURN(const std::vector<std::byte> archive, ReadAll(input));
+  return Inspect(files::RandomMemory(archive));
 }
 
 void PrintSegments(const std::vector<SegmentInfo>& segments, std::string& text) {
@@ -68,24 +69,27 @@ void PrintSegments(const std::vector<SegmentInfo>& segments, std::string& text) 
 
 absl::Status ListFile(const RunOptions& options, const std::string& file, const FileRun& run) {
   DCAC_ASSIGN_OR_RETURN(const Listing listing, InspectFile(file));
-  const FrameInfo& frame = listing.frame;
   std::map<std::string, int> methods;
-  for (const SegmentInfo& segment : frame.segments) ++methods[segment.method];
-  const Json json = {{"file", run.name},
-                     {"kind", files::ArchiveKindName(listing.head.kind)},
-                     {"dtype", DTypeName(frame.spec.dtype)},
-                     {"shape", frame.spec.shape},
-                     {"raw_bytes", frame.raw_bytes},
-                     {"compressed_bytes", listing.stored_bytes},
-                     {"ratio", Ratio(frame.raw_bytes, listing.stored_bytes)},
-                     {"segments", frame.segments.size()},
-                     {"segments_by_method", methods},
-                     {"digest", DigestToHex(frame.digest)}};
-  std::string text = absl::StrCat(run.name, ": ", std::string(files::ArchiveKindName(listing.head.kind)), " ",
-                                  std::string(DTypeName(frame.spec.dtype)), " ", ShapeToString(frame.spec.shape), " ");
-  absl::StrAppend(&text, frame.raw_bytes, " => ", listing.stored_bytes, " bytes, ratio ",
-                  RatioText(frame.raw_bytes, listing.stored_bytes), ", ", frame.segments.size(), " segments");
-  if (options.verbose) PrintSegments(frame.segments, text);
+  std::size_t segments = 0;
+  for (const FrameInfo& frame : listing.frames) {
+    segments += frame.segments.size();
+    for (const SegmentInfo& segment : frame.segments) ++methods[segment.method];
+  }
+  const std::uint64_t raw_bytes = listing.content.raw_bytes;
+  Json json = {{"file", run.name}};
+  AppendContent(listing.content, json);
+  json.update({{"raw_bytes", raw_bytes},
+               {"compressed_bytes", listing.stored_bytes},
+               {"ratio", Ratio(raw_bytes, listing.stored_bytes)},
+               {"segments", segments},
+               {"segments_by_method", methods}});
+  if (listing.frames.size() == 1) json["digest"] = DigestToHex(listing.frames.front().digest);
+  std::string text = absl::StrCat(run.name, ": ", ContentText(listing.content), ", ", raw_bytes, " => ",
+                                  listing.stored_bytes, " bytes, ratio ", RatioText(raw_bytes, listing.stored_bytes));
+  absl::StrAppend(&text, ", ", segments, " segments");
+  if (options.verbose) {
+    for (const FrameInfo& frame : listing.frames) PrintSegments(frame.segments, text);
+  }
   run.report.Result(json, text);
   return absl::OkStatus();
 }

@@ -36,11 +36,11 @@ absl::Status TestFile(const std::string& file, const FileRun& run) {
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   ProgressSource source(input, run.progress);
   CountingSink sink(run.progress);
-  DCAC_ASSIGN_OR_RETURN(const RestoredFile restored, RestoreArchive(source, run.coder, sink));
+  DCAC_ASSIGN_OR_RETURN(const ArchiveContent content, RestoreArchive(source, run.coder, sink));
   const Json json = {{"file", run.name},
                      {"ok", true},
                      {"file_bytes", sink.bytes()},
-                     {"raw_bytes", restored.tensor_bytes},
+                     {"raw_bytes", content.raw_bytes},
                      {"compressed_bytes", source.bytes()}};
   run.report.Result(json, absl::StrCat(run.name, ": OK, ", source.bytes(), " => ", sink.bytes(), " bytes"));
   return absl::OkStatus();

@@ -31,6 +31,19 @@ absl::StatusOr<Bytes> ReadTail(const FrameAccess& access, uint64_t num_segments)
   return ReadPart(access, access.frame_bytes - tail_bytes, tail_bytes);
 }
 
+struct StartOfFrame {
+  FrameHeader header;
+  size_t header_bytes = 0;
+};
+
+absl::StatusOr<StartOfFrame> ReadStart(const FrameAccess& access) {
+  DCAC_ASSIGN_OR_RETURN(const Bytes data, ReadPart(access, 0, std::min<uint64_t>(access.frame_bytes, kMaxHeaderBytes)));
+  StartOfFrame start;
+  bool incomplete = false;
+  DCAC_ASSIGN_OR_RETURN(start.header, ParseHeader(data, start.header_bytes, incomplete));
+  return start;
+}
+
 }  // namespace
 
 FrameAccess AccessMemory(std::span<const std::byte> frame) {
@@ -42,18 +55,20 @@ FrameAccess AccessMemory(std::span<const std::byte> frame) {
 
 absl::StatusOr<OpenFrame> OpenFrame::Open(FrameAccess access, const DecodeLimits& limits) {
   OpenFrame frame;
-  DCAC_ASSIGN_OR_RETURN(const Bytes start,
-                        ReadPart(access, 0, std::min<uint64_t>(access.frame_bytes, kMaxHeaderBytes)));
-  size_t header_bytes = 0;
-  bool incomplete = false;
-  DCAC_ASSIGN_OR_RETURN(frame.header_, ParseHeader(start, header_bytes, incomplete));
+  DCAC_ASSIGN_OR_RETURN(StartOfFrame start, ReadStart(access));
+  frame.header_ = std::move(start.header);
   DCAC_RETURN_IF_ERROR(CheckLimits(frame.header_, limits));
   const uint64_t num_segments = frame.header_.geometry.num_segments();
   DCAC_ASSIGN_OR_RETURN(const Bytes tail, ReadTail(access, num_segments));
   DCAC_ASSIGN_OR_RETURN(frame.trailer_, ParseIndexAndTrailer(tail, num_segments));
   frame.access_ = std::move(access);
-  DCAC_RETURN_IF_ERROR(frame.LocateSegments(header_bytes, frame.frame_bytes() - tail.size()));
+  DCAC_RETURN_IF_ERROR(frame.LocateSegments(start.header_bytes, frame.frame_bytes() - tail.size()));
   return frame;
+}
+
+absl::StatusOr<TensorSpec> ReadFrameSpec(const FrameAccess& frame) {
+  DCAC_ASSIGN_OR_RETURN(StartOfFrame start, ReadStart(frame));
+  return std::move(start.header.spec);
 }
 
 absl::Status OpenFrame::LocateSegments(uint64_t begin, uint64_t end) {

@@ -10,232 +10,384 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/bytes.h"
 #include "core/base/status_macros.h"
-#include "core/files/npy.h"
 
 namespace dcac::files {
 namespace {
 
 constexpr std::array<std::byte, 4> kMagic = {std::byte{'D'}, std::byte{'C'}, std::byte{'A'}, std::byte{'R'}};
-constexpr unsigned kVersion = 1;
-constexpr std::size_t kChecksumBytes = 4;
+constexpr std::array<std::byte, 4> kTailMagic = {std::byte{'D'}, std::byte{'C'}, std::byte{'A'}, std::byte{'T'}};
+constexpr std::uint8_t kVersion = 1;
+constexpr int kChecksumBytes = 4;
 constexpr std::size_t kFirstReadBytes = 4096;
-constexpr int kZstdLevel = 19;  // the blocks are short, and every byte of a small archive counts
+constexpr std::size_t kTailBytesWithoutFrames = 4 + 16 + 4 + 4;  // magic, digest, size, checksum
+constexpr std::size_t kMaxVarintBytes = 10;
 
 // Bits of the flags byte; the others are reserved and 0.
-constexpr unsigned kCanonicalNpyHeader = 1u << 0;
-constexpr unsigned kPrefixPresent = 1u << 1;
-constexpr unsigned kPrefixZstd = 1u << 2;
-constexpr unsigned kSuffixPresent = 1u << 3;
-constexpr unsigned kSuffixZstd = 1u << 4;
-constexpr unsigned kKnownFlags = (1u << 5) - 1;
+constexpr unsigned kSingle = 1u << 0;
+constexpr unsigned kTableZstd = 1u << 1;
+constexpr unsigned kOpen = 1u << 2;
 
-using Bytes = std::vector<std::byte>;
-using ByteView = std::span<const std::byte>;
-using ByteSpan = std::span<std::byte>;
+constexpr std::array<std::string_view, 7> kKindNames = {"", "raw", "npy", "npz", "safetensors", "torch", "bytes"};
 
-std::uint32_t Checksum(ByteView head) {
-  return static_cast<std::uint32_t>(XXH3_64bits(head.data(), head.size()));
+std::uint32_t Checksum(ByteSpan data) {
+  return static_cast<std::uint32_t>(XXH3_64bits(data.data(), data.size()));
 }
 
-void AppendVarint(std::uint64_t value, Bytes& out) {
-  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<std::byte>(value | 0x80));
-  out.push_back(static_cast<std::byte>(value));
+bool StartsWith(ByteSpan data, ByteSpan magic) {
+  return data.size() >= magic.size() && std::equal(magic.begin(), magic.end(), data.begin());
 }
 
-// A literal block as it is stored: as it is, or by zstd where the block with its second length is then smaller.
-struct StoredBlock {
-  Bytes bytes;  // lengths and content
-  bool zstd = false;
-};
+// ---- The table of pieces
 
-StoredBlock StoreBlock(ByteView block) {
-  StoredBlock plain;
-  AppendVarint(block.size(), plain.bytes);
-  StoredBlock packed{plain.bytes, true};
-  plain.bytes.insert(plain.bytes.end(), block.begin(), block.end());
-
-  Bytes content(ZSTD_compressBound(block.size()));
-  const std::size_t n = ZSTD_compress(content.data(), content.size(), block.data(), block.size(), kZstdLevel);
-  if (ZSTD_isError(n)) return plain;
-  AppendVarint(n, packed.bytes);
-  packed.bytes.insert(packed.bytes.end(), content.begin(), content.begin() + static_cast<std::ptrdiff_t>(n));
-  return packed.bytes.size() < plain.bytes.size() ? packed : plain;
+void AppendName(std::string_view name, Bytes& out) {
+  AppendVarint(name.size(), out);
+  AppendBytes(std::as_bytes(std::span(name)), out);
 }
 
-// Reads fields from the start of a head that may not have arrived completely.
-class HeadReader {
- public:
-  // The error of every function where the bytes end too early.  No other error has this code.
-  static constexpr absl::StatusCode kIncomplete = absl::StatusCode::kOutOfRange;
-
-  explicit HeadReader(ByteView data) : data_(data) {}
-
-  std::size_t position() const { return position_; }
-
-  absl::StatusOr<ByteView> Take(std::size_t n) {
-    if (data_.size() - position_ < n) return absl::Status(kIncomplete, "");
-    const ByteView view = data_.subspan(position_, n);
-    position_ += n;
-    return view;
-  }
-
-  // A length of 1 to `limit`.
-  absl::StatusOr<std::size_t> Length(std::size_t limit) {
-    std::size_t value = 0;
-    for (unsigned shift = 0; shift < 7 * kMaxVarintBytes; shift += 7) {
-      DCAC_ASSIGN_OR_RETURN(const ByteView byte, Take(1));
-      const auto bits = std::to_integer<std::size_t>(byte.front());
-      value |= (bits & 0x7f) << shift;
-      if (bits & 0x80) continue;
-      if (bits == 0 || value > limit) {
-        return absl::DataLossError(absl::StrCat("a length in the archive head is ", value, " in ", shift / 7 + 1,
-                                                " bytes, expected 1 to ", limit, " in as few as possible"));
-      }
-      return value;
+Bytes SerializeTable(const ArchiveHead& head) {
+  Bytes table;
+  AppendVarint(head.pieces.size(), table);
+  for (const Piece& piece : head.pieces) {
+    AppendByte(static_cast<std::uint8_t>(piece.kind), table);
+    if (piece.has_frame()) AppendName(piece.name, table);
+    if (piece.kind == PieceKind::kTensor) {
+      AppendByte(static_cast<std::uint8_t>(piece.dtype), table);
+      AppendByte(static_cast<std::uint8_t>(piece.shape.size()), table);
+      for (const std::uint64_t extent : piece.shape) AppendVarint(extent, table);
+    } else if (piece.kind != PieceKind::kNpyHeader) {
+      AppendVarint(piece.bytes, table);
     }
-    return absl::DataLossError(absl::StrCat("a length in the archive head has more than ", kMaxVarintBytes, " bytes"));
   }
-
-  // A literal block of at most `limit` bytes.  Its checksum has not been checked yet.
-  struct Block {
-    std::size_t raw_bytes = 0;
-    ByteView content{};
-    bool zstd = false;
-  };
-  absl::StatusOr<Block> TakeBlock(bool zstd, std::size_t limit) {
-    Block block{.zstd = zstd};
-    DCAC_ASSIGN_OR_RETURN(block.raw_bytes, Length(limit));
-    std::size_t stored_bytes = block.raw_bytes;
-    if (zstd) {
-      // Packed blocks are smaller than the bytes they stand for.
-      DCAC_ASSIGN_OR_RETURN(stored_bytes, Length(block.raw_bytes));
-    }
-    DCAC_ASSIGN_OR_RETURN(block.content, Take(stored_bytes));
-    return block;
-  }
-
- private:
-  static constexpr unsigned kMaxVarintBytes = 4;
-
-  ByteView data_;
-  std::size_t position_ = 0;
-};
-
-absl::StatusOr<Bytes> RestoreBlock(const HeadReader::Block& block) {
-  if (!block.zstd) return Bytes(block.content.begin(), block.content.end());
-  Bytes raw(block.raw_bytes);
-  const std::size_t n = ZSTD_decompress(raw.data(), raw.size(), block.content.data(), block.content.size());
-  if (ZSTD_isError(n) || n != raw.size()) return absl::DataLossError("a block of the archive head is corrupt");
-  return raw;
+  AppendBytes(head.inline_bytes, table);
+  return table;
 }
 
-// Checks version, kind and flags, which stand in that order.
-absl::Status CheckFixedFields(ByteView fields) {
-  const auto version = std::to_integer<unsigned>(fields[0]);
-  const auto kind = std::to_integer<unsigned>(fields[1]);
-  const auto flags = std::to_integer<unsigned>(fields[2]);
-  if (version != kVersion) {
-    return absl::UnimplementedError(absl::StrCat("archive version is ", version, ", expected ", kVersion));
+// The table by zstd; empty where that does not make it smaller.
+Bytes PackTable(ByteSpan table) {
+  // Small tables count in small archives; large ones should not cost the memory of a high level.
+  constexpr std::size_t kSmallBytes = std::size_t{1} << 20;
+  constexpr int kSmallLevel = 19, kLargeLevel = 3;
+  Bytes packed(ZSTD_compressBound(table.size()));
+  const std::size_t n = ZSTD_compress(packed.data(), packed.size(), table.data(), table.size(),
+                                      table.size() <= kSmallBytes ? kSmallLevel : kLargeLevel);
+  if (ZSTD_isError(n) || n + VarintBytes(n) >= table.size()) return {};
+  packed.resize(n);
+  return packed;
+}
+
+absl::StatusOr<Bytes> UnpackTable(ByteSpan packed, std::size_t table_bytes) {
+  Bytes table(table_bytes);
+  const std::size_t n = ZSTD_decompress(table.data(), table.size(), packed.data(), packed.size());
+  if (ZSTD_isError(n) || n != table.size()) return absl::DataLossError("the table of the archive is corrupt");
+  return table;
+}
+
+absl::Status ReadName(ByteReader& reader, std::string& name) {
+  std::uint64_t bytes = 0;
+  DCAC_RETURN_IF_ERROR(reader.ReadVarint("name length", bytes));
+  if (bytes > kMaxNameBytes) {
+    return absl::DataLossError(absl::StrCat("a name has ", bytes, " bytes, expected at most ", kMaxNameBytes));
   }
-  if (kind != static_cast<unsigned>(ArchiveKind::kRaw) && kind != static_cast<unsigned>(ArchiveKind::kNpy)) {
-    return absl::UnimplementedError(absl::StrCat("archive kind is ", kind, ", expected 1 or 2"));
+  ByteSpan text;
+  DCAC_RETURN_IF_ERROR(reader.ReadSpan("name", bytes, text));
+  name.assign(reinterpret_cast<const char*>(text.data()), text.size());
+  return absl::OkStatus();
+}
+
+absl::Status ReadTensor(ByteReader& reader, Piece& piece) {
+  std::uint8_t dtype = 0, rank = 0;
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("dtype", dtype));
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("rank", rank));
+  piece.dtype = static_cast<DType>(dtype);
+  if (SampleBytes(piece.dtype) == 0) return absl::UnimplementedError(absl::StrCat("dtype ", dtype, " is unknown"));
+  if (rank > TensorSpec::kMaxRank) {
+    return absl::DataLossError(absl::StrCat("rank is ", rank, ", expected at most ", TensorSpec::kMaxRank));
   }
-  const bool npy = kind == static_cast<unsigned>(ArchiveKind::kNpy);
-  const bool canonical = flags & kCanonicalNpyHeader, prefix = flags & kPrefixPresent;
-  if ((flags & ~kKnownFlags) || (canonical && (!npy || prefix)) || ((flags & kPrefixZstd) && !prefix) ||
-      ((flags & kSuffixZstd) && !(flags & kSuffixPresent))) {
-    return absl::DataLossError(absl::StrCat("archive flags ", flags, " contradict each other or are reserved"));
+  piece.shape.resize(rank);
+  for (std::uint64_t& extent : piece.shape) DCAC_RETURN_IF_ERROR(reader.ReadVarint("extent", extent));
+  const absl::StatusOr<std::uint64_t> bytes = TensorBytes({piece.dtype, piece.shape, Layout::kFlat});
+  if (!bytes.ok()) return absl::DataLossError(bytes.status().message());
+  piece.bytes = *bytes;
+  return absl::OkStatus();
+}
+
+absl::Status ReadPiece(ByteReader& reader, Piece& piece) {
+  std::uint8_t kind = 0;
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("kind", kind));
+  if (kind > static_cast<std::uint8_t>(PieceKind::kNpyHeader)) {
+    return absl::UnimplementedError(absl::StrCat("kind is ", kind, ", expected 0 to 3"));
+  }
+  piece.kind = static_cast<PieceKind>(kind);
+  if (piece.has_frame()) DCAC_RETURN_IF_ERROR(ReadName(reader, piece.name));
+  if (piece.kind == PieceKind::kTensor) return ReadTensor(reader, piece);
+  if (piece.kind == PieceKind::kNpyHeader) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(reader.ReadVarint("length", piece.bytes));
+  if (piece.bytes == 0 || piece.bytes > std::uint64_t{1} << 62) {
+    return absl::DataLossError(absl::StrCat("length is ", piece.bytes, ", expected 1 to 2^62"));
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<ParsedArchiveHead> ParseHead(ByteView data) {
-  HeadReader reader(data);
-  DCAC_RETURN_IF_ERROR(reader.Take(kMagic.size()).status());
-  DCAC_ASSIGN_OR_RETURN(const ByteView fields, reader.Take(3));
-  DCAC_RETURN_IF_ERROR(CheckFixedFields(fields));
-  const auto flags = std::to_integer<unsigned>(fields[2]);
+// Sums of a table that is read.
+struct TableSums {
+  std::uint64_t original_bytes = 0;
+  std::uint64_t inline_bytes = 0;
+};
 
-  HeadReader::Block prefix, suffix;
-  if (flags & kPrefixPresent) {
-    DCAC_ASSIGN_OR_RETURN(prefix, reader.TakeBlock(flags & kPrefixZstd, kMaxPrefixBytes));
+absl::Status AddPiece(const Piece& piece, TableSums& sums) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 62;
+  if (piece.bytes > kMost - sums.original_bytes) {
+    return absl::DataLossError("the pieces of the archive exceed 2^62 bytes");
   }
-  if (flags & kSuffixPresent) {
-    DCAC_ASSIGN_OR_RETURN(suffix, reader.TakeBlock(flags & kSuffixZstd, kMaxSuffixBytes));
-  }
-  const ByteView checked = data.first(reader.position());
-  DCAC_ASSIGN_OR_RETURN(const ByteView stored, reader.Take(kChecksumBytes));
-  std::uint32_t checksum = 0;
-  for (std::size_t i = 0; i < kChecksumBytes; ++i) checksum |= std::to_integer<std::uint32_t>(stored[i]) << (8 * i);
-  if (checksum != Checksum(checked)) return absl::DataLossError("the checksum of the archive head does not match");
+  sums.original_bytes += piece.bytes;
+  if (piece.kind == PieceKind::kInline) sums.inline_bytes += piece.bytes;
+  return absl::OkStatus();
+}
 
-  ParsedArchiveHead parsed{.head_bytes = reader.position()};
-  parsed.head.kind = static_cast<ArchiveKind>(fields[1]);
-  parsed.head.canonical_npy_header = flags & kCanonicalNpyHeader;
-  DCAC_ASSIGN_OR_RETURN(parsed.head.prefix, RestoreBlock(prefix));
-  DCAC_ASSIGN_OR_RETURN(parsed.head.suffix, RestoreBlock(suffix));
-  return parsed;
+absl::Status ParseTable(ByteSpan table, ArchiveHead& head) {
+  ByteReader reader(table);
+  std::uint64_t count = 0;
+  DCAC_RETURN_IF_ERROR(reader.ReadVarint("number of pieces", count));
+  if (count > kMaxPieces || count > reader.remaining()) {  // every piece takes a byte or more
+    return absl::DataLossError(
+        absl::StrCat("the archive has ", count, " pieces in ", table.size(), " bytes, expected at most ", kMaxPieces));
+  }
+  head.pieces.resize(static_cast<std::size_t>(count));
+  TableSums sums;
+  const Piece* before = nullptr;
+  for (Piece& piece : head.pieces) {
+    const absl::Status status = ReadPiece(reader, piece);
+    if (!status.ok()) {
+      return absl::Status(status.code(), absl::StrCat("piece ", &piece - head.pieces.data(), ": ", status.message()));
+    }
+    if (before && before->kind == PieceKind::kNpyHeader && piece.kind != PieceKind::kTensor) {
+      return absl::DataLossError("a .npy header of the archive is followed by no tensor");
+    }
+    DCAC_RETURN_IF_ERROR(AddPiece(piece, sums));
+    before = &piece;
+  }
+  if (before && before->kind == PieceKind::kNpyHeader) {
+    return absl::DataLossError("a .npy header of the archive is followed by no tensor");
+  }
+  if (reader.remaining() != sums.inline_bytes) {
+    return absl::DataLossError(
+        absl::StrCat("the archive head holds ", reader.remaining(), " bytes of pieces, expected ", sums.inline_bytes));
+  }
+  const ByteSpan rest = table.subspan(reader.position());
+  head.inline_bytes.assign(rest.begin(), rest.end());
+  return absl::OkStatus();
+}
+
+// ---- The head
+
+// Version, kind and flags, in that order.
+absl::Status ReadFixedFields(ByteReader& reader, ArchiveHead& head, unsigned& flags) {
+  std::uint8_t version = 0, kind = 0, flags_byte = 0;
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("version", version));
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("kind", kind));
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("flags", flags_byte));
+  if (version != kVersion) {
+    return absl::UnimplementedError(absl::StrCat("archive version is ", version, ", expected ", kVersion));
+  }
+  if (kind == 0 || kind >= kKindNames.size()) {
+    return absl::UnimplementedError(absl::StrCat("archive kind is ", kind, ", expected 1 to ", kKindNames.size() - 1));
+  }
+  head.kind = static_cast<ArchiveKind>(kind);
+  flags = flags_byte;
+  switch (flags) {
+    case kSingle:
+      head.form = ArchiveHead::Form::kSingle;
+      head.pieces = SinglePieces(head.kind);
+      if (!head.pieces.empty()) return absl::OkStatus();
+      break;
+    case kOpen:
+      head.form = ArchiveHead::Form::kOpen;
+      if (head.kind == ArchiveKind::kBytes) return absl::OkStatus();
+      break;
+    case 0:
+    case kTableZstd:
+      head.form = ArchiveHead::Form::kTable;
+      return absl::OkStatus();
+    default:
+      break;
+  }
+  return absl::DataLossError(absl::StrCat("archive flags ", flags, " are not allowed with kind ", kind));
+}
+
+// The table as it is stored, not believed yet.
+struct StoredTable {
+  std::size_t table_bytes = 0;
+  ByteSpan content;
+};
+
+absl::Status ReadTable(ByteReader& reader, bool zstd, StoredTable& stored) {
+  std::uint64_t table_bytes = 0;
+  DCAC_RETURN_IF_ERROR(reader.ReadVarint("table length", table_bytes));
+  if (table_bytes == 0 || table_bytes > kMaxTableBytes) {
+    return absl::DataLossError(
+        absl::StrCat("the table of the archive has ", table_bytes, " bytes, expected 1 to ", kMaxTableBytes));
+  }
+  std::uint64_t stored_bytes = table_bytes;
+  if (zstd) {
+    DCAC_RETURN_IF_ERROR(reader.ReadVarint("stored table length", stored_bytes));
+    if (stored_bytes == 0 || stored_bytes > table_bytes) {
+      return absl::DataLossError(
+          absl::StrCat("the table of the archive is stored in ", stored_bytes, " bytes, expected 1 to ", table_bytes));
+    }
+  }
+  stored.table_bytes = static_cast<std::size_t>(table_bytes);
+  return reader.ReadSpan("table", stored_bytes, stored.content);
+}
+
+absl::Status ParseHead(ByteReader& reader, ByteSpan data, ArchiveHead& head) {
+  ByteSpan magic;
+  DCAC_RETURN_IF_ERROR(reader.ReadSpan("magic", kMagic.size(), magic));
+  unsigned flags = 0;
+  DCAC_RETURN_IF_ERROR(ReadFixedFields(reader, head, flags));
+  StoredTable stored;
+  if (head.form == ArchiveHead::Form::kTable) DCAC_RETURN_IF_ERROR(ReadTable(reader, flags & kTableZstd, stored));
+  const std::uint32_t expected = Checksum(data.first(reader.position()));
+  std::uint64_t checksum = 0;
+  DCAC_RETURN_IF_ERROR(reader.ReadLittleEndian("checksum", kChecksumBytes, checksum));
+  if (checksum != expected) return absl::DataLossError("the checksum of the archive head does not match");
+  if (head.form != ArchiveHead::Form::kTable) return absl::OkStatus();
+  if (!(flags & kTableZstd)) return ParseTable(stored.content, head);
+  DCAC_ASSIGN_OR_RETURN(const Bytes table, UnpackTable(stored.content, stored.table_bytes));
+  return ParseTable(table, head);
 }
 
 }  // namespace
 
 std::string_view ArchiveKindName(ArchiveKind kind) {
-  return kind == ArchiveKind::kNpy ? "npy" : "raw";
+  return kKindNames[static_cast<std::size_t>(kind)];
 }
 
-std::vector<std::byte> OriginalPrefix(const ArchiveHead& head, const TensorSpec& spec) {
-  return head.canonical_npy_header ? CanonicalNpyHeader(spec) : head.prefix;
+std::size_t ArchiveHead::num_frames() const {
+  return static_cast<std::size_t>(
+      std::count_if(pieces.begin(), pieces.end(), [](const Piece& piece) { return piece.has_frame(); }));
+}
+
+std::vector<Piece> SinglePieces(ArchiveKind kind) {
+  switch (kind) {
+    case ArchiveKind::kRaw:
+      return {{.kind = PieceKind::kTensor}};
+    case ArchiveKind::kNpy:
+      return {{.kind = PieceKind::kNpyHeader}, {.kind = PieceKind::kTensor}};
+    case ArchiveKind::kBytes:
+      return {{.kind = PieceKind::kOpaque}};
+    default:
+      return {};
+  }
+}
+
+bool FitsSingle(const ArchiveHead& head) {
+  const std::vector<Piece> single = SinglePieces(head.kind);
+  const auto fits = [](const Piece& a, const Piece& b) { return a.kind == b.kind && a.name == b.name; };
+  return !single.empty() && std::equal(single.begin(), single.end(), head.pieces.begin(), head.pieces.end(), fits);
 }
 
 std::vector<std::byte> SerializeArchiveHead(const ArchiveHead& head) {
-  unsigned flags = head.canonical_npy_header ? kCanonicalNpyHeader : 0;
-  Bytes blocks;
-  const auto append = [&](const Bytes& block, unsigned present, unsigned zstd) {
-    if (block.empty()) return;
-    const StoredBlock stored = StoreBlock(block);
-    flags |= present | (stored.zstd ? zstd : 0);
-    blocks.insert(blocks.end(), stored.bytes.begin(), stored.bytes.end());
-  };
-  append(head.prefix, kPrefixPresent, kPrefixZstd);
-  append(head.suffix, kSuffixPresent, kSuffixZstd);
-
-  Bytes out(kMagic.begin(), kMagic.end());
-  for (const unsigned field : {kVersion, static_cast<unsigned>(head.kind), flags}) {
-    out.push_back(static_cast<std::byte>(field));
+  unsigned flags = 0;
+  Bytes content;
+  if (head.form == ArchiveHead::Form::kTable) {
+    const Bytes table = SerializeTable(head);
+    const Bytes packed = PackTable(table);
+    AppendVarint(table.size(), content);
+    if (!packed.empty()) {
+      flags = kTableZstd;
+      AppendVarint(packed.size(), content);
+    }
+    AppendBytes(packed.empty() ? table : packed, content);
+  } else {
+    flags = head.form == ArchiveHead::Form::kSingle ? kSingle : kOpen;
   }
-  out.insert(out.end(), blocks.begin(), blocks.end());
-  const std::uint32_t checksum = Checksum(out);
-  for (unsigned shift = 0; shift < 32; shift += 8) out.push_back(static_cast<std::byte>(checksum >> shift));
+  Bytes out(kMagic.begin(), kMagic.end());
+  AppendByte(kVersion, out);
+  AppendByte(static_cast<std::uint8_t>(head.kind), out);
+  AppendByte(static_cast<std::uint8_t>(flags), out);
+  AppendBytes(content, out);
+  AppendLittleEndian(Checksum(out), kChecksumBytes, out);
   return out;
 }
 
 absl::StatusOr<std::optional<ParsedArchiveHead>> ParseArchiveHead(std::span<const std::byte> data) {
-  const std::size_t magic_bytes = std::min(data.size(), kMagic.size());
-  if (!std::equal(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(magic_bytes), kMagic.begin())) {
+  if (!StartsWith(data, ByteSpan(kMagic).first(std::min(data.size(), kMagic.size())))) {
     return absl::DataLossError("is no dcac archive");
   }
-  absl::StatusOr<ParsedArchiveHead> parsed = ParseHead(data);
-  if (parsed.status().code() == HeadReader::kIncomplete) return std::nullopt;
-  if (!parsed.ok()) return parsed.status();
-  return *std::move(parsed);
+  ByteReader reader(data);
+  ParsedArchiveHead parsed;
+  const absl::Status status = ParseHead(reader, data, parsed.head);
+  if (!status.ok() && reader.short_input()) return std::nullopt;
+  if (!status.ok()) return status;
+  parsed.head_bytes = reader.position();
+  return parsed;
 }
 
-absl::StatusOr<ArchiveHead> ReadArchiveHead(PushbackSource& source) {
+absl::StatusOr<ParsedArchiveHead> ReadArchiveHead(PushbackSource& source) {
   Bytes data;
   for (std::size_t more = kFirstReadBytes;; more = data.size()) {
     const std::size_t before = data.size();
     data.resize(before + more);
-    DCAC_ASSIGN_OR_RETURN(const std::size_t n, ReadFully(source, ByteSpan(data).subspan(before)));
+    DCAC_ASSIGN_OR_RETURN(const std::size_t n, ReadFully(source, std::span(data).subspan(before)));
     data.resize(before + n);
     DCAC_ASSIGN_OR_RETURN(std::optional<ParsedArchiveHead> parsed, ParseArchiveHead(data));
     if (parsed) {
-      source.Unread(ByteView(data).subspan(parsed->head_bytes));
-      return std::move(parsed->head);
+      source.Unread(ByteSpan(data).subspan(parsed->head_bytes));
+      return *std::move(parsed);
     }
     if (n < more)
       return absl::DataLossError(absl::StrCat("ends within the archive head, after ", data.size(), " bytes"));
   }
+}
+
+bool HasArchiveTailMagic(std::span<const std::byte> data) {
+  return StartsWith(data, kTailMagic);
+}
+
+std::vector<std::byte> SerializeArchiveTail(const ArchiveTail& tail) {
+  Bytes out(kTailMagic.begin(), kTailMagic.end());
+  for (const std::uint64_t bytes : tail.frame_bytes) AppendVarint(bytes, out);
+  AppendBytes(tail.digest, out);
+  AppendLittleEndian(out.size() + 8, 4, out);
+  AppendLittleEndian(Checksum(out), kChecksumBytes, out);
+  return out;
+}
+
+absl::StatusOr<std::size_t> ArchiveTailBytes(std::span<const std::byte> end) {
+  constexpr std::size_t kMost = kTailBytesWithoutFrames + kMaxPieces * kMaxVarintBytes;
+  if (end.size() < kArchiveTailEndBytes) return absl::DataLossError("the archive ends before its tail");
+  const std::uint64_t bytes = LoadLittleEndian(end.data() + end.size() - kArchiveTailEndBytes, 4);
+  if (bytes < kTailBytesWithoutFrames || bytes > kMost) {
+    return absl::DataLossError(absl::StrCat("the tail of the archive has ", bytes, " bytes, expected ",
+                                            kTailBytesWithoutFrames, " to ", kMost));
+  }
+  return static_cast<std::size_t>(bytes);
+}
+
+absl::StatusOr<ArchiveTail> ParseArchiveTail(std::span<const std::byte> data) {
+  DCAC_ASSIGN_OR_RETURN(const std::size_t tail_bytes, ArchiveTailBytes(data));
+  if (tail_bytes != data.size()) {
+    return absl::DataLossError(
+        absl::StrCat("the tail of the archive has ", data.size(), " bytes, and says it has ", tail_bytes));
+  }
+  if (!HasArchiveTailMagic(data)) return absl::DataLossError("the tail of the archive has another magic");
+  const ByteSpan checked = data.first(data.size() - kChecksumBytes);
+  if (LoadLittleEndian(checked.data() + checked.size(), kChecksumBytes) != Checksum(checked)) {
+    return absl::DataLossError("the checksum of the archive's tail does not match");
+  }
+  ArchiveTail tail;
+  const std::size_t digest_at = data.size() - kArchiveTailEndBytes - tail.digest.size();
+  ByteReader reader(data.first(digest_at).subspan(kTailMagic.size()));
+  while (reader.remaining() > 0) {
+    if (tail.frame_bytes.size() == kMaxPieces) {
+      return absl::DataLossError(absl::StrCat("the archive has more than ", kMaxPieces, " frames"));
+    }
+    DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of a frame", tail.frame_bytes.emplace_back()));
+  }
+  std::copy_n(data.begin() + static_cast<std::ptrdiff_t>(digest_at), tail.digest.size(), tail.digest.begin());
+  return tail;
 }
 
 }  // namespace dcac::files

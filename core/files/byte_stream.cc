@@ -1,7 +1,6 @@
 #include "core/files/byte_stream.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,21 +36,31 @@ absl::StatusOr<std::size_t> ReadFully(ByteSource& source, std::span<std::byte> o
   return filled;
 }
 
-FileSource::FileSource(int fd, bool owned) : fd_(fd), owned_(owned), mode_(kNewFileMode) {
+FileSource::FileSource(int fd, bool owned) : fd_(fd), owned_(owned), state_(StateOf(fd)), mode_(kNewFileMode) {
   struct stat info;
-  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return;
+  if (!state_ || ::fstat(fd, &info) != 0) return;
   mode_ = info.st_mode & 0777;
   modified_ = info.st_mtim;
   const off_t position = ::lseek(fd, 0, SEEK_CUR);
-  if (position >= 0) size_ = static_cast<std::uint64_t>(std::max<off_t>(info.st_size - position, 0));
+  if (position < 0) return;
+  start_ = static_cast<std::uint64_t>(position);
+  size_ = static_cast<std::uint64_t>(std::max<std::int64_t>(state_->size - position, 0));
 }
 
 FileSource::FileSource(FileSource&& other) noexcept
     : fd_(other.fd_),
       owned_(std::exchange(other.owned_, false)),
+      start_(other.start_),
       size_(other.size_),
+      state_(other.state_),
       mode_(other.mode_),
       modified_(other.modified_) {}
+
+std::optional<FileSource::State> FileSource::StateOf(int fd) {
+  struct stat info;
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  return State{info.st_size, {info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_ctim.tv_sec, info.st_ctim.tv_nsec}};
+}
 
 FileSource::~FileSource() {
   if (owned_) ::close(fd_);
@@ -76,19 +85,26 @@ absl::StatusOr<std::size_t> FileSource::Read(std::span<std::byte> out) {
   return ReadSome(fd_, out);
 }
 
-absl::Status FileSource::ReadTail(std::span<std::byte> out) const {
-  const off_t end = ::lseek(fd_, 0, SEEK_CUR);
-  struct stat info;
-  if (end < 0 || ::fstat(fd_, &info) != 0) return absl::ErrnoToStatus(errno, "cannot seek");
-  off_t offset = info.st_size - static_cast<off_t>(out.size());
+absl::Status FileSource::ReadAt(std::uint64_t offset, std::span<std::byte> out) const {
+  offset += start_;
   while (!out.empty()) {
-    const ssize_t n = ::pread(fd_, out.data(), out.size(), offset);
+    const ssize_t n = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return absl::ErrnoToStatus(errno, "cannot read");
     if (n == 0) return absl::AbortedError("became shorter while it was read");
     out = out.subspan(static_cast<std::size_t>(n));
-    offset += n;
+    offset += static_cast<std::uint64_t>(n);
   }
+  return absl::OkStatus();
+}
+
+absl::Status FileSource::CheckUnchanged() const {
+  if (StateOf(fd_) == state_) return absl::OkStatus();
+  return absl::AbortedError("changed while it was read, expected the same size and times at the end");
+}
+
+absl::Status RandomMemory::ReadAt(std::uint64_t offset, std::span<std::byte> out) const {
+  std::copy_n(data_.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
   return absl::OkStatus();
 }
 
@@ -110,9 +126,29 @@ absl::StatusOr<std::size_t> MemorySource::Read(std::span<std::byte> out) {
 }
 
 void PushbackSource::Unread(std::span<const std::byte> data) {
+  if (data.size() <= pending_begin_) {  // there is room before what is pending
+    pending_begin_ -= data.size();
+    std::copy(data.begin(), data.end(), pending_.begin() + static_cast<std::ptrdiff_t>(pending_begin_));
+    return;
+  }
   pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(pending_begin_));
   pending_begin_ = 0;
   pending_.insert(pending_.begin(), data.begin(), data.end());
+}
+
+absl::StatusOr<std::span<const std::byte>> PushbackSource::Peek() {
+  if (pending_begin_ == pending_.size()) {
+    pending_begin_ = 0;
+    pending_.resize(kChunkBytes);
+    const absl::StatusOr<std::size_t> n = source_.Read(pending_);
+    pending_.resize(n.value_or(0));
+    DCAC_RETURN_IF_ERROR(n.status());
+  }
+  return std::span<const std::byte>(pending_).subspan(pending_begin_);
+}
+
+void PushbackSource::Skip(std::size_t n) {
+  pending_begin_ += n;
 }
 
 absl::StatusOr<std::size_t> PushbackSource::Read(std::span<std::byte> out) {
@@ -131,25 +167,16 @@ absl::StatusOr<std::size_t> LimitedSource::Read(std::span<std::byte> out) {
   return n;
 }
 
+absl::StatusOr<std::size_t> RangeSource::Read(std::span<std::byte> out) {
+  out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), end_ - position_)));
+  DCAC_RETURN_IF_ERROR(source_.ReadAt(position_, out));
+  position_ += out.size();
+  return out.size();
+}
+
 absl::Status VectorSink::Write(std::span<const std::byte> data) {
   bytes_.insert(bytes_.end(), data.begin(), data.end());
   return absl::OkStatus();
-}
-
-absl::StatusOr<MappedFile> MappedFile::Map(const FileSource& file) {
-  if (!file.size()) return absl::InvalidArgumentError("is no regular file, expected one");
-  const std::size_t size = static_cast<std::size_t>(*file.size());
-  if (size == 0) return MappedFile(nullptr, 0);
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd(), 0);
-  if (data == MAP_FAILED) return absl::ErrnoToStatus(errno, "cannot map");
-  return MappedFile(static_cast<const std::byte*>(data), size);
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-
-MappedFile::~MappedFile() {
-  if (size_ != 0) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 }  // namespace dcac::files

@@ -4,6 +4,7 @@
 
 #include <time.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -48,8 +49,11 @@ class FileSource final : public ByteSource {
 
   absl::StatusOr<std::size_t> Read(std::span<std::byte> out) override;
 
-  // The last `out.size()` bytes of a regular file; does not move the position.
-  absl::Status ReadTail(std::span<std::byte> out) const;
+  // The bytes from `offset` after the position at opening; does not move the position.
+  absl::Status ReadAt(std::uint64_t offset, std::span<std::byte> out) const;
+
+  // Errors: Aborted (size or times of a regular file are no longer those at opening).
+  absl::Status CheckUnchanged() const;
 
   // Bytes from the position at opening to the end; nothing for pipes and devices.
   std::optional<std::uint64_t> size() const { return size_; }
@@ -65,11 +69,56 @@ class FileSource final : public ByteSource {
  private:
   FileSource(int fd, bool owned);
 
+  // What tells whether a file was written to.
+  struct State {
+    std::int64_t size = 0;
+    std::array<std::int64_t, 4> times{};  // of content and inode, seconds and nanoseconds
+
+    friend bool operator==(const State&, const State&) = default;
+  };
+  static std::optional<State> StateOf(int fd);  // nothing for what is no regular file
+
   int fd_;
   bool owned_;
+  std::uint64_t start_ = 0;  // the position at opening
   std::optional<std::uint64_t> size_;
+  std::optional<State> state_;
   unsigned mode_;
   std::optional<timespec> modified_;
+};
+
+// Bytes that can be read at any place, by several threads at a time.
+class RandomSource {
+ public:
+  virtual ~RandomSource() = default;
+  virtual std::uint64_t size() const = 0;
+
+  // Fills `out`; all of it must lie within size().
+  virtual absl::Status ReadAt(std::uint64_t offset, std::span<std::byte> out) const = 0;
+};
+
+// A regular file, from its position at opening on.  It must outlive this.
+class RandomFile final : public RandomSource {
+ public:
+  explicit RandomFile(const FileSource& file) : file_(file) {}
+  std::uint64_t size() const override { return file_.size().value_or(0); }
+  absl::Status ReadAt(std::uint64_t offset, std::span<std::byte> out) const override {
+    return file_.ReadAt(offset, out);
+  }
+
+ private:
+  const FileSource& file_;
+};
+
+// Bytes in memory that outlive this.
+class RandomMemory final : public RandomSource {
+ public:
+  explicit RandomMemory(std::span<const std::byte> data) : data_(data) {}
+  std::uint64_t size() const override { return data_.size(); }
+  absl::Status ReadAt(std::uint64_t offset, std::span<std::byte> out) const override;
+
+ private:
+  std::span<const std::byte> data_;
 };
 
 // Writes to a file descriptor that it does not own.
@@ -99,6 +148,10 @@ class PushbackSource final : public ByteSource {
 
   // Makes `data` the next bytes.
   void Unread(std::span<const std::byte> data);
+
+  // The next bytes, at least one unless the source ends here.  They stay until something else is called.
+  absl::StatusOr<std::span<const std::byte>> Peek();
+  void Skip(std::size_t n);  // of what Peek gave
   absl::StatusOr<std::size_t> Read(std::span<std::byte> out) override;
 
  private:
@@ -119,6 +172,34 @@ class LimitedSource final : public ByteSource {
   std::uint64_t remaining_;
 };
 
+// Counts what is written to another sink.
+class CountingSink final : public ByteSink {
+ public:
+  explicit CountingSink(ByteSink& sink) : sink_(sink) {}
+  absl::Status Write(std::span<const std::byte> data) override {
+    bytes_ += data.size();
+    return sink_.Write(data);
+  }
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  ByteSink& sink_;
+  std::uint64_t bytes_ = 0;
+};
+
+// A range of another source that can be read at any place, in its order.
+class RangeSource final : public ByteSource {
+ public:
+  RangeSource(const RandomSource& source, std::uint64_t offset, std::uint64_t bytes)
+      : source_(source), position_(offset), end_(offset + bytes) {}
+  absl::StatusOr<std::size_t> Read(std::span<std::byte> out) override;
+
+ private:
+  const RandomSource& source_;
+  std::uint64_t position_;
+  std::uint64_t end_;
+};
+
 class VectorSink final : public ByteSink {
  public:
   absl::Status Write(std::span<const std::byte> data) override;
@@ -126,25 +207,6 @@ class VectorSink final : public ByteSink {
 
  private:
   std::vector<std::byte> bytes_;
-};
-
-// A whole regular file, mapped for reading; empty files are an empty span.  A file that another process truncates
-// meanwhile ends the program with SIGBUS, as with every mapping.
-class MappedFile {
- public:
-  static absl::StatusOr<MappedFile> Map(const FileSource& file);
-
-  MappedFile(MappedFile&& other) noexcept;
-  MappedFile& operator=(MappedFile&&) = delete;
-  ~MappedFile();
-
-  std::span<const std::byte> bytes() const { return {data_, size_}; }
-
- private:
-  MappedFile(const std::byte* data, std::size_t size) : data_(data), size_(size) {}
-
-  const std::byte* data_;
-  std::size_t size_;
 };
 
 }  // namespace dcac::files

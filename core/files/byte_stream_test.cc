@@ -54,19 +54,44 @@ TEST(ByteStreamTest, FolderIsNoFile) {
   EXPECT_EQ(FileSource::Open(::testing::TempDir()).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
-TEST(ByteStreamTest, FileHasSizeTailAndMapping) {
+TEST(ByteStreamTest, FileHasSizeAndRandomAccess) {
   const std::string path = ::testing::TempDir() + "/dcac_byte_stream_test";
   std::ofstream(path) << "0123456789";
   auto file = FileSource::Open(path);
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ(file->size(), 10u);
-  Bytes tail(2);
-  ASSERT_TRUE(file->ReadTail(tail).ok());
-  EXPECT_EQ(tail, (Bytes{std::byte{'8'}, std::byte{'9'}}));
-  const auto mapped = MappedFile::Map(*file);
-  ASSERT_TRUE(mapped.ok()) << mapped.status();
-  EXPECT_EQ(ReadRest(*file), Bytes(mapped->bytes().begin(), mapped->bytes().end()));
+  Bytes part(2);
+  ASSERT_TRUE(file->ReadAt(7, part).ok());
+  EXPECT_EQ(part, (Bytes{std::byte{'7'}, std::byte{'8'}}));
+  EXPECT_EQ(file->ReadAt(9, part).code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(ReadRest(*file).size(), 10u);
+  const RandomFile random(*file);
+  RangeSource range(random, 3, 4);
+  EXPECT_EQ(ReadRest(range).size(), 4u);
   ::unlink(path.c_str());
+}
+
+TEST(ByteStreamTest, FileThatIsWrittenToHasChanged) {
+  const std::string path = ::testing::TempDir() + "/dcac_changing_file_test";
+  std::ofstream(path) << "0123456789";
+  const auto file = FileSource::Open(path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_TRUE(file->CheckUnchanged().ok());
+  std::ofstream(path, std::ios::app) << "x";
+  EXPECT_EQ(file->CheckUnchanged().code(), absl::StatusCode::kAborted);
+  ::unlink(path.c_str());
+}
+
+TEST(ByteStreamTest, PeekedAndUnreadBytesComeAgain) {
+  const Bytes bytes = Numbered(100);
+  MemorySource memory(bytes);
+  PushbackSource source(memory);
+  EXPECT_EQ(source.Peek()->size(), 100u);
+  source.Skip(40);
+  source.Unread(std::span(bytes).subspan(30, 10));
+  source.Unread(std::span(bytes).first(30));
+  EXPECT_EQ(ReadRest(source), bytes);
+  EXPECT_TRUE(source.Peek()->empty());
 }
 
 TEST(ByteStreamTest, PipeHasNoSizeAndCarriesBytes) {

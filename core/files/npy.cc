@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "core/files/printable.h"
 
 namespace dcac::files {
 namespace {
@@ -26,14 +26,24 @@ struct Descr {
   std::string_view name;
 };
 
-// bfloat16 comes last, so that uint16 is found first when a header is parsed.
-constexpr std::array<Descr, 7> kDescrs = {{{DType::kU8, "|u1"},
-                                           {DType::kI8, "|i1"},
-                                           {DType::kU16, "<u2"},
-                                           {DType::kI16, "<i2"},
-                                           {DType::kF16, "<f2"},
-                                           {DType::kF32, "<f4"},
-                                           {DType::kBF16, "<u2"}}};
+// Types that NumPy does not have come last, so that its own are found first when a header is parsed.
+constexpr std::array<Descr, 17> kDescrs = {{{DType::kU8, "|u1"},
+                                            {DType::kI8, "|i1"},
+                                            {DType::kU16, "<u2"},
+                                            {DType::kI16, "<i2"},
+                                            {DType::kU32, "<u4"},
+                                            {DType::kI32, "<i4"},
+                                            {DType::kU64, "<u8"},
+                                            {DType::kI64, "<i8"},
+                                            {DType::kF16, "<f2"},
+                                            {DType::kF32, "<f4"},
+                                            {DType::kF64, "<f8"},
+                                            {DType::kBool, "|b1"},
+                                            {DType::kC64, "<c8"},
+                                            {DType::kC128, "<c16"},
+                                            {DType::kBF16, "<u2"},
+                                            {DType::kF8E4M3, "|u1"},
+                                            {DType::kF8E5M2, "|u1"}}};
 
 std::string_view AsText(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -167,14 +177,6 @@ absl::StatusOr<HeaderFields> ParseDictionary(std::string_view text) {
   return fields;
 }
 
-// The type as it may stand in a message: printable and short, for it comes from the file.
-std::string Printable(std::string_view descr) {
-  std::string text(descr.substr(0, 16));
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return !std::isprint(c); }, '?');
-  return text;
-}
-
 }  // namespace
 
 bool HasNpyMagic(std::span<const std::byte> start) {
@@ -212,9 +214,9 @@ absl::StatusOr<TensorSpec> ParseNpyHeader(std::span<const std::byte> header) {
       std::find_if(kDescrs.begin(), kDescrs.end(), [&](const Descr& d) { return d.name == *fields.descr; });
   if (descr == kDescrs.end()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("samples are '", Printable(*fields.descr), "', expected |u1 |i1 <u2 <i2 <f2 or <f4"));
+        absl::StrCat("samples are '", Printable(*fields.descr, 16), "', expected little-endian numbers"));
   }
-  if (*fields.fortran_order) return absl::InvalidArgumentError("is in Fortran order, expected C order");
+  if (*fields.fortran_order) std::reverse(fields.shape->begin(), fields.shape->end());
   TensorSpec spec{.dtype = descr->dtype, .shape = *std::move(fields.shape)};
   DCAC_RETURN_IF_ERROR(TensorBytes(spec).status());
   return spec;

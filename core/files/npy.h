@@ -23,11 +23,13 @@ bool HasNpyMagic(std::span<const std::byte> start);
 // Errors: InvalidArgument (no magic, unknown version, or longer than kMaxNpyHeaderBytes).
 absl::StatusOr<std::size_t> NpyHeaderBytes(std::span<const std::byte> start);
 
-// What a whole header says.  uint16 is kU16: the format has no type for bfloat16.
-// Errors: InvalidArgument (malformed, a type that is no DType, big-endian, Fortran order, too many axes or bytes).
+// What a whole header says.  uint16 is kU16, uint8 is kU8: the format has no types for bfloat16 and 8-bit floats.  An
+// array in Fortran order has the extents in the order of its bytes, which is the reverse one.
+// Errors: InvalidArgument (malformed, a type that is no DType, big-endian, too many axes or bytes).
 absl::StatusOr<TensorSpec> ParseNpyHeader(std::span<const std::byte> header);
 
-// The header that NumPy (1.23 and later) writes for `spec`; docs/format-archive.md section 4.  kBF16 becomes uint16.
+// The header that NumPy (1.23 and later) writes for `spec`; docs/format-archive.md section 5.  kBF16 becomes uint16,
+// 8-bit floats become uint8.
 std::vector<std::byte> CanonicalNpyHeader(const TensorSpec& spec);
 
 }  // namespace dcac::files

@@ -40,8 +40,10 @@ std::string ErrorOf(std::string_view dictionary) {
 }
 
 TEST(NpyTest, ParsesAllTypes) {
-  const std::pair<const char*, DType> types[] = {{"|u1", DType::kU8},  {"|i1", DType::kI8},  {"<u2", DType::kU16},
-                                                 {"<i2", DType::kI16}, {"<f2", DType::kF16}, {"<f4", DType::kF32}};
+  const std::pair<const char*, DType> types[] = {
+      {"|u1", DType::kU8},  {"|i1", DType::kI8},   {"<u2", DType::kU16}, {"<i2", DType::kI16},  {"<u4", DType::kU32},
+      {"<i4", DType::kI32}, {"<u8", DType::kU64},  {"<i8", DType::kI64}, {"<f2", DType::kF16},  {"<f4", DType::kF32},
+      {"<f8", DType::kF64}, {"|b1", DType::kBool}, {"<c8", DType::kC64}, {"<c16", DType::kC128}};
   for (const auto& [descr, dtype] : types) {
     const absl::StatusOr<TensorSpec> spec = ParseNpyHeader(Header(1, Dictionary(descr, "False", "(1, 24, 56)")));
     ASSERT_TRUE(spec.ok()) << descr << ": " << spec.status();
@@ -70,14 +72,16 @@ TEST(NpyTest, AcceptsScalarsAndEmptyTensors) {
 }
 
 TEST(NpyTest, RejectsOtherSamples) {
-  EXPECT_THAT(ErrorOf(Dictionary("<f8", "False", "(1,)")), HasSubstr("samples are '<f8', expected"));
+  EXPECT_THAT(ErrorOf(Dictionary("<U2", "False", "(1,)")), HasSubstr("samples are '<U2', expected"));
   EXPECT_THAT(ErrorOf(Dictionary(">f4", "False", "(1,)")), HasSubstr("samples are '>f4', expected"));
   EXPECT_THAT(ErrorOf(Dictionary("\x1b[2J", "False", "(1,)")), HasSubstr("samples are '?[2J', expected"));
   EXPECT_THAT(ErrorOf("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }"), HasSubstr("structured"));
 }
 
-TEST(NpyTest, RejectsFortranOrder) {
-  EXPECT_THAT(ErrorOf(Dictionary("<f4", "True", "(2, 3)")), HasSubstr("Fortran order"));
+TEST(NpyTest, FortranOrderReversesTheExtents) {
+  const absl::StatusOr<TensorSpec> spec = ParseNpyHeader(Header(1, Dictionary("<f4", "True", "(2, 3, 4)")));
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->shape, (std::vector<std::uint64_t>{4, 3, 2}));
 }
 
 TEST(NpyTest, RejectsMalformedDictionaries) {
@@ -129,8 +133,10 @@ TEST(NpyTest, CanonicalHeaderParsesBack) {
   }
 }
 
-TEST(NpyTest, CanonicalHeaderOfBfloat16SaysUint16) {
+TEST(NpyTest, CanonicalHeaderSaysUnsignedForTypesThatNumPyLacks) {
   EXPECT_EQ(CanonicalNpyHeader({DType::kBF16, {2}}), CanonicalNpyHeader({DType::kU16, {2}}));
+  EXPECT_EQ(CanonicalNpyHeader({DType::kF8E4M3, {2}}), CanonicalNpyHeader({DType::kU8, {2}}));
+  EXPECT_EQ(CanonicalNpyHeader({DType::kF8E5M2, {2}}), CanonicalNpyHeader({DType::kU8, {2}}));
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
-// The file that is to be compressed: where its samples are and what surrounds them.
+// The file that is to be compressed: where its tensors are and what surrounds them.
 #ifndef DCAC_CORE_FILES_ORIGINAL_FILE_H_
 #define DCAC_CORE_FILES_ORIGINAL_FILE_H_
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -14,28 +15,42 @@
 
 namespace dcac::files {
 
-// What the user says of a file.  A shape means that it is raw samples; otherwise it must be a .npy file.
+// What the user says of a file.  A shape means that it is raw samples; otherwise its content tells what it is.
 struct InputFormat {
-  std::optional<DType> dtype;  // needed for raw samples; kBF16 says what the uint16 samples of a .npy file are
+  std::optional<DType> dtype;  // needed for raw samples; kBF16 says what the uint16 samples of .npy files are
   std::optional<std::vector<std::uint64_t>> shape;
   std::optional<Layout> layout;  // nothing: GuessLayout
 };
 
 struct OriginalFile {
-  TensorSpec spec;
-  std::uint64_t tensor_bytes = 0;
+  // Its pieces have type, shape and size even where the serialised head has none (Form::kSingle).  Form::kOpen: bytes
+  // of unknown number.
   ArchiveHead head;
+  std::string note;  // why the file, or a part of it, is kept as mere bytes where it looked like tensors; or empty
 };
 
-// Reads what precedes the samples from `source`, which reads from `file`, and leaves it at the first sample.  What
-// follows the samples is read too when `file` is a regular file. Errors: InvalidArgument (no supported file, or its
-// size does not match its shape); those of reading.
-absl::StatusOr<OriginalFile> ReadOriginalHead(const FileSource& file, PushbackSource& source,
-                                              const InputFormat& format);
+// Bytes of a frame of an archive of form kOpen, but of its last one.
+inline constexpr std::size_t kOpenFrameBytes = std::size_t{16} << 20;
 
-// To be called after the samples and the suffix have been read: nothing may follow.  What follows the samples in a pipe
-// would have to be known before they arrive.  Errors: InvalidArgument.
-absl::Status CheckOriginalEnd(ByteSource& source);
+// Finds out what `file`, which `source` reads, consists of, and leaves `source` at its start.  Of a regular file only
+// headers and directories are read, of a pipe its start.  Memory is bounded whatever the file holds.
+// Errors: InvalidArgument (what `format` says does not fit the file); those of reading.
+absl::StatusOr<OriginalFile> ReadOriginal(const FileSource& file, PushbackSource& source, const InputFormat& format);
+
+// The same for the files of which no layout, type or shape is given, in other memory than a file.
+absl::StatusOr<OriginalFile> ReadOriginal(const RandomSource& file);
+
+// Where each piece begins in the original file.
+std::vector<std::uint64_t> PieceOffsets(const ArchiveHead& head);
+
+// The spec of a tensor piece whose samples come next from `source`: with the layout of `format` where it fits, else the
+// one that GuessLayout finds.
+// Errors: InvalidArgument (the layout of `format` does not fit the only tensor of the file); those of reading.
+absl::StatusOr<TensorSpec> SpecOfNextPiece(const ArchiveHead& head, const Piece& piece, const InputFormat& format,
+                                           PushbackSource& source);
+
+// How the bytes of an opaque piece are coded.
+TensorSpec OpaqueSpec(std::uint64_t bytes);
 
 }  // namespace dcac::files
 

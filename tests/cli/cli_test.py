@@ -13,7 +13,9 @@ import tempfile
 import threading
 import time
 import unittest
+import zipfile
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 DCAC = None
 OK, FAILED, USAGE, CORRUPT, SERVER = range(5)
 
@@ -75,7 +77,7 @@ class UsageTest(CliTest):
     def test_wrong_arguments_end_with_2_and_one_line(self):
         for arguments in ([], ['frobnicate'], ['compress'], ['compress', '--frobnicate', 'a'],
                           ['compress', '--level=10', 'a'], ['compress', '--level=x', 'a'],
-                          ['compress', '--mode=best', 'a'], ['compress', '--dtype=f64', 'a'],
+                          ['compress', '--mode=best', 'a'], ['compress', '--dtype=f128', 'a'],
                           ['compress', '--dtype=u8', '--shape=1,,2', 'a'], ['compress', '--shape=4', 'a'],
                           ['compress', '--segment-bytes=1', 'a'], ['compress', '-c', '-o', 'b', 'a'],
                           ['compress', '-k', '--rm', 'a'], ['bench', '--against=gzip', 'a'], ['help', 'frobnicate']):
@@ -106,7 +108,8 @@ class RoundTripTest(CliTest):
         self.assertEqual(self.read('restored'), data)
 
     def test_all_types(self):
-        for descr, size in (('|u1', 1), ('|i1', 1), ('<u2', 2), ('<i2', 2), ('<f2', 2), ('<f4', 4)):
+        for descr, size in (('|u1', 1), ('|i1', 1), ('<u2', 2), ('<i2', 2), ('<f2', 2), ('<f4', 4), ('<u4', 4),
+                            ('<i4', 4), ('<u8', 8), ('<i8', 8), ('<f8', 8), ('|b1', 1), ('<c8', 8), ('<c16', 16)):
             with self.subTest(descr):
                 self.assert_restores(npy(descr, (2, 3, 8, 8), smooth_samples(2 * 3 * 64 * size)))
 
@@ -168,6 +171,136 @@ class PipeTest(CliTest):
                          'dcac: stdin: goes on after the samples, expected its end\n')
         self.dcac('compress', '-o', 'b', '-', stdin=data[:-1], expect=FAILED)
         self.assertEqual(self.names(), ['a.npy'])
+
+
+class FormatTest(CliTest):
+    """Files of many tensors, and of none."""
+
+    def data_files(self):
+        return sorted(path for path in (ROOT / 'tests/data/files').iterdir() if path.suffix != '.py')
+
+    def test_all_formats_come_back_by_file_and_by_pipe(self):
+        for path in self.data_files():
+            with self.subTest(path.name):
+                data = self.write(path.name, path.read_bytes())
+                self.dcac('compress', '-q', path.name)
+                archive = self.read(f'{path.name}.dcac')
+                self.dcac('test', '-q', f'{path.name}.dcac')
+                self.assertEqual(self.dcac('decompress', '-q', '-', stdin=archive)[0], data)
+                piped = self.dcac('compress', '-q', '-', stdin=data)[0]
+                self.assertEqual(self.dcac('decompress', '-q', '-', stdin=piped)[0], data)
+
+    def test_kinds_and_tensors(self):
+        known = {'tensor.pt': ('torch', 1), 'dict.pt': ('torch', 4), 'some.npz': ('npz', 3), 'compressed.npz': ('npz', 0),
+                 'some.safetensors': ('safetensors', 3), 'views.pt': ('torch', 5)}
+        for path in self.data_files():
+            if path.name not in known:
+                continue
+            self.write(path.name, path.read_bytes())
+            line = json.loads(self.dcac('compress', '--json', path.name)[0])
+            self.assertEqual((line['kind'], line['tensors']), known[path.name], path.name)
+            self.assertNotIn('note', line)
+
+    def test_text_and_nothing(self):
+        for data in (b'', b'x', b'the same text again and again\n' * 1000):
+            with self.subTest(len(data)):
+                self.write('a', data)
+                self.dcac('compress', '-q', '-f', 'a')
+                self.dcac('decompress', '-q', '-f', '-o', 'b', 'a.dcac')
+                self.assertEqual(self.read('b'), data)
+                self.assertLess(len(self.read('a.dcac')), 200)
+                self.assertEqual(self.dcac('compress', '-q', '-', stdin=data)[0], self.read('a.dcac'))
+
+    def test_long_pipe(self):
+        data = bytes(range(256)) * (33 << 12)  # 33 MiB
+        archive = self.dcac('compress', '-q', '-', stdin=data)[0]
+        self.assertEqual(self.dcac('decompress', '-q', '-', stdin=archive)[0], data)
+        self.write('a.dcac', archive)
+        self.assertEqual(json.loads(self.dcac('list', '--json', 'a.dcac')[0])['raw_bytes'], len(data))
+        for cut in (1, 20, len(archive) // 2):
+            self.dcac('test', '-', stdin=archive[:-cut], expect=CORRUPT)
+
+    def test_hostile_pickle_is_kept_as_bytes_and_named(self):
+        with zipfile.ZipFile(self.folder / 'evil.pt', 'w') as file:
+            file.writestr('evil/data.pkl', b'\x80\x02cposix\nsystem\nX\x0a\0\0\0touch ruin\x85R.')
+        line = json.loads(self.dcac('compress', '--json', 'evil.pt')[0])
+        self.assertEqual(line['kind'], 'bytes')
+        self.assertEqual(line['note'], 'pickle names the global posix.system, which is not allowed')
+        self.dcac('decompress', '-q', '-o', 'b', 'evil.pt.dcac')
+        self.assertEqual(self.read('b'), self.read('evil.pt'))
+        self.assertNotIn('ruin', self.names())
+
+
+class ExtractTest(CliTest):
+    def write_archive(self, name):
+        self.write(name, (ROOT / 'tests/data/files' / name).read_bytes())
+        self.dcac('compress', '-q', name)
+
+    def test_tensors_by_name_and_pattern(self):
+        self.write_archive('some.npz')
+        self.write_archive('dict.pt')
+        with zipfile.ZipFile(self.folder / 'some.npz') as file:
+            features = file.read('features.npy')
+        self.dcac('decompress', '-q', '--tensor=features.npy', 'some.npz.dcac')
+        self.assertEqual(self.read('some.npz.features.npy'), features)
+        self.assertEqual(self.dcac('decompress', '-q', '-c', '--tensor', 'features*', 'some.npz.dcac')[0], features)
+        self.dcac('decompress', '--tensor=model.*.bias', '--tensor=model.layer2[0]', 'dict.pt.dcac')
+        self.assertEqual([n for n in self.names() if n.startswith('dict.pt.m')],
+                         ['dict.pt.model.layer1.bias.npy', 'dict.pt.model.layer2[0].npy'])
+        self.assertEqual(self.read('dict.pt.model.layer2[0].npy'),
+                         npy('<i8', (20,), struct.pack('<20q', *range(20))))
+
+    def test_unknown_names_are_told_with_the_known_ones(self):
+        self.write_archive('some.npz')
+        stderr = self.dcac('decompress', '--tensor=none', 'some.npz.dcac', expect=FAILED)[1]
+        self.assertEqual(stderr, 'dcac: some.npz.dcac: has no tensor none, it has the tensors features.npy, ids.npy, '
+                                 'fortran.npy\n')
+        stderr = self.dcac('decompress', '--planes=0:1', 'some.npz.dcac', expect=FAILED)[1]
+        self.assertIn('expected one or --tensor=NAME', stderr)
+        stderr = self.dcac('decompress', '-c', '--tensor=*', 'some.npz.dcac', expect=FAILED)[1]
+        self.assertIn('-o or -c is given for 3 tensors', stderr)
+
+    def test_slices_are_those_of_the_array(self):
+        shape = (3, 8, 16, 16)
+        self.write_map(shape=shape)
+        samples = self.read('a.npy')[128:]
+        self.dcac('compress', '--layout=nchw', '--segment-bytes=4096', 'a.npy')
+
+        def expected(items, planes, rows):
+            cut = b''.join(samples[((i * 8 + p) * 16 + r) * 16:((i * 8 + p) * 16 + r + 1) * 16]
+                           for i in range(3)[items] for p in range(8)[planes] for r in range(16)[rows])
+            return npy('|u1', (len(range(3)[items]), len(range(8)[planes]), len(range(16)[rows]), 16), cut)
+
+        for options, parts in ((['--planes=2:5'], (slice(None), slice(2, 5), slice(None))),
+                               (['--rows=:4', '--items=1:'], (slice(1, None), slice(None), slice(None, 4))),
+                               (['--items=2', '--planes=7:99', '--rows=15:16'], (slice(2, 3), slice(7, 8), slice(15, 16)))):
+            with self.subTest(options):
+                self.assertEqual(self.dcac('decompress', '-q', '-c', *options, 'a.npy.dcac')[0], expected(*parts))
+        self.dcac('decompress', '-o', 'b', '--planes=8:', 'a.npy.dcac', expect=FAILED)
+        self.assertNotIn('b', self.names())
+
+    def test_slices_read_only_their_segments(self):
+        # 512 planes of 16 KiB; noise, so that what is stored tells what is read.
+        planes, plane = 512, 128 * 128
+        samples = random.Random(3).randbytes(planes * plane)
+        self.write('a.npy', npy('|u1', (1, planes, 128, 128), samples))
+        self.dcac('compress', '-q', '-1', '--layout=nchw', '--segment-bytes=16384', 'a.npy')
+        total = json.loads(self.dcac('list', '--json', 'a.npy.dcac')[0])
+        line = json.loads(self.dcac('decompress', '--json', '-o', 'b.npy', '--planes=200:208', 'a.npy.dcac')[0])
+        self.assertEqual(line['shape'], [1, 8, 128, 128])
+        self.assertEqual(self.read('b.npy')[128:], samples[200 * plane:208 * plane])
+        self.assertLess(line['read_bytes'], total['compressed_bytes'] / 20)
+        self.assertLess(line['decoded_segments'], total['segments'] / 20)
+
+    def test_wrong_uses(self):
+        self.write_map()
+        self.dcac('compress', 'a.npy')
+        for options in (['--planes=x'], ['--planes=1:2:3'], ['--rows=-1:'], ['--items=']):
+            self.dcac('decompress', *options, 'a.npy.dcac', expect=USAGE)
+        self.dcac('decompress', '--rm', '--planes=0:1', '-o', 'b', 'a.npy.dcac', expect=USAGE)
+        self.assertIn('without a name', self.dcac('decompress', '--planes=0:1', 'a.npy.dcac', expect=FAILED)[1])
+        self.assertIn('is no regular file', self.dcac('decompress', '-c', '--planes=0:1', '-',
+                                                      stdin=self.read('a.npy.dcac'), expect=FAILED)[1])
 
 
 class OutputTest(CliTest):
@@ -295,18 +428,22 @@ class ManyFilesTest(CliTest):
 
 
 class HostileTest(CliTest):
-    def test_files_of_other_types(self):
-        for data, message in ((npy('<f8', (2,), bytes(16)), "samples are '<f8', expected |u1 |i1 <u2 <i2 <f2 or <f4"),
-                              (b'hello', 'is no .npy file, expected one or --dtype and --shape'),
-                              (npy('|u1', (9,), bytes(8)), 'holds 136 bytes, expected 137 for shape [9] of u8')):
+    def test_what_is_no_tensor_is_kept_and_the_reason_is_told(self):
+        for data, note in ((npy('>f8', (2,), bytes(16)), "samples are '>f8', expected little-endian numbers"),
+                           (npy('|u1', (9,), bytes(8)), 'holds 136 bytes, expected 137 for shape [9] of u8')):
             self.write('a', data)
-            self.assertEqual(self.dcac('compress', 'a', expect=FAILED)[1], f'dcac: a: {message}\n')
-        self.assertEqual(self.names(), ['a'])
+            stdout = self.dcac('compress', '-f', '-v', 'a')[0].decode()
+            self.assertIn(f', bytes ({note}), ', stdout)
+            self.dcac('decompress', '-o', 'b', 'a.dcac')
+            self.assertEqual(self.read('b'), data)
+            (self.folder / 'b').unlink()
 
     def test_huge_shape_in_a_small_file(self):
         self.write('a.npy', npy('<f4', (1 << 40, 1 << 20), b'x'))
-        self.dcac('compress', 'a.npy', expect=FAILED)
+        self.dcac('compress', 'a.npy')
+        self.dcac('test', 'a.npy.dcac')
         self.dcac('compress', '-o', 'b', '-', stdin=self.read('a.npy'), expect=FAILED)
+        self.assertEqual(self.names(), ['a.npy', 'a.npy.dcac'])
 
     def test_every_prefix_of_an_archive(self):
         self.write_map(shape=(1, 2, 8, 8))
@@ -360,13 +497,13 @@ class JsonTest(CliTest):
         compressed, = self.lines('compress', '--json', 'a.npy')
         size = len(self.read('a.npy.dcac'))
         self.assertGreater(compressed.pop('compress_mb_per_s'), 0)
-        self.assertEqual(compressed, {'file': 'a.npy', 'output': 'a.npy.dcac', 'dtype': 'u8', 'shape': [1, 8, 16, 16],
-                                      'level': 5, 'mode': 'ls', 'file_bytes': len(data), 'raw_bytes': 2048,
+        self.assertEqual(compressed, {'file': 'a.npy', 'output': 'a.npy.dcac', 'kind': 'npy', 'tensors': 1,
+                                      'dtype': 'u8', 'layout': 'nchw', 'shape': [1, 8, 16, 16], 'level': 5, 'mode': 'ls', 'file_bytes': len(data), 'raw_bytes': 2048,
                                       'compressed_bytes': size, 'ratio': 2048 / size})
         restored, = self.lines('decompress', '--json', '-f', 'a.npy.dcac')
         self.assertGreater(restored.pop('decompress_mb_per_s'), 0)
-        self.assertEqual(restored, {'file': 'a.npy.dcac', 'output': 'a.npy', 'dtype': 'u8', 'shape': [1, 8, 16, 16],
-                                    'file_bytes': len(data), 'raw_bytes': 2048, 'compressed_bytes': size})
+        self.assertEqual(restored, {'file': 'a.npy.dcac', 'output': 'a.npy', 'kind': 'npy', 'tensors': 1, 'dtype': 'u8',
+                                    'layout': 'nchw', 'shape': [1, 8, 16, 16], 'file_bytes': len(data), 'raw_bytes': 2048, 'compressed_bytes': size})
 
     def test_failures(self):
         self.write('bad.dcac', b'no archive')
@@ -377,8 +514,8 @@ class JsonTest(CliTest):
         self.write_map()
         self.dcac('compress', 'a.npy')
         listed, = self.lines('list', '--json', 'a.npy.dcac')
-        self.assertEqual(set(listed), {'file', 'kind', 'dtype', 'shape', 'raw_bytes', 'compressed_bytes', 'ratio',
-                                       'segments', 'segments_by_method', 'digest'})
+        self.assertEqual(set(listed), {'file', 'kind', 'tensors', 'dtype', 'layout', 'shape', 'raw_bytes', 'ratio',
+                                       'compressed_bytes', 'segments', 'segments_by_method', 'digest'})
         self.assertEqual((listed['kind'], listed['raw_bytes'], listed['segments']), ('npy', 2048, 1))
 
     def test_bench(self):

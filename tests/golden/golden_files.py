@@ -57,14 +57,14 @@ def compress_data(dcac, path):
 
 
 def frame_of(archive):
-    reader = reference_decoder.Reader(archive)
-    reference_decoder.Head(reader, CHECKSUMS)
-    return archive[reader.position:]
+    """The only frame of an archive."""
+    frame, = reference_decoder.frames_of_archive(archive, CHECKSUMS)[2]
+    return frame
 
 
 def archive_of(frame):
     """An archive of raw samples around a frame."""
-    head = b'DCAR' + bytes([1, 1, 0])
+    head = b'DCAR' + bytes([1, 1, 1])
     return head + struct.pack('<I', reference_decoder.xxh3_64(head) & 0xffffffff) + frame
 
 
@@ -77,10 +77,19 @@ def block_of(language, text):
 
 def features_of(archive):
     """What of the format an archive uses, as a set of words."""
-    reader = reference_decoder.Reader(frame_of(archive))
+    head, _, frames = reference_decoder.frames_of_archive(archive, CHECKSUMS)
+    found = {f'archive kind {head.kind}', f'archive flags {head.form}'}
+    found |= {f'piece kind {piece.kind}' for piece in head.pieces}
+    for frame in frames:
+        found |= frame_features(frame)
+    return found
+
+
+def frame_features(frame):
+    reader = reference_decoder.Reader(frame)
     header = reference_decoder.Header(reader, CHECKSUMS)
     segments = reference_decoder.read_segments(reader, header, CHECKSUMS)
-    found = {header.dtype.name, f'head flags {archive[6]}'}
+    found = {header.dtype.name}
     found |= {'empty'} if header.is_empty else set()
     found |= {'segments'} if len(segments) > 1 else set()
     found |= {f'layout {header.layout}'}
@@ -124,8 +133,8 @@ def model_features(model):
 
 # All that the goldens together show.
 FEATURES = ({'u8', 'i8', 'u16', 'i16', 'f16', 'bf16', 'f32', 'empty', 'segments', 'stored', 'zstd stride 1',
-             'zstd stride 2', 'zstd stride 4', 'head flags 0', 'head flags 1', 'head flags 6', 'head flags 9',
-             'head flags 25', 'fixed center', 'sent means', 'reference to the item before', 'mode', 'west', 'north',
+             'zstd stride 2', 'zstd stride 4', 'fixed center', 'sent means', 'reference to the item before', 'mode', 'west', 'north',
              'reference', 'escape'}
-            | {f'plane kind {kind}' for kind in range(7)} | {f'term {kind}' for kind in range(5)}
+            | {f'archive kind {kind}' for kind in range(1, 7)} | {f'archive flags {flags}' for flags in range(3)}
+            | {f'piece kind {kind}' for kind in range(4)} | {f'plane kind {kind}' for kind in range(7)} | {f'term {kind}' for kind in range(5)}
             | {f'set of {dtype}' for dtype in ('u8', 'i8', 'u16', 'i16', 'i32', 'f16', 'bf16', 'f32')})

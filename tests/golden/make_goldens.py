@@ -147,6 +147,14 @@ def npy_goldens():
     yield 'npy-scalar', npy_header("{'descr': '<f4', 'fortran_order': False, 'shape': (), }") + b'\0\0\x80\x3f', []
 
 
+def file_goldens():
+    """Name, content and options of the goldens of other files."""
+    for name in ('some.npz', 'some.safetensors', 'dict.pt', 'views.pt'):
+        yield name, (golden_files.DATA / 'files' / name).read_bytes(), []
+    yield 'text', b'What is no tensor is kept as it is. ' * 9, []
+    yield 'empty-file', b'', []
+
+
 def npy_header(text):
     text += ' ' * (64 - (10 + len(text) + 1) % 64) + '\n'
     return b'\x93NUMPY\x01\x00' + len(text).to_bytes(2, 'little') + text.encode()
@@ -169,7 +177,7 @@ def write_goldens(dcac, scratch):
     for name, samples, dtype, options in raw_goldens():
         shape = ','.join(str(extent) for extent in samples.shape)
         add(name, samples.tobytes(), [f'--dtype={dtype}', f'--shape={shape}', *options])
-    for name, content, options in npy_goldens():
+    for name, content, options in [*npy_goldens(), *file_goldens()]:
         add(name, content, options)
     golden_files.write_table(golden_files.MANIFEST, golden_files.MANIFEST_FIELDS, rows)
     return found

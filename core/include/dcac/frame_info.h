@@ -74,6 +74,9 @@ struct FrameInfo {
 absl::StatusOr<FrameInfo> Inspect(std::span<const std::byte> frame, const DecodeLimits& limits = {});
 absl::StatusOr<FrameInfo> Inspect(const FrameAccess& frame, const DecodeLimits& limits = {});
 
+// Reads no more than the header of a frame.  Errors: DataLoss, Unimplemented; those of `frame.read`.
+absl::StatusOr<TensorSpec> ReadFrameSpec(const FrameAccess& frame);
+
 }  // namespace dcac
 
 #endif  // DCAC_FRAME_INFO_H_
