@@ -73,7 +73,8 @@ class RowEncoder {
       if (rope.rotary_dim == 0) rope.rotary_dim = rope.head_dim;
       return IsValidRope(rope, shape_.columns) ? std::optional<Rope>(rope) : std::nullopt;
     }
-    return shape_.head_dim == 0 || shape_.head_dim == shape_.columns ? std::nullopt : TryRopes();
+    constexpr size_t kMaxHeadDim = 256;  // wider ones are whole tokens
+    return shape_.head_dim == 0 || shape_.head_dim > kMaxHeadDim ? std::nullopt : TryRopes();
   }
 
   // Keys vary less around their means when the right rotation is undone: the one that lowers the logarithm of the
