@@ -77,16 +77,16 @@ class SetEncoder {
     Prepare();
     FitSpatial(analysis_, model_);
     PredictSpatially();
-    if (!options_.use_terms || input_.shape.planes == 1) return Finish(model_);
+    if (!options_.use_terms || input_.shape.planes == 1) return FinishAndRelease(model_);
     SetModel with_terms = model_;
     const double gain = SearchTerms(analysis_, options_.search, with_terms);
-    if (gain <= 0) return Finish(model_);
+    if (gain <= 0) return FinishAndRelease(model_);
     DeriveReferences(with_terms);
+    if (gain >= kClearGain * static_cast<double>(input_.shape.samples()))
+      return FinishAndRelease(std::move(with_terms));
     EncodedSet best = Finish(std::move(with_terms));
-    if (gain < kClearGain * static_cast<double>(input_.shape.samples())) {
-      EncodedSet without = Finish(model_);
-      if (Size(without) < Size(best)) best = std::move(without);
-    }
+    EncodedSet without = FinishAndRelease(model_);
+    if (Size(without) < Size(best)) best = std::move(without);
     return best;
   }
 
@@ -197,9 +197,15 @@ class SetEncoder {
 
   // Everything that follows from the choice of terms.
   EncodedSet Finish(SetModel model) {
-    Predict(model);
-    FitErrors(model);
-    const Contexts contexts = ChooseContexts(model);
+    const Contexts contexts = CompleteModel(model);
+    return Code(std::move(model), contexts);
+  }
+
+  // Finish, for the last time.  Large segments take much memory for each sample: what coding does not need goes before.
+  EncodedSet FinishAndRelease(SetModel model) {
+    const Contexts contexts = CompleteModel(model);
+    Release(analysis_.spatial);
+    Release(analysis_.planes);
     return Code(std::move(model), contexts);
   }
 
@@ -300,43 +306,58 @@ class SetEncoder {
     std::vector<int32_t> center;  // the nearest code to the prediction
   };
 
+  // Completes a model whose terms are chosen.
+  Contexts CompleteModel(SetModel& model) {
+    Predict(model);
+    FitErrors(model);
+    Release(recent_error_);
+    Contexts contexts = ChooseContexts(model);
+    Release(analysis_.prediction);
+    Release(analysis_.sigma);
+    return contexts;
+  }
+
+  template <typename T>
+  static void Release(std::vector<T>& values) {
+    std::vector<T>().swap(values);
+  }
+
+  int32_t PositionAt(size_t at) const { return analysis_.arithmetic.Position(analysis_.prediction[at]); }
+  int32_t ActivityAt(size_t at) const {
+    return analysis_.arithmetic.Activity(analysis_.prediction[at], analysis_.sigma[at]);
+  }
+
   Contexts ChooseContexts(SetModel& model) const {
     const size_t n = input_.shape.samples();
     Contexts contexts;
-    contexts.center.resize(n);
-    std::vector<int32_t> position(n), activity(n);
-    ForEachPlane([&](int plane) {
-      ForEachSample(plane, [&](int, int, size_t at) {
-        const Value p = analysis_.prediction[at];
-        position[at] = analysis_.arithmetic.Position(p);
-        activity[at] = analysis_.arithmetic.Activity(p, analysis_.sigma[at]);
-        contexts.center[at] = analysis_.arithmetic.NearestCode(p);
-      });
-    });
     int rows = kMaxPositionBins, columns = kMaxActivityBins;
     constexpr size_t kSamplesPerCell = 40;
     while (static_cast<size_t>(rows) * static_cast<size_t>(columns) > n / kSamplesPerCell + 1 && rows * columns > 4) {
       --(rows > columns ? rows : columns);
     }
-    model.position_thresholds = QuantileThresholds(Spread(position), rows);
-    model.activity_thresholds = QuantileThresholds(Spread(activity), columns);
+    const FloatEnvironment environment;
+    model.position_thresholds = QuantileThresholds(Spread(n, [&](size_t at) { return PositionAt(at); }), rows);
+    model.activity_thresholds = QuantileThresholds(Spread(n, [&](size_t at) { return ActivityAt(at); }), columns);
+    contexts.center.resize(n);
     contexts.cell.resize(n);
     const Quantizer positions(model.position_thresholds), activities(model.activity_thresholds);
     const size_t columns_used = static_cast<size_t>(model.activity_bins());
     ForEachPlane([&](int plane) {
       ForEachSample(plane, [&](int, int, size_t at) {
+        contexts.center[at] = analysis_.arithmetic.NearestCode(analysis_.prediction[at]);
         contexts.cell[at] =
-            static_cast<uint16_t>(positions.BinOf(position[at]) * columns_used + activities.BinOf(activity[at]));
+            static_cast<uint16_t>(positions.BinOf(PositionAt(at)) * columns_used + activities.BinOf(ActivityAt(at)));
       });
     });
     ChooseCenters(contexts, model);
     return contexts;
   }
 
-  static std::vector<int32_t> Spread(const std::vector<int32_t>& values) {
+  template <typename Get>
+  static std::vector<int32_t> Spread(size_t count, Get get) {
     std::vector<int32_t> spread;
-    const size_t step = SampleStep(values.size() - 1, kStatisticsSamples);
-    for (size_t i = 0; i < values.size(); i += step) spread.push_back(values[i]);
+    const size_t step = SampleStep(count - 1, kStatisticsSamples);
+    for (size_t i = 0; i < count; i += step) spread.push_back(get(i));
     return spread;
   }
 
