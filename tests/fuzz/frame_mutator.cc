@@ -81,6 +81,17 @@ void Mutate(Bytes& bytes, std::size_t max_growth) {
   bytes.resize(LLVMFuzzerMutate(reinterpret_cast<std::uint8_t*>(bytes.data()), size, bytes.size()));
 }
 
+std::size_t MutateInput(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned int seed,
+                        void (*mutate)(Bytes& input, std::size_t max_growth, std::minstd_rand& random)) {
+  const ByteSpan before = InputBytes(data, size);
+  Bytes input(before.begin(), before.end());
+  std::minstd_rand random(seed);
+  mutate(input, max_size - size, random);
+  input.resize(std::min(input.size(), max_size));
+  std::copy(input.begin(), input.end(), reinterpret_cast<std::byte*>(data));
+  return input.size();
+}
+
 void MutateFrame(Bytes& frame, std::size_t max_growth, std::minstd_rand& random) {
   const std::uint_fast32_t way = random() % 32;
   if (way != 2 && way < 4) Mutate(frame, max_growth);
