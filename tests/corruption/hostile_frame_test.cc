@@ -196,7 +196,7 @@ TEST(HostileSegmentTest, MethodsWithinMethods) {
 }
 
 TEST(HostileSegmentTest, UnknownWaveLayoutsAreUnimplemented) {
-  for (int layout : {0, 2, 255}) {
+  for (int layout : {0, 3, 255}) {
     const Data body = {std::byte{2}, static_cast<std::byte>(layout), std::byte{0}};
     EXPECT_EQ(Decompress(AssembleFrame(HeaderOf(1, {4, 4}, {1, 1, 4}), {body}, {})).status().code(),
               absl::StatusCode::kUnimplemented);
