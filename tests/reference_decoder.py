@@ -1700,7 +1700,7 @@ def decode_row(model, cells, lanes, raw, predictions, scales):
 
 # ---- [11] Archive ---------------------------------------------------------------------------------------------------
 
-TABLE, SINGLE, COMPRESSED_TABLE, OPEN = 0, 1, 2, 4
+TABLE, SINGLE_FRAME, COMPRESSED_TABLE, OPEN = 0, 1, 2, 4
 RAW, NPY, NPZ, SAFETENSORS, TORCH, BYTES = range(1, 7)
 INLINE, TENSOR, OPAQUE, NPY_HEADER = range(4)
 MOST_PIECES, MOST_NAME, MOST_TABLE = 1000000, 4096, 1 << 25
@@ -1727,7 +1727,7 @@ class Head:
             raise Unsupported(f'an archive of version {version}, kind {self.kind}')
         self.pieces, self.inline = [], b''
         table = None
-        if self.form == SINGLE:
+        if self.form == SINGLE_FRAME:
             check(self.kind in (RAW, NPY, BYTES), 'a single frame of this kind')
             self.pieces = [Piece(NPY_HEADER)] if self.kind == NPY else []
             self.pieces.append(Piece(OPAQUE if self.kind == BYTES else TENSOR))
@@ -1813,7 +1813,7 @@ def frames_of_archive(data, checksums):
     """Head, tail (None if there is none), and the bytes of each frame."""
     reader = Reader(data)
     head = Head(reader, checksums)
-    if head.form == SINGLE:
+    if head.form == SINGLE_FRAME:
         return head, None, [data[reader.position:]]
     tail = Tail(data[reader.position:], checksums)
     frames = [reader.take(size) for size in tail.frames]

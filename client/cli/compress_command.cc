@@ -132,7 +132,9 @@ int RunCompress(const CompressOptions& options) {
 }  // namespace
 
 void AddCompressCommand(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("compress", "Compress FILE to FILE.dcac");
+  CLI::App* command = app.add_subcommand(
+      "compress",
+      "Compress FILE to FILE.dcac; the tensors of .npy, .npz, .safetensors and torch.save files one by one");
   auto options = std::make_shared<CompressOptions>();
   AddRunOptions(*command, options->run);
   AddServerOption(*command, options->run);

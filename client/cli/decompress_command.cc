@@ -178,7 +178,7 @@ int RunDecompress(const DecompressOptions& options) {
 }  // namespace
 
 void AddDecompressCommand(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand("decompress", "Restore FILE from FILE.dcac");
+  CLI::App* command = app.add_subcommand("decompress", "Restore FILE from FILE.dcac, or take single tensors out of it");
   auto options = std::make_shared<DecompressOptions>();
   AddRunOptions(*command, options->run);
   AddServerOption(*command, options->run);

@@ -155,7 +155,7 @@ void AddEncodeOptions(CLI::App& command, EncodeOptions& options) {
 
 void AddInputFormat(CLI::App& command, files::InputFormat& format) {
   AddNamed(command, "--dtype", format.dtype, ParseDType, Names(AllDTypes(), DTypeName),
-           "Samples of raw files; bf16 also for .npy files of uint16");
+           "Samples of raw files; bf16 also for .npy and .npz files of uint16");
   AddNamed(command, "--layout", format.layout, ParseLayoutOrAuto, Names(AllLayouts(), LayoutName) + ", auto",
            "What the axes mean; auto (default): as the samples suggest");
   command.add_option_function<std::string>(

@@ -113,6 +113,9 @@ def other_goldens():
     yield 'u16-few', (few * 257).astype('<u2'), 'u16', []
     yield 'i16-counter', np.arange(200).reshape(1, 1, 10, 20).astype('<i2'), 'i16', []
     yield 'f32-counter', np.arange(200).reshape(1, 1, 10, 20).astype('<f4'), 'f32', []
+    # Planes too small for a model, of samples that no narrower type has.
+    near_one = 1 + Inputs('near one').integers(0, 1 << 16, (60, 1, 3, 5)) / (1 << 23)
+    yield 'f32-small-planes', near_one.astype('<f4'), 'f32', ['--layout=nchw']
     copies = np.repeat(Inputs('copies').integers(-30000, 30000, (1, 1, 24, 24)), 6, 1)
     chosen = Inputs('changes').integers(0, 5, copies.shape) == 0
     copies[chosen] = Inputs('changed').integers(-30000, 30000, chosen.sum())
