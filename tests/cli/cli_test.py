@@ -191,8 +191,8 @@ class FormatTest(CliTest):
                 self.assertEqual(self.dcac('decompress', '-q', '-', stdin=piped)[0], data)
 
     def test_kinds_and_tensors(self):
-        known = {'tensor.pt': ('torch', 1), 'dict.pt': ('torch', 4), 'some.npz': ('npz', 3), 'compressed.npz': ('npz', 0),
-                 'some.safetensors': ('safetensors', 3), 'views.pt': ('torch', 5)}
+        known = {'tensor.pt': ('torch', 1), 'dict.pt': ('torch', 4), 'views.pt': ('torch', 5), 'some.npz': ('npz', 3),
+                 'compressed.npz': ('npz', 0), 'some.safetensors': ('safetensors', 3)}
         for path in self.data_files():
             if path.name not in known:
                 continue
@@ -273,7 +273,8 @@ class ExtractTest(CliTest):
 
         for options, parts in ((['--planes=2:5'], (slice(None), slice(2, 5), slice(None))),
                                (['--rows=:4', '--items=1:'], (slice(1, None), slice(None), slice(None, 4))),
-                               (['--items=2', '--planes=7:99', '--rows=15:16'], (slice(2, 3), slice(7, 8), slice(15, 16)))):
+                               (['--items=2', '--planes=7:99', '--rows=15:16'],
+                                (slice(2, 3), slice(7, 8), slice(15, 16)))):
             with self.subTest(options):
                 self.assertEqual(self.dcac('decompress', '-q', '-c', *options, 'a.npy.dcac')[0], expected(*parts))
         self.dcac('decompress', '-o', 'b', '--planes=8:', 'a.npy.dcac', expect=FAILED)

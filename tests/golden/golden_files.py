@@ -133,8 +133,9 @@ def model_features(model):
 
 # All that the goldens together show.
 FEATURES = ({'u8', 'i8', 'u16', 'i16', 'f16', 'bf16', 'f32', 'empty', 'segments', 'stored', 'zstd stride 1',
-             'zstd stride 2', 'zstd stride 4', 'fixed center', 'sent means', 'reference to the item before', 'mode', 'west', 'north',
-             'reference', 'escape'}
+             'zstd stride 2', 'zstd stride 4', 'fixed center', 'sent means', 'reference to the item before', 'mode',
+             'west', 'north', 'reference', 'escape'}
             | {f'archive kind {kind}' for kind in range(1, 7)} | {f'archive flags {flags}' for flags in range(3)}
-            | {f'piece kind {kind}' for kind in range(4)} | {f'plane kind {kind}' for kind in range(7)} | {f'term {kind}' for kind in range(5)}
+            | {f'piece kind {kind}' for kind in range(4)} | {f'plane kind {kind}' for kind in range(7)}
+            | {f'term {kind}' for kind in range(5)}
             | {f'set of {dtype}' for dtype in ('u8', 'i8', 'u16', 'i16', 'i32', 'f16', 'bf16', 'f32')})

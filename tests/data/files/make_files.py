@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """make_files.py
 
-Writes the small files of this folder: what PyTorch, NumPy and safetensors write for tensors and for things around them. They
-are kept because PyTorch is no dependency of the tests; made with PyTorch 2.15.0 and NumPy 2.4.6 from PyPI.
+Writes the small files of this folder: what PyTorch, NumPy and safetensors write for tensors and for things around them.
+They are kept because PyTorch is no dependency of the tests; made with PyTorch 2.15.0 and NumPy 2.4.6 from PyPI.
 """
 import collections
 import json
@@ -25,8 +25,9 @@ def torch_files():
     state = collections.OrderedDict(weight=torch.randn(4, 3, 3, 3), bias=torch.zeros(4))
     shared = maps(2, 12, 10)
     yield 'tensor.pt', maps(3, 16, 12)
-    yield 'dict.pt', {'model': {'layer1': state, 'layer2': [torch.arange(20), (torch.ones(3, dtype=torch.bool), 'text')]},
-                      'step': 3, 'rate': 0.5, 'sizes': torch.Size([1, 2]), 'big': 1 << 70, 'nothing': None}
+    layers = {'layer1': state, 'layer2': [torch.arange(20), (torch.ones(3, dtype=torch.bool), 'text')]}
+    yield 'dict.pt', {'model': layers, 'step': 3, 'rate': 0.5, 'sizes': torch.Size([1, 2]), 'big': 1 << 70,
+                      'nothing': None}
     yield 'bf16.pt', maps(2, 16, 12).to(torch.bfloat16)
     yield 'views.pt', {'every_second': maps(2, 16, 12)[:, ::2], 'channels_last': maps(4, 8, 6).permute(1, 2, 0),
                        'first': shared[0], 'all': shared, 'scalar': torch.tensor(1.5), 'empty': torch.zeros(0, 3)}
@@ -42,7 +43,8 @@ def write_safetensors(path, tensors, metadata):
     for name, (dtype, array) in tensors.items():
         if name == list(tensors)[-1]:
             data += b'hole'
-        header[name] = {'dtype': dtype, 'shape': list(array.shape), 'data_offsets': [len(data), len(data) + array.nbytes]}
+        header[name] = {'dtype': dtype, 'shape': list(array.shape),
+                        'data_offsets': [len(data), len(data) + array.nbytes]}
         data += array.tobytes()
     text = json.dumps(header).encode()
     text += b' ' * (-len(text) % 8)
