@@ -18,7 +18,9 @@ int main(int argc, char** argv) {
   AddDecompressCommand(app, action);
   AddTestCommand(app, action);
   AddListCommand(app, action);
+  AddDiffCommand(app, action);
   AddBenchCommand(app, action);
+  AddCompletionCommand(app, action);
   AddHelpCommand(app, action);
   try {
     app.parse(argc, argv);

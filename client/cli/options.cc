@@ -24,14 +24,16 @@ namespace {
 template <typename Value, typename Target>
 void AddNamed(CLI::App& command, const std::string& option, Target& target,
               std::optional<Value> (*parse)(std::string_view), const std::string& names, const std::string& help) {
-  command.add_option_function<std::string>(
-      option,
-      [&target, option, parse, names](const std::string& text) {
-        const std::optional<Value> value = parse(text);
-        if (!value) Reject(option, text, names);
-        target = *value;
-      },
-      help + ": " + names);
+  command
+      .add_option_function<std::string>(
+          option,
+          [&target, option, parse, names](const std::string& text) {
+            const std::optional<Value> value = parse(text);
+            if (!value) Reject(option, text, names);
+            target = *value;
+          },
+          help)
+      ->type_name("{" + names + "}");
 }
 
 // The names of `values`, for help and messages.

@@ -29,14 +29,6 @@ int Weight(int exit_code) {
   }
 }
 
-// Messages may quote a library or a server; an error stays one line whatever they contain.
-std::string OneLine(std::string_view message) {
-  std::string line(message);
-  std::replace_if(
-      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  return line;
-}
-
 std::string ErrorLine(std::string_view what) {
   return "dcac: " + OneLine(what);
 }
@@ -46,6 +38,13 @@ std::string ErrorLine(std::string_view what) {
 int ReportUsageError(std::string_view what) {
   std::cerr << ErrorLine(what) << std::endl;
   return kExitUsage;
+}
+
+std::string OneLine(std::string_view text) {
+  std::string line(text);
+  std::replace_if(
+      line.begin(), line.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  return line;
 }
 
 absl::Status MarkFromServer(absl::Status status) {

@@ -17,6 +17,9 @@ using Json = nlohmann::ordered_json;
 // Prints the one line of a usage error; returns the exit code for it.
 int ReportUsageError(std::string_view what);
 
+// Text that quotes a file, a library or a server, so that it stays one line.
+std::string OneLine(std::string_view text);
+
 // Marks an error as a server's answer, or as its absence: it leads to exit code 4 and not to 1.
 absl::Status MarkFromServer(absl::Status status);
 

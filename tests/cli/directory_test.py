@@ -1,0 +1,280 @@
+#!/usr/bin/env python3
+"""directory_test.py DCAC [TEST...]: runs over folders, comparing files, completion in shells."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import unittest
+
+import cli_test
+from cli_test import CORRUPT, FAILED, OK, USAGE, CliTest, npy, smooth_samples
+
+DATA = pathlib.Path(__file__).resolve().parents[1] / 'data'
+
+
+class FolderTest(CliTest):
+    def setUp(self):
+        super().setUp()
+        (self.folder / 'in' / 'deep' / 'er').mkdir(parents=True)
+        (self.folder / 'in' / 'empty').mkdir()
+        self.write_map('in/a.npy')
+        self.write_map('in/deep/b c.npy', shape=(3, 5))
+        self.write('in/deep/er/text\n.txt', b'text\n' * 50)
+        self.write('in/nothing', b'')
+        (self.folder / 'in' / 'link').symlink_to('deep/er')
+        (self.folder / 'in' / 'dangling').symlink_to('nowhere')
+
+    def tree(self, name):
+        root = self.folder / name
+        return {str(p.relative_to(root)): os.readlink(p) if p.is_symlink() else p.read_bytes() if p.is_file() else None
+                for p in root.rglob('*')}
+
+
+class TreeTest(FolderTest):
+    def test_tree_comes_back(self):
+        (self.folder / 'in' / 'a.npy').chmod(0o440)
+        (self.folder / 'in' / 'deep').chmod(0o550)
+        self.dcac('compress', '-q', '-r', 'in', '-o', 'new/out')
+        self.assertEqual(sorted(self.tree('new/out')),
+                         ['.dcac-journal', 'a.npy.dcac', 'dangling', 'deep', 'deep/b c.npy.dcac', 'deep/er',
+                          'deep/er/text\n.txt.dcac', 'empty', 'link', 'nothing.dcac'])
+        self.dcac('test', '-q', '-r', 'new/out')
+        self.assertEqual(len(self.dcac('list', '--json', '-r', 'new/out')[0].splitlines()), 4)
+        self.dcac('decompress', '-q', '-r', 'new/out', '-o', 'back')
+        self.assertEqual(self.tree('back'), self.tree('in'))
+        for name in ('a.npy', 'deep', 'deep/b c.npy', 'nothing'):
+            old, new = ((self.folder / root / name).stat() for root in ('in', 'back'))
+            self.assertEqual(old.st_mode, new.st_mode)
+            if not name.endswith('deep'):
+                self.assertEqual(old.st_mtime_ns, new.st_mtime_ns)
+        for root in ('in', 'new/out', 'back'):
+            (self.folder / root / 'deep').chmod(0o750)
+
+    def test_beside_the_files(self):
+        original = self.tree('in')
+        self.dcac('compress', '-q', '-r', '--rm', 'in')
+        self.assertEqual(sorted(self.tree('in')),
+                         ['.dcac-journal', 'a.npy.dcac', 'dangling', 'deep', 'deep/b c.npy.dcac', 'deep/er',
+                          'deep/er/text\n.txt.dcac', 'empty', 'link', 'nothing.dcac'])
+        self.dcac('compress', '-q', '-r', 'in')  # archives are left alone
+        self.dcac('decompress', '-q', '-r', '--rm', 'in')
+        self.assertEqual(self.tree('in'), original)
+
+    def test_exclude(self):
+        self.dcac('compress', '-q', '-r', 'in', '-o', 'out', '--exclude=*.txt', '--exclude', 'deep/b*',
+                  '--exclude=empty')
+        self.assertEqual(sorted(self.tree('out')), ['.dcac-journal', 'a.npy.dcac', 'dangling', 'deep', 'deep/er',
+                                                    'link', 'nothing.dcac'])
+
+    def test_several_folders(self):
+        shutil.copytree(self.folder / 'in' / 'deep', self.folder / 'two')
+        self.dcac('compress', '-q', '-r', 'in', 'two', '-o', 'out')
+        self.assertEqual(sorted(p.name for p in (self.folder / 'out').iterdir()), ['in', 'two'])
+        stderr = self.dcac('compress', '-q', '-r', 'two', 'in/../two', '-o', 'again', expect=FAILED)[1]
+        self.assertIn('is the second folder called two', stderr)
+
+    def test_others_are_done(self):
+        os.mkfifo(self.folder / 'in' / 'pipe')
+        stderr = self.dcac('compress', '-q', '-r', 'in', 'missing', 'in/a.npy', expect=FAILED)[1]
+        self.assertEqual(stderr, 'dcac: in/pipe: is a named pipe, expected a file, folder or link\n'
+                                 'dcac: missing: cannot open: No such file or directory\n'
+                                 'dcac: in/a.npy: cannot open: Not a directory\n')
+        self.assertIn('deep/b c.npy.dcac', self.tree('in'))
+
+    def test_one_name_for_two(self):
+        (self.folder / 'in' / 'a.npy.dcac').mkdir()
+        stderr = self.dcac('compress', '-q', '-r', 'in', '-o', 'out', expect=FAILED)[1]
+        self.assertEqual(stderr, 'dcac: in/a.npy: out/a.npy.dcac: is the output of another entry too, expected one; '
+                                 'rename either\n')
+
+    def test_output_below_the_input(self):
+        for _ in range(2):
+            self.dcac('compress', '-q', '-f', '-r', 'in', '-o', 'in/out')
+        self.assertNotIn('out/out', self.tree('in'))
+        self.assertIn('is input and output', self.dcac('compress', '-r', 'in', '-o', 'in', expect=FAILED)[1])
+
+    def test_usage(self):
+        for arguments in (['--resume', 'a'], ['--exclude=x', 'a'], ['-r', '-c', 'in'], ['-r', '-'],
+                          ['-r', '-o', '-', 'in']):
+            self.dcac('compress', *arguments, expect=USAGE)
+
+
+class ResumeTest(FolderTest):
+    def compress(self, *options, expect=OK):
+        """Runs with --json; returns its lines by file, and stderr."""
+        stdout, stderr = self.dcac('compress', '--json', '-r', 'in', '-o', 'out', *options, expect=expect)
+        return {line['file']: line for line in map(json.loads, stdout.splitlines())}, stderr
+
+    def test_what_is_proven_is_not_read(self):
+        self.compress()
+        lines, _ = self.compress('--resume')
+        self.assertEqual({line['proof'] for line in lines.values()}, {'journal'})
+        stderr = self.compress(expect=FAILED)[1]
+        self.assertEqual(stderr.count('exists already, expected no file or --force'), 4)
+
+    def test_what_changed_is_done_again(self):
+        self.compress()
+        self.write_map('in/a.npy', shape=(4, 4))
+        self.write_map('in/new.npy')
+        (self.folder / 'out' / 'nothing.dcac').unlink()
+        lines, _ = self.compress('--resume')
+        self.assertEqual(sorted(file for file, line in lines.items() if 'proof' not in line),
+                         ['in/a.npy', 'in/new.npy', 'in/nothing'])
+        self.dcac('decompress', '-q', '-r', 'out', '-o', 'back')
+        self.assertEqual(self.tree('back'), self.tree('in'))
+
+    def test_outputs_without_record_are_compared(self):
+        self.compress()
+        (self.folder / 'out' / '.dcac-journal').unlink()
+        self.write('out/nothing.dcac', b'somebody else')
+        lines, stderr = self.compress('--resume', expect=FAILED)
+        self.assertEqual([line.get('proof') for line in lines.values()],
+                         ['comparison', 'comparison', 'comparison', None])
+        self.assertEqual(stderr, 'dcac: in/nothing: out/nothing.dcac: exists already and does not hold this file, '
+                                 'expected that, no file or --force\n')
+        self.assertEqual(self.read('out/nothing.dcac'), b'somebody else')
+        self.compress('--resume', '-f')
+
+    def test_leftovers_are_removed(self):
+        self.compress()
+        self.write('out/deep/.b c.npy.dcac.dcac-tmp.aB3xyz', b'half')
+        self.write('out/deep/.dcac-tmp.txt', b'no leftover')
+        self.compress('--resume')
+        self.assertNotIn('deep/.b c.npy.dcac.dcac-tmp.aB3xyz', self.tree('out'))
+        self.assertIn('deep/.dcac-tmp.txt', self.tree('out'))
+
+    def test_other_options_are_named(self):
+        self.compress()
+        stderr = self.compress('--resume', '--level=3', expect=FAILED)[1]
+        self.assertIn('out/.dcac-journal: is of a run with --level=5, expected --level=3', stderr)
+        self.compress('--resume', '--level=3', '-f')
+
+    def test_damaged_journal(self):
+        self.compress()
+        journal = bytearray(self.read('out/.dcac-journal'))
+        journal[30] ^= 1
+        self.write('out/.dcac-journal', journal)
+        stderr = self.compress('--resume', expect=CORRUPT)[1]
+        self.assertIn('remove the file to let --resume compare every output', stderr)
+
+
+class DiffTest(CliTest):
+    def diff(self, *arguments, expect):
+        stdout, stderr = self.dcac('diff', *arguments, expect=expect)
+        return stdout.decode(), stderr
+
+    def test_equal_and_different_samples(self):
+        samples = bytearray(smooth_samples(24 * 4))
+        self.write('a.npy', npy('<i4', (2, 3, 4), bytes(samples)))
+        samples[4 * 17] ^= 1
+        samples[4 * 21 + 3] = samples[4 * 21 + 3] ^ 0x10
+        self.write('b.npy', npy('<i4', (2, 3, 4), bytes(samples)))
+        self.dcac('compress', '-q', 'a.npy', 'b.npy')
+        for a, b in (('a.npy', 'a.npy.dcac'), ('a.npy.dcac', 'a.npy'), ('a.npy.dcac', 'a.npy.dcac')):
+            self.assertEqual(self.diff(a, b, expect=OK), ('', ''))
+        for a, b in (('a.npy', 'b.npy'), ('a.npy.dcac', 'b.npy'), ('a.npy.dcac', 'b.npy.dcac')):
+            line = json.loads(self.diff('--json', a, b, expect=FAILED)[0])
+            self.assertEqual((line['outcome'], line['samples'], line['differing_samples'], line['first_difference'],
+                              line['max_abs_difference']), ('different', 24, 2, [1, 1, 1], 2.0 ** 28))
+
+    def test_types_and_shapes(self):
+        self.write('a.npy', npy('|u1', (4,), b'abcd'))
+        self.write('b.npy', npy('|u1', (2, 2), b'abcd'))
+        self.assertEqual(self.diff('a.npy', 'b.npy', expect=FAILED)[0], 'a.npy b.npy: u8 [4] and u8 [2, 2]\n')
+
+    def test_tensors_by_name(self):
+        first, second = str(DATA / 'files' / 'some.npz'), str(DATA / 'files' / 'some.safetensors')
+        self.dcac('compress', '-q', '-o', 'archive', first)
+        self.assertEqual(self.diff(first, 'archive', expect=OK)[0], '')
+        lines = [json.loads(line) for line in self.diff('--json', 'archive', second, expect=FAILED)[0].splitlines()]
+        self.assertIn(('features.npy', 'only_in_first'), {(line['tensor'], line['outcome']) for line in lines})
+        self.assertIn(('features', 'only_in_second'), {(line['tensor'], line['outcome']) for line in lines})
+
+    def test_other_files(self):
+        self.write('a', b'some text\n' * 100)
+        self.write('b', b'some text\n' * 99 + b'some Text\n')
+        self.dcac('compress', '-q', 'a')
+        self.assertEqual(self.diff('a', 'a.dcac', expect=OK), ('', ''))
+        self.assertEqual(self.diff('a.dcac', 'b', expect=FAILED)[0],
+                         'a.dcac b: 1 of 1000 bytes differ, the first at [995]\n')
+
+    def test_folders(self):
+        (self.folder / 'a' / 'b').mkdir(parents=True)
+        self.write_map('a/b/c.npy')
+        (self.folder / 'a' / 'link').symlink_to('b')
+        self.dcac('compress', '-q', '-r', 'a', '-o', 'z')
+        self.assertEqual(self.diff('-r', 'a', 'z', expect=OK), ('', ''))
+        self.write('z/d', b'')
+        self.write_map('a/b/c.npy', shape=(2, 2))
+        self.assertEqual(self.diff('-r', 'a', 'z', expect=FAILED)[0],
+                         'a/b/c.npy z/b/c.npy.dcac: u8 [2, 2] and u8 [1, 8, 16, 16]\n'
+                         'z/d: only in the second folder\n')
+
+    def test_trouble(self):
+        self.write_map()
+        self.assertEqual(self.diff('a.npy', 'missing', expect=FAILED)[1],
+                         'dcac: a.npy: missing: cannot open: No such file or directory\n')
+        self.dcac('compress', '-q', 'a.npy')
+        archive = bytearray(self.read('a.npy.dcac'))
+        archive[len(archive) // 2] ^= 1
+        self.write('damaged', archive)
+        self.diff('a.npy', 'damaged', expect=CORRUPT)
+        self.diff('a.npy', expect=USAGE)
+        self.diff('a.npy', '-', expect=USAGE)
+
+
+class CompletionTest(CliTest):
+    def script(self, shell):
+        if shutil.which(shell) is None:
+            self.skipTest(f'no {shell}')
+        return self.write('script', self.dcac('completion', shell)[0]).decode()
+
+    def complete(self, *words):
+        """What bash offers for the last of the words, which are split as it does."""
+        call = f'COMP_WORDS=({" ".join(map(repr, words))}); COMP_CWORD={len(words) - 1}; _dcac; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        result = subprocess.run(['bash', '-c', f'source ./script; {call}'], cwd=self.folder, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, check=True, timeout=60)
+        self.assertEqual(result.stderr, b'')
+        return result.stdout.decode().split()
+
+    def test_bash(self):
+        self.script('bash')
+        self.write('file', b'')
+        self.assertEqual(self.complete('dcac', 'com'), ['compress', 'completion'])
+        self.assertEqual(self.complete('dcac', 'compress', '--exc'), ['--exclude'])
+        self.assertEqual(self.complete('dcac', 'compress', '--mode', '=', ''), ['ls', 'dcac', 'intra'])
+        self.assertEqual(self.complete('dcac', 'compress', '--mode', '='), ['ls', 'dcac', 'intra'])
+        self.assertEqual(self.complete('dcac', 'compress', '--dtype', 'bf'), ['bf16'])
+        self.assertEqual(self.complete('dcac', 'compress', '-r', 'fi'), ['file'])
+        self.assertEqual(self.complete('dcac', 'completion', 'z'), ['zsh'])
+        self.assertEqual(self.complete('dcac', 'help', 'dec'), ['decompress'])
+
+    def test_fish(self):
+        self.script('fish')
+
+        def complete(line):
+            result = subprocess.run(['fish', '--no-config', '-c', f'source script; complete -C {line!r}'],
+                                    cwd=self.folder, stdout=subprocess.PIPE, check=True, timeout=60)
+            return [text.split('\t')[0] for text in result.stdout.decode().splitlines()]
+
+        self.assertEqual(sorted(complete('dcac com')), ['completion', 'compress'])
+        self.assertEqual(complete('dcac compress --exc'), ['--exclude'])
+        self.assertEqual(sorted(complete('dcac compress --mode ')), ['dcac', 'intra', 'ls'])
+        self.assertEqual(sorted(complete('dcac completion ')), ['bash', 'fish', 'zsh'])
+
+    def test_zsh(self):
+        self.script('zsh')
+        result = subprocess.run(['zsh', '-f', '-c', 'autoload -U compinit; compinit -u -D; source ./script; '
+                                 'print $_comps[dcac]'],
+                                cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True, timeout=60)
+        self.assertEqual(result.stdout, b'_dcac\n')
+
+    def test_other_shells(self):
+        self.dcac('completion', 'csh', expect=USAGE)
+
+
+if __name__ == '__main__':
+    cli_test.DCAC = os.path.abspath(sys.argv.pop(1))
+    unittest.main()
