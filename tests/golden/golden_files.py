@@ -112,6 +112,8 @@ def body_features(body, dtype, box):
         found = {f'words of form {reader.byte()}'}
         found |= body_features(reader.take(reader.varint()), reference_decoder.I32, box)
         return found | body_features(body[reader.position:], reference_decoder.U32, box)
+    if body[reader.position] == 2:
+        return {'rows'}
     content = reference_decoder.read_side_content(reader, dtype, box)
     found = {f'plane kind {plane.kind}' for plane in content.planes}
     for model in content.models:
@@ -132,10 +134,12 @@ def model_features(model):
 
 
 # All that the goldens together show.
-FEATURES = ({'u8', 'i8', 'u16', 'i16', 'f16', 'bf16', 'f32', 'empty', 'segments', 'stored', 'zstd stride 1',
-             'zstd stride 2', 'zstd stride 4', 'fixed center', 'sent means', 'reference to the item before', 'mode',
-             'west', 'north', 'reference', 'escape'}
+FEATURES = ({dtype.name for dtype in reference_decoder.DTYPES.values()}
+            | {'empty', 'segments', 'stored', 'zstd stride 1', 'zstd stride 2', 'zstd stride 4', 'fixed center',
+               'sent means', 'reference to the item before', 'mode', 'west', 'north', 'reference', 'escape', 'rows',
+               'words of form 0', 'words of form 1', 'bool as u8', 'f8e4m3 as i8', 'f8e5m2 as i8', 'u32 as i32',
+               'i64 as i32', 'u64 as u8', 'f64 as f32', 'f64 as bf16', 'f64 as f16', 'f64 as i32', 'f32 as bf16'}
             | {f'archive kind {kind}' for kind in range(1, 7)} | {f'archive flags {flags}' for flags in range(3)}
-            | {f'piece kind {kind}' for kind in range(4)} | {f'plane kind {kind}' for kind in range(7)}
-            | {f'term {kind}' for kind in range(5)}
+            | {f'layout {layout}' for layout in range(1, 6)} | {f'piece kind {kind}' for kind in range(4)}
+            | {f'plane kind {kind}' for kind in range(7)} | {f'term {kind}' for kind in range(5)}
             | {f'set of {dtype}' for dtype in ('u8', 'i8', 'u16', 'i16', 'i32', 'f16', 'bf16', 'f32')})

@@ -131,9 +131,52 @@ def other_goldens():
     yield 'bf16-rank-8', as_dtype(source.maps((2, 6, 4, 5)), 'bf16').reshape(1, 2, 1, 1, 2, 3, 4, 5), 'bf16', []
 
 
+def layout_goldens():
+    """The same maps in the memory order of each layout, and flat."""
+    maps = as_dtype(Inputs('layouts').maps((2, 16, 9, 10)), 'i16')
+    for layout, samples in (('nhwc', maps.transpose(0, 2, 3, 1)), ('tokens', maps.reshape(2, 16, 90).transpose(0, 2, 1)),
+                            ('heads', maps.reshape(2, 2, 8, 90).transpose(0, 1, 3, 2)), ('flat', maps)):
+        yield f'i16-{layout}', np.ascontiguousarray(samples), 'i16', [f'--layout={layout}']
+    segments = np.ascontiguousarray(as_dtype(Inputs('nhwc').maps((3, 5, 30, 20)), 'u8').transpose(0, 2, 3, 1))
+    yield 'u8-nhwc-segments', segments, 'u8', ['--layout=nhwc', '--segment-bytes=4096']
+
+
+def wide_goldens():
+    """Types that the plane model does not know, of samples that do and that do not fit ones it knows."""
+    maps = Inputs('wide').maps((1, 4, 16, 20))
+    odd = maps * 0x100000007 + Inputs('odd').integers(0, 1 << 20, maps.shape)
+    yield 'bool', (maps > 0).astype('u1'), 'bool', []
+    bytes_of_floats = as_dtype(maps, 'i8')
+    for dtype in ('f8e4m3', 'f8e5m2'):
+        yield dtype, bytes_of_floats.view('u1') ^ np.where(bytes_of_floats < 0, 0x7f, 0).astype('u1'), dtype, []
+    for dtype, kind in (('u32', '<u4'), ('i32', '<i4'), ('u64', '<u8'), ('i64', '<i8')):
+        yield dtype, maps.astype(kind), dtype, []
+        yield f'{dtype}-bytes', (maps % 200).astype(kind), dtype, []
+    yield 'u64-words', odd.astype('<u8'), 'u64', []
+    yield 'i64-rising', ((odd % 251).cumsum() + 2 ** 60).astype('<i8').reshape(maps.shape), 'i64', []
+    yield 'f64', maps / 3, 'f64', []
+    for dtype in ('f32', 'bf16', 'f16'):
+        yield f'f64-{dtype}', narrowed(maps / 77777, dtype).astype('<f8'), 'f64', []
+    yield 'f64-i32', maps.astype('<f8'), 'f64', []
+    yield 'f32-bf16', narrowed(maps / 77777, 'bf16').astype('<f4'), 'f32', []
+    pairs = np.stack([maps, maps[::, ::-1]], -1)
+    yield 'c64', (pairs / 77777).astype('<f4').view('<c8')[..., 0], 'c64', []
+    yield 'c128', (pairs / 77777).astype('<f4').astype('<f8').view('<c16')[..., 0], 'c128', []
+    features = np.ascontiguousarray(pairs[..., 0].reshape(4, 320).T)
+    yield 'c64-tokens', (features / 77777).astype('<f4').view('<c8'), 'c64', ['--layout=tokens']
+
+
+def narrowed(values, dtype):
+    """The values as binary32, rounded to what a narrower dtype has."""
+    if dtype == 'bf16':
+        return (values.astype('<f4').view('<u4') & 0xffff0000).view('<f4')
+    return values.astype('<f2').astype('<f4') if dtype == 'f16' else values.astype('<f4')
+
+
 def raw_goldens():
     """Name, samples, dtype and options of the goldens of raw samples."""
-    for some in (mode_goldens, plane_goldens, real_goldens, special_goldens, other_goldens):
+    for some in (mode_goldens, plane_goldens, real_goldens, special_goldens, other_goldens, layout_goldens,
+                 wide_goldens):
         yield from some()
 
 
