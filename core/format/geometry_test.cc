@@ -164,7 +164,8 @@ TEST(GeometryTest, TheChosenGridKeepsTheFormatsLimitsForAnyShape) {
     const Geometry g = Geometry::Choose(ExtentsOf(spec), options);
     ASSERT_LE(g.SegmentBytes(0) / g.extents().sample_bytes, kMaxSegmentSamples) << ShapeToString(spec.shape);
     ASSERT_LE(g.max_slab_bytes(), DecodeLimits().max_slab_bytes)
-        << DTypeName(spec.dtype) << LayoutName(spec.layout) << ShapeToString(spec.shape) << " segment_bytes " << options.segment_bytes;
+        << DTypeName(spec.dtype) << LayoutName(spec.layout) << ShapeToString(spec.shape) << " segment_bytes "
+        << options.segment_bytes;
     ASSERT_GE(g.num_segments(), 1u);
   }
 }
