@@ -63,6 +63,13 @@ absl::Status CompressFile(const CompressOptions& options, const std::string& fil
   return absl::OkStatus();
 }
 
+std::string RopeText(const EncodeOptions& options) {
+  if (options.rope_choice != RopeChoice::kGiven) return options.rope_choice == RopeChoice::kTry ? "auto" : "none";
+  const Rope& rope = options.rope;
+  return "theta=" + std::to_string(rope.theta) + ",dim=" + std::to_string(rope.head_dim) +
+         ",rotary=" + std::to_string(rope.rotary_dim) + ",pairs=" + (rope.interleaved ? "interleaved" : "half");
+}
+
 // Of the options, those that decide what the archives are.
 JournalSettings Settings(const CompressOptions& options) {
   const auto number = [](auto value) { return std::to_string(value); };
@@ -76,6 +83,7 @@ JournalSettings Settings(const CompressOptions& options) {
           {"--window", number(encode.window)},
           {"--similarity", std::string(SimilarityName(encode.similarity))},
           {"--no-previous-item", encode.previous_item ? "false" : "true"},
+          {"--rope", RopeText(encode)},
           {"--dtype", format.dtype ? std::string(DTypeName(*format.dtype)) : "auto"},
           {"--layout", format.layout ? std::string(LayoutName(*format.layout)) : "auto"},
           {"--shape", format.shape ? ShapeToString(*format.shape) : "auto"}};

@@ -124,6 +124,23 @@ class FaultTest(unittest.TestCase):
                 self.dcac(*run, '--resume', expect=0)
                 self.assertEqual(self.content('out'), expected)
 
+    def test_file_that_changes_while_it_is_read(self):
+        for number in range(1, 500):
+            with self.subTest(number):
+                shutil.rmtree(self.folder / 'out', ignore_errors=True)
+                shutil.rmtree(self.folder / 'changing', ignore_errors=True)
+                shutil.copytree(self.folder / 'original', self.folder / 'changing', symlinks=True)
+                run = ('compress', '-q', '-T1', '-r', 'changing', '-o', 'out')
+                status, stderr = self.dcac(*run, fault=f'read:{number}:change')
+                if not self.happened:
+                    self.assertGreater(number, 3)
+                    return
+                self.assertEqual(status, 1)
+                self.assertRegex(stderr, r'\Adcac: changing/[^\n]*changed[^\n]*\n\Z')
+                self.assertEqual(len(self.content('out')), len(FILES) - 1)
+                self.dcac(*run, '--resume', expect=0)
+                self.dcac('diff', '-r', 'changing', 'out', expect=0)
+
     def test_kill_at_every_call(self):
         def check(status, _):
             self.assertEqual(status, -signal.SIGKILL)
