@@ -323,8 +323,7 @@ void AddDirectoryOptions(CLI::App& command, DirectoryOptions& options) {
       .add_option("--exclude", options.excludes,
                   "With -r: leave out what matches this shell pattern, by its name or its path below the folder; may "
                   "be repeated")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);  // the folder after it is no second pattern
 }
 
 void AddResumeOption(CLI::App& command, DirectoryOptions& options) {

@@ -117,8 +117,10 @@ absl::StatusOr<Extracted> ExtractSlice(FrameAccess access, const Slice& slice, f
 }  // namespace
 
 void AddExtractOptions(CLI::App& command, ExtractOptions& options) {
-  command.add_option("--tensor", options.tensors,
-                     "Not the file but tensors of these names, as .npy; may be given again, and be a pattern");
+  command
+      .add_option("--tensor", options.tensors,
+                  "Not the file but the tensor of this name, as .npy; may be a pattern, and may be repeated")
+      ->allow_extra_args(false);
   AddRange(command, "--items", "Only these items of the batch, A:B, as .npy", options, &Slice::item_begin,
            &Slice::item_end);
   AddRange(command, "--planes", "Only these planes (channels), A:B, as .npy", options, &Slice::plane_begin,

@@ -250,6 +250,14 @@ class ExtractTest(CliTest):
         self.assertEqual(self.read('dict.pt.model.layer2[0].npy'),
                          npy('<i8', (20,), struct.pack('<20q', *range(20))))
 
+    def test_name_takes_no_file_away(self):
+        for name in ('some.npz', 'compressed.npz'):
+            self.write_archive(name)
+        stderr = self.dcac('decompress', '-q', '--tensor', 'ids.npy', 'some.npz.dcac', 'compressed.npz.dcac',
+                           expect=FAILED)[1]
+        self.assertEqual(stderr, 'dcac: compressed.npz.dcac: has no tensor ids.npy, it has no tensors\n')
+        self.assertIn('some.npz.ids.npy', self.names())
+
     def test_unknown_names_are_told_with_the_known_ones(self):
         self.write_archive('some.npz')
         stderr = self.dcac('decompress', '--tensor=none', 'some.npz.dcac', expect=FAILED)[1]
@@ -487,6 +495,15 @@ class HostileTest(CliTest):
         (self.folder / 'sub').mkdir()
         self.assertEqual(self.dcac('compress', 'sub', expect=FAILED)[1],
                          'dcac: sub: is a directory, expected a file\n')
+
+
+class FolderOptionsTest(CliTest):
+    def test_pattern_takes_no_folder_away(self):
+        for name in ('a', 'b'):
+            (self.folder / name).mkdir()
+            (self.folder / name / 'x').write_bytes(b'text')
+        self.dcac('compress', '-q', '-r', '--exclude', '*.tmp', '--exclude=y', 'a', 'b')
+        self.assertTrue((self.folder / 'a/x.dcac').exists() and (self.folder / 'b/x.dcac').exists())
 
 
 class JsonTest(CliTest):
