@@ -415,14 +415,14 @@ Bytes EncodeWordsBody(const SegmentShape& shape, bool differences, ByteSpan pack
   return body;
 }
 
-// How deep a body may be within others: what an encoder writes.  Bits are accounted for in bodies that are in no other.
+// How deep a body may be within others: what an encoder writes.
 enum class Nesting { kSegment, kWords, kRecoded };
 
 absl::Status DecodeBody(const SegmentShape& shape, ByteSpan body, Nesting nesting, std::span<std::byte> packed,
                         SegmentAccount* account = nullptr);
 
 absl::Status DecodeRecodedBody(const SegmentShape& shape, ByteReader& reader, Nesting nesting,
-                               std::span<std::byte> packed) {
+                               std::span<std::byte> packed, SegmentAccount* account) {
   if (nesting == Nesting::kRecoded) return absl::DataLossError("a recoded segment within a recoded one");
   uint8_t number = 0;
   ByteSpan body;
@@ -434,11 +434,12 @@ absl::Status DecodeRecodedBody(const SegmentShape& shape, ByteReader& reader, Ne
   }
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("recoded samples", reader.remaining(), body));
   Bytes recoded(packed.size() / SampleBytes(shape.dtype) * SampleBytes(target));
-  DCAC_RETURN_IF_ERROR(DecodeBody(WithDType(shape, target), body, Nesting::kRecoded, recoded));
+  DCAC_RETURN_IF_ERROR(DecodeBody(WithDType(shape, target), body, Nesting::kRecoded, recoded, account));
   RestoreSamples(shape.dtype, target, recoded, packed);
   return absl::OkStatus();
 }
 
+// The two halves are of the same planes: their bits are not told apart.
 absl::Status DecodeWordsBody(const SegmentShape& shape, ByteReader& reader, Nesting nesting,
                              std::span<std::byte> packed) {
   if (nesting != Nesting::kSegment || SampleBytes(shape.dtype) != 8) {
@@ -477,7 +478,7 @@ absl::Status DecodeBody(const SegmentShape& shape, ByteSpan body, Nesting nestin
     case SegmentMethod::kModel:
       return DecodeModelBody(shape, reader, packed, account);
     case SegmentMethod::kRecoded:
-      return DecodeRecodedBody(shape, reader, nesting, packed);
+      return DecodeRecodedBody(shape, reader, nesting, packed, account);
     case SegmentMethod::kWords:
       return DecodeWordsBody(shape, reader, nesting, packed);
   }

@@ -5,11 +5,14 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/codec/model_side.h"
+#include "core/codec/recode.h"
 #include "core/codec/row_decoder.h"
 #include "core/codec/segment_shape.h"
 
 namespace dcac {
 namespace {
+
+constexpr size_t kRecodedHeadBytes = 2;  // method and type
 
 const char* MethodName(SegmentMethod method) {
   switch (method) {
@@ -54,6 +57,39 @@ void SummarizeRows(const RowModel& model, SegmentInfo& info) {
   info.mode = info.row_references > 0 ? ModeName(Mode::kLs) : ModeName(Mode::kIntra);
 }
 
+absl::Status SummarizeModelBody(const SegmentShape& shape, ByteReader reader, SegmentInfo& info) {
+  uint8_t layout = 0;
+  DCAC_RETURN_IF_ERROR(ReadModelHead(reader, layout, info.side_bytes));
+  ByteSpan side_bytes;
+  DCAC_RETURN_IF_ERROR(reader.ReadSpan("side information", info.side_bytes, side_bytes));
+  if (shape.in_token_order()) {  // the planes of the model, if it has any, are not those of the tensor
+    info.planes.whole = static_cast<uint64_t>(shape.all_planes());
+    if (layout != kRowLayout || !IsModelled(shape.dtype)) return absl::OkStatus();
+    DCAC_ASSIGN_OR_RETURN(const RowModel model, ParseRowModel(RowShapeOf(shape), side_bytes));
+    SummarizeRows(model, info);
+    return absl::OkStatus();
+  }
+  if (layout == kRowLayout) return absl::DataLossError("segment of rows, expected planes: the layout has no tokens");
+  DCAC_ASSIGN_OR_RETURN(const ModelSide side, ParseModelSide(shape, side_bytes));
+  SummarizeModel(side, info);
+  return absl::OkStatus();
+}
+
+// Of a body within a recoded one.
+absl::Status SummarizeRecoded(const SegmentShape& shape, ByteSpan body_front, SegmentInfo& info) {
+  ByteReader reader(body_front.subspan(1));
+  uint8_t number = 0;
+  ByteSpan inner;
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("recoded type", number));
+  DCAC_RETURN_IF_ERROR(reader.ReadSpan("recoded samples", reader.remaining(), inner));
+  SegmentShape recoded = shape;
+  recoded.dtype = static_cast<DType>(number);
+  DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(inner));
+  if (!IsRecoding(shape.dtype, recoded.dtype) || method == SegmentMethod::kRecoded)
+    return absl::DataLossError(absl::StrCat("recoded as type ", number, " by method ", static_cast<int>(method)));
+  return SummarizeBody(recoded, inner, info);
+}
+
 int Rank(std::string_view mode) {
   return mode == ModeName(Mode::kLs) ? 3 : mode == ModeName(Mode::kDcac) ? 2 : mode == ModeName(Mode::kIntra) ? 1 : 0;
 }
@@ -93,6 +129,12 @@ PlaneCounts& PlaneCounts::operator+=(const PlaneCounts& other) {
 
 absl::StatusOr<size_t> SummaryBytes(ByteSpan body_front, uint64_t body_bytes) {
   DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(body_front));
+  if (method == SegmentMethod::kRecoded && body_front.size() > kRecodedHeadBytes && body_bytes > kRecodedHeadBytes) {
+    const ByteSpan inner = body_front.subspan(kRecodedHeadBytes);
+    if (MethodOfBody(inner).value_or(method) == method) return kRecodedHeadBytes;  // SummarizeBody refuses it
+    DCAC_ASSIGN_OR_RETURN(const size_t bytes, SummaryBytes(inner, body_bytes - kRecodedHeadBytes));
+    return kRecodedHeadBytes + bytes;
+  }
   if (method != SegmentMethod::kModel) return 1;
   ByteReader reader(body_front.subspan(1));
   uint8_t layout = 0;
@@ -108,26 +150,15 @@ absl::StatusOr<size_t> SummaryBytes(ByteSpan body_front, uint64_t body_bytes) {
 
 absl::Status SummarizeBody(const SegmentShape& shape, ByteSpan body_front, SegmentInfo& info) {
   DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(body_front));
-  info.method = MethodName(method);
-  if (method != SegmentMethod::kModel) {
-    info.planes.whole = static_cast<uint64_t>(shape.all_planes());
+  info.method = info.sample_method = MethodName(method);
+  info.dtype = shape.dtype;
+  if (method == SegmentMethod::kRecoded) {
+    DCAC_RETURN_IF_ERROR(SummarizeRecoded(shape, body_front, info));
+    info.method = MethodName(method);
     return absl::OkStatus();
   }
-  ByteReader reader(body_front.subspan(1));
-  uint8_t layout = 0;
-  DCAC_RETURN_IF_ERROR(ReadModelHead(reader, layout, info.side_bytes));
-  ByteSpan side_bytes;
-  DCAC_RETURN_IF_ERROR(reader.ReadSpan("side information", info.side_bytes, side_bytes));
-  if (shape.in_token_order()) {  // the planes of the model, if it has any, are not those of the tensor
-    info.planes.whole = static_cast<uint64_t>(shape.all_planes());
-    if (layout != kRowLayout || !IsModelled(shape.dtype)) return absl::OkStatus();
-    DCAC_ASSIGN_OR_RETURN(const RowModel model, ParseRowModel(RowShapeOf(shape), side_bytes));
-    SummarizeRows(model, info);
-    return absl::OkStatus();
-  }
-  if (layout == kRowLayout) return absl::DataLossError("segment of rows, expected planes: the layout has no tokens");
-  DCAC_ASSIGN_OR_RETURN(const ModelSide side, ParseModelSide(shape, side_bytes));
-  SummarizeModel(side, info);
+  if (method == SegmentMethod::kModel) return SummarizeModelBody(shape, ByteReader(body_front.subspan(1)), info);
+  info.planes.whole = static_cast<uint64_t>(shape.all_planes());
   return absl::OkStatus();
 }
 
