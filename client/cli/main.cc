@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   AddTestCommand(app, action);
   AddListCommand(app, action);
   AddDiffCommand(app, action);
+  AddExplainCommand(app, action);
   AddBenchCommand(app, action);
   AddCompletionCommand(app, action);
   AddHelpCommand(app, action);

@@ -59,10 +59,10 @@ class ChainedSource final : public files::ByteSource {
 };
 
 absl::StatusOr<bool> IsArchive(const files::RandomSource& file) {
-  std::array<std::byte, 4> magic;
+  std::array<std::byte, files::kArchiveMagicBytes> magic;
   if (file.size() < magic.size()) return false;
   DCAC_RETURN_IF_ERROR(file.ReadAt(0, magic));
-  return files::ParseArchiveHead(magic).ok();  // it goes on from here
+  return files::HasArchiveMagic(magic);
 }
 
 }  // namespace

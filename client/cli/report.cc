@@ -47,6 +47,11 @@ std::string OneLine(std::string_view text) {
   return line;
 }
 
+int ReportOtherError(std::string_view what) {
+  std::cerr << ErrorLine(what) << std::endl;
+  return kExitFailed;
+}
+
 absl::Status MarkFromServer(absl::Status status) {
   if (!status.ok()) status.SetPayload(kFromServer, absl::Cord());
   return status;

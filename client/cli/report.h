@@ -20,6 +20,9 @@ int ReportUsageError(std::string_view what);
 // Text that quotes a file, a library or a server, so that it stays one line.
 std::string OneLine(std::string_view text);
 
+// Prints the one line of an error that belongs to no input file; returns the exit code for it.
+int ReportOtherError(std::string_view what);
+
 // Marks an error as a server's answer, or as its absence: it leads to exit code 4 and not to 1.
 absl::Status MarkFromServer(absl::Status status);
 

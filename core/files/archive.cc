@@ -312,6 +312,10 @@ std::vector<std::byte> SerializeArchiveHead(const ArchiveHead& head) {
   return out;
 }
 
+bool HasArchiveMagic(std::span<const std::byte> start) {
+  return StartsWith(start, kMagic);
+}
+
 absl::StatusOr<std::optional<ParsedArchiveHead>> ParseArchiveHead(std::span<const std::byte> data) {
   if (!StartsWith(data, ByteSpan(kMagic).first(std::min(data.size(), kMagic.size())))) {
     return absl::DataLossError("is no dcac archive");

@@ -80,6 +80,11 @@ std::vector<Piece> SinglePieces(ArchiveKind kind);
 // Whether `head`, of form kTable, says no more than form kSingle would.
 bool FitsSingle(const ArchiveHead& head);
 
+inline constexpr std::size_t kArchiveMagicBytes = 4;
+
+// Whether `start`, the first kArchiveMagicBytes or more of a file, says that it is an archive.
+bool HasArchiveMagic(std::span<const std::byte> start);
+
 std::vector<std::byte> SerializeArchiveHead(const ArchiveHead& head);
 
 struct ParsedArchiveHead {

@@ -36,6 +36,17 @@ absl::StatusOr<std::size_t> ReadFully(ByteSource& source, std::span<std::byte> o
   return filled;
 }
 
+absl::StatusOr<std::vector<std::byte>> ReadAll(ByteSource& source) {
+  std::vector<std::byte> data;
+  while (true) {
+    const std::size_t before = data.size();
+    data.resize(before + kChunkBytes);
+    DCAC_ASSIGN_OR_RETURN(const std::size_t n, ReadFully(source, std::span(data).subspan(before)));
+    data.resize(before + n);
+    if (n < kChunkBytes) return data;
+  }
+}
+
 FileSource::FileSource(int fd, bool owned) : fd_(fd), owned_(owned), state_(StateOf(fd)), mode_(kNewFileMode) {
   struct stat info;
   if (!state_ || ::fstat(fd, &info) != 0) return;

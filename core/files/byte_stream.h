@@ -37,6 +37,9 @@ class ByteSink {
 // Reads until `out` is full or the source ends; returns how many bytes.
 absl::StatusOr<std::size_t> ReadFully(ByteSource& source, std::span<std::byte> out);
 
+// All that the source gives; for what cannot be read but whole.
+absl::StatusOr<std::vector<std::byte>> ReadAll(ByteSource& source);
+
 // An open file descriptor.  Owns it unless told otherwise.
 class FileSource final : public ByteSource {
  public:
