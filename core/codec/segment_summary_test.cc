@@ -68,6 +68,28 @@ TEST(SegmentSummary, PlanesOfOtherSegmentsCountAsWhole) {
   }
 }
 
+TEST(SegmentSummary, TellsOfWhatIsWithinARecodedBody) {
+  SegmentShape wide = kShape;
+  wide.dtype = DType::kU32;
+  Bytes packed;
+  for (std::byte sample : Samples()) {
+    packed.push_back(sample);
+    packed.insert(packed.end(), 3, std::byte{0});
+  }
+  const Bytes body = EncodeSegmentBody(wide, packed, {});
+  const auto needed = SummaryBytes(ByteSpan(body).first(kSummaryHeadBytes), body.size());
+  ASSERT_TRUE(needed.ok()) << needed.status();
+  SegmentInfo info;
+  ASSERT_TRUE(SummarizeBody(wide, ByteSpan(body).first(*needed), info).ok());
+  EXPECT_EQ(info.method, "recoded");
+  EXPECT_EQ(info.sample_method, "model");
+  EXPECT_EQ(SampleBytes(info.dtype), 1u);
+  EXPECT_EQ(info.planes.constant, 1u);
+  EXPECT_GT(info.side_bytes, 20u);
+  const Bytes within_itself = {body[0], body[1], body[0], body[1]};
+  EXPECT_FALSE(SummarizeBody(wide, within_itself, info).ok());
+}
+
 TEST(SegmentSummary, RefusesSizesBeyondTheBody) {
   Bytes body = ModelBody();
   const size_t needed = *SummaryBytes(body, body.size());
