@@ -163,13 +163,15 @@ absl::Status SummarizeBody(const SegmentShape& shape, ByteSpan body_front, Segme
 }
 
 void SummarizeSegments(FrameInfo& info) {
-  uint64_t planes = 0, references = 0;
+  uint64_t referring = 0, references = 0;  // planes, or rows where those refer to each other
   for (const SegmentInfo& segment : info.segments) {
-    planes += segment.planes.all();
-    references += segment.references;
+    const bool has_rows = segment.row_references > 0;
+    referring += has_rows ? (segment.item_end - segment.item_begin) * (segment.row_end - segment.row_begin)
+                          : segment.planes.all();
+    references += has_rows ? segment.row_references : segment.references;
     if (Rank(segment.mode) > Rank(info.mode)) info.mode = segment.mode;
   }
-  info.references_per_plane = planes > 0 ? static_cast<double>(references) / static_cast<double>(planes) : 0;
+  info.references_per_plane = referring > 0 ? static_cast<double>(references) / static_cast<double>(referring) : 0;
 }
 
 }  // namespace dcac

@@ -66,7 +66,7 @@ struct FrameInfo {
   std::vector<SegmentInfo> segments;
 
   std::string mode;                 // of the segments: the strongest of "ls", "dcac", "intra"; empty without a model
-  double references_per_plane = 0;  // mean over all planes of all segments
+  double references_per_plane = 0;  // mean over all planes of all segments; over rows where those refer to each other
 };
 
 // Reads header, index and trailer of a frame, which have checksums, and of every segment the front: how it is coded and
