@@ -57,7 +57,7 @@ class CellMap {
     return parts.is_negative ? -magnitude : magnitude;
   }
 
-  // `scale`: expected error, -kMaxScale .. kMaxScale.
+  // `prediction`: finite; of integers within -2^31 .. 2^31.  `scale`: expected error, -kMaxScale .. kMaxScale.
   CellGrid GridOf(float prediction, int scale) const {
     CellGrid grid;
     const int wished = scale - kScaleSteps;  // cells of half the expected error
