@@ -71,8 +71,8 @@ class Geometry {
   }
   uint64_t SegmentBytes(uint64_t segment_index) const { return SegmentBytes(SegmentBox(segment_index)); }
 
-  // A slab is the smallest run of whole segments that is contiguous in the tensor.
-  uint64_t segments_per_slab() const { return band_is_slab() ? 1 : row_bands_; }
+  // A slab is the smallest run of whole segments that is contiguous in the tensor.  Never 0: callers divide by it.
+  uint64_t segments_per_slab() const { return extents_.empty() || band_is_slab() ? 1 : row_bands_; }
   uint64_t num_slabs() const { return num_segments() / segments_per_slab(); }
   Box SlabBox(uint64_t slab_index) const;
   uint64_t max_slab_bytes() const;

@@ -312,5 +312,15 @@ TEST(GatherScatterTest, EveryLayoutOrdersItsSegments) {
   }
 }
 
+TEST(GeometryTest, EmptyTensorsOfEveryLayoutHaveNoSlabs) {
+  for (Layout layout : {Layout::kNchw, Layout::kNhwc, Layout::kTokens, Layout::kHeads, Layout::kFlat}) {
+    for (DType dtype : {DType::kF32, DType::kC64}) {
+      const Geometry geometry = Geometry::Choose(ExtentsOf({dtype, {2, 0, 3, 4}, layout}), {});
+      EXPECT_EQ(geometry.segments_per_slab(), 1u);
+      EXPECT_EQ(geometry.num_slabs(), 0u);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace dcac
