@@ -206,6 +206,13 @@ void CodeSigned(Coder& coder, AdaptiveSigned& model, int32_t& value) {
   value = negative && magnitude != 0 ? -static_cast<int32_t>(magnitude) : static_cast<int32_t>(magnitude);
 }
 
+// A bit that is as likely 0 as 1.
+template <typename Coder>
+void CodeFlag(Coder& coder, bool& flag) {
+  AdaptiveBit even;
+  coder.Bit(even, flag);
+}
+
 // A value of 0 .. count - 1, all equally likely, in ceil(log2(count)) direct bits.
 template <typename Coder>
 void CodeUniform(Coder& coder, uint32_t count, uint32_t& value) {

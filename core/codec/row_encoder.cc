@@ -53,8 +53,9 @@ class RowEncoder {
     }
     search.window = static_cast<size_t>(options_.window);
     search.across_items = options_.previous_item;
-    SearchRowReferences(shape_, values, search, model_.rows);
-    FitScales(predictor, MeasureColumns(shape_, values));
+    const ColumnStatistics statistics = MeasureColumns(shape_, values);
+    SearchRowReferences(shape_, values, statistics, search, model_.rows);
+    FitScales(predictor, statistics);
     const std::vector<RowSymbol> symbols = MakeSymbols(predictor);
     BuildTables(symbols);
     return Write(symbols);

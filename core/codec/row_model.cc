@@ -28,19 +28,14 @@ class RowModelCoder {
     if (!valid) coder_.Fail();
   }
 
-  void Flag(bool& flag) {
-    AdaptiveBit even;
-    coder_.Bit(even, flag);
-  }
-
   void CodeHead() {
     uint32_t lanes = static_cast<uint32_t>(model_.lanes_log2);
     CodeUniform(coder_, kMaxLanesLog2 + 1, lanes);
     model_.lanes_log2 = static_cast<int>(lanes);
-    Flag(model_.has_zero);
-    Flag(model_.has_escape);
+    CodeFlag(coder_, model_.has_zero);
+    CodeFlag(coder_, model_.has_escape);
     bool has_rope = model_.rope.has_value();
-    Flag(has_rope);
+    CodeFlag(coder_, has_rope);
     if (has_rope) CodeRope();
   }
 
@@ -50,7 +45,7 @@ class RowModelCoder {
     CodeNumber(coder_, number, rope.head_dim);
     CodeNumber(coder_, number, rope.rotary_dim);
     CodeNumber(coder_, number, rope.theta);
-    Flag(rope.interleaved);
+    CodeFlag(coder_, rope.interleaved);
     Check(IsValidRope(rope, shape_.columns));
     model_.rope = rope;
   }

@@ -21,8 +21,8 @@ constexpr double kWeightBits = 5, kMoreBits = 1, kFollowBits = 1.5;
 // Candidates come from a sketch: columns added up, with signs, to kSketchColumns.
 class RowSearch {
  public:
-  RowSearch(const RowShape& shape, const std::vector<float>& values, const RowSearchOptions& options,
-            std::vector<RowCoding>& rows)
+  RowSearch(const RowShape& shape, const std::vector<float>& values, const ColumnStatistics& statistics,
+            const RowSearchOptions& options, std::vector<RowCoding>& rows)
       : shape_(shape),
         options_(options),
         rows_(rows),
@@ -33,7 +33,7 @@ class RowSearch {
         energy_(shape.rows()),
         sketch_energy_(shape.rows()),
         score_(shape.rows()) {
-    Whiten(values);
+    Whiten(values, statistics);
     Sketch();
   }
 
@@ -47,8 +47,7 @@ class RowSearch {
   // Of `stride_` values, those after the columns 0.
   const float* Row(size_t row) const { return whitened_.data() + row * stride_; }
 
-  void Whiten(const std::vector<float>& values) {
-    const ColumnStatistics statistics = MeasureColumns(shape_, values);
+  void Whiten(const std::vector<float>& values, const ColumnStatistics& statistics) {
     for (size_t row = 0; row < shape_.rows(); ++row) {
       const float* from = values.data() + row * shape_.columns;
       float* to = whitened_.data() + row * stride_;
@@ -268,9 +267,9 @@ ColumnStatistics MeasureColumns(const RowShape& shape, const std::vector<float>&
   return result;
 }
 
-void SearchRowReferences(const RowShape& shape, const std::vector<float>& values, const RowSearchOptions& options,
-                         std::vector<RowCoding>& rows) {
-  RowSearch(shape, values, options, rows).Run();
+void SearchRowReferences(const RowShape& shape, const std::vector<float>& values, const ColumnStatistics& statistics,
+                         const RowSearchOptions& options, std::vector<RowCoding>& rows) {
+  RowSearch(shape, values, statistics, options, rows).Run();
 }
 
 }  // namespace dcac

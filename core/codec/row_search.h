@@ -14,15 +14,16 @@ struct RowSearchOptions {
   bool across_items = true;
 };
 
-// `values`: rows x columns, their rotation undone.  Fills `references` of all rows that do not repeat.
-void SearchRowReferences(const RowShape& shape, const std::vector<float>& values, const RowSearchOptions& options,
-                         std::vector<RowCoding>& rows);
-
-// Mean of the squared deviation of each column from its mean, rows of extreme magnitude counting little.
+// Of each column: the mean, and the root of the mean squared deviation from it; rows of extreme magnitude count little.
 struct ColumnStatistics {
   std::vector<float> mean, deviation;
 };
 ColumnStatistics MeasureColumns(const RowShape& shape, const std::vector<float>& values);
+
+// `values`: rows x columns, their rotation undone; `statistics`: theirs.  Fills `references` of all rows that do not
+// repeat.
+void SearchRowReferences(const RowShape& shape, const std::vector<float>& values, const ColumnStatistics& statistics,
+                         const RowSearchOptions& options, std::vector<RowCoding>& rows);
 
 }  // namespace dcac
 

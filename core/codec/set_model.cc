@@ -35,11 +35,6 @@ class ModelCoder {
     if (!valid) coder_.Fail();
   }
 
-  void Flag(bool& flag) {
-    AdaptiveBit even;
-    coder_.Bit(even, flag);
-  }
-
   void Uniform(uint32_t count, int& value) {
     uint32_t v = static_cast<uint32_t>(value);
     CodeUniform(coder_, count, v);
@@ -76,13 +71,13 @@ class ModelCoder {
     CodeCode(map.MinCode(), map.MaxCode(), model_.high_code);
     Check(model_.low_code <= model_.high_code);
     model_.high_code = std::max(model_.low_code, model_.high_code);
-    Flag(model_.has_mode);
+    CodeFlag(coder_, model_.has_mode);
     if (model_.has_mode) coder_.Direct(SampleBits(kind_), model_.mode_sample);
     if (!narrow) {
-      Flag(model_.has_west);
-      Flag(model_.has_north);
-      Flag(model_.has_reference);
-      if (IsFloat(kind_)) Flag(model_.has_escape);
+      CodeFlag(coder_, model_.has_west);
+      CodeFlag(coder_, model_.has_north);
+      CodeFlag(coder_, model_.has_reference);
+      if (IsFloat(kind_)) CodeFlag(coder_, model_.has_escape);
       Uniform(32, model_.shift);
       int exponent = model_.unit_exponent + 100;
       Uniform(256, exponent);
@@ -107,7 +102,7 @@ class ModelCoder {
     Signed(prior, kMeanLimit, model_.error_prior);
     Check(model_.error_prior >= 0);
     model_.error_prior = std::max(model_.error_prior, 0);
-    Flag(model_.sends_means);
+    CodeFlag(coder_, model_.sends_means);
     if (!model_.sends_means) return;
     // Planes differ little from their neighbours; the sum stays far from overflow.
     AdaptiveSigned step;
@@ -147,7 +142,7 @@ class ModelCoder {
   }
 
   void CodeTerms() {
-    Flag(any_terms_);
+    CodeFlag(coder_, any_terms_);
     if (!any_terms_) return;
     AdaptiveNumber count_state;
     for (int p = 0; p < shape_.planes; ++p) {
