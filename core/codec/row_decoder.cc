@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/exact_math.h"
+#include "core/base/phase_timer.h"
 #include "core/base/status_macros.h"
 #include "core/codec/rans.h"
 #include "core/codec/row_predictor.h"
@@ -151,6 +152,7 @@ absl::StatusOr<RowModel> ParseRowModel(const RowShape& shape, ByteSpan side_byte
 
 absl::Status DecodeRows(const RowShape& shape, ByteReader& reader, std::vector<uint32_t>& samples,
                         SegmentAccount* account) {
+  const PhaseTimer timer(Phase::kModel);
   const FloatEnvironment environment;
   uint64_t side_size = 0, entropy_size = 0;
   ByteSpan side_bytes, entropy_coded, raw_bits;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/base/exact_math.h"
+#include "core/base/phase_timer.h"
 #include "core/codec/context_builder.h"
 #include "core/codec/rans.h"
 #include "core/codec/row_predictor.h"
@@ -41,6 +42,7 @@ class RowEncoder {
   }
 
   Bytes Encode() {
+    const PhaseTimer timer(Phase::kModel);
     model_.rope = ChooseRope();
     RowPredictor predictor(shape_, model_.rope);
     for (size_t row = 0; row < shape_.rows(); ++row) predictor.Update(row, Samples(row));
@@ -54,7 +56,10 @@ class RowEncoder {
     search.window = static_cast<size_t>(options_.window);
     search.across_items = options_.previous_item;
     const ColumnStatistics statistics = MeasureColumns(shape_, values);
-    SearchRowReferences(shape_, values, statistics, search, model_.rows);
+    {
+      const PhaseTimer search_timer(Phase::kSearch);
+      SearchRowReferences(shape_, values, statistics, search, model_.rows);
+    }
     FitScales(predictor, statistics);
     const std::vector<RowSymbol> symbols = MakeSymbols(predictor);
     BuildTables(symbols);
@@ -217,6 +222,7 @@ class RowEncoder {
   // Symbols.
 
   std::vector<RowSymbol> MakeSymbols(RowPredictor& predictor) {
+    const PhaseTimer timer(Phase::kTokens);
     size_t zeros = 0, coded = 0;
     ForEachCodedRow([&](size_t row) {
       zeros += static_cast<size_t>(std::count(Samples(row), Samples(row) + shape_.columns, 0u));
@@ -271,6 +277,7 @@ class RowEncoder {
   }
 
   void BuildTables(const std::vector<RowSymbol>& symbols) {
+    const PhaseTimer timer(Phase::kTokens);
     uint8_t most = 0;
     for (const RowSymbol& symbol : symbols) most = std::max(most, symbol.token);
     model_.num_tokens = most + 1;
@@ -285,6 +292,7 @@ class RowEncoder {
   }
 
   Bytes Write(const std::vector<RowSymbol>& symbols) const {
+    const PhaseTimer timer(Phase::kEntropy);
     RangeEncoder side;
     EncodeRowModel(side, shape_, model_);
     Bytes body;

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/exact_math.h"
+#include "core/base/phase_timer.h"
 #include "core/base/status_macros.h"
 #include "core/codec/model_side.h"
 #include "core/codec/plane_kinds.h"
@@ -301,6 +302,7 @@ void Unshuffle(ByteSpan in, size_t stride, std::byte* out) {
 
 // Empty if zstd fails or does not get below `limit` bytes.
 Bytes EncodeZstdBody(ByteSpan packed, size_t stride, int level, size_t limit) {
+  const PhaseTimer timer(Phase::kEntropy);
   Bytes shuffled(packed.size());
   Shuffle(packed, stride, shuffled.data());
   Bytes body(2 + ZSTD_compressBound(packed.size()));
@@ -330,6 +332,7 @@ absl::Status DecodeZstdBody(const SegmentShape& shape, ByteReader& reader, std::
   if (ZSTD_findFrameCompressedSize(compressed.data(), compressed.size()) != compressed.size()) {
     return absl::DataLossError("the zstd data is not one whole frame");
   }
+  const PhaseTimer timer(Phase::kEntropy);
   Bytes shuffled(packed.size());
   const size_t size = ZSTD_decompress(shuffled.data(), shuffled.size(), compressed.data(), compressed.size());
   if (ZSTD_isError(size)) return absl::DataLossError(absl::StrCat("zstd: ", ZSTD_getErrorName(size)));

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/exact_math.h"
+#include "core/base/phase_timer.h"
 #include "core/base/status_macros.h"
 #include "core/codec/arithmetic.h"
 #include "core/codec/plane_predictor.h"
@@ -240,6 +241,7 @@ absl::Status DecodeCounted(SampleKind kind, const SetShape& shape, const SetMode
 
 absl::Status DecodeSet(SampleKind kind, const SetShape& shape, const SetModel& model, ByteSpan entropy_coded,
                        ByteSpan raw_bits, std::vector<uint32_t>& samples, SetAccount* account) {
+  const PhaseTimer timer(Phase::kModel);
   const auto decode = account == nullptr ? DecodeCounted<NoCounter> : DecodeCounted<SetCounter>;
   return decode(kind, shape, model, entropy_coded, raw_bits, samples, account);
 }

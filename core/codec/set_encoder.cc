@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/base/exact_math.h"
+#include "core/base/phase_timer.h"
 #include "core/codec/context_builder.h"
 #include "core/codec/plane_rows.h"
 #include "core/codec/rans.h"
@@ -74,12 +75,13 @@ class SetEncoder {
       : input_(input), options_(options), model_(start), analysis_(input, start) {}
 
   EncodedSet Encode() {
+    const PhaseTimer model_timer(Phase::kModel);
     Prepare();
     FitSpatial(analysis_, model_);
     PredictSpatially();
     if (!options_.use_terms || input_.shape.planes == 1) return FinishAndRelease(model_);
     SetModel with_terms = model_;
-    const double gain = SearchTerms(analysis_, options_.search, with_terms);
+    const double gain = Search(with_terms);
     if (gain <= 0) return FinishAndRelease(model_);
     DeriveReferences(with_terms);
     if (gain >= kClearGain * static_cast<double>(input_.shape.samples()))
@@ -91,6 +93,11 @@ class SetEncoder {
   }
 
  private:
+  double Search(SetModel& model) {
+    const PhaseTimer timer(Phase::kSearch);
+    return SearchTerms(analysis_, options_.search, model);
+  }
+
   size_t Size(const EncodedSet& set) const {
     RangeEncoder coder;
     EncodeSetModel(coder, input_.kind, input_.shape, input_.same_channel, set.model);
@@ -437,6 +444,7 @@ class SetEncoder {
   }
 
   EncodedSet Code(SetModel model, const Contexts& contexts) {
+    const PhaseTimer timer(Phase::kTokens);
     has_escapes_ = HasEscapes();
     ChooseTokens(contexts, model);
     const SpecialTokens specials(model);
@@ -545,6 +553,7 @@ class SetEncoder {
       wave_sizes.push_back(static_cast<uint32_t>(symbols.size() - begin));
     }
     raw_bits_ = raw.Finish();
+    const PhaseTimer timer(Phase::kEntropy);
     return RansEncode(symbols, wave_sizes, tables, model.table_bits, model.lanes_log2);
   }
 
