@@ -1,10 +1,11 @@
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
+#include <charconv>
+#include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -12,7 +13,9 @@
 #include "absl/strings/str_split.h"
 #include "client/cli/archive_transfer.h"
 #include "client/cli/bench/bench_codec.h"
-#include "client/cli/bench/peak_memory.h"
+#include "client/cli/bench/figures.h"
+#include "client/cli/bench/figures_report.h"
+#include "client/cli/bench/measure.h"
 #include "client/cli/commands.h"
 #include "client/cli/file_run.h"
 #include "client/cli/options.h"
@@ -26,30 +29,30 @@ struct BenchOptions {
   RunOptions run;
   EncodeOptions encode;
   files::InputFormat format;
+  MeasureOptions measure;
+  std::vector<int> levels;  // empty: that of `encode`
   std::string peers = "zstd-1,zstd-3,lz4,memcpy";
-  int min_runs = 5;
+  std::uint64_t min_bytes = 0;
 };
 
-// Rounds go on until they have taken this long, so that small files are measured often enough.
-constexpr double kMinSeconds = 0.3;
-constexpr std::size_t kMaxRuns = 1000;
-
-struct Measurement {
-  std::unique_ptr<BenchCodec> codec;
-  std::uint64_t compressed_bytes = 0;
-  std::optional<std::uint64_t> peak_memory_bytes;
-  std::vector<double> compress_seconds;
-  std::vector<double> decompress_seconds;
-};
-
-double Best(const std::vector<double>& seconds) {
-  return *std::min_element(seconds.begin(), seconds.end());
+std::optional<int> ParseLevel(std::string_view text) {
+  int level = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), level);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (level < EncodeOptions::kMinLevel || level > EncodeOptions::kMaxLevel) return std::nullopt;
+  return level;
 }
 
-double Median(std::vector<double> seconds) {
-  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
-  std::nth_element(seconds.begin(), middle, seconds.end());
-  return *middle;
+// "1,3,5", "1..9" or both; nothing if it is neither.
+std::optional<std::vector<int>> ParseLevels(const std::string& text) {
+  std::vector<int> levels;
+  for (const auto part : absl::StrSplit(text, ',')) {
+    const std::vector<std::string> ends = absl::StrSplit(part, "..");
+    const std::optional<int> first = ParseLevel(ends.front()), last = ParseLevel(ends.back());
+    if (ends.size() > 2 || !first || !last || *first > *last) return std::nullopt;
+    for (int level = *first; level <= *last; ++level) levels.push_back(level);
+  }
+  return levels;
 }
 
 absl::StatusOr<Tensor> ReadTensor(const std::string& file, const files::InputFormat& format) {
@@ -72,107 +75,74 @@ absl::StatusOr<Tensor> ReadTensor(const std::string& file, const files::InputFor
   return tensor;
 }
 
-absl::StatusOr<std::vector<Measurement>> MakeMeasurements(const BenchOptions& options) {
-  std::vector<Measurement> measurements;
-  measurements.push_back({.codec = MakeDcacBenchCodec(options.encode)});
+absl::StatusOr<std::vector<BenchedCodec>> MakeCodecs(const BenchOptions& options) {
+  std::vector<BenchedCodec> codecs;
+  const std::vector<int> given_level = {options.encode.level};
+  for (int level : options.levels.empty() ? given_level : options.levels) {
+    EncodeOptions encode = options.encode;
+    encode.level = level;
+    codecs.push_back({.codec = MakeDcacBenchCodec(encode)});
+  }
   for (const std::string& peer : std::vector<std::string>(absl::StrSplit(options.peers, ',', absl::SkipEmpty()))) {
     DCAC_ASSIGN_OR_RETURN(std::unique_ptr<BenchCodec> codec, MakePeerBenchCodec(peer));
-    measurements.push_back({.codec = std::move(codec)});
+    codecs.push_back({.codec = std::move(codec), .is_peer = true});
   }
-  return measurements;
+  return codecs;
 }
 
-// One round trip, not timed: nothing is measured of a codec that does not restore.
-absl::Status Verify(const Tensor& tensor, Measurement& measurement) {
-  const PeakMemory memory;
-  DCAC_ASSIGN_OR_RETURN(const auto compressed, measurement.codec->Compress(tensor.spec, tensor.data));
-  DCAC_ASSIGN_OR_RETURN(const auto restored, measurement.codec->Decompress(compressed, tensor.data.size()));
-  measurement.peak_memory_bytes = memory.Bytes();
-  measurement.compressed_bytes = compressed.size();
-  if (restored != tensor.data) {
-    return absl::DataLossError(measurement.codec->name() + " restored other samples, expected equality");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status TimeOnce(const Tensor& tensor, Measurement& measurement) {
-  using Clock = std::chrono::steady_clock;
-  const auto seconds = [](Clock::duration d) { return std::chrono::duration<double>(d).count(); };
-  const auto start = Clock::now();
-  DCAC_ASSIGN_OR_RETURN(const auto compressed, measurement.codec->Compress(tensor.spec, tensor.data));
-  const auto middle = Clock::now();
-  DCAC_ASSIGN_OR_RETURN(const auto restored, measurement.codec->Decompress(compressed, tensor.data.size()));
-  const auto end = Clock::now();
-  measurement.compress_seconds.push_back(seconds(middle - start));
-  measurement.decompress_seconds.push_back(seconds(end - middle));
-  return absl::OkStatus();
-}
-
-// Codecs take turns, so that a change of the machine's speed meets all of them.
-absl::Status Measure(const BenchOptions& options, const Tensor& tensor, std::vector<Measurement>& measurements) {
-  for (Measurement& measurement : measurements) DCAC_RETURN_IF_ERROR(Verify(tensor, measurement));
-  double total_seconds = 0;
-  for (std::size_t run = 0; run < kMaxRuns; ++run) {
-    if (run >= static_cast<std::size_t>(options.min_runs) && total_seconds >= kMinSeconds) break;
-    for (Measurement& measurement : measurements) {
-      DCAC_RETURN_IF_ERROR(TimeOnce(tensor, measurement));
-      total_seconds += measurement.compress_seconds.back() + measurement.decompress_seconds.back();
-    }
-  }
-  return absl::OkStatus();
-}
-
-Json ToJson(const std::string& name, const Tensor& tensor, const Measurement& measurement) {
-  const std::uint64_t raw_bytes = tensor.data.size();
-  Json json = {{"file", name},
-               {"codec", measurement.codec->name()},
-               {"dtype", DTypeName(tensor.spec.dtype)},
-               {"shape", tensor.spec.shape},
-               {"raw_bytes", raw_bytes},
-               {"compressed_bytes", measurement.compressed_bytes},
-               {"ratio", Ratio(raw_bytes, measurement.compressed_bytes)},
-               {"compress_mb_per_s", MegabytesPerSecond(raw_bytes, Median(measurement.compress_seconds))},
-               {"compress_mb_per_s_best", MegabytesPerSecond(raw_bytes, Best(measurement.compress_seconds))},
-               {"decompress_mb_per_s", MegabytesPerSecond(raw_bytes, Median(measurement.decompress_seconds))},
-               {"decompress_mb_per_s_best", MegabytesPerSecond(raw_bytes, Best(measurement.decompress_seconds))},
-               {"runs", measurement.compress_seconds.size()},
-               {"peak_memory_bytes", nullptr}};
-  if (measurement.peak_memory_bytes) json["peak_memory_bytes"] = *measurement.peak_memory_bytes;
-  return json;
-}
-
-std::string ToText(const Json& json) {
-  char text[160];
-  std::snprintf(text, sizeof text, "  %-12s %7.3f %10.1f (%.1f) %10.1f (%.1f) MB/s, ",
-                json["codec"].get<std::string>().c_str(), json["ratio"].get<double>(),
-                json["compress_mb_per_s"].get<double>(), json["compress_mb_per_s_best"].get<double>(),
-                json["decompress_mb_per_s"].get<double>(), json["decompress_mb_per_s_best"].get<double>());
-  return text + json["peak_memory_bytes"].dump() + " bytes";
-}
-
-absl::Status BenchFile(const BenchOptions& options, const std::string& file, const FileRun& run) {
+// Nothing of a file that is left out.
+absl::StatusOr<std::optional<FileFigures>> BenchFile(const BenchOptions& options, const std::string& file,
+                                                     const FileRun& run) {
   DCAC_ASSIGN_OR_RETURN(const Tensor tensor, ReadTensor(file, options.format));
-  DCAC_ASSIGN_OR_RETURN(std::vector<Measurement> measurements, MakeMeasurements(options));
-  DCAC_RETURN_IF_ERROR(Measure(options, tensor, measurements));
-  std::string text = run.name + ": ratio, compress median (best), decompress median (best), peak memory";
-  for (const Measurement& measurement : measurements) {
-    const Json json = ToJson(run.name, tensor, measurement);
-    if (run.report.json()) {
-      run.report.Result(json, "");
-    } else {
-      text += "\n" + ToText(json);
-    }
-  }
-  if (!run.report.json()) run.report.Result({}, text);
-  return absl::OkStatus();
+  if (tensor.data.size() < options.min_bytes) return std::optional<FileFigures>();
+  DCAC_ASSIGN_OR_RETURN(const std::vector<BenchedCodec> codecs, MakeCodecs(options));
+  FileFigures figures{.file = run.name, .spec = tensor.spec, .raw_bytes = tensor.data.size(), .codecs = {}};
+  DCAC_ASSIGN_OR_RETURN(figures.codecs, MeasureCodecs(tensor, codecs, options.measure));
+  ReportFile(figures, run.report);
+  return std::optional<FileFigures>(std::move(figures));
 }
 
 int RunBench(const BenchOptions& options) {
-  if (const auto measurements = MakeMeasurements(options); !measurements.ok()) {
-    return ReportUsageError("--against: " + std::string(measurements.status().message()));
+  if (const auto codecs = MakeCodecs(options); !codecs.ok()) {
+    return ReportUsageError("--against: " + std::string(codecs.status().message()));
   }
-  return RunOverFiles(options.run, {.direction = ProgressBar::Direction::kCompress},
-                      [&](const std::string& file, const FileRun& run) { return BenchFile(options, file, run); });
+  if (options.measure.profile_phases && options.run.threads != 1) {
+    return ReportUsageError(
+        absl::StrCat("--profile-phases is given with --threads=", options.run.threads, ", expected --threads=1"));
+  }
+  KeepFreedMemory();
+  ProgressBar progress(false, ProgressBar::Direction::kCompress);
+  Report report({.json = options.run.json, .quiet = options.run.quiet}, progress);
+  std::vector<FileTask> tasks;
+  for (const std::string& file : options.run.files) tasks.push_back({.file = file, .bytes = {}});
+  std::vector<FileFigures> measured;  // one file after the other: there is no estimate of memory
+  RunOverTasks(
+      options.run, {}, tasks,
+      [&](std::size_t index, const FileRun& run) -> absl::Status {
+        DCAC_ASSIGN_OR_RETURN(std::optional<FileFigures> figures, BenchFile(options, tasks[index].file, run));
+        if (figures) measured.push_back(*std::move(figures));
+        return absl::OkStatus();
+      },
+      progress, report);
+  if (measured.size() > 1) {
+    FileReport summary(report.options());
+    ReportSummary(SummarizeFiles(measured), summary);
+    report.Results(summary);
+  }
+  return report.exit_code();
+}
+
+void AddLevels(CLI::App& command, BenchOptions& options) {
+  command
+      .add_option_function<std::string>(
+          "--levels",
+          [&options](const std::string& text) {
+            const std::optional<std::vector<int>> levels = ParseLevels(text);
+            if (!levels) throw CLI::ValidationError("--levels=" + text + ": expected levels such as 1,3,5 or 1..9");
+            options.levels = *levels;
+          },
+          "Several levels in one run, such as 1,3,5 or 1..9")
+      ->excludes("--level");
 }
 
 }  // namespace
@@ -183,10 +153,20 @@ void AddBenchCommand(CLI::App& app, Action& action) {
   AddRunOptions(*command, options->run);
   AddEncodeOptions(*command, options->encode);
   AddInputFormat(*command, options->format);
+  AddLevels(*command, *options);
   command->add_option("--against", options->peers, "Peers, by comma: zstd-LEVEL, lz4, memcpy")->capture_default_str();
-  command->add_option("--min-runs", options->min_runs, "Fewest runs of each codec")
-      ->check(CLI::Range(5, 1000))
+  command->add_option("--min-bytes", options->min_bytes, "Leave out tensors of fewer bytes, such as 256KiB")
+      ->transform(CLI::AsSizeValue(false));
+  command->add_option("--min-runs", options->measure.min_runs, "Fewest runs of each codec")
+      ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  command
+      ->add_option("--seconds", options->measure.seconds,
+                   "How long the runs of a file go on; longer where the fewest runs take longer")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_flag("--profile-phases", options->measure.profile_phases,
+                    "What shares of the time search, model, tokens and entropy coding take; with --threads=1");
   command->callback([options, &action] { action = [options] { return RunBench(*options); }; });
 }
 

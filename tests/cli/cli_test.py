@@ -543,9 +543,40 @@ class JsonTest(CliTest):
         for m in measured:
             self.assertLessEqual({'file', 'codec', 'dtype', 'raw_bytes', 'compressed_bytes', 'compress_mb_per_s',
                                   'compress_mb_per_s_best', 'decompress_mb_per_s', 'decompress_mb_per_s_best',
-                                  'peak_memory_bytes'}, set(m))
+                                  'compress_page_faults', 'decompress_page_faults', 'peak_memory_bytes'}, set(m))
             self.assertGreaterEqual(m['runs'], 5)
             self.assertGreaterEqual(m['compress_mb_per_s_best'], m['compress_mb_per_s'])
+            self.assertEqual(list(m['decompress_relative_speed']), ['zstd-1', 'lz4', 'memcpy'])
+
+    def test_bench_summary(self):
+        """Files of a type are summarised codec by codec, small ones left out."""
+        self.write_map('a.npy')
+        self.write_map('b.npy')
+        self.write_map('small.npy', (1, 2, 4, 4))
+        lines = self.lines('bench', '--json', '--against=zstd-1', '--levels=1,8..9', '--min-runs=1', '--seconds=0',
+                           '--min-bytes=1KiB', '--threads=1', '--profile-phases', 'a.npy', 'b.npy', 'small.npy')
+        codecs = ['dcac-1', 'dcac-8', 'dcac-9', 'zstd-1']
+        self.assertEqual([(m.get('file'), m['codec']) for m in lines],
+                         [(file, codec) for file in ('a.npy', 'b.npy', None) for codec in codecs])
+        for m in lines:
+            self.assertEqual(set(m['compress_relative_speed']), {'zstd-1'})
+            self.assertEqual('compress_phases' in m, m['codec'] != 'zstd-1')
+            for phases in (m[key] for key in ('compress_phases', 'decompress_phases') if key in m):
+                self.assertEqual(list(phases), ['search', 'model', 'tokens', 'entropy', 'rest'])
+                self.assertAlmostEqual(sum(phases.values()), 1, delta=0.01)
+        for m in lines[8:]:
+            self.assertEqual((m['dtype'], m['files'], m['raw_bytes']), ('u8', 2, 4096))
+            self.assertGreater(m['ratio_geomean'], 0)
+            self.assertGreater(m['decompress_mb_per_s_median'], 0)
+        text = self.dcac('bench', '--against=zstd-1', 'a.npy', 'b.npy')[0].decode()
+        self.assertIn('\nall u8: 2 files, 4096 bytes', text)
+
+    def test_bench_options_that_do_not_go_together(self):
+        self.write_map()
+        for options, message in ((['--profile-phases', '--threads=2'], 'expected --threads=1'),
+                                 (['--levels=5..3'], '--levels=5..3: expected levels such as 1,3,5 or 1..9'),
+                                 (['--levels=0'], 'expected levels'), (['--levels=1,,2'], 'expected levels')):
+            self.assertIn(message, self.dcac('bench', *options, 'a.npy', expect=USAGE)[1])
 
 
 class ServerTest(CliTest):

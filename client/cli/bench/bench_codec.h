@@ -6,7 +6,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -15,16 +14,18 @@
 
 namespace dcac::cli {
 
+// Keeps its working memory and its results from call to call, so that after the first calls none is fresh: the pages of
+// fresh memory cost more than a fast decoder.
 class BenchCodec {
  public:
-  using Bytes = std::vector<std::byte>;
+  using ByteView = std::span<const std::byte>;  // of the codec's own memory, until the next call of the same function
 
   virtual ~BenchCodec() = default;
   virtual std::string name() const = 0;
-  virtual absl::StatusOr<Bytes> Compress(const TensorSpec& spec, std::span<const std::byte> data) = 0;
+  virtual absl::StatusOr<ByteView> Compress(const TensorSpec& spec, std::span<const std::byte> data) = 0;
 
   // `raw_bytes`: how long the result must be.
-  virtual absl::StatusOr<Bytes> Decompress(std::span<const std::byte> compressed, std::size_t raw_bytes) = 0;
+  virtual absl::StatusOr<ByteView> Decompress(std::span<const std::byte> compressed, std::size_t raw_bytes) = 0;
 };
 
 std::unique_ptr<BenchCodec> MakeDcacBenchCodec(const EncodeOptions& options);

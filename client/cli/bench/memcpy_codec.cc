@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include "client/cli/bench/bench_codec.h"
+#include "client/cli/bench/kept_buffer.h"
 
 namespace dcac::cli {
 namespace {
@@ -8,13 +11,22 @@ class MemcpyBenchCodec final : public BenchCodec {
  public:
   std::string name() const override { return "memcpy"; }
 
-  absl::StatusOr<Bytes> Compress(const TensorSpec& /*spec*/, std::span<const std::byte> data) override {
-    return Bytes(data.begin(), data.end());
+  absl::StatusOr<ByteView> Compress(const TensorSpec& /*spec*/, std::span<const std::byte> data) override {
+    return Copy(data, compressed_);
   }
 
-  absl::StatusOr<Bytes> Decompress(std::span<const std::byte> compressed, std::size_t /*raw_bytes*/) override {
-    return Bytes(compressed.begin(), compressed.end());
+  absl::StatusOr<ByteView> Decompress(std::span<const std::byte> compressed, std::size_t /*raw_bytes*/) override {
+    return Copy(compressed, raw_);
   }
+
+ private:
+  static ByteView Copy(std::span<const std::byte> from, KeptBuffer& to) {
+    const std::span<std::byte> out = to.Get(from.size());
+    std::copy(from.begin(), from.end(), out.begin());
+    return out;
+  }
+
+  KeptBuffer compressed_, raw_;
 };
 
 }  // namespace
