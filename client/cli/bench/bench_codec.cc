@@ -1,5 +1,7 @@
 #include "client/cli/bench/bench_codec.h"
 
+#include <malloc.h>
+
 #include <charconv>
 #include <string_view>
 #include <system_error>
@@ -20,6 +22,12 @@ absl::StatusOr<std::unique_ptr<BenchCodec>> MakePeerBenchCodec(const std::string
     if (error == std::errc() && after == end && level >= 1 && level <= kMaxZstdLevel) return MakeZstdBenchCodec(level);
   }
   return absl::InvalidArgumentError(absl::StrCat("no codec '", name, "', expected zstd-1 to zstd-22, lz4 or memcpy"));
+}
+
+void KeepFreedMemory() {
+  constexpr int kNever = -1;
+  ::mallopt(M_MMAP_MAX, 0);
+  ::mallopt(M_TRIM_THRESHOLD, kNever);
 }
 
 }  // namespace dcac::cli

@@ -36,6 +36,10 @@ std::unique_ptr<BenchCodec> MakeMemcpyBenchCodec();
 // The peer named "zstd-LEVEL", "lz4" or "memcpy".  Errors: InvalidArgument (no such peer).
 absl::StatusOr<std::unique_ptr<BenchCodec>> MakePeerBenchCodec(const std::string& name);
 
+// From now on the allocator gives freed memory again and none back to the system: codecs whose results are new vectors
+// then meet no fresh pages either.
+void KeepFreedMemory();
+
 }  // namespace dcac::cli
 
 #endif  // DCAC_CLIENT_CLI_BENCH_BENCH_CODEC_H_

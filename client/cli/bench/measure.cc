@@ -1,6 +1,5 @@
 #include "client/cli/bench/measure.h"
 
-#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -155,12 +154,6 @@ absl::StatusOr<std::vector<CodecFigures>> MeasureCodecs(const Tensor& tensor, co
     figures.push_back(std::move(measurement.figures));
   }
   return figures;
-}
-
-void KeepFreedMemory() {
-  constexpr int kNever = -1;
-  ::mallopt(M_MMAP_MAX, 0);
-  ::mallopt(M_TRIM_THRESHOLD, kNever);
 }
 
 }  // namespace dcac::cli

@@ -30,10 +30,6 @@ struct BenchedCodec {
 absl::StatusOr<std::vector<CodecFigures>> MeasureCodecs(const Tensor& tensor, const std::vector<BenchedCodec>& codecs,
                                                         const MeasureOptions& options);
 
-// From now on the allocator gives freed memory again and none back to the system: codecs whose results are new vectors
-// then meet no fresh pages either.
-void KeepFreedMemory();
-
 }  // namespace dcac::cli
 
 #endif  // DCAC_CLIENT_CLI_BENCH_MEASURE_H_
