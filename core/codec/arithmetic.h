@@ -77,8 +77,14 @@ class NarrowArithmetic {
   int32_t Activity(Value, Value sigma) const { return sigma; }
   int32_t NearestCode(Value prediction) const { return std::clamp((prediction + 8) >> 4, low_code_, high_code_); }
 
+  // For vectors of the same.
+  static constexpr int32_t kLimit = 16383;  // of predictions and expected errors
+  int32_t low_code() const { return low_code_; }
+  int32_t high_code() const { return high_code_; }
+  Value low() const { return low_; }
+  Value high() const { return high_; }
+
  private:
-  static constexpr int32_t kLimit = 16383;
   static Value Limit(Value v) { return std::clamp(v, -kLimit, kLimit); }
 
   int32_t low_code_, high_code_;
@@ -148,10 +154,17 @@ class WideArithmetic {
     return std::clamp(map_.NearestCode(prediction), low_code_, high_code_);
   }
 
- private:
+  // For vectors of the same.
   static constexpr int32_t kQuantizeLimit = (1 << 21) - 1;
   static constexpr int32_t kPositionLimit = (1 << 30) - 1;
+  const SampleMap& map() const { return map_; }
+  int32_t low_code() const { return low_code_; }
+  int32_t high_code() const { return high_code_; }
+  Value low() const { return low_; }
+  Value high() const { return high_; }
+  Value inverse_quantum() const { return inverse_quantum_; }
 
+ private:
   SampleMap map_;
   bool is_float_;
   int32_t low_code_, high_code_;

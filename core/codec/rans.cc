@@ -62,21 +62,25 @@ RansDecoder::RansDecoder(const std::vector<RansContext>& contexts, const std::ve
   }
 }
 
-absl::Status RansDecoder::Begin(ByteSpan data, int lanes_log2) {
-  const size_t lanes = size_t{1} << lanes_log2;
-  if (data.size() < 4 * lanes || data.size() % 2 != 0) {
-    return absl::DataLossError(absl::StrCat("entropy-coded data of ", data.size(), " bytes for ", lanes, " lanes"));
+absl::Status ReadRansStates(ByteSpan data, std::span<uint32_t> states) {
+  if (data.size() < 4 * states.size() || data.size() % 2 != 0) {
+    return absl::DataLossError(
+        absl::StrCat("entropy-coded data of ", data.size(), " bytes for ", states.size(), " lanes"));
   }
-  data_ = data;
-  lane_mask_ = lanes - 1;
-  states_.resize(lanes);
-  for (uint32_t& state : states_) {
-    state = static_cast<uint32_t>(LoadLittleEndian(data.data() + position_, 4));
-    position_ += 4;
-    if (state < kRansLow || state >> 31)
-      return absl::DataLossError(absl::StrCat("start state ", state, " is out of range"));
+  for (size_t lane = 0; lane < states.size(); ++lane) {
+    states[lane] = static_cast<uint32_t>(LoadLittleEndian(data.data() + 4 * lane, 4));
+    if (states[lane] < kRansLow || states[lane] >> 31)
+      return absl::DataLossError(absl::StrCat("start state ", states[lane], " is out of range"));
   }
   return absl::OkStatus();
+}
+
+absl::Status RansDecoder::Begin(ByteSpan data, int lanes_log2) {
+  data_ = data;
+  states_.resize(size_t{1} << lanes_log2);
+  lane_mask_ = states_.size() - 1;
+  position_ = 4 * states_.size();
+  return ReadRansStates(data, states_);
 }
 
 absl::Status RansDecoder::Finish() const {

@@ -35,6 +35,9 @@ struct RansSymbol {
 Bytes RansEncode(const std::vector<RansSymbol>& symbols, const std::vector<uint32_t>& wave_sizes,
                  const std::vector<RansContext>& contexts, int table_bits, int lanes_log2);
 
+// The start states of as many lanes as `states` has, from the beginning of entropy-coded data.  Errors: DataLoss.
+absl::Status ReadRansStates(ByteSpan data, std::span<uint32_t> states);
+
 class RansDecoder {
  public:
   struct Slot {

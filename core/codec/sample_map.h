@@ -78,10 +78,10 @@ class SampleMap {
   // The code nearest to a value, cut to MinCode() .. MaxCode().
   int32_t NearestCode(float value) const { return IsFloat(kind_) ? NearestFloatCode(value) : NearestInteger(value); }
 
- private:
   static constexpr uint32_t kValueBase = 64;  // biased exponent of 2^-63
   static constexpr int kMaxOctaves = 126;
 
+ private:
   std::optional<int32_t> FloatToCode(uint32_t sample) const;
   int32_t IntegerOf(uint32_t sample) const {
     const uint32_t sign = kind_ == SampleKind::kI8 ? 0x80u : kind_ == SampleKind::kI16 ? 0x8000u : 0;

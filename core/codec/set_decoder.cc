@@ -11,47 +11,17 @@
 #include "core/codec/arithmetic.h"
 #include "core/codec/plane_predictor.h"
 #include "core/codec/rans.h"
+#include "core/codec/token_bits.h"
 #include "core/codec/tokens.h"
+#include "core/codec/wave_decoder.h"
 
 namespace dcac {
 namespace {
 
-// What a token means, by its number.
-struct TokenTable {
-  std::vector<uint8_t> state_bits, stream_bits;
-
-  static absl::StatusOr<TokenTable> Create(SampleKind kind, const SetModel& model, const SpecialTokens& specials) {
-    TokenTable table;
-    for (int token = 0; token < model.num_tokens; ++token) {
-      int bits = 0;
-      if (token >= specials.count) {
-        if (!IsValidToken(token - specials.count, model.shift)) {
-          return absl::DataLossError(absl::StrCat("token ", token, " is beyond the largest residual"));
-        }
-        bits = model.shift + ClassRawBits((token - specials.count) / 2);
-      } else if (token == specials.escape) {
-        bits = SampleBits(kind);
-      }
-      if (IsNarrow(kind) && bits > 15 - model.table_bits) {
-        return absl::DataLossError(absl::StrCat("token ", token, " has ", bits, " raw bits"));
-      }
-      table.state_bits.push_back(static_cast<uint8_t>(IsNarrow(kind) ? bits : 0));
-      table.stream_bits.push_back(static_cast<uint8_t>(IsNarrow(kind) ? 0 : bits));
-    }
-    return table;
-  }
-};
-
-// Does not count: what decoding uses unless it is asked to explain.
-struct NoCounter {
-  NoCounter(const SetShape&, const SetModel&, SetAccount*) {}
-  void Count(int /*plane*/, const RansDecoder::Slot& /*slot*/, int /*stream_bits*/) {}
-};
-
 // Adds up code lengths by plane and by what the tokens say.
 class SetCounter {
  public:
-  SetCounter(const SetShape& shape, const SetModel& model, SetAccount* account) : account_(*account) {
+  SetCounter(const SetShape& shape, const SetModel& model, SetAccount& account) : account_(account) {
     account_.plane_bits.assign(static_cast<size_t>(shape.planes), 0);
     const std::array<bool, kNumSampleCodings> used = {model.has_mode,      model.has_west,   model.has_north,
                                                       model.has_reference, model.has_escape, false};
@@ -79,14 +49,15 @@ class SetCounter {
   std::vector<double> table_bits_;  // by frequency - 1
 };
 
-template <typename Arithmetic, typename Counter>
+// Sample by sample: what DecodeWaves must agree with, and what counts where it is asked to explain.
+template <typename Arithmetic>
 class SetDecoder {
  public:
   using Value = typename Arithmetic::Value;
   using Stored = typename Arithmetic::Stored;
 
   SetDecoder(SampleKind kind, const SetShape& shape, const SetModel& model, std::vector<uint32_t>& samples,
-             SetAccount* account)
+             SetAccount& account)
       : shape_(shape),
         model_(model),
         map_(kind, model.base_exponent),
@@ -108,11 +79,11 @@ class SetDecoder {
   }
 
   absl::Status Decode(ByteSpan entropy_coded, ByteSpan raw_bits) {
-    DCAC_ASSIGN_OR_RETURN(tokens_, TokenTable::Create(map_.kind(), model_, specials_));
+    DCAC_ASSIGN_OR_RETURN(tokens_, TokenBits::Create(map_.kind(), model_, specials_));
     std::vector<RansContext> contexts;
     for (const auto& table : model_.tables)
       contexts.push_back(MakeRansContext(NormalizeTable(table, model_.table_bits)));
-    RansDecoder rans(contexts, tokens_.state_bits, model_.table_bits);
+    RansDecoder rans(contexts, tokens_.state, model_.table_bits);
     DCAC_RETURN_IF_ERROR(rans.Begin(entropy_coded, model_.lanes_log2));
     BitReader raw(raw_bits);
     samples_.assign(shape_.samples(), 0);
@@ -172,12 +143,12 @@ class SetDecoder {
     uint32_t state_raw = 0;
     const RansDecoder::Slot slot = rans.Decode(model_.cluster[cell], state_raw);
     const int token = slot.token;
-    counter_.Count(plane, slot, tokens_.stream_bits[static_cast<size_t>(token)]);
+    counter_.Count(plane, slot, tokens_.stream[static_cast<size_t>(token)]);
     const size_t width = static_cast<size_t>(shape_.width);
     const size_t in_plane = static_cast<size_t>(y) * width + static_cast<size_t>(x);
     const size_t at = static_cast<size_t>(plane) * static_cast<size_t>(shape_.plane_samples()) + in_plane;
     if (token >= specials_.count) {
-      const uint64_t bits = state_raw | raw.Get(tokens_.stream_bits[static_cast<size_t>(token)]);
+      const uint64_t bits = state_raw | raw.Get(tokens_.stream[static_cast<size_t>(token)]);
       const int64_t center = model_.fixed_center[cell] ? model_.center[row] : arithmetic_.NearestCode(prediction);
       const int64_t code = center + ResidualOfToken(token - specials_.count, bits, model_.shift);
       if (code < model_.low_code || code > model_.high_code) {
@@ -216,9 +187,9 @@ class SetDecoder {
   Quantizer positions_, activities_;
   std::vector<int> samples_before_;
   std::vector<uint32_t>& samples_;
-  Counter counter_;
+  SetCounter counter_;
   int mean_shift_ = MeanShift(arithmetic_, model_);
-  TokenTable tokens_;
+  TokenBits tokens_;
   std::vector<CodedPlane<Arithmetic>> planes_;
   std::vector<RunningMean> means_, errors_;
   // Of the planes so far, at each place: every earlier plane has decoded it, no later one.
@@ -228,22 +199,16 @@ class SetDecoder {
   bool invalid_ = false;
 };
 
-template <typename Counter>
-absl::Status DecodeCounted(SampleKind kind, const SetShape& shape, const SetModel& model, ByteSpan entropy_coded,
-                           ByteSpan raw_bits, std::vector<uint32_t>& samples, SetAccount* account) {
-  if (IsNarrow(kind)) {
-    return SetDecoder<NarrowArithmetic, Counter>(kind, shape, model, samples, account).Decode(entropy_coded, raw_bits);
-  }
-  return SetDecoder<WideArithmetic, Counter>(kind, shape, model, samples, account).Decode(entropy_coded, raw_bits);
-}
-
 }  // namespace
 
 absl::Status DecodeSet(SampleKind kind, const SetShape& shape, const SetModel& model, ByteSpan entropy_coded,
                        ByteSpan raw_bits, std::vector<uint32_t>& samples, SetAccount* account) {
   const PhaseTimer timer(Phase::kModel);
-  const auto decode = account == nullptr ? DecodeCounted<NoCounter> : DecodeCounted<SetCounter>;
-  return decode(kind, shape, model, entropy_coded, raw_bits, samples, account);
+  if (account == nullptr) return DecodeWaves(kind, shape, model, entropy_coded, raw_bits, samples);
+  if (IsNarrow(kind)) {
+    return SetDecoder<NarrowArithmetic>(kind, shape, model, samples, *account).Decode(entropy_coded, raw_bits);
+  }
+  return SetDecoder<WideArithmetic>(kind, shape, model, samples, *account).Decode(entropy_coded, raw_bits);
 }
 
 }  // namespace dcac

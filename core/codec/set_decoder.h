@@ -15,7 +15,8 @@
 namespace dcac {
 
 // `samples` receives the samples, planes x height x width.  `model` is as DecodeSetModel returned it, without failure.
-// Scratch memory: at most about 24 bytes a sample.  With `account`, what the samples cost is added up there.
+// Scratch memory: at most about 24 bytes a sample.  With `account`, what the samples cost is added up there; that takes
+// several times as long.
 // Errors: DataLoss.
 absl::Status DecodeSet(SampleKind kind, const SetShape& shape, const SetModel& model, ByteSpan entropy_coded,
                        ByteSpan raw_bits, std::vector<uint32_t>& samples, SetAccount* account = nullptr);
