@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,14 @@ inline void AppendLittleEndian(uint64_t value, int num_bytes, Bytes& out) {
 inline uint64_t LoadLittleEndian(const std::byte* data, int num_bytes) {
   uint64_t value = 0;
   for (int i = 0; i < num_bytes; ++i) value |= uint64_t{std::to_integer<uint8_t>(data[i])} << (8 * i);
+  return value;
+}
+
+// The same for eight bytes, as one load where the machine is little-endian.
+inline uint64_t LoadLittleEndian64(const std::byte* data) {
+  if constexpr (std::endian::native != std::endian::little) return LoadLittleEndian(data, 8);
+  uint64_t value;
+  std::memcpy(&value, data, sizeof(value));
   return value;
 }
 

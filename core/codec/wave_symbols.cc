@@ -13,9 +13,8 @@ namespace dcac {
 
 absl::Status WaveSymbols::Begin(SampleKind kind, ByteSpan entropy_coded, ByteSpan raw_bits) {
   DCAC_RETURN_IF_ERROR(FillTokens(kind));
-  DCAC_RETURN_IF_ERROR(ReadRansStates(entropy_coded, std::span(states_).first(size_t{1} << model_.lanes_log2)));
-  lane_mask_ = (size_t{1} << model_.lanes_log2) - 1;
-  words_position_ = 4 * (lane_mask_ + 1);
+  DCAC_RETURN_IF_ERROR(ReadRansStates(entropy_coded, std::span(states_).first(lanes())));
+  words_position_ = 4 * lanes();
   words_.Begin(entropy_coded);
   raw_.Begin(raw_bits);
   FillSlots();
@@ -27,20 +26,21 @@ absl::Status WaveSymbols::FillTokens(SampleKind kind) {
   DCAC_ASSIGN_OR_RETURN(const TokenBits bits, TokenBits::Create(kind, model_, specials_));
   for (int token = 0; token < model_.num_tokens; ++token) {
     const size_t at = static_cast<size_t>(token);
-    Token& entry = tokens_[at];
-    entry.raw_bits = is_narrow_ ? bits.state[at] : bits.stream[at];
-    entry.raw_mask = static_cast<uint32_t>((uint64_t{1} << entry.raw_bits) - 1);
+    TokenRaw& raw = token_raw_[at];
+    raw.bits = is_narrow_ ? bits.state[at] : bits.stream[at];
+    raw.mask = static_cast<uint32_t>((uint64_t{1} << raw.bits) - 1);
+    TokenCode& code = token_codes_[at];
     if (token >= specials_.count) {
       const int residual = token - specials_.count;
-      entry.base = static_cast<int64_t>(ClassBase(residual / 2) << model_.shift);
-      entry.center_mask = -1;
-      entry.inversion = residual % 2 == 1 ? -1 : 0;
+      code.base = static_cast<int64_t>(ClassBase(residual / 2) << model_.shift);
+      code.center_mask = -1;
+      code.inversion = residual % 2 == 1 ? -1 : 0;
       continue;
     }
     const SampleMap map(kind, model_.base_exponent);
     const std::optional<int32_t> mode = token == specials_.mode ? map.ToCode(model_.mode_sample) : std::nullopt;
-    entry.is_indirect = mode ? 0 : 1;
-    entry.base = mode ? *mode : model_.low_code;  // any code of the range
+    code.is_indirect = mode ? 0 : 1;
+    code.base = mode.value_or(0);
   }
   return absl::OkStatus();
 }
@@ -78,62 +78,85 @@ const std::byte* WaveSymbols::Input::At(size_t position, size_t bytes) {
   return tail_.data();
 }
 
-template <bool kIsNarrow>
-bool WaveSymbols::DecodeSymbols(size_t count, const int32_t* cells, const int32_t* nearest, int32_t* codes) {
+bool WaveSymbols::DecodeWave(size_t count, const int32_t* cells, const int32_t* nearest, int32_t* codes) {
   const PhaseTimer timer(Phase::kEntropy);
+  if (tokens_of_wave_.size() < count) {
+    tokens_of_wave_.resize(count);
+    raw_of_wave_.resize(count);
+    indirect_.resize(count);
+  }
+  if (is_narrow_) {
+    ReadTokens<true>(count, cells);
+  } else {
+    ReadTokens<false>(count, cells);
+  }
+  return FindCodes(count, cells, nearest, codes);
+}
+
+template <bool kIsNarrow>
+void WaveSymbols::ReadTokens(size_t count, const int32_t* cells) {
   const std::byte* words = words_.At(words_position_, 2 * count + 2);
   const std::byte* const first_word = words;
   const std::byte* const raw = kIsNarrow ? nullptr : raw_.At(raw_position_ / 8, 4 * count + 16);
-  const size_t raw_begin = raw_position_ / 8 * 8;
   size_t raw_position = raw_position_ % 8;
-  if (!kIsNarrow && indirect_.size() < count + 1) indirect_.resize(count + 1);
-  size_t num_indirect = 0;
-
   const int table_bits = model_.table_bits;
   const uint32_t slot_mask = (1u << table_bits) - 1;
+  const uint32_t* const slots = slots_.data();
+  const TokenRaw* const token_raw = token_raw_.data();
+  uint32_t* const states = states_.data();
+  std::array<uint32_t, size_t{1} << kMaxLanesLog2> slot;
+  for (size_t begin = 0; begin < count; begin += lanes()) {
+    const size_t n = std::min(lanes(), count - begin);
+    // All at once, so that they do not wait for each other's slots.
+    for (size_t lane = 0; lane < n; ++lane) {
+      slot[lane] = slots[cells_[static_cast<size_t>(cells[begin + lane])].slots + (states[lane] & slot_mask)];
+    }
+    for (size_t lane = 0; lane < n; ++lane) {
+      const uint32_t s = slot[lane];
+      uint32_t x = ((s & 0xfff) + 1) * (states[lane] >> table_bits) + ((s >> 12) & 0xfff);
+      const TokenRaw token = token_raw[s >> 24];
+      if constexpr (kIsNarrow) {
+        raw_of_wave_[begin + lane] = x & token.mask;
+        x >>= token.bits;
+      } else {
+        const uint64_t bits = LoadLittleEndian64(raw + raw_position / 8);
+        raw_of_wave_[begin + lane] = static_cast<uint32_t>(bits >> (raw_position % 8)) & token.mask;
+        raw_position += token.bits;
+      }
+      const uint32_t word = static_cast<uint32_t>(LoadLittleEndian(words, 2));
+      const uint32_t is_low = x < kRansLow ? 1 : 0;  // no branch: half of them would be mispredicted
+      states[lane] = x << (16 * is_low) | (word & (0 - is_low));
+      words += 2 * is_low;
+      tokens_of_wave_[begin + lane] = static_cast<uint8_t>(s >> 24);
+    }
+  }
+  words_position_ += static_cast<size_t>(words - first_word);
+  raw_position_ += raw_position - raw_position_ % 8;
+}
+
+bool WaveSymbols::FindCodes(size_t count, const int32_t* cells, const int32_t* nearest, int32_t* codes) {
   const int64_t low = model_.low_code;
   const uint64_t span = static_cast<uint64_t>(int64_t{model_.high_code} - low);
-  const uint32_t* const slots = slots_.data();
   const Cell* const cell_table = cells_.data();
+  const TokenCode* const token_codes = token_codes_.data();
+  const uint8_t* const tokens = tokens_of_wave_.data();
+  const uint32_t* const raw = raw_of_wave_.data();
+  IndirectSample* const indirect = indirect_.data();
+  size_t num_indirect = 0;
   uint64_t out_of_range = 0;
   for (size_t i = 0; i < count; ++i) {
     const Cell& cell = cell_table[cells[i]];
-    uint32_t x = states_[i & lane_mask_];
-    const uint32_t slot = slots[cell.slots + (x & slot_mask)];
-    x = ((slot & 0xfff) + 1) * (x >> table_bits) + ((slot >> 12) & 0xfff);
-    const Token& token = tokens_[slot >> 24];
-    uint32_t raw_value;
-    if constexpr (kIsNarrow) {
-      raw_value = x & token.raw_mask;
-      x >>= token.raw_bits;
-    } else {
-      const uint64_t bits = LoadLittleEndian(raw + raw_position / 8, 8);
-      raw_value = static_cast<uint32_t>(bits >> (raw_position % 8)) & token.raw_mask;
-      raw_position += token.raw_bits;
-    }
-    const uint32_t word = static_cast<uint32_t>(LoadLittleEndian(words, 2));
-    const bool is_low = x < kRansLow;
-    x = is_low ? x << 16 | word : x;
-    words += is_low ? 2 : 0;
-    states_[i & lane_mask_] = x;
-
+    const TokenCode& token = token_codes[tokens[i]];
     const int64_t center = (nearest[i] & cell.nearest_mask) + cell.center;
-    const int64_t code = (center & token.center_mask) + ((token.base + int64_t{raw_value}) ^ token.inversion);
-    out_of_range |= (static_cast<uint64_t>(code - low) > span ? 1u : 0u) & ~uint64_t{token.is_indirect};
-    if constexpr (!kIsNarrow) {
-      indirect_[num_indirect] = {static_cast<uint32_t>(i), slot >> 24, raw_value};
-      num_indirect += token.is_indirect;
-    }
+    const int64_t code = (center & token.center_mask) + ((token.base + int64_t{raw[i]}) ^ token.inversion);
+    out_of_range |= (static_cast<uint64_t>(code - low) > span ? 1u : 0u) & ~token.is_indirect;
+    indirect[num_indirect] = {static_cast<uint32_t>(i), tokens[i], raw[i]};
+    num_indirect += token.is_indirect;
     codes[i] = static_cast<int32_t>(code);
   }
-  words_position_ += static_cast<size_t>(words - first_word);
-  raw_position_ = raw_begin + raw_position;
   num_indirect_ = num_indirect;
   return out_of_range == 0;
 }
-
-template bool WaveSymbols::DecodeSymbols<true>(size_t, const int32_t*, const int32_t*, int32_t*);
-template bool WaveSymbols::DecodeSymbols<false>(size_t, const int32_t*, const int32_t*, int32_t*);
 
 absl::Status WaveSymbols::CheckOverrun() const {
   if (words_position_ > words_.size()) return absl::DataLossError("entropy-coded data is too short");
@@ -147,7 +170,7 @@ absl::Status WaveSymbols::Finish() const {
     return absl::DataLossError(
         absl::StrCat("entropy-coded data has ", words_.size() - words_position_, " bytes too many"));
   }
-  for (size_t lane = 0; lane <= lane_mask_; ++lane) {
+  for (size_t lane = 0; lane < lanes(); ++lane) {
     if (states_[lane] != kRansLow)
       return absl::DataLossError(absl::StrCat("final state is ", states_[lane], ", expected ", kRansLow));
   }

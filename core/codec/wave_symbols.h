@@ -33,10 +33,7 @@ class WaveSymbols {
 
   // Decodes the codes of a wave's `count` samples from their cells and the codes nearest to their predictions.  False
   // if one is out of the set's range.  Where indirect() says so, codes[] is yet to be found.
-  bool DecodeWave(size_t count, const int32_t* cells, const int32_t* nearest, int32_t* codes) {
-    return is_narrow_ ? DecodeSymbols<true>(count, cells, nearest, codes)
-                      : DecodeSymbols<false>(count, cells, nearest, codes);
-  }
+  bool DecodeWave(size_t count, const int32_t* cells, const int32_t* nearest, int32_t* codes);
 
   // Those of the last wave, ascending.
   std::span<const IndirectSample> indirect() const { return {indirect_.data(), num_indirect_}; }
@@ -53,12 +50,14 @@ class WaveSymbols {
     int32_t nearest_mask = 0;  // 0 where the center is fixed, else -1
     int32_t center = 0;
   };
-  // The code is ((center & center_mask) + (base + raw)), or center less that and 1: all bits of base + raw inverted.
-  struct Token {
+  struct TokenRaw {
+    uint32_t mask = 0;
+    uint32_t bits = 0;
+  };
+  // The code is (center & center_mask) + ((base + raw) ^ inversion): an inverted number is that less 1, negative.
+  struct TokenCode {
     int64_t base = 0, center_mask = 0, inversion = 0;
-    uint32_t raw_mask = 0;
-    uint8_t raw_bits = 0;
-    uint8_t is_indirect = 0;
+    uint64_t is_indirect = 0;
   };
   // Input from `position` on, followed by zeros for as many bytes as are asked for.
   class Input {
@@ -74,7 +73,9 @@ class WaveSymbols {
   };
 
   template <bool kIsNarrow>
-  bool DecodeSymbols(size_t count, const int32_t* cells, const int32_t* nearest, int32_t* codes);
+  void ReadTokens(size_t count, const int32_t* cells);
+  bool FindCodes(size_t count, const int32_t* cells, const int32_t* nearest, int32_t* codes);
+  size_t lanes() const { return size_t{1} << model_.lanes_log2; }
   void FillSlots();
   void FillCells();
   absl::Status FillTokens(SampleKind kind);
@@ -88,12 +89,14 @@ class WaveSymbols {
   SpecialTokens specials_;
   std::vector<uint32_t> slots_;
   std::vector<Cell> cells_;
-  std::array<Token, kMaxTokens> tokens_{};
+  std::array<TokenRaw, kMaxTokens> token_raw_{};
+  std::array<TokenCode, kMaxTokens> token_codes_{};
   std::array<uint32_t, size_t{1} << kMaxLanesLog2> states_{};
-  size_t lane_mask_ = 0;
   Input words_, raw_;
   size_t words_position_ = 0;  // bytes
   size_t raw_position_ = 0;    // bits
+  std::vector<uint8_t> tokens_of_wave_;
+  std::vector<uint32_t> raw_of_wave_;
   std::vector<IndirectSample> indirect_;
   size_t num_indirect_ = 0;
 };
