@@ -9,7 +9,7 @@ RUN cmake --preset release -DDCAC_BUILD_TESTS=OFF \
 
 FROM debian:12-slim
 RUN apt-get update -qq \
- && apt-get install -y -qq --no-install-recommends libgrpc++1.51 liblz4-1 libtbb12 libxxhash0 libzstd1 \
+ && apt-get install -y -qq --no-install-recommends libgrpc++1.51 libhwy1 liblz4-1 libtbb12 libxxhash0 libzstd1 \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 10001 dcac \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir / --shell /usr/sbin/nologin dcac

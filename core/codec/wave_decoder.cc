@@ -7,6 +7,7 @@
 #include "core/base/status_macros.h"
 #include "core/codec/plane_predictor.h"
 #include "core/codec/wave_symbols.h"
+#include "core/kernels/target.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/codec/wave_decoder.cc"
@@ -228,7 +229,7 @@ HWY_EXPORT(DecodeOnTarget);
 
 absl::Status DecodeWaves(SampleKind kind, const SetShape& shape, const SetModel& model, ByteSpan entropy_coded,
                          ByteSpan raw_bits, std::vector<uint32_t>& samples) {
-  return HWY_DYNAMIC_DISPATCH(DecodeOnTarget)(kind, shape, model, entropy_coded, raw_bits, samples);
+  return DCAC_DYNAMIC_DISPATCH(DecodeOnTarget)(kind, shape, model, entropy_coded, raw_bits, samples);
 }
 
 }  // namespace dcac

@@ -1,0 +1,353 @@
+// The stages of lane_rans.h in vectors, for each SIMD target: include it after hwy/highway.h in files that are compiled
+// for all targets, and call the functions of dcac::HWY_NAMESPACE from loops over steps.  Arrays have 64 elements and
+// are fastest when aligned to 64 bytes; results in resting lanes are arbitrary.
+#if defined(DCAC_CORE_KERNELS_LANE_RANS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef DCAC_CORE_KERNELS_LANE_RANS_INL_H_
+#undef DCAC_CORE_KERNELS_LANE_RANS_INL_H_
+#else
+#define DCAC_CORE_KERNELS_LANE_RANS_INL_H_
+#endif
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/kernels/lane_rans.h"
+#include "core/kernels/lane_shuffles.h"
+#include "hwy/highway.h"
+
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
+#define DCAC_RANS_VECTOR_LANES 16
+#elif HWY_TARGET == HWY_AVX2
+#define DCAC_RANS_VECTOR_LANES 8
+#else
+#define DCAC_RANS_VECTOR_LANES 4
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace dcac::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+
+HWY_INLINE void LookUpSlots(LaneRansDecoder& decoder, const uint32_t* slots, int table_bits, const uint8_t* contexts,
+                            size_t active, uint32_t* entries) {
+  LookUpSlotsPlain(decoder, slots, table_bits, contexts, active, entries);
+}
+
+template <LaneRaw kRaw>
+HWY_INLINE void TakeSymbols(LaneRansDecoder& decoder, int table_bits, const uint32_t* entries, size_t active,
+                            uint32_t* raw) {
+  TakeSymbolsPlain<kRaw>(decoder, table_bits, entries, active, raw);
+}
+
+HWY_INLINE void DecodeRaw(LaneRansDecoder& decoder, const uint32_t* num_bits, size_t active, uint32_t* raw) {
+  DecodeRawPlain(decoder, num_bits, active, raw);
+}
+
+template <LaneRaw kRaw>
+HWY_INLINE void EncodeSymbols(LaneRansEncoder& encoder, const uint64_t* table, int table_bits, const uint16_t* symbols,
+                              const uint8_t* raw, size_t active) {
+  EncodeSymbolsPlain<kRaw>(encoder, table, table_bits, symbols, raw, active);
+}
+
+HWY_INLINE void EncodeRaw(LaneRansEncoder& encoder, const uint16_t* raw, const uint8_t* num_bits, size_t active) {
+  EncodeRawPlain(encoder, raw, num_bits, active);
+}
+
+#else
+
+using LaneTag = hn::CappedTag<uint32_t, DCAC_RANS_VECTOR_LANES>;
+using LaneVec = hn::Vec<LaneTag>;
+using LaneMask = hn::Mask<LaneTag>;
+
+// Of 31-bit numbers: signed comparison, which all targets have.
+HWY_INLINE LaneMask LessThan(LaneVec a, LaneVec b) {
+  const LaneTag d;
+  const hn::RebindToSigned<LaneTag> di;
+  return hn::RebindMask(d, hn::Lt(hn::BitCast(di, a), hn::BitCast(di, b)));
+}
+
+HWY_INLINE size_t MaskBits(LaneMask mask) {
+  uint8_t bits[8] = {};
+  hn::StoreMaskBits(LaneTag(), mask, bits);
+  return bits[0];
+}
+
+// ---- Decoder ----
+
+// The next words, in ascending order, in the lanes of the mask.
+HWY_INLINE LaneVec NextWords(LaneMask mask, const std::byte*& next) {
+  const LaneTag d;
+  const uint8_t* words = reinterpret_cast<const uint8_t*>(next);
+#if DCAC_RANS_VECTOR_LANES == 16
+  const __m256i narrow = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
+  next += 2 * hn::CountTrue(d, mask);
+  return LaneVec{_mm512_maskz_expand_epi32(mask.raw, _mm512_cvtepu16_epi32(narrow))};
+#elif DCAC_RANS_VECTOR_LANES == 8
+  const hn::Rebind<uint16_t, LaneTag> d16;
+  const hn::Rebind<uint8_t, LaneTag> d8;
+  const hn::Repartition<uint8_t, decltype(d16)> d16_bytes;
+  const hn::RebindToSigned<LaneTag> di;
+  const size_t bits = MaskBits(mask);
+  next += 2 * static_cast<size_t>(std::popcount(bits));
+  const auto from = hn::PromoteTo(di, hn::LoadU(d8, kExpand8[bits].data()));
+  const auto wide = hn::PromoteTo(d, hn::BitCast(d16, hn::LoadU(d16_bytes, words)));
+  return hn::TableLookupLanes(wide, hn::IndicesFromVec(d, from));
+#else
+  const hn::CappedTag<uint8_t, 8> d_words;
+  const hn::Repartition<uint8_t, LaneTag> d_bytes;
+  const size_t bits = MaskBits(mask);
+  next += 2 * static_cast<size_t>(std::popcount(bits));
+  const auto from = hn::LoadU(d_bytes, kExpandBytes4[bits].data());
+  return hn::BitCast(d, hn::TableLookupBytesOr0(hn::LoadU(d_words, words), from));
+#endif
+}
+
+// Lanes below the bound of states take a word; `lanes`: those that may.
+template <bool kPartial>
+HWY_INLINE LaneVec Refill(LaneVec x, LaneMask lanes, const std::byte*& next) {
+  LaneMask low = LessThan(x, hn::Set(LaneTag(), kLaneStateLow));
+  if constexpr (kPartial) low = hn::And(low, lanes);
+  const LaneVec words = NextWords(low, next);
+  return hn::IfThenElse(low, hn::Or(hn::ShiftLeft<16>(x), words), x);
+}
+
+template <LaneRaw kRaw, bool kPartial>
+HWY_INLINE void TakeSymbolsOf(LaneRansDecoder& decoder, int table_bits, const uint32_t* HWY_RESTRICT entries,
+                              size_t active, uint32_t* HWY_RESTRICT raw) {
+  const LaneTag d;
+  const LaneVec eleven_bits = hn::Set(d, 0x7ff);
+  const std::byte* next = decoder.next;
+  for (size_t i = 0; i < active; i += hn::Lanes(d)) {
+    const LaneMask lanes = kPartial ? hn::FirstN(d, active - i) : LaneMask();
+    const LaneVec old = hn::Load(d, decoder.state.data() + i);
+    const LaneVec entry = hn::LoadU(d, entries + i);
+    const LaneVec frequency = hn::And(hn::ShiftRight<11>(entry), eleven_bits);
+    LaneVec x = hn::Add(hn::Mul(frequency, hn::ShiftRightSame(old, table_bits)), hn::And(entry, eleven_bits));
+    if constexpr (kRaw == LaneRaw::kInState) {
+      const LaneVec num_bits = hn::ShiftRight<28>(entry);
+      const LaneVec rest = hn::Shr(x, num_bits);
+      hn::StoreU(hn::Xor(x, hn::Shl(rest, num_bits)), d, raw + i);
+      x = rest;
+    }
+    x = Refill<kPartial>(x, lanes, next);
+    if constexpr (kPartial) x = hn::IfThenElse(lanes, x, old);
+    hn::Store(x, d, decoder.state.data() + i);
+  }
+  decoder.next = next;
+}
+
+template <bool kPartial>
+HWY_INLINE void DecodeRawOf(LaneRansDecoder& decoder, const uint32_t* HWY_RESTRICT num_bits, size_t active,
+                            uint32_t* HWY_RESTRICT raw) {
+  const LaneTag d;
+  const std::byte* next = decoder.next;
+  for (size_t i = 0; i < active; i += hn::Lanes(d)) {
+    const LaneMask lanes = kPartial ? hn::FirstN(d, active - i) : LaneMask();
+    const LaneVec old = hn::Load(d, decoder.state.data() + i);
+    const LaneVec bits = hn::LoadU(d, num_bits + i);
+    const LaneVec rest = hn::Shr(old, bits);
+    hn::StoreU(hn::Xor(old, hn::Shl(rest, bits)), d, raw + i);
+    LaneVec x = Refill<kPartial>(rest, lanes, next);
+    if constexpr (kPartial) x = hn::IfThenElse(lanes, x, old);
+    hn::Store(x, d, decoder.state.data() + i);
+  }
+  decoder.next = next;
+}
+
+// The first half of a symbol stage, which needs no words: what the lanes find in the slots of their contexts.  Contexts
+// of resting lanes may be anything.
+HWY_INLINE void LookUpSlots(const LaneRansDecoder& decoder, const uint32_t* HWY_RESTRICT slots, int table_bits,
+                            const uint8_t* HWY_RESTRICT contexts, size_t active, uint32_t* HWY_RESTRICT entries) {
+  const LaneTag d;
+  const hn::Rebind<uint8_t, LaneTag> d8;
+  const hn::RebindToSigned<LaneTag> di;
+  const LaneVec slot_mask = hn::Set(d, (1u << table_bits) - 1);
+  for (size_t i = 0; i < active; i += hn::Lanes(d)) {
+    LaneVec context = hn::PromoteTo(d, hn::LoadU(d8, contexts + i));
+    if (active - i < hn::Lanes(d)) context = hn::IfThenElseZero(hn::FirstN(d, active - i), context);
+    const LaneVec slot = hn::And(hn::Load(d, decoder.state.data() + i), slot_mask);
+    const LaneVec index = hn::Add(hn::ShiftLeftSame(context, table_bits), slot);
+    hn::StoreU(hn::GatherIndex(d, slots, hn::BitCast(di, index)), d, entries + i);
+  }
+}
+
+// The second half: new states, raw bits.
+template <LaneRaw kRaw>
+HWY_INLINE void TakeSymbols(LaneRansDecoder& decoder, int table_bits, const uint32_t* entries, size_t active,
+                            uint32_t* raw) {
+  decoder.PrepareStage();
+  if (active == kRansLanes) {
+    TakeSymbolsOf<kRaw, false>(decoder, table_bits, entries, kRansLanes, raw);
+  } else {
+    TakeSymbolsOf<kRaw, true>(decoder, table_bits, entries, active, raw);
+  }
+}
+
+HWY_INLINE void DecodeRaw(LaneRansDecoder& decoder, const uint32_t* num_bits, size_t active, uint32_t* raw) {
+  decoder.PrepareStage();
+  if (active == kRansLanes) {
+    DecodeRawOf<false>(decoder, num_bits, kRansLanes, raw);
+  } else {
+    DecodeRawOf<true>(decoder, num_bits, active, raw);
+  }
+}
+
+// ---- Encoder ----
+
+// Writes the low words of the lanes in the mask, in ascending order, below `next`.
+HWY_INLINE void PutWords(LaneVec x, LaneMask mask, std::byte*& next) {
+  const LaneTag d;
+  uint8_t* to = reinterpret_cast<uint8_t*>(next);
+#if DCAC_RANS_VECTOR_LANES == 16
+  const size_t count = hn::CountTrue(d, mask);
+  const __m512i packed = _mm512_maskz_compress_epi32(mask.raw, x.raw);
+  const LaneVec from = hn::Add(hn::Iota(d, 0), hn::Set(d, static_cast<uint32_t>(count)));
+  const __m512i at_end = _mm512_permutexvar_epi32(from.raw, packed);  // rotated by 16 - count
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to - 32), _mm512_cvtepi32_epi16(at_end));
+#elif DCAC_RANS_VECTOR_LANES == 8
+  const hn::Rebind<uint16_t, LaneTag> d16;
+  const hn::Rebind<uint8_t, LaneTag> d8;
+  const hn::Repartition<uint8_t, decltype(d16)> d16_bytes;
+  const hn::RebindToSigned<LaneTag> di;
+  const size_t bits = MaskBits(mask);
+  const size_t count = static_cast<size_t>(std::popcount(bits));
+  const auto from = hn::IndicesFromVec(d, hn::PromoteTo(di, hn::LoadU(d8, kPackUp8[bits].data())));
+  const auto at_end = hn::And(hn::TableLookupLanes(x, from), hn::Set(d, 0xffff));
+  hn::StoreU(hn::BitCast(d16_bytes, hn::DemoteTo(d16, hn::BitCast(di, at_end))), d16_bytes, to - 16);
+#else
+  const hn::CappedTag<uint8_t, 8> d_words;
+  const hn::Repartition<uint8_t, LaneTag> d_bytes;
+  const size_t bits = MaskBits(mask);
+  const size_t count = static_cast<size_t>(std::popcount(bits));
+  const auto from = hn::LoadU(d_bytes, kPackUpBytes4[bits].data());
+  const auto at_end = hn::TableLookupBytes(hn::BitCast(d_bytes, x), from);
+  hn::StoreU(hn::LowerHalf(d_words, at_end), d_words, to - 8);
+#endif
+  next -= 2 * count;
+}
+
+// The upper halves of the 64-bit products.
+HWY_INLINE LaneVec MulHigh32(LaneVec a, LaneVec b) {
+  const LaneTag d;
+  const hn::Repartition<uint64_t, LaneTag> d64;
+  const auto odd_lanes = [&](LaneVec v) HWY_ATTR { return hn::BitCast(d, hn::ShiftRight<32>(hn::BitCast(d64, v))); };
+  const auto even = hn::ShiftRight<32>(hn::MulEven(a, b));
+  const auto odd = hn::MulEven(odd_lanes(a), odd_lanes(b));
+  return hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, even));
+}
+
+// Lower and upper halves of table[symbols[i]].
+HWY_INLINE void LookUpEntries(const uint64_t* HWY_RESTRICT table, const uint16_t* symbols, LaneVec& lower,
+                              LaneVec& upper) {
+  const LaneTag d;
+  const hn::Repartition<uint64_t, LaneTag> d64;
+  const hn::RebindToSigned<decltype(d64)> di64;
+  const hn::Rebind<uint16_t, decltype(d64)> d16;
+  const hn::Rebind<uint32_t, decltype(d64)> d32;
+  const auto half = [&](const uint16_t* from) HWY_ATTR {
+    const auto index = hn::PromoteTo(d64, hn::PromoteTo(d32, hn::LoadU(d16, from)));
+    return hn::BitCast(d, hn::GatherIndex(d64, table, hn::BitCast(di64, index)));
+  };
+  const LaneVec first = half(symbols), second = half(symbols + hn::Lanes(d64));
+  lower = hn::ConcatEven(d, second, first);
+  upper = hn::ConcatOdd(d, second, first);
+}
+
+template <LaneRaw kRaw, bool kPartial>
+HWY_INLINE void EncodeSymbolsOf(LaneRansEncoder& encoder, const uint64_t* HWY_RESTRICT table, int table_bits,
+                                const uint16_t* HWY_RESTRICT symbols, const uint8_t* HWY_RESTRICT raw, size_t active) {
+  const LaneTag d;
+  const hn::Rebind<uint8_t, LaneTag> d8;
+  const LaneVec scale = hn::Set(d, 1u << table_bits);
+  std::byte* next = encoder.next;
+  for (size_t i = (active - 1) / hn::Lanes(d) * hn::Lanes(d) + hn::Lanes(d); i != 0;) {
+    i -= hn::Lanes(d);
+    const LaneMask lanes = kPartial ? hn::FirstN(d, active - i) : LaneMask();
+    LaneVec entry, reciprocal;
+    LookUpEntries(table, symbols + i, entry, reciprocal);
+    const LaneVec frequency = hn::And(entry, hn::Set(d, 0x7ff));
+    const LaneVec old = hn::Load(d, encoder.state.data() + i);
+    LaneVec bound = hn::ShiftLeftSame(frequency, 31 - table_bits);
+    LaneVec raw_bits = hn::Zero(d);
+    if constexpr (kRaw == LaneRaw::kInState) {
+      raw_bits = hn::ShiftRight<27>(entry);
+      bound = hn::Shr(bound, raw_bits);
+    }
+    LaneMask high = hn::Not(LessThan(old, bound));
+    if constexpr (kPartial) high = hn::And(high, lanes);
+    PutWords(old, high, next);
+    LaneVec x = hn::IfThenElse(high, hn::ShiftRight<16>(old), old);
+    if constexpr (kRaw == LaneRaw::kInState) {
+      x = hn::Or(hn::Shl(x, raw_bits), hn::PromoteTo(d, hn::LoadU(d8, raw + i)));
+    }
+    const LaneVec shift = hn::And(hn::ShiftRight<23>(entry), hn::Set(d, 0xf));
+    const LaneVec quotient = hn::Shr(MulHigh32(x, reciprocal), shift);
+    const LaneVec bias = hn::And(hn::ShiftRight<11>(entry), hn::Set(d, 0xfff));
+    x = hn::Add(hn::Add(x, bias), hn::Mul(quotient, hn::Sub(scale, frequency)));
+    if constexpr (kPartial) x = hn::IfThenElse(lanes, x, old);
+    hn::Store(x, d, encoder.state.data() + i);
+  }
+  encoder.next = next;
+}
+
+template <bool kPartial>
+HWY_INLINE void EncodeRawOf(LaneRansEncoder& encoder, const uint16_t* HWY_RESTRICT raw,
+                            const uint8_t* HWY_RESTRICT num_bits, size_t active) {
+  const LaneTag d;
+  const hn::Rebind<uint8_t, LaneTag> d8;
+  const hn::Rebind<uint16_t, LaneTag> d16;
+  std::byte* next = encoder.next;
+  for (size_t i = (active - 1) / hn::Lanes(d) * hn::Lanes(d) + hn::Lanes(d); i != 0;) {
+    i -= hn::Lanes(d);
+    const LaneMask lanes = kPartial ? hn::FirstN(d, active - i) : LaneMask();
+    const LaneVec old = hn::Load(d, encoder.state.data() + i);
+    const LaneVec bits = hn::PromoteTo(d, hn::LoadU(d8, num_bits + i));
+    LaneMask high = hn::Ne(hn::Shr(old, hn::Sub(hn::Set(d, 31), bits)), hn::Zero(d));
+    if constexpr (kPartial) high = hn::And(high, lanes);
+    PutWords(old, high, next);
+    LaneVec x = hn::IfThenElse(high, hn::ShiftRight<16>(old), old);
+    x = hn::Or(hn::Shl(x, bits), hn::PromoteTo(d, hn::LoadU(d16, raw + i)));
+    if constexpr (kPartial) x = hn::IfThenElse(lanes, x, old);
+    hn::Store(x, d, encoder.state.data() + i);
+  }
+  encoder.next = next;
+}
+
+// Symbols of resting lanes must be indices into the table nevertheless.
+template <LaneRaw kRaw>
+HWY_INLINE void EncodeSymbols(LaneRansEncoder& encoder, const uint64_t* table, int table_bits, const uint16_t* symbols,
+                              const uint8_t* raw, size_t active) {
+  if (active == kRansLanes) {
+    EncodeSymbolsOf<kRaw, false>(encoder, table, table_bits, symbols, raw, kRansLanes);
+  } else {
+    EncodeSymbolsOf<kRaw, true>(encoder, table, table_bits, symbols, raw, active);
+  }
+}
+
+HWY_INLINE void EncodeRaw(LaneRansEncoder& encoder, const uint16_t* raw, const uint8_t* num_bits, size_t active) {
+  if (active == kRansLanes) {
+    EncodeRawOf<false>(encoder, raw, num_bits, kRansLanes);
+  } else {
+    EncodeRawOf<true>(encoder, raw, num_bits, active);
+  }
+}
+
+#endif  // HWY_TARGET
+
+// A symbol stage.
+template <LaneRaw kRaw>
+HWY_INLINE void DecodeSymbols(LaneRansDecoder& decoder, const uint32_t* slots, int table_bits, const uint8_t* contexts,
+                              size_t active, uint32_t* entries, uint32_t* raw) {
+  LookUpSlots(decoder, slots, table_bits, contexts, active, entries);
+  TakeSymbols<kRaw>(decoder, table_bits, entries, active, raw);
+}
+
+}  // namespace dcac::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#undef DCAC_RANS_VECTOR_LANES
+
+#endif  // toggled guard

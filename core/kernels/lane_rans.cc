@@ -1,0 +1,185 @@
+#include "core/kernels/lane_rans.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/kernels/target.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/kernels/lane_rans.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.h, which includes this file again.
+#include "core/kernels/lane_rans-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dcac::HWY_NAMESPACE {
+
+template <LaneRaw kRaw>
+void EncodeAllSteps(const LaneSteps& steps, const uint64_t* table, int table_bits, LaneRansEncoder& encoder) {
+  for (size_t step = steps.active.size(); step-- > 0;) {
+    const size_t at = kRansLanes * step, active = steps.active[step];
+    for (size_t stage = steps.raw_stages.size(); stage-- > 0;) {
+      EncodeRaw(encoder, steps.raw_stages[stage].raw + at, steps.raw_stages[stage].num_bits + at, active);
+    }
+    EncodeSymbols<kRaw>(encoder, table, table_bits, steps.symbols + at, steps.raw + at, active);
+  }
+}
+
+void EncodeSteps(const LaneSteps& steps, const uint64_t* table, int table_bits, LaneRansEncoder& encoder) {
+  if (steps.raw == nullptr) {
+    EncodeAllSteps<LaneRaw::kNone>(steps, table, table_bits, encoder);
+  } else {
+    EncodeAllSteps<LaneRaw::kInState>(steps, table, table_bits, encoder);
+  }
+}
+
+template <LaneRaw kRaw>
+void DecodeAllSteps(LaneRansDecoder& decoder, const uint32_t* slots, int table_bits, const LaneDecodedSteps& steps) {
+  for (size_t step = 0; step < steps.active.size(); ++step) {
+    const size_t at = kRansLanes * step, active = steps.active[step];
+    DecodeSymbols<kRaw>(decoder, slots, table_bits, steps.contexts + at, active, steps.entries + at, steps.raw + at);
+    for (const LaneDecodedSteps::RawStage& stage : steps.raw_stages) {
+      DecodeRaw(decoder, stage.num_bits + at, active, stage.raw + at);
+    }
+  }
+}
+
+void DecodeSteps(LaneRansDecoder& decoder, const uint32_t* slots, int table_bits, const LaneDecodedSteps& steps) {
+  if (steps.raw == nullptr) {
+    DecodeAllSteps<LaneRaw::kNone>(decoder, slots, table_bits, steps);
+  } else {
+    DecodeAllSteps<LaneRaw::kInState>(decoder, slots, table_bits, steps);
+  }
+}
+
+void FillSlots(std::span<const uint16_t> frequencies, std::span<const uint16_t> payloads, uint32_t* slots) {
+  const HWY_CAPPED(uint32_t, kSlotPadding) d;
+  for (size_t symbol = 0; symbol < frequencies.size(); ++symbol) {
+    const uint32_t frequency = frequencies[symbol];
+    auto entry = hn::Iota(d, frequency << 11 | uint32_t{payloads[symbol]} << 22);
+    for (uint32_t offset = 0; offset < frequency; offset += static_cast<uint32_t>(hn::Lanes(d))) {
+      hn::StoreU(entry, d, slots + offset);
+      entry = hn::Add(entry, hn::Set(d, static_cast<uint32_t>(hn::Lanes(d))));
+    }
+    slots += frequency;
+  }
+}
+
+}  // namespace dcac::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace dcac {
+namespace {
+
+HWY_EXPORT(EncodeSteps);
+HWY_EXPORT(DecodeSteps);
+HWY_EXPORT(FillSlots);
+
+}  // namespace
+
+void BuildSlots(std::span<const uint16_t> frequencies, std::span<const uint16_t> payloads, uint32_t* slots) {
+  DCAC_DYNAMIC_DISPATCH(FillSlots)(frequencies, payloads, slots);
+}
+
+absl::Status LaneRansDecoder::Begin(ByteSpan stream) {
+  if (stream.size() < kLaneStateBytes) {
+    return absl::DataLossError(
+        absl::StrCat("lane states: found ", stream.size(), " bytes, expected at least ", kLaneStateBytes));
+  }
+  for (size_t i = 0; i < kRansLanes; ++i) {
+    state[i] = static_cast<uint32_t>(LoadLittleEndian(stream.data() + 4 * i, 4));
+    if (state[i] < kLaneStateLow || state[i] >> 31 != 0) {
+      return absl::DataLossError(
+          absl::StrCat("state of lane ", i, ": found ", state[i], ", expected 2^15 to 2^31 - 1"));
+    }
+  }
+  next = stream.data() + kLaneStateBytes;
+  end = stream.data() + stream.size();
+  in_tail = failed = false;
+  if (static_cast<size_t>(end - next) < kLaneStageBytes) {
+    Refill();
+  } else {
+    limit = end - kLaneStageBytes;
+  }
+  return absl::OkStatus();
+}
+
+void LaneRansDecoder::Refill() {
+  if (in_tail) {
+    failed = true;
+    next = limit = tail.data();
+    return;
+  }
+  in_tail = true;
+  tail.fill(std::byte{0});
+  std::copy(next, end, tail.begin());
+  limit = tail.data() + (end - next);
+  next = tail.data();
+}
+
+absl::Status LaneRansDecoder::Finish() const {
+  const std::byte* words_end = in_tail ? limit : end;
+  if (failed || next > words_end) return absl::DataLossError("lane words: found too few");
+  if (next < words_end) {
+    return absl::DataLossError(absl::StrCat("lane words: ", words_end - next, " bytes are left"));
+  }
+  for (size_t i = 0; i < kRansLanes; ++i) {
+    if (state[i] != kLaneStateLow) {
+      return absl::DataLossError(absl::StrCat("last state of lane ", i, ": found ", state[i], ", expected 2^15"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+uint64_t LaneEncodeEntry(uint32_t frequency, uint32_t start, uint32_t raw_bits, int table_bits) {
+  // reciprocal = ceil(2^(31 + log) / f) with f <= 2^log makes the error of y * reciprocal less than 2^(31 + log) / f
+  // for all y < 2^31, so that the quotient is exact.
+  uint64_t reciprocal = 0xffffffff;
+  uint32_t bias = start + (1u << table_bits) - 1, shift = 0;
+  if (frequency > 1) {
+    const int log = std::bit_width(frequency - 1);
+    reciprocal = ((uint64_t{1} << (31 + log)) + frequency - 1) / frequency;
+    bias = start;
+    shift = static_cast<uint32_t>(log - 1);
+  }
+  return reciprocal << 32 | raw_bits << 27 | shift << 23 | bias << 11 | frequency;
+}
+
+void BuildEncodeEntries(std::span<const uint16_t> frequencies, std::span<const uint8_t> raw_bits, int table_bits,
+                        uint64_t* entries) {
+  uint32_t start = 0;
+  for (size_t symbol = 0; symbol < frequencies.size(); ++symbol) {
+    entries[symbol] = LaneEncodeEntry(frequencies[symbol], start, raw_bits.empty() ? 0 : raw_bits[symbol], table_bits);
+    start += frequencies[symbol];
+  }
+}
+
+std::byte* LaneRansEncoder::Finish() {
+  for (size_t i = kRansLanes; i-- > 0;) {
+    PutWord(state[i] >> 16, next);
+    PutWord(state[i], next);
+  }
+  return next;
+}
+
+std::span<std::byte> EncodeLaneSteps(const LaneSteps& steps, const uint64_t* table, int table_bits,
+                                     std::span<std::byte> buffer) {
+  LaneRansEncoder encoder(buffer);
+  DCAC_DYNAMIC_DISPATCH(EncodeSteps)(steps, table, table_bits, encoder);
+  const std::byte* begin = encoder.Finish();
+  return buffer.subspan(static_cast<size_t>(begin - buffer.data()));
+}
+
+absl::Status DecodeLaneSteps(ByteSpan stream, const uint32_t* slots, int table_bits, const LaneDecodedSteps& steps) {
+  LaneRansDecoder decoder;
+  DCAC_RETURN_IF_ERROR(decoder.Begin(stream));
+  DCAC_DYNAMIC_DISPATCH(DecodeSteps)(decoder, slots, table_bits, steps);
+  return decoder.Finish();
+}
+
+}  // namespace dcac
+#endif  // HWY_ONCE

@@ -1,0 +1,244 @@
+// rANS in 64 lanes: 64 states in [2^15, 2^31), renormalised by 16-bit words.  A step codes up to 64 symbols, lane i the
+// i-th; lanes beyond rest.  Words stand in the order in which the decoder takes them: by steps, by stages of a step, by
+// lanes; little-endian.  A stream is the 64 states that the decoder starts with, 32 bits each, and the words; the
+// encoder starts with all states at 2^15, which is where the decoder must end.
+//
+// This header holds the types and the coder as plain loops, its specification.  The same steps in vectors, to be
+// inlined into loops over steps, are in lane_rans-inl.h; whole streams are below.  Kernels allocate nothing.
+#ifndef DCAC_CORE_KERNELS_LANE_RANS_H_
+#define DCAC_CORE_KERNELS_LANE_RANS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "absl/status/status.h"
+#include "core/base/bytes.h"
+
+namespace dcac {
+
+inline constexpr size_t kRansLanes = 64;
+inline constexpr uint32_t kLaneStateLow = 1u << 15;
+inline constexpr size_t kLaneStateBytes = 4 * kRansLanes;
+inline constexpr size_t kLaneStageBytes = 2 * kRansLanes;  // words that a stage of a step takes, at most
+inline constexpr int kMinLaneTableBits = 9;
+inline constexpr int kMaxLaneTableBits = 11;
+inline constexpr uint32_t kMaxRawBits = 15;  // of one raw stage
+
+// Whether the symbol of an entry is followed by its own raw bits (table_bits + their number <= 15, so that one word
+// renormalises after both).
+enum class LaneRaw { kNone, kInState };
+
+// ---- Decoder ----
+
+// The slots of a context are 2^table_bits entries; slots of context c start at c << table_bits.
+//   bits 0..10   offset: of the slot in the range of its symbol
+//   bits 11..21  frequency of the symbol, 1 .. 2^table_bits - 1
+//   bits 22..31  payload: whatever the symbol stands for; with LaneRaw::kInState its bits 6..9 are the number of raw
+//   bits
+constexpr uint32_t SlotOffset(uint32_t entry) {
+  return entry & 0x7ff;
+}
+constexpr uint32_t SlotFrequency(uint32_t entry) {
+  return entry >> 11 & 0x7ff;
+}
+constexpr uint32_t SlotPayload(uint32_t entry) {
+  return entry >> 22;
+}
+constexpr uint32_t SlotToken(uint32_t entry) {
+  return entry >> 22 & 0x3f;
+}
+constexpr uint32_t SlotRawBits(uint32_t entry) {
+  return entry >> 28;
+}
+constexpr uint16_t TokenPayload(uint32_t token, uint32_t raw_bits) {
+  return static_cast<uint16_t>(token | raw_bits << 6);
+}
+
+inline constexpr size_t kSlotPadding = 16;  // entries after the last context that BuildSlots may overwrite
+
+// Writes the slots of a context whose frequencies are all below 2^table_bits and have that as their sum; symbol s gets
+// payloads[s].
+void BuildSlots(std::span<const uint16_t> frequencies, std::span<const uint16_t> payloads, uint32_t* slots);
+
+struct LaneRansDecoder {
+  alignas(64) std::array<uint32_t, kRansLanes> state;
+  const std::byte* next;   // the first word that was not taken
+  const std::byte* limit;  // while next <= limit, kLaneStageBytes can be read from next
+  const std::byte* end;
+  bool in_tail;  // the rest of the words was copied to `tail`; `limit` is their end
+  bool failed;   // more words were taken than there are
+  std::array<std::byte, 2 * kLaneStageBytes> tail;
+
+  LaneRansDecoder() = default;
+  LaneRansDecoder(const LaneRansDecoder&) = delete;  // `next` may point into `tail`
+  LaneRansDecoder& operator=(const LaneRansDecoder&) = delete;
+
+  // `stream` must outlive the decoder.  DataLoss if it is too short or a state is out of range.
+  absl::Status Begin(ByteSpan stream);
+
+  // Every stage calls it first: afterwards kLaneStageBytes can be read.  Past the end they are zeros or old words.
+  void PrepareStage() {
+    if (next > limit) [[unlikely]]
+      Refill();
+  }
+
+  // DataLoss unless all words were taken, none was missing and all states are back at the encoder's start.
+  absl::Status Finish() const;
+
+ private:
+  void Refill();
+};
+
+inline uint32_t TakeWord(const std::byte*& next) {
+  const uint32_t word = static_cast<uint32_t>(LoadLittleEndian(next, 2));
+  next += 2;
+  return word;
+}
+
+// The first half of a symbol stage in plain loops: entries[i] is what lane i < active finds in the slots of
+// contexts[i].
+inline void LookUpSlotsPlain(const LaneRansDecoder& decoder, const uint32_t* slots, int table_bits,
+                             const uint8_t* contexts, size_t active, uint32_t* entries) {
+  const uint32_t slot_mask = (1u << table_bits) - 1;
+  for (size_t i = 0; i < active; ++i) {
+    entries[i] = slots[(size_t{contexts[i]} << table_bits) + (decoder.state[i] & slot_mask)];
+  }
+}
+
+// The second half: the lanes leave their symbols behind; raw[i] are the raw bits (untouched with LaneRaw::kNone).
+template <LaneRaw kRaw>
+inline void TakeSymbolsPlain(LaneRansDecoder& decoder, int table_bits, const uint32_t* entries, size_t active,
+                             uint32_t* raw) {
+  decoder.PrepareStage();
+  for (size_t i = 0; i < active; ++i) {
+    uint32_t x = SlotFrequency(entries[i]) * (decoder.state[i] >> table_bits) + SlotOffset(entries[i]);
+    if constexpr (kRaw == LaneRaw::kInState) {
+      raw[i] = x & ((1u << SlotRawBits(entries[i])) - 1);
+      x >>= SlotRawBits(entries[i]);
+    }
+    if (x < kLaneStateLow) x = x << 16 | TakeWord(decoder.next);
+    decoder.state[i] = x;
+  }
+}
+
+// A raw stage in plain loops: raw[i] are num_bits[i] <= kMaxRawBits bits of lane i < active.
+inline void DecodeRawPlain(LaneRansDecoder& decoder, const uint32_t* num_bits, size_t active, uint32_t* raw) {
+  decoder.PrepareStage();
+  for (size_t i = 0; i < active; ++i) {
+    uint32_t& x = decoder.state[i];
+    raw[i] = x & ((1u << num_bits[i]) - 1);
+    x >>= num_bits[i];
+    if (x < kLaneStateLow) x = x << 16 | TakeWord(decoder.next);
+  }
+}
+
+// ---- Encoder ----
+
+// What the encoder knows of a symbol in a context:
+//   bits 0..10   frequency f
+//   bits 11..22  bias
+//   bits 23..26  shift
+//   bits 27..30  number of raw bits (LaneRaw::kInState)
+//   bits 32..63  reciprocal
+// such that y / f = q = (y * reciprocal >> 32) >> shift and f-ary coding maps y < f << (31 - table_bits) to
+// (q << table_bits) + start + y % f = y + bias + q * (2^table_bits - f).  For f = 1 the reciprocal can but say y - 1,
+// which the bias makes good.
+uint64_t LaneEncodeEntry(uint32_t frequency, uint32_t start, uint32_t raw_bits, int table_bits);
+
+// Entries of a context as BuildSlots; raw_bits may be empty: none.  A symbol of frequency 0 must not be coded.
+void BuildEncodeEntries(std::span<const uint16_t> frequencies, std::span<const uint8_t> raw_bits, int table_bits,
+                        uint64_t* entries);
+
+struct LaneRansEncoder {
+  alignas(64) std::array<uint32_t, kRansLanes> state;
+  std::byte* next;  // words are written downwards from here; up to 32 bytes below may be overwritten beside
+
+  explicit LaneRansEncoder(std::span<std::byte> buffer) : next(buffer.data() + buffer.size()) {
+    state.fill(kLaneStateLow);
+  }
+
+  // Puts the states before the words, returns the first byte of the stream.
+  std::byte* Finish();
+};
+
+// The size that a buffer needs for `num_stages` stages of steps, symbol stages and raw stages counted.
+constexpr size_t LaneStreamBound(size_t num_stages) {
+  return kLaneStateBytes + kLaneStageBytes * num_stages;
+}
+
+inline void PutWord(uint32_t word, std::byte*& next) {
+  *--next = static_cast<std::byte>(word >> 8);
+  *--next = static_cast<std::byte>(word);
+}
+
+// Undoes a symbol stage.  symbols[i] is the index of the entry in the table.
+template <LaneRaw kRaw>
+inline void EncodeSymbolsPlain(LaneRansEncoder& encoder, const uint64_t* table, int table_bits, const uint16_t* symbols,
+                               const uint8_t* raw, size_t active) {
+  for (size_t i = active; i-- > 0;) {
+    uint32_t x = encoder.state[i];
+    const uint64_t entry = table[symbols[i]];
+    const uint32_t frequency = entry & 0x7ff, bias = entry >> 11 & 0xfff, shift = entry >> 23 & 0xf;
+    const uint32_t raw_bits = kRaw == LaneRaw::kInState ? entry >> 27 & 0xf : 0;
+    if (x >= frequency << (31 - static_cast<uint32_t>(table_bits) - raw_bits)) {
+      PutWord(x, encoder.next);
+      x >>= 16;
+    }
+    if constexpr (kRaw == LaneRaw::kInState) x = x << raw_bits | raw[i];
+    const uint32_t quotient = static_cast<uint32_t>((x * (entry >> 32)) >> 32 >> shift);
+    encoder.state[i] = x + bias + quotient * ((1u << table_bits) - frequency);
+  }
+}
+
+// Undoes a raw stage.
+inline void EncodeRawPlain(LaneRansEncoder& encoder, const uint16_t* raw, const uint8_t* num_bits, size_t active) {
+  for (size_t i = active; i-- > 0;) {
+    uint32_t& x = encoder.state[i];
+    if (x >> (31 - num_bits[i]) != 0) {
+      PutWord(x, encoder.next);
+      x >>= 16;
+    }
+    x = x << num_bits[i] | raw[i];
+  }
+}
+
+// ---- Whole streams ----
+
+// Arrays hold 64 elements for each step; those of resting lanes do not matter, but symbols must be indices there too.
+struct LaneRawStage {
+  const uint16_t* raw;
+  const uint8_t* num_bits;
+};
+
+struct LaneSteps {
+  std::span<const uint8_t> active;                // of each step, 1..64
+  const uint16_t* symbols;                        // indices into the table of entries
+  const uint8_t* raw = nullptr;                   // raw bits in the state; nullptr: LaneRaw::kNone
+  std::span<const LaneRawStage> raw_stages = {};  // after the symbols of each step, in this order
+};
+
+// Encodes into the end of `buffer`, which has LaneStreamBound(steps * (1 + raw stages)) bytes at least; returns the
+// part that is the stream.
+std::span<std::byte> EncodeLaneSteps(const LaneSteps& steps, const uint64_t* table, int table_bits,
+                                     std::span<std::byte> buffer);
+
+// What DecodeLaneSteps reads and writes: arrays as those of LaneSteps.
+struct LaneDecodedSteps {
+  std::span<const uint8_t> active;
+  const uint8_t* contexts;
+  uint32_t* entries;
+  uint32_t* raw = nullptr;  // nullptr: LaneRaw::kNone
+  struct RawStage {
+    const uint32_t* num_bits;
+    uint32_t* raw;
+  };
+  std::span<const RawStage> raw_stages = {};
+};
+
+absl::Status DecodeLaneSteps(ByteSpan stream, const uint32_t* slots, int table_bits, const LaneDecodedSteps& steps);
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_KERNELS_LANE_RANS_H_

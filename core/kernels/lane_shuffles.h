@@ -1,0 +1,67 @@
+// Byte shuffles that stand in for expand and compress instructions where a target has none.
+#ifndef DCAC_CORE_KERNELS_LANE_SHUFFLES_H_
+#define DCAC_CORE_KERNELS_LANE_SHUFFLES_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace dcac {
+
+// [mask][lane of 8]: how many lanes below are in the mask, so that a lane in it finds its word.
+inline constexpr auto kExpand8 = [] {
+  std::array<std::array<uint8_t, 8>, 256> table{};
+  for (size_t mask = 0; mask < 256; ++mask) {
+    uint8_t rank = 0;
+    for (size_t lane = 0; lane < 8; ++lane) {
+      table[mask][lane] = rank;
+      rank = static_cast<uint8_t>(rank + (mask >> lane & 1));
+    }
+  }
+  return table;
+}();
+
+// [mask][lane of 8]: the lanes of the mask in ascending order at the upper end.
+inline constexpr auto kPackUp8 = [] {
+  std::array<std::array<uint8_t, 8>, 256> table{};
+  for (size_t mask = 0; mask < 256; ++mask) {
+    size_t to = 8;
+    for (size_t lane = 8; lane-- > 0;) {
+      if (mask >> lane & 1) table[mask][--to] = static_cast<uint8_t>(lane);
+    }
+  }
+  return table;
+}();
+
+// As kExpand8 for 4 lanes, in bytes: 16-bit words to the lower halves of 32-bit lanes; 0x80 selects zero.
+inline constexpr auto kExpandBytes4 = [] {
+  std::array<std::array<uint8_t, 16>, 16> table{};
+  for (size_t mask = 0; mask < 16; ++mask) {
+    for (size_t lane = 0; lane < 4; ++lane) {
+      const bool in_mask = (mask >> lane & 1) != 0;
+      const uint8_t from = static_cast<uint8_t>(2 * kExpand8[mask][lane]);
+      table[mask][4 * lane] = in_mask ? from : 0x80;
+      table[mask][4 * lane + 1] = in_mask ? static_cast<uint8_t>(from + 1) : 0x80;
+      table[mask][4 * lane + 2] = table[mask][4 * lane + 3] = 0x80;
+    }
+  }
+  return table;
+}();
+
+// As kPackUp8 for 4 lanes, in bytes: the lower halves of 32-bit lanes to the upper end of four 16-bit words.
+inline constexpr auto kPackUpBytes4 = [] {
+  std::array<std::array<uint8_t, 16>, 16> table{};
+  for (size_t mask = 0; mask < 16; ++mask) {
+    size_t to = 8;
+    for (size_t lane = 4; lane-- > 0;) {
+      if ((mask >> lane & 1) == 0) continue;
+      table[mask][--to] = static_cast<uint8_t>(4 * lane + 1);
+      table[mask][--to] = static_cast<uint8_t>(4 * lane);
+    }
+  }
+  return table;
+}();
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_KERNELS_LANE_SHUFFLES_H_
