@@ -8,9 +8,11 @@
 #define DCAC_CORE_KERNELS_LANE_RANS_INL_H_
 #endif
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "core/kernels/lane_rans.h"
 #include "core/kernels/lane_shuffles.h"
@@ -73,6 +75,83 @@ HWY_INLINE size_t MaskBits(LaneMask mask) {
   uint8_t bits[8] = {};
   hn::StoreMaskBits(LaneTag(), mask, bits);
   return bits[0];
+}
+
+// Copies what active lanes have, and zeros for resting ones, which are the safe index.
+template <class T>
+HWY_INLINE const T* PadWithZeros(const T* values, size_t active, T* padded) {
+  std::fill(std::copy_n(values, active, padded), padded + kRansLanes, T{0});
+  return padded;
+}
+
+// ---- Tables ----
+
+// Loads one by one: gather instructions take twice as long on Zen 4, and longer where microcode guards them.
+#if HWY_ARCH_X86
+HWY_INLINE __m128i LookUp4(const uint32_t* table, const uint32_t* index) {
+  uint64_t first, second;  // loads of what was just stored are the bottleneck: two indices in each
+  std::memcpy(&first, index, 8);
+  std::memcpy(&second, index + 2, 8);
+  __m128i v = _mm_cvtsi32_si128(static_cast<int>(table[first & 0xffffffff]));
+  v = _mm_insert_epi32(v, static_cast<int>(table[first >> 32]), 1);
+  v = _mm_insert_epi32(v, static_cast<int>(table[second & 0xffffffff]), 2);
+  return _mm_insert_epi32(v, static_cast<int>(table[second >> 32]), 3);
+}
+
+HWY_INLINE __m128i LookUp2(const uint64_t* table, const uint16_t* index) {
+  const __m128d v = _mm_load_sd(reinterpret_cast<const double*>(table + index[0]));
+  return _mm_castpd_si128(_mm_loadh_pd(v, reinterpret_cast<const double*>(table + index[1])));
+}
+#endif
+
+// table[index[i]] of each lane.
+HWY_INLINE LaneVec LookUp(const uint32_t* table, const uint32_t* index) {
+#if HWY_ARCH_X86
+  const __m128i v0 = LookUp4(table, index);
+#if DCAC_RANS_VECTOR_LANES == 4
+  return LaneVec{v0};
+#else
+  const __m256i v01 = _mm256_inserti128_si256(_mm256_castsi128_si256(v0), LookUp4(table, index + 4), 1);
+#if DCAC_RANS_VECTOR_LANES == 8
+  return LaneVec{v01};
+#else
+  const __m256i v2 = _mm256_castsi128_si256(LookUp4(table, index + 8));
+  const __m256i v23 = _mm256_inserti128_si256(v2, LookUp4(table, index + 12), 1);
+  return LaneVec{_mm512_inserti64x4(_mm512_castsi256_si512(v01), v23, 1)};
+#endif
+#endif
+#else
+  const hn::RebindToSigned<LaneTag> di;
+  return hn::GatherIndex(LaneTag(), table, hn::BitCast(di, hn::LoadU(LaneTag(), index)));
+#endif
+}
+
+using PairTag = hn::Repartition<uint64_t, LaneTag>;
+
+// table[index[i]] of each 64-bit lane.
+HWY_INLINE hn::Vec<PairTag> LookUp(const uint64_t* table, const uint16_t* index) {
+#if HWY_ARCH_X86
+  const __m128i v0 = LookUp2(table, index);
+#if DCAC_RANS_VECTOR_LANES == 4
+  return hn::Vec<PairTag>{v0};
+#else
+  const __m256i v01 = _mm256_inserti128_si256(_mm256_castsi128_si256(v0), LookUp2(table, index + 2), 1);
+#if DCAC_RANS_VECTOR_LANES == 8
+  return hn::Vec<PairTag>{v01};
+#else
+  const __m256i v2 = _mm256_castsi128_si256(LookUp2(table, index + 4));
+  const __m256i v23 = _mm256_inserti128_si256(v2, LookUp2(table, index + 6), 1);
+  return hn::Vec<PairTag>{_mm512_inserti64x4(_mm512_castsi256_si512(v01), v23, 1)};
+#endif
+#endif
+#else
+  const PairTag d;
+  const hn::RebindToSigned<PairTag> di;
+  const hn::Rebind<uint16_t, PairTag> d16;
+  const hn::Rebind<uint32_t, PairTag> d32;
+  const auto wide = hn::PromoteTo(d, hn::PromoteTo(d32, hn::LoadU(d16, index)));
+  return hn::GatherIndex(d, table, hn::BitCast(di, wide));
+#endif
 }
 
 // ---- Decoder ----
@@ -160,18 +239,18 @@ HWY_INLINE void DecodeRawOf(LaneRansDecoder& decoder, const uint32_t* HWY_RESTRI
 // The first half of a symbol stage, which needs no words: what the lanes find in the slots of their contexts.  Contexts
 // of resting lanes may be anything.
 HWY_INLINE void LookUpSlots(const LaneRansDecoder& decoder, const uint32_t* HWY_RESTRICT slots, int table_bits,
-                            const uint8_t* HWY_RESTRICT contexts, size_t active, uint32_t* HWY_RESTRICT entries) {
+                            const uint8_t* contexts, size_t active, uint32_t* HWY_RESTRICT entries) {
   const LaneTag d;
   const hn::Rebind<uint8_t, LaneTag> d8;
-  const hn::RebindToSigned<LaneTag> di;
+  alignas(64) uint8_t padded[kRansLanes];
+  if (active < kRansLanes) contexts = PadWithZeros(contexts, active, padded);
+  alignas(64) uint32_t index[kRansLanes];
   const LaneVec slot_mask = hn::Set(d, (1u << table_bits) - 1);
-  for (size_t i = 0; i < active; i += hn::Lanes(d)) {
-    LaneVec context = hn::PromoteTo(d, hn::LoadU(d8, contexts + i));
-    if (active - i < hn::Lanes(d)) context = hn::IfThenElseZero(hn::FirstN(d, active - i), context);
-    const LaneVec slot = hn::And(hn::Load(d, decoder.state.data() + i), slot_mask);
-    const LaneVec index = hn::Add(hn::ShiftLeftSame(context, table_bits), slot);
-    hn::StoreU(hn::GatherIndex(d, slots, hn::BitCast(di, index)), d, entries + i);
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const LaneVec first = hn::ShiftLeftSame(hn::PromoteTo(d, hn::LoadU(d8, contexts + i)), table_bits);
+    hn::Store(hn::Add(first, hn::And(hn::Load(d, decoder.state.data() + i), slot_mask)), d, index + i);
   }
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) hn::StoreU(LookUp(slots, index + i), d, entries + i);
 }
 
 // The second half: new states, raw bits.
@@ -239,23 +318,6 @@ HWY_INLINE LaneVec MulHigh32(LaneVec a, LaneVec b) {
   return hn::OddEven(hn::BitCast(d, odd), hn::BitCast(d, even));
 }
 
-// Lower and upper halves of table[symbols[i]].
-HWY_INLINE void LookUpEntries(const uint64_t* HWY_RESTRICT table, const uint16_t* symbols, LaneVec& lower,
-                              LaneVec& upper) {
-  const LaneTag d;
-  const hn::Repartition<uint64_t, LaneTag> d64;
-  const hn::RebindToSigned<decltype(d64)> di64;
-  const hn::Rebind<uint16_t, decltype(d64)> d16;
-  const hn::Rebind<uint32_t, decltype(d64)> d32;
-  const auto half = [&](const uint16_t* from) HWY_ATTR {
-    const auto index = hn::PromoteTo(d64, hn::PromoteTo(d32, hn::LoadU(d16, from)));
-    return hn::BitCast(d, hn::GatherIndex(d64, table, hn::BitCast(di64, index)));
-  };
-  const LaneVec first = half(symbols), second = half(symbols + hn::Lanes(d64));
-  lower = hn::ConcatEven(d, second, first);
-  upper = hn::ConcatOdd(d, second, first);
-}
-
 template <LaneRaw kRaw, bool kPartial>
 HWY_INLINE void EncodeSymbolsOf(LaneRansEncoder& encoder, const uint64_t* HWY_RESTRICT table, int table_bits,
                                 const uint16_t* HWY_RESTRICT symbols, const uint8_t* HWY_RESTRICT raw, size_t active) {
@@ -266,8 +328,9 @@ HWY_INLINE void EncodeSymbolsOf(LaneRansEncoder& encoder, const uint64_t* HWY_RE
   for (size_t i = (active - 1) / hn::Lanes(d) * hn::Lanes(d) + hn::Lanes(d); i != 0;) {
     i -= hn::Lanes(d);
     const LaneMask lanes = kPartial ? hn::FirstN(d, active - i) : LaneMask();
-    LaneVec entry, reciprocal;
-    LookUpEntries(table, symbols + i, entry, reciprocal);
+    const LaneVec first = hn::BitCast(d, LookUp(table, symbols + i));
+    const LaneVec second = hn::BitCast(d, LookUp(table, symbols + i + hn::Lanes(d) / 2));
+    const LaneVec entry = hn::ConcatEven(d, second, first), reciprocal = hn::ConcatOdd(d, second, first);
     const LaneVec frequency = hn::And(entry, hn::Set(d, 0x7ff));
     const LaneVec old = hn::Load(d, encoder.state.data() + i);
     LaneVec bound = hn::ShiftLeftSame(frequency, 31 - table_bits);
@@ -316,14 +379,14 @@ HWY_INLINE void EncodeRawOf(LaneRansEncoder& encoder, const uint16_t* HWY_RESTRI
   encoder.next = next;
 }
 
-// Symbols of resting lanes must be indices into the table nevertheless.
 template <LaneRaw kRaw>
 HWY_INLINE void EncodeSymbols(LaneRansEncoder& encoder, const uint64_t* table, int table_bits, const uint16_t* symbols,
                               const uint8_t* raw, size_t active) {
   if (active == kRansLanes) {
     EncodeSymbolsOf<kRaw, false>(encoder, table, table_bits, symbols, raw, kRansLanes);
   } else {
-    EncodeSymbolsOf<kRaw, true>(encoder, table, table_bits, symbols, raw, active);
+    alignas(64) uint16_t padded[kRansLanes];
+    EncodeSymbolsOf<kRaw, true>(encoder, table, table_bits, PadWithZeros(symbols, active, padded), raw, active);
   }
 }
 

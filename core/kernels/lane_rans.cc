@@ -56,13 +56,14 @@ void DecodeSteps(LaneRansDecoder& decoder, const uint32_t* slots, int table_bits
 }
 
 void FillSlots(std::span<const uint16_t> frequencies, std::span<const uint16_t> payloads, uint32_t* slots) {
-  const HWY_CAPPED(uint32_t, kSlotPadding) d;
+  const hn::CappedTag<uint32_t, kSlotPadding> d;
+  const auto lane = hn::Iota(d, 0), lanes = hn::Set(d, static_cast<uint32_t>(hn::Lanes(d)));
   for (size_t symbol = 0; symbol < frequencies.size(); ++symbol) {
     const uint32_t frequency = frequencies[symbol];
-    auto entry = hn::Iota(d, frequency << 11 | uint32_t{payloads[symbol]} << 22);
+    auto entry = hn::Or(hn::Set(d, frequency << 11 | uint32_t{payloads[symbol]} << 22), lane);
     for (uint32_t offset = 0; offset < frequency; offset += static_cast<uint32_t>(hn::Lanes(d))) {
       hn::StoreU(entry, d, slots + offset);
-      entry = hn::Add(entry, hn::Set(d, static_cast<uint32_t>(hn::Lanes(d))));
+      entry = hn::Add(entry, lanes);
     }
     slots += frequency;
   }

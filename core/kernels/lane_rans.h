@@ -206,7 +206,7 @@ inline void EncodeRawPlain(LaneRansEncoder& encoder, const uint16_t* raw, const 
 
 // ---- Whole streams ----
 
-// Arrays hold 64 elements for each step; those of resting lanes do not matter, but symbols must be indices there too.
+// Arrays hold 64 elements for each step; those of resting lanes do not matter.
 struct LaneRawStage {
   const uint16_t* raw;
   const uint8_t* num_bits;
