@@ -20,6 +20,7 @@
 #include "client/cli/options.h"
 #include "core/base/status_macros.h"
 #include "core/files/original_file.h"
+#include "core/kernels/target.h"
 
 namespace dcac::cli {
 namespace {
@@ -32,6 +33,7 @@ struct BenchOptions {
   std::vector<int> levels;  // empty: that of `encode`
   std::string peers = "zstd-1,zstd-3,lz4,memcpy";
   std::uint64_t min_bytes = 0;
+  std::string target;  // empty: as DCAC_TARGET or the CPU says
 };
 
 std::optional<int> ParseLevel(std::string_view text) {
@@ -75,7 +77,11 @@ absl::StatusOr<std::optional<FileFigures>> BenchFile(const BenchOptions& options
   DCAC_ASSIGN_OR_RETURN(const Tensor tensor, ReadTensor(file, options.format));
   if (tensor.data.size() < options.min_bytes) return std::optional<FileFigures>();
   DCAC_ASSIGN_OR_RETURN(const std::vector<BenchedCodec> codecs, MakeCodecs(options));
-  FileFigures figures{.file = run.name, .spec = tensor.spec, .raw_bytes = tensor.data.size(), .codecs = {}};
+  FileFigures figures{.file = run.name,
+                      .spec = tensor.spec,
+                      .raw_bytes = tensor.data.size(),
+                      .target = std::string(ActiveTarget()),
+                      .codecs = {}};
   DCAC_ASSIGN_OR_RETURN(figures.codecs, MeasureCodecs(tensor, codecs, options.measure));
   ReportFile(figures, run.report);
   return std::optional<FileFigures>(std::move(figures));
@@ -88,6 +94,9 @@ int RunBench(const BenchOptions& options) {
   if (options.measure.profile_phases && options.run.threads != 1) {
     return ReportUsageError(
         absl::StrCat("--profile-phases is given with --threads=", options.run.threads, ", expected --threads=1"));
+  }
+  if (const absl::Status status = options.target.empty() ? TargetStatus() : ForceTarget(options.target); !status.ok()) {
+    return ReportUsageError(std::string(status.message()));
   }
   KeepFreedMemory();
   ProgressBar progress(false, ProgressBar::Direction::kCompress);
@@ -144,6 +153,9 @@ void AddBenchCommand(CLI::App& app, Action& action) {
                    "How long the runs of a file go on; longer where the fewest runs take longer")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command->add_option(
+      "--target", options->target,
+      "SIMD target of the kernels, such as AVX3, AVX2, SSE4; unless told that of DCAC_TARGET, or the best");
   command->add_flag("--profile-phases", options->measure.profile_phases,
                     "What shares of the time search, model, tokens and entropy coding take; with --threads=1");
   command->callback([options, &action] { action = [options] { return RunBench(*options); }; });

@@ -556,6 +556,7 @@ class JsonTest(CliTest):
         lines = self.lines('bench', '--json', '--against=zstd-1', '--levels=1,8..9', '--min-runs=1', '--seconds=0',
                            '--min-bytes=1KiB', '--threads=1', '--profile-phases', 'a.npy', 'b.npy', 'small.npy')
         codecs = ['dcac-1', 'dcac-8', 'dcac-9', 'zstd-1']
+        target = lines[0]['target']
         self.assertEqual([(m.get('file'), m['codec']) for m in lines],
                          [(file, codec) for file in ('a.npy', 'b.npy', None) for codec in codecs])
         for m in lines:
@@ -565,15 +566,24 @@ class JsonTest(CliTest):
                 self.assertEqual(list(phases), ['search', 'model', 'tokens', 'entropy', 'rest'])
                 self.assertAlmostEqual(sum(phases.values()), 1, delta=0.01)
         for m in lines[8:]:
-            self.assertEqual((m['dtype'], m['files'], m['raw_bytes']), ('u8', 2, 4096))
+            self.assertEqual((m['dtype'], m['files'], m['raw_bytes'], m['target']), ('u8', 2, 4096, target))
             self.assertGreater(m['ratio_geomean'], 0)
             self.assertGreater(m['decompress_mb_per_s_median'], 0)
         text = self.dcac('bench', '--against=zstd-1', 'a.npy', 'b.npy')[0].decode()
         self.assertIn('\nall u8: 2 files, 4096 bytes', text)
 
+    def test_bench_target(self):
+        self.write_map()
+        stderr = self.dcac('bench', '--target=MMX', 'a.npy', expect=USAGE)[1]
+        for target in stderr.split('expected one of ')[1].strip().split(', '):
+            measured = self.lines('bench', '--json', '--against=lz4', '--min-runs=1', '--seconds=0',
+                                  f'--target={target}', 'a.npy')
+            self.assertEqual([m['target'] for m in measured], [target, target])
+
     def test_bench_options_that_do_not_go_together(self):
         self.write_map()
         for options, message in ((['--profile-phases', '--threads=2'], 'expected --threads=1'),
+                                 (['--target=MMX'], "SIMD target 'MMX', expected one of "),
                                  (['--levels=5..3'], '--levels=5..3: expected levels such as 1,3,5 or 1..9'),
                                  (['--levels=0'], 'expected levels'), (['--levels=1,,2'], 'expected levels')):
             self.assertIn(message, self.dcac('bench', *options, 'a.npy', expect=USAGE)[1])

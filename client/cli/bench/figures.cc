@@ -39,6 +39,7 @@ GroupFigures SummarizeGroup(const std::vector<Member>& members) {
   group.codec = first.codec->codec;
   group.is_peer = first.codec->is_peer;
   group.files = members.size();
+  group.target = first.file->target;
   double log_sum = 0;
   for (const Member& m : members) {
     group.raw_bytes += m.file->raw_bytes;

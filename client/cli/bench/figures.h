@@ -34,6 +34,7 @@ struct FileFigures {
   std::string file;
   TensorSpec spec;
   std::uint64_t raw_bytes = 0;
+  std::string target;  // the SIMD target that our kernels ran on
   std::vector<CodecFigures> codecs;
 };
 
@@ -53,6 +54,7 @@ struct GroupFigures {
   bool is_peer = false;
   std::size_t files = 0;
   std::uint64_t raw_bytes = 0;
+  std::string target;
   double ratio = 1;  // geometric mean
   // Medians over the files.
   double compress_mb_per_s = 0, decompress_mb_per_s = 0;
@@ -61,7 +63,8 @@ struct GroupFigures {
   std::optional<PhaseSeconds> compress_phases, decompress_phases;
 };
 
-// One element for each type and codec, in the order in which they first occur.  The files have the same codecs.
+// One element for each type and codec, in the order in which they first occur.  The files have the same codecs and
+// target.
 std::vector<GroupFigures> SummarizeFiles(const std::vector<FileFigures>& files);
 
 // The middle one; the mean of the middle two of an even number; 0 of none.

@@ -55,6 +55,7 @@ Json ToJson(const FileFigures& file, const CodecFigures& codec) {
                {"codec", codec.codec},
                {"dtype", DTypeName(file.spec.dtype)},
                {"shape", file.spec.shape},
+               {"target", file.target},
                {"raw_bytes", file.raw_bytes},
                {"compressed_bytes", codec.compressed_bytes},
                {"ratio", Ratio(file.raw_bytes, codec.compressed_bytes)},
@@ -77,6 +78,7 @@ Json ToJson(const GroupFigures& group) {
   Json json = {{"dtype", DTypeName(group.dtype)},
                {"codec", group.codec},
                {"files", group.files},
+               {"target", group.target},
                {"raw_bytes", group.raw_bytes},
                {"ratio_geomean", group.ratio},
                {"compress_mb_per_s_median", group.compress_mb_per_s},
@@ -134,7 +136,7 @@ std::string ToText(const FileFigures& file) {
               PhasesText(codec.codec, "decompress", codec.decompress.phases);
   }
   return absl::StrCat(file.file, ": ", std::string(DTypeName(file.spec.dtype)), " ", ShapeToString(file.spec.shape),
-                      ", ", file.raw_bytes, " bytes", table.ToString(), phases);
+                      ", ", file.raw_bytes, " bytes, SIMD target ", file.target, table.ToString(), phases);
 }
 
 // Of the groups [begin, end), which are of one type.
@@ -156,7 +158,8 @@ std::string ToText(std::vector<GroupFigures>::const_iterator begin, std::vector<
               PhasesText(group->codec, "decompress", group->decompress_phases);
   }
   return absl::StrCat("all ", std::string(DTypeName(begin->dtype)), ": ", begin->files, " files, ", begin->raw_bytes,
-                      " bytes; geometric mean of the ratios, median speeds", table.ToString(), phases);
+                      " bytes, SIMD target ", begin->target, "; geometric mean of the ratios, median speeds",
+                      table.ToString(), phases);
 }
 
 }  // namespace
