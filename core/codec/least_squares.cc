@@ -57,20 +57,4 @@ std::array<double, NormalEquations::kMaxFeatures> NormalEquations::Solve(const R
   return x;
 }
 
-// One result for all: the partial sums are the same whatever the width of the registers that hold them.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__SANITIZE_THREAD__)
-__attribute__((target_clones("avx512f", "avx2", "default")))
-#endif
-float Dot(const float* a, const float* b, size_t n) {
-  std::array<float, kDotLanes> sums{};
-  for (size_t i = 0; i < n; i += kDotLanes) {
-    for (size_t lane = 0; lane < kDotLanes; ++lane) sums[lane] += a[i + lane] * b[i + lane];
-  }
-  for (size_t width = kDotLanes / 2; width > 0; width /= 2) {
-    for (size_t lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
-  }
-  return sums[0];
-}
-
 }  // namespace dcac

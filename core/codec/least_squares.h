@@ -36,10 +36,6 @@ class NormalEquations {
   std::array<double, kMaxFeatures> rhs_{};
 };
 
-// Sum of products of two rows of `n` floats, n a multiple of kDotLanes, in kDotLanes partial sums.
-inline constexpr size_t kDotLanes = 16;
-float Dot(const float* a, const float* b, size_t n);
-
 }  // namespace dcac
 
 #endif  // DCAC_CORE_CODEC_LEAST_SQUARES_H_

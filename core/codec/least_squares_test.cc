@@ -107,17 +107,5 @@ TEST(NormalEquationsTest, WeightsDecideBetweenContradictions) {
   EXPECT_NEAR(equations.Solve(NormalEquations::Ridge{})[0], 3, 1e-12);
 }
 
-TEST(DotTest, SumsProducts) {
-  std::vector<float> a(3 * kDotLanes), b(a.size());
-  float expected = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    a[i] = static_cast<float>(i % 7);
-    b[i] = static_cast<float>(i % 5) - 2;
-    expected += a[i] * b[i];
-  }
-  EXPECT_EQ(Dot(a.data(), b.data(), a.size()), expected);
-  EXPECT_EQ(Dot(a.data(), b.data(), 0), 0);
-}
-
 }  // namespace
 }  // namespace dcac

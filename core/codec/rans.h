@@ -97,18 +97,25 @@ class BitWriter {
       const int n = bits < 32 ? bits : 32;
       buffer_ |= (value & ((uint64_t{1} << n) - 1)) << filled_;
       filled_ += n;
-      for (; filled_ >= 8; filled_ -= 8, buffer_ >>= 8) AppendByte(static_cast<uint8_t>(buffer_), out_);
+      if (filled_ < 32) continue;
+      if (out_.size() - size_ < 4) out_.resize(2 * out_.size() + 64);
+      for (size_t i = 0; i < 4; ++i) out_[size_ + i] = static_cast<std::byte>(buffer_ >> (8 * i));
+      size_ += 4;
+      buffer_ >>= 32;
+      filled_ -= 32;
     }
   }
   Bytes Finish() {
-    if (filled_ > 0) AppendByte(static_cast<uint8_t>(buffer_), out_);
+    out_.resize(size_);
+    for (; filled_ > 0; filled_ -= 8, buffer_ >>= 8) AppendByte(static_cast<uint8_t>(buffer_), out_);
     return std::move(out_);
   }
 
  private:
-  Bytes out_;
+  Bytes out_;  // the first size_ bytes of it
+  size_t size_ = 0;
   uint64_t buffer_ = 0;
-  int filled_ = 0;
+  int filled_ = 0;  // less than 32
 };
 
 class BitReader {

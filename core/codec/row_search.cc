@@ -6,6 +6,7 @@
 
 #include "core/base/exact_math.h"
 #include "core/codec/least_squares.h"
+#include "core/kernels/dot.h"
 
 namespace dcac {
 namespace {

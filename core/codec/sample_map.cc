@@ -15,11 +15,6 @@ int32_t SignExtend(uint32_t value, uint32_t sign_bit) {
   return static_cast<int32_t>((value ^ sign_bit) - sign_bit);
 }
 
-// A binary16 pattern as binary32 pattern of the same value, for normal numbers.
-uint32_t WidenHalf(uint32_t half) {
-  return ((half & 0x8000u) << 16) | (((half & 0x7fffu) << 13) + (112u << 23));
-}
-
 }  // namespace
 
 int SampleBits(SampleKind kind) {
@@ -91,11 +86,6 @@ std::optional<int> BiasedExponent(SampleKind kind, uint32_t sample) {
   return static_cast<int>(field) + (is_half ? 112 : 0);
 }
 
-int SampleMap::EndExponent() const {
-  const int special = FirstSpecialExponent(kind_);
-  return base_ + kMaxOctaves < special ? base_ + kMaxOctaves : special;
-}
-
 int32_t SampleMap::MaxCode() const {
   switch (kind_) {
     case SampleKind::kU8:
@@ -133,19 +123,6 @@ int32_t SampleMap::MinCode() const {
       return -MaxCode();
   }
   return 0;
-}
-
-std::optional<int32_t> SampleMap::FloatToCode(uint32_t sample) const {
-  if (sample == 0) return 0;
-  if (kind_ == SampleKind::kF16 && (sample & 0x7c00u) == 0) return std::nullopt;  // -0 and subnormals
-  const uint32_t wide = kind_ == SampleKind::kF16    ? WidenHalf(sample)
-                        : kind_ == SampleKind::kBF16 ? sample << 16
-                                                     : sample;
-  const uint32_t magnitude = (wide & 0x7fffffffu) >> (23 - mantissa_bits_);
-  const int exponent = static_cast<int>(magnitude >> mantissa_bits_);
-  if (exponent < base_ || exponent >= EndExponent()) return std::nullopt;
-  const int32_t code = static_cast<int32_t>(magnitude - (static_cast<uint32_t>(base_) << mantissa_bits_)) + 1;
-  return wide >> 31 ? -code : code;
 }
 
 uint32_t SampleMap::ToSample(int32_t code) const {

@@ -89,7 +89,15 @@ class SampleMap {
   }
   // The biased binary32 exponent after the last of finite samples.
   static int FirstSpecialExponent(SampleKind kind) { return kind == SampleKind::kF16 ? 143 : 255; }
-  int EndExponent() const;  // first biased exponent without codes
+  // The first biased exponent without codes.
+  int EndExponent() const {
+    const int special = FirstSpecialExponent(kind_);
+    return base_ + kMaxOctaves < special ? base_ + kMaxOctaves : special;
+  }
+  // A binary16 pattern as binary32 pattern of the same value, for normal numbers.
+  static uint32_t WidenHalf(uint32_t half) {
+    return ((half & 0x8000u) << 16) | (((half & 0x7fffu) << 13) + (112u << 23));
+  }
   int32_t NearestFloatCode(float value) const {
     const uint32_t bits = std::bit_cast<uint32_t>(value);
     const uint32_t magnitude = bits & 0x7fffffffu;
@@ -123,6 +131,19 @@ inline int32_t RoundToInteger(float value, int32_t low, int32_t high) {
   const int64_t doubled = static_cast<int64_t>(value * 2.0f);
   const int64_t down = doubled >> 1;
   return static_cast<int32_t>(down + ((doubled & 1) & (down & 1)));
+}
+
+inline std::optional<int32_t> SampleMap::FloatToCode(uint32_t sample) const {
+  if (sample == 0) return 0;
+  if (kind_ == SampleKind::kF16 && (sample & 0x7c00u) == 0) return std::nullopt;  // -0 and subnormals
+  const uint32_t wide = kind_ == SampleKind::kF16    ? WidenHalf(sample)
+                        : kind_ == SampleKind::kBF16 ? sample << 16
+                                                     : sample;
+  const uint32_t magnitude = (wide & 0x7fffffffu) >> (23 - mantissa_bits_);
+  const int exponent = static_cast<int>(magnitude >> mantissa_bits_);
+  if (exponent < base_ || exponent >= EndExponent()) return std::nullopt;
+  const int32_t code = static_cast<int32_t>(magnitude - (static_cast<uint32_t>(base_) << mantissa_bits_)) + 1;
+  return wide >> 31 ? -code : code;
 }
 
 inline int32_t SampleMap::NearestInteger(float value) const {

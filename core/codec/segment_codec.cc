@@ -305,7 +305,8 @@ Bytes EncodeZstdBody(ByteSpan packed, size_t stride, int level, size_t limit) {
   const PhaseTimer timer(Phase::kEntropy);
   Bytes shuffled(packed.size());
   Shuffle(packed, stride, shuffled.data());
-  Bytes body(2 + ZSTD_compressBound(packed.size()));
+  // What is too large fails, before all of it is compressed.
+  Bytes body(2 + std::min(ZSTD_compressBound(packed.size()), std::max<size_t>(limit, 2) - 2));
   body[0] = static_cast<std::byte>(SegmentMethod::kZstd);
   body[1] = static_cast<std::byte>(stride);
   const std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);

@@ -74,21 +74,16 @@ struct SetAnalysis {
   int32_t low_code_ = 0, high_code_ = 0;
 };
 
-// The running means of a plane before each local time.
-template <typename Get>
-void RunningMeans(const SetShape& shape, const std::vector<int>& samples_before, int32_t prior, Get get,
-                  std::vector<int32_t>& means) {
-  const size_t times = static_cast<size_t>(shape.num_local_times());
-  std::vector<int64_t> sums(times, 0);
-  for (int y = 0; y < shape.height; ++y) {
-    for (int x = 0; x < shape.width; ++x) sums[static_cast<size_t>(x + 2 * y)] += get(y, x);
-  }
+// The running means of a plane before each local time.  `sums`: of the quanta of the samples of each.
+inline std::vector<int32_t> RunningMeans(const SetShape& shape, const std::vector<int>& samples_before, int32_t prior,
+                                         const std::vector<int64_t>& sums) {
   RunningMean running(prior, RunningMean::PriorWeight(shape));
-  means.resize(times);
-  for (size_t time = 0; time < times; ++time) {
+  std::vector<int32_t> means(sums.size());
+  for (size_t time = 0; time < sums.size(); ++time) {
     means[time] = running.Get(samples_before[time]);
     running.Add(sums[time]);
   }
+  return means;
 }
 
 }  // namespace dcac

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "core/base/exact_math.h"
@@ -134,12 +135,17 @@ class SetEncoder {
     ForEachPlane([&](int plane) {
       CodedPlane<Arithmetic>& coded = analysis_.planes[static_cast<size_t>(plane)];
       coded = CodedPlane<Arithmetic>(shape);
+      std::vector<Stored> values(static_cast<size_t>(shape.width));
       int64_t sum = 0;
-      ForEachSample(plane, [&](int y, int x, size_t at) {
-        analysis_.codes[at] = analysis_.map.ToCode(input_.samples[at]).value_or(0);
-        const Value value = arithmetic.ValueOf(analysis_.codes[at]);
-        coded.value.Set(y, x, static_cast<Stored>(value));
-        sum += arithmetic.Quantize(value);
+      ForEachRow(plane, [&](int y, size_t at) {
+        for (size_t x = 0; x < values.size(); ++x) {
+          const int32_t code = analysis_.map.ToCode(input_.samples[at + x]).value_or(0);
+          analysis_.codes[at + x] = code;
+          const Value value = arithmetic.ValueOf(code);
+          values[x] = static_cast<Stored>(value);
+          sum += arithmetic.Quantize(value);
+        }
+        coded.value.SetRow(y, values.data());
       });
       sums[static_cast<size_t>(plane)] = sum;
     });
@@ -171,11 +177,13 @@ class SetEncoder {
       return;
     }
     const auto& values = analysis_.planes[static_cast<size_t>(plane)].value;
-    std::vector<int32_t> quanta;
-    RunningMeans(
-        input_.shape, analysis_.samples_before, model_.mean_prior,
-        [&](int y, int x) { return arithmetic.Quantize(*values.At(y, x)); }, quanta);
-    for (size_t i = 0; i < quanta.size(); ++i) mean[i] = arithmetic.Dequantize(quanta[i]);
+    DequantizeAll(RunningMeans(input_.shape, analysis_.samples_before, model_.mean_prior,
+                               rows_.SumQuanta(arithmetic, input_.shape, values)),
+                  mean);
+  }
+
+  void DequantizeAll(const std::vector<int32_t>& quanta, Value* out) const {
+    for (size_t i = 0; i < quanta.size(); ++i) out[i] = analysis_.arithmetic.Dequantize(quanta[i]);
   }
 
   // Calls row(y, index of its first sample) for the rows of a plane.
@@ -188,17 +196,9 @@ class SetEncoder {
     const PlanePredictor<Arithmetic> predictor(analysis_.arithmetic, model_);
     analysis_.spatial.resize(input_.shape.samples());
     ForEachPlane([&](int plane) {
-      CodedPlane<Arithmetic>& coded = analysis_.planes[static_cast<size_t>(plane)];
-      const RowPredictor<Arithmetic> rows(predictor, input_.shape.width);
-      const Value* means = analysis_.mean.data() + static_cast<size_t>(plane) * analysis_.plane_times();
-      ForEachRow(plane, [&](int y, size_t at) {
-        Value* spatial = analysis_.spatial.data() + at;
-        rows.Spatial(coded.value, y, means + 2 * y, spatial);
-        const Stored* values = coded.value.At(y, 0);
-        for (int x = 0; x < input_.shape.width; ++x) {
-          coded.innovation.Set(y, x, static_cast<Stored>(values[x] - analysis_.arithmetic.Clamp(spatial[x])));
-        }
-      });
+      rows_.PredictSpatially(
+          predictor, input_.shape, analysis_.mean.data() + static_cast<size_t>(plane) * analysis_.plane_times(),
+          analysis_.planes[static_cast<size_t>(plane)], analysis_.spatial.data() + analysis_.SampleIndex(plane, 0, 0));
     });
   }
 
@@ -220,43 +220,28 @@ class SetEncoder {
     const PlanePredictor<Arithmetic> predictor(analysis_.arithmetic, model);
     analysis_.prediction.resize(input_.shape.samples());
     ForEachPlane([&](int plane) {
-      CodedPlane<Arithmetic>& coded = analysis_.planes[static_cast<size_t>(plane)];
-      const PlaneModel& plane_model = model.planes[static_cast<size_t>(plane)];
-      const RowPredictor<Arithmetic> rows(predictor, input_.shape.width);
-      ForEachRow(plane, [&](int y, size_t at) {
-        Value* prediction = analysis_.prediction.data() + at;
-        rows.Predict(plane, plane_model, analysis_.planes, y, analysis_.spatial.data() + at, prediction);
-        const Stored* values = coded.value.At(y, 0);
-        for (int x = 0; x < input_.shape.width; ++x) {
-          coded.error.Set(y, x,
-                          static_cast<Stored>(Arithmetic::Abs(values[x] - analysis_.arithmetic.Clamp(prediction[x]))));
-        }
-      });
+      const size_t at = analysis_.SampleIndex(plane, 0, 0);
+      rows_.Predict(predictor, input_.shape, plane, model.planes[static_cast<size_t>(plane)],
+                    analysis_.spatial.data() + at, analysis_.planes, analysis_.prediction.data() + at);
     });
   }
 
   void FitErrors(SetModel& model) {
     const SetShape& shape = input_.shape;
     const Arithmetic& arithmetic = analysis_.arithmetic;
-    std::vector<int64_t> sums(static_cast<size_t>(shape.planes), 0);
+    std::vector<std::vector<int64_t>> sums(static_cast<size_t>(shape.planes));
     ForEachPlane([&](int plane) {
-      const auto& errors = analysis_.planes[static_cast<size_t>(plane)].error;
-      ForEachSample(plane, [&](int y, int x, size_t) {
-        sums[static_cast<size_t>(plane)] += arithmetic.Quantize(*errors.At(y, x));
-      });
+      const size_t p = static_cast<size_t>(plane);
+      sums[p] = rows_.SumQuanta(arithmetic, shape, analysis_.planes[p].error);
     });
     int64_t total = 0;
-    for (int64_t sum : sums) total += sum;
+    for (const auto& plane_sums : sums) total = std::accumulate(plane_sums.begin(), plane_sums.end(), total);
     model.error_prior = static_cast<int32_t>(total / static_cast<int64_t>(shape.samples()));
     running_error_.resize(static_cast<size_t>(shape.planes) * analysis_.plane_times());
     ForEachPlane([&](int plane) {
-      const auto& errors = analysis_.planes[static_cast<size_t>(plane)].error;
-      std::vector<int32_t> quanta;
-      RunningMeans(
-          shape, analysis_.samples_before, model.error_prior,
-          [&](int y, int x) { return arithmetic.Quantize(*errors.At(y, x)); }, quanta);
-      Value* out = running_error_.data() + static_cast<size_t>(plane) * analysis_.plane_times();
-      for (size_t i = 0; i < quanta.size(); ++i) out[i] = arithmetic.Dequantize(quanta[i]);
+      const size_t p = static_cast<size_t>(plane);
+      DequantizeAll(RunningMeans(shape, analysis_.samples_before, model.error_prior, sums[p]),
+                    running_error_.data() + p * analysis_.plane_times());
     });
     FollowErrors(model);
     PlanePredictor<Arithmetic> predictor(arithmetic, model);
@@ -265,12 +250,11 @@ class SetEncoder {
     for (size_t c = 0; c < kNumClasses; ++c) predictor.SetSigma(c, model.sigma[c]);
     analysis_.sigma.resize(shape.samples());
     ForEachPlane([&](int plane) {
-      RowPredictor<Arithmetic> rows(predictor, shape.width);
-      const Value* running = running_error_.data() + static_cast<size_t>(plane) * analysis_.plane_times();
-      ForEachRow(plane, [&](int y, size_t at) {
-        rows.Sigma(plane, model.planes[static_cast<size_t>(plane)], analysis_.planes, y, analysis_.spatial.data() + at,
-                   running + 2 * y, recent_error_.data() + at, analysis_.sigma.data() + at);
-      });
+      const size_t at = analysis_.SampleIndex(plane, 0, 0);
+      rows_.ExpectErrors(predictor, shape, plane, model.planes[static_cast<size_t>(plane)], analysis_.planes,
+                         analysis_.spatial.data() + at,
+                         running_error_.data() + static_cast<size_t>(plane) * analysis_.plane_times(),
+                         recent_error_.data() + at, analysis_.sigma.data() + at);
     });
   }
 
@@ -347,14 +331,10 @@ class SetEncoder {
     model.activity_thresholds = QuantileThresholds(Spread(n, [&](size_t at) { return ActivityAt(at); }), columns);
     contexts.center.resize(n);
     contexts.cell.resize(n);
-    const Quantizer positions(model.position_thresholds), activities(model.activity_thresholds);
-    const size_t columns_used = static_cast<size_t>(model.activity_bins());
     ForEachPlane([&](int plane) {
-      ForEachSample(plane, [&](int, int, size_t at) {
-        contexts.center[at] = analysis_.arithmetic.NearestCode(analysis_.prediction[at]);
-        contexts.cell[at] =
-            static_cast<uint16_t>(positions.BinOf(PositionAt(at)) * columns_used + activities.BinOf(ActivityAt(at)));
-      });
+      const size_t at = analysis_.SampleIndex(plane, 0, 0);
+      rows_.FindCells(analysis_.arithmetic, model, analysis_.plane_samples(), analysis_.prediction.data() + at,
+                      analysis_.sigma.data() + at, contexts.cell.data() + at, contexts.center.data() + at);
     });
     ChooseCenters(contexts, model);
     return contexts;
@@ -518,15 +498,15 @@ class SetEncoder {
                       const SetModel& model) {
     std::vector<RansContext> tables;
     for (const auto& table : model.tables) tables.push_back(MakeRansContext(NormalizeTable(table, model.table_bits)));
-    std::vector<RansSymbol> symbols;
-    symbols.reserve(input_.shape.samples());
+    std::vector<RansSymbol> symbols(input_.shape.samples());
+    RansSymbol* next = symbols.data();
     std::vector<uint32_t> wave_sizes;
     BitWriter raw;
     const size_t columns = static_cast<size_t>(model.activity_bins());
     const bool narrow = IsNarrow(input_.kind);
     const int num_waves = NumWaves(input_.shape, model.skew);
     for (int wave = 0; wave < num_waves; ++wave) {
-      const size_t begin = symbols.size();
+      const RansSymbol* const begin = next;
       ForEachRunOfWave(input_.shape, model.skew, wave, [&](const WaveRun& run) {
         for (int y = run.y_begin; y < run.y_end; ++y) {
           const size_t at = analysis_.SampleIndex(run.plane, y, run.local_time - 2 * y);
@@ -547,10 +527,10 @@ class SetEncoder {
               raw.Put(t.raw, t.raw_bits);
             }
           }
-          symbols.push_back(symbol);
+          *next++ = symbol;
         }
       });
-      wave_sizes.push_back(static_cast<uint32_t>(symbols.size() - begin));
+      wave_sizes.push_back(static_cast<uint32_t>(next - begin));
     }
     raw_bits_ = raw.Finish();
     const PhaseTimer timer(Phase::kEntropy);
@@ -562,6 +542,7 @@ class SetEncoder {
   const SetInput& input_;
   const SetEncoderOptions& options_;
   SetModel model_;
+  const PlaneRows<Arithmetic>& rows_ = PlaneRows<Arithmetic>::Get();
   SetAnalysis<Arithmetic> analysis_;
   std::vector<Value> running_error_;  // planes x local times
   std::vector<Value> recent_error_;   // planes x height x width

@@ -10,6 +10,7 @@
 #include "core/base/exact_math.h"
 #include "core/codec/least_squares.h"
 #include "core/codec/spatial_fit.h"
+#include "core/kernels/dot.h"
 
 namespace dcac {
 namespace {
@@ -126,8 +127,12 @@ class TermSearch {
     square_ = band_ == planes;
     gram_.assign(static_cast<size_t>(planes) * static_cast<size_t>(band_), 0.0f);
     ForEachPlane([this](int plane) {
-      for (int other = std::max(0, plane - band_); other < plane; ++other) {
-        gram_[GramIndex(plane, other)] = Dot(NormalizedRow(plane), NormalizedRow(other), gram_stride_);
+      const int begin = std::max(0, plane - band_);
+      std::vector<float> products(static_cast<size_t>(plane - begin));
+      DotWithRows(NormalizedRow(plane), NormalizedRow(begin), gram_stride_, products.size(), gram_stride_,
+                  products.data());
+      for (int other = begin; other < plane; ++other) {
+        gram_[GramIndex(plane, other)] = products[static_cast<size_t>(other - begin)];
       }
     });
     if (!square_) return;
@@ -296,19 +301,16 @@ class TermSearch {
 
   // Zeroes the samples that the range hides under the prediction `prediction`; returns how many are left.
   size_t MaskHidden(int plane, const std::vector<float>& prediction, Rows& rows) const {
-    size_t left = 0;
-    const size_t num_features = rows.features.size() / rows.stride;
+    const int32_t* const codes = analysis_.codes.data() + analysis_.SampleIndex(plane, 0, 0);
+    std::vector<size_t> hidden;
     for (size_t i = 0; i < positions_.size(); ++i) {
-      const int32_t code =
-          analysis_.codes[static_cast<size_t>(plane) * analysis_.plane_samples() + static_cast<size_t>(positions_[i])];
-      if (!analysis_.IsHidden(code, Arithmetic::FromFloat(prediction[i]))) {
-        ++left;
-        continue;
-      }
-      rows.residual[i] = 0;
-      for (size_t k = 0; k < num_features; ++k) rows.features[k * rows.stride + i] = 0;
+      if (analysis_.IsHidden(codes[positions_[i]], Arithmetic::FromFloat(prediction[i]))) hidden.push_back(i);
     }
-    return left;
+    for (size_t i : hidden) rows.residual[i] = 0;
+    for (float* row = rows.features.data(); row != rows.features.data() + rows.features.size(); row += rows.stride) {
+      for (size_t i : hidden) row[i] = 0;
+    }
+    return positions_.size() - hidden.size();
   }
 
   void Fit(int plane, const std::vector<int>& candidates) {
@@ -350,11 +352,14 @@ class TermSearch {
   Selection Select(int plane, const std::vector<Term>& pool, const Rows& rows, size_t samples) const {
     const size_t k = pool.size();
     const auto row = [&](size_t i) { return rows.features.data() + i * rows.stride; };
-    std::vector<double> power(k), rhs(k);
-    for (size_t i = 0; i < k; ++i) {
-      power[i] = Dot(row(i), row(i), rows.stride);
-      rhs[i] = Dot(row(i), rows.residual.data(), rows.stride);
-    }
+    std::vector<float> dots(k);
+    const auto dot_with_all = [&](const float* a) {
+      DotWithRows(a, rows.features.data(), rows.stride, k, rows.stride, dots.data());
+    };
+    std::vector<double> power(k);
+    for (size_t i = 0; i < k; ++i) power[i] = Dot(row(i), row(i), rows.stride);
+    dot_with_all(rows.residual.data());
+    const std::vector<double> rhs(dots.begin(), dots.end());
     std::vector<std::vector<double>> products;  // of the terms chosen, and of the one that is tried, with all
     const double total = Dot(rows.residual.data(), rows.residual.data(), rows.stride);
     const double noise = kNoiseShare * static_cast<double>(samples) + 1e-9;
@@ -382,8 +387,8 @@ class TermSearch {
       if (best_at == k) break;
       std::vector<size_t> terms = selection.terms;
       terms.push_back(best_at);
-      std::vector<double>& with_all = products.emplace_back(k);
-      for (size_t i = 0; i < k; ++i) with_all[i] = Dot(row(best_at), row(i), rows.stride);
+      dot_with_all(row(best_at));
+      products.emplace_back(dots.begin(), dots.end());
       const size_t m = terms.size();
       std::vector<double> matrix(m * m), weights(m);
       for (size_t r = 0; r < m; ++r) {

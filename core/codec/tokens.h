@@ -42,18 +42,15 @@ inline int ClassRawBits(int q) {
 }
 
 inline TokenAndRaw TokenOfResidual(int64_t residual, int shift) {
-  const bool negative = residual < 0;
-  const uint64_t magnitude = static_cast<uint64_t>(negative ? -1 - residual : residual);
+  const int64_t sign = residual >> 63;
+  const uint64_t magnitude = static_cast<uint64_t>(residual ^ sign);  // -1 - residual if that is negative
   const uint64_t coarse = magnitude >> shift;
-  int q = static_cast<int>(coarse);
-  if (coarse >= 8) {
-    const int exponent = std::bit_width(coarse) - 1;
-    q = 8 + 4 * (exponent - 3) + static_cast<int>((coarse >> (exponent - 2)) & 3);
-  }
+  // The class of 0 .. 7 without a branch on it, too: below 8 no bit is dropped.
+  const int dropped = static_cast<int>(std::bit_width(coarse | 4)) - 3;
   TokenAndRaw result;
-  result.token = 2 * q + (negative ? 1 : 0);
-  result.raw_bits = shift + ClassRawBits(q);
-  result.raw = magnitude - (ClassBase(q) << shift);
+  result.token = 2 * (4 * dropped + static_cast<int>(coarse >> dropped)) - static_cast<int>(sign);
+  result.raw_bits = shift + dropped;
+  result.raw = magnitude & ((uint64_t{1} << result.raw_bits) - 1);
   return result;
 }
 

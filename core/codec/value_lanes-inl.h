@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "core/codec/arithmetic.h"
 #include "core/codec/sample_map.h"
@@ -170,8 +171,12 @@ class WideLanes {
 
   // RoundToInteger.
   static VI Round(V v, int32_t low, int32_t high) {
-#if HWY_TARGET == HWY_SCALAR
-    return SetInt(RoundToInteger(hn::GetLane(v), low, high));  // NearestInt is not exact there
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128  // where NearestInt is not exact
+    float value[SkewedLayout::kMaxLanes];
+    int32_t rounded[SkewedLayout::kMaxLanes];
+    hn::StoreU(v, D(), value);
+    for (size_t i = 0; i < hn::Lanes(D()); ++i) rounded[i] = RoundToInteger(value[i], low, high);
+    return hn::LoadU(DI(), rounded);
 #else
     const auto at_least = hn::RebindMask(DI(), hn::Ge(v, Set(static_cast<float>(high))));
     const auto at_most = hn::RebindMask(DI(), hn::Le(v, Set(static_cast<float>(low))));
@@ -198,6 +203,14 @@ class WideLanes {
   Arithmetic arithmetic_;
   int mantissa_bits_;
 };
+
+// Quantizer: how many of the ascending thresholds each lane reaches.
+template <typename DI>
+HWY_INLINE hn::Vec<DI> BinOf(DI di, hn::Vec<DI> v, const std::vector<int32_t>& thresholds) {
+  hn::Vec<DI> bin = hn::Set(di, static_cast<int32_t>(thresholds.size()));
+  for (int32_t threshold : thresholds) bin = hn::Add(bin, hn::VecFromMask(di, hn::Gt(hn::Set(di, threshold), v)));
+  return bin;
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace dcac

@@ -73,14 +73,24 @@ class PaddedPlane {
 
   void Set(int y, int x, T value) {
     T* at = data_.data() + Index(y, x);
-    SetRow(at, x, value);
-    if (y == 0) SetRow(at - stride_, x, value);
-    if (y == height_ - 1) SetRow(at + stride_, x, value);
+    SetInRow(at, x, value);
+    if (y == 0) SetInRow(at - stride_, x, value);
+    if (y == height_ - 1) SetInRow(at + stride_, x, value);
+  }
+
+  // Sets row `y` to `values`, as many as the plane is wide.
+  void SetRow(int y, const T* values) {
+    T* const row = data_.data() + Index(y, -1);
+    std::copy_n(values, width_, row + 1);
+    row[0] = values[0];
+    row[width_ + 1] = values[width_ - 1];
+    if (y == 0) std::copy_n(row, stride_, row - stride_);
+    if (y == height_ - 1) std::copy_n(row, stride_, row + stride_);
   }
 
  private:
   ptrdiff_t Index(int y, int x) const { return static_cast<ptrdiff_t>(y + 1) * stride_ + x + 1; }
-  void SetRow(T* at, int x, T value) {
+  void SetInRow(T* at, int x, T value) {
     *at = value;
     if (x == 0) at[-1] = value;
     if (x == width_ - 1) at[1] = value;

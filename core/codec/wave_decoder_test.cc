@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,7 +11,7 @@
 #include "core/codec/random_models.h"
 #include "core/codec/set_decoder.h"
 #include "core/codec/set_encoder.h"
-#include "hwy/highway.h"
+#include "core/kernels/target.h"
 
 namespace dcac {
 namespace {
@@ -21,14 +22,12 @@ constexpr SampleKind kKinds[] = {SampleKind::kU8,  SampleKind::kI8,  SampleKind:
 // Makes one target after the other the one that is dispatched to.
 template <typename Body>
 void ForEachTarget(Body body) {
-  for (int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    SCOPED_TRACE(hwy::TargetName(target));
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(target);
+  for (std::string_view target : SupportedTargets()) {
+    SCOPED_TRACE(target);
+    ASSERT_TRUE(ForceTarget(target).ok());
     body();
   }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  ASSERT_TRUE(ForceTarget("").ok());
 }
 
 // Planes that resemble each other, with repeated samples and, of floats, escapes.

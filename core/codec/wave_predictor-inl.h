@@ -318,20 +318,13 @@ class WavePredictor {
     sum = hn::Add(sum, hn::Mul(weight(kSigmaLocal), local));
     const V sigma = lanes_.FinishSigma(sum);
 
-    const VI row = BinOf(lanes_.Position(prediction), model_.position_thresholds);
-    const VI column = BinOf(lanes_.Activity(prediction, sigma), model_.activity_thresholds);
+    const VI row = BinOf(di, lanes_.Position(prediction), model_.position_thresholds);
+    const VI column = BinOf(di, lanes_.Activity(prediction, sigma), model_.activity_thresholds);
     const VI cell = hn::Add(hn::Mul(row, hn::Set(di, model_.activity_bins())), column);
     hn::StoreU(spatial, d, out.spatial.data() + at);
     hn::StoreU(prediction, d, out.prediction.data() + at);
     hn::StoreU(cell, di, out.cell.data() + at);
     hn::StoreU(lanes_.NearestCode(prediction), di, out.nearest.data() + at);
-  }
-
-  static VI BinOf(VI v, const std::vector<int32_t>& thresholds) {
-    const DI di;
-    VI bin = hn::Set(di, static_cast<int32_t>(thresholds.size()));
-    for (int32_t threshold : thresholds) bin = hn::Add(bin, hn::VecFromMask(di, hn::Gt(hn::Set(di, threshold), v)));
-    return bin;
   }
 
   Lanes lanes_;
