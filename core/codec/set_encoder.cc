@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <numeric>
+#include <type_traits>
 #include <utility>
 
 #include "core/base/exact_math.h"
@@ -498,36 +499,27 @@ class SetEncoder {
                       const SetModel& model) {
     std::vector<RansContext> tables;
     for (const auto& table : model.tables) tables.push_back(MakeRansContext(NormalizeTable(table, model.table_bits)));
-    std::vector<RansSymbol> symbols(input_.shape.samples());
+    const std::vector<CodedSample> coded = ChooseCodings(contexts, specials, special, model);
+    std::vector<RansSymbol> symbols(coded.size());
     RansSymbol* next = symbols.data();
     std::vector<uint32_t> wave_sizes;
     BitWriter raw;
-    const size_t columns = static_cast<size_t>(model.activity_bins());
-    const bool narrow = IsNarrow(input_.kind);
+    const ptrdiff_t step = input_.shape.width - 2;  // from a row to the next at the same local time
     const int num_waves = NumWaves(input_.shape, model.skew);
     for (int wave = 0; wave < num_waves; ++wave) {
       const RansSymbol* const begin = next;
       ForEachRunOfWave(input_.shape, model.skew, wave, [&](const WaveRun& run) {
-        for (int y = run.y_begin; y < run.y_end; ++y) {
-          const size_t at = analysis_.SampleIndex(run.plane, y, run.local_time - 2 * y);
-          const size_t cell = contexts.cell[at];
-          RansSymbol symbol;
-          symbol.context = model.cluster[cell];
-          if (special[at] >= 0) {
-            symbol.token = static_cast<uint16_t>(special[at]);
-            if (special[at] == specials.escape) raw.Put(input_.samples[at], SampleBits(input_.kind));
+        const CodedSample* sample =
+            coded.data() + analysis_.SampleIndex(run.plane, run.y_begin, run.local_time - 2 * run.y_begin);
+        for (int y = run.y_begin; y < run.y_end; ++y, sample += step) {
+          *next = RansSymbol{.context = sample->context, .token = sample->token};
+          if constexpr (std::is_same_v<Arithmetic, NarrowArithmetic>) {
+            next->state_bits = sample->raw_bits;
+            next->state_raw = static_cast<uint16_t>(sample->raw);
           } else {
-            const TokenAndRaw t =
-                ResidualToken(at, model.fixed_center[cell] ? model.center[cell / columns] : contexts.center[at], model);
-            symbol.token = static_cast<uint16_t>(specials.count + t.token);
-            if (narrow) {
-              symbol.state_bits = static_cast<uint8_t>(t.raw_bits);
-              symbol.state_raw = static_cast<uint16_t>(t.raw);
-            } else {
-              raw.Put(t.raw, t.raw_bits);
-            }
+            raw.Put(sample->raw, sample->raw_bits);
           }
-          *next++ = symbol;
+          ++next;
         }
       });
       wave_sizes.push_back(static_cast<uint32_t>(next - begin));
@@ -535,6 +527,49 @@ class SetEncoder {
     raw_bits_ = raw.Finish();
     const PhaseTimer timer(Phase::kEntropy);
     return RansEncode(symbols, wave_sizes, tables, model.table_bits, model.lanes_log2);
+  }
+
+  // What is written of a sample.
+  struct CodedSample {
+    uint32_t raw = 0;
+    uint16_t token = 0;
+    uint8_t context = 0, raw_bits = 0;
+  };
+
+  // In the order of the samples, so that waves, which jump from row to row, touch one array only.
+  std::vector<CodedSample> ChooseCodings(const Contexts& contexts, const SpecialTokens& specials,
+                                         const std::vector<int16_t>& special, const SetModel& model) const {
+    struct Cell {
+      int64_t center = 0;
+      bool is_fixed = false;
+      uint8_t context = 0;
+    };
+    std::vector<Cell> cells(model.cluster.size());
+    for (size_t i = 0; i < cells.size(); ++i) {
+      cells[i] = {model.center[i / static_cast<size_t>(model.activity_bins())], model.fixed_center[i],
+                  model.cluster[i]};
+    }
+    std::vector<CodedSample> coded(input_.shape.samples());
+    ForEachPlane([&](int plane) {
+      const size_t begin = analysis_.SampleIndex(plane, 0, 0);
+      for (size_t at = begin; at < begin + analysis_.plane_samples(); ++at) {
+        const Cell& cell = cells[contexts.cell[at]];
+        CodedSample& sample = coded[at];
+        sample.context = cell.context;
+        if (special[at] >= 0) {
+          sample.token = static_cast<uint16_t>(special[at]);
+          if (special[at] != specials.escape) continue;
+          sample.raw = input_.samples[at];
+          sample.raw_bits = static_cast<uint8_t>(SampleBits(input_.kind));
+        } else {
+          const TokenAndRaw t = ResidualToken(at, cell.is_fixed ? cell.center : contexts.center[at], model);
+          sample.token = static_cast<uint16_t>(specials.count + t.token);
+          sample.raw = static_cast<uint32_t>(t.raw);
+          sample.raw_bits = static_cast<uint8_t>(t.raw_bits);
+        }
+      }
+    });
+    return coded;
   }
 
   static constexpr double kFixedCenterBits = 2;

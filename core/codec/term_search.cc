@@ -54,10 +54,15 @@ class TermSearch {
         gram_positions_(SpreadPositions(analysis.shape.plane_samples(), kGramSamples)),
         gram_stride_(RoundUpToLanes(gram_positions_.size())) {
     const int width = analysis.shape.width;
-    for (int position : positions_) {
-      offsets_.push_back(position / width * (width + 2) + position % width);  // in a PaddedPlane
-      has_all_taps_.push_back(ClassOf(position / width, position % width) == 0);
+    for (size_t i = 0; i < positions_.size(); ++i) {
+      const int y = positions_[i] / width, x = positions_[i] % width;
+      if (i == 0 || positions_[i - 1] / width != y) {
+        runs_.push_back({i, 0, static_cast<size_t>(y * (width + 2) + x)});
+      }
+      ++runs_.back().count;
+      has_all_taps_.push_back(ClassOf(y, x) == 0);
     }
+    step_ = positions_.size() > 1 ? static_cast<size_t>(positions_[1]) : 1;
   }
 
   double Run() {
@@ -107,7 +112,8 @@ class TermSearch {
     float* row = NormalizedRow(plane);
     for (size_t i = 0; i < gram_positions_.size(); ++i) {
       const int y = gram_positions_[i] / width, x = gram_positions_[i] % width;
-      row[i] = static_cast<float>(*innovation.At(y, x)) * local_scale(gram_positions_[i]);
+      const float scale_here = same_positions_ ? scale[i] : local_scale(gram_positions_[i]);
+      row[i] = static_cast<float>(*innovation.At(y, x)) * scale_here;
     }
     power_[static_cast<size_t>(plane)] = Dot(row, row, gram_stride_);
   }
@@ -252,19 +258,31 @@ class TermSearch {
     const std::vector<float>& scale = scale_[static_cast<size_t>(plane)];
     const Value* spatial = analysis_.spatial.data() + static_cast<size_t>(plane) * analysis_.plane_samples();
     const auto* origin = values.At(0, 0);
-    for (size_t i = 0; i < positions_.size(); ++i) {
-      rows.spatial[i] = static_cast<float>(spatial[positions_[i]]);
-      rows.residual[i] = (static_cast<float>(origin[offsets_[i]]) - rows.spatial[i]) * scale[i];
-    }
+    for (size_t i = 0; i < positions_.size(); ++i) rows.spatial[i] = static_cast<float>(spatial[positions_[i]]);
+    ForEachPosition([&](size_t i, size_t offset) {
+      rows.residual[i] = (static_cast<float>(origin[offset]) - rows.spatial[i]) * scale[i];
+    });
     for (size_t k = 0; k < pool.size(); ++k)
       FillRow(plane, pool[k], rows.spatial, rows.features.data() + k * rows.stride);
     return rows;
   }
 
+  // Calls body(i, offset of positions_[i] from sample (0, 0) of a padded plane) for all i.
+  template <typename Body>
+  void ForEachPosition(Body body) const {
+    for (const RowRun& run : runs_) {
+      if (step_ == 1) {  // a loop over contiguous samples
+        for (size_t i = 0; i < run.count; ++i) body(run.first + i, run.offset + i);
+      } else {
+        for (size_t i = 0; i < run.count; ++i) body(run.first + i, run.offset + i * step_);
+      }
+    }
+  }
+
   // A term's feature at positions_, as PlanePredictor::Feature gives it (but for taps at the edge,
   // which are left out), divided by the local scale.
   void FillRow(int plane, const Term& term, const std::vector<float>& spatial, float* row) const {
-    const std::vector<float>& scale = scale_[static_cast<size_t>(plane)];
+    const float* const scale = scale_[static_cast<size_t>(plane)].data();
     const size_t n = positions_.size();
     switch (term.kind) {
       case TermKind::kUnit:
@@ -272,7 +290,7 @@ class TermSearch {
         return;
       case TermKind::kInnovation: {
         const auto* origin = analysis_.planes[static_cast<size_t>(term.plane)].innovation.At(0, 0);
-        for (size_t i = 0; i < n; ++i) row[i] = static_cast<float>(origin[offsets_[i]]) * scale[i];
+        ForEachPosition([=](size_t i, size_t at) { row[i] = static_cast<float>(origin[at]) * scale[i]; });
         return;
       }
       case TermKind::kSpatial:
@@ -282,18 +300,20 @@ class TermSearch {
         const auto& values = analysis_.planes[static_cast<size_t>(plane)].value;
         const TapOffset offset = kTaps[static_cast<size_t>(term.index)];
         const auto* tap = values.At(offset.dy, offset.dx);
-        for (size_t i = 0; i < n; ++i) {
-          row[i] = has_all_taps_[i] ? (static_cast<float>(tap[offsets_[i]]) - spatial[i]) * scale[i] : 0.0f;
-        }
+        const float* const spatial_at = spatial.data();
+        // The first row and column, which may be less than the taps reach back, have none.
+        ForEachPosition([=, this](size_t i, size_t at) {
+          row[i] = has_all_taps_[i] ? (static_cast<float>(tap[at]) - spatial_at[i]) * scale[i] : 0.0f;
+        });
         return;
       }
       case TermKind::kNeighbour: {
         const auto& values = analysis_.planes[static_cast<size_t>(term.plane)].value;
         const TapOffset offset = kNeighbours[static_cast<size_t>(term.index)];
         const auto *origin = values.At(0, 0), *neighbour = values.At(offset.dy, offset.dx);
-        for (size_t i = 0; i < n; ++i) {
-          row[i] = (static_cast<float>(neighbour[offsets_[i]]) - static_cast<float>(origin[offsets_[i]])) * scale[i];
-        }
+        ForEachPosition([=](size_t i, size_t at) {
+          row[i] = (static_cast<float>(neighbour[at]) - static_cast<float>(origin[at])) * scale[i];
+        });
         return;
       }
     }
@@ -433,8 +453,15 @@ class TermSearch {
   SetModel& model_;
   float unit_;
   std::vector<int> positions_, gram_positions_;
+  bool same_positions_ = positions_ == gram_positions_;
   size_t gram_stride_;
-  std::vector<int> offsets_;  // of positions_ from sample (0, 0) of a padded plane
+  // Those of positions_ that are in one row, each step_ samples after the one before.
+  struct RowRun {
+    size_t first, count;
+    size_t offset;  // of the first from sample (0, 0) of a padded plane
+  };
+  std::vector<RowRun> runs_;
+  size_t step_ = 1;
   std::vector<char> has_all_taps_;
   std::vector<std::vector<float>> scale_;  // of each plane at positions_
   std::vector<float> normalized_;
