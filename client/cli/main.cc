@@ -7,6 +7,7 @@
 #include "client/cli/exit_code.h"
 #include "client/cli/report.h"
 #include "core/files/atomic_file.h"
+#include "dcac/simd_target.h"
 
 int main(int argc, char** argv) {
   using namespace dcac::cli;
@@ -29,6 +30,9 @@ int main(int argc, char** argv) {
     return app.exit(wanted_text);
   } catch (const CLI::ParseError& error) {
     return ReportUsageError(error.what());
+  }
+  if (const absl::Status status = dcac::TargetStatus(); !status.ok()) {
+    return ReportUsageError(std::string(status.message()));
   }
   dcac::files::RemoveTemporariesOnSignals();
   return action();

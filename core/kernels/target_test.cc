@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
 namespace dcac {
 namespace {
 
@@ -41,6 +45,26 @@ TEST_F(TargetTest, AnUnknownNameChangesNothingAndTheErrorListsWhatThereIs) {
     EXPECT_THAT(status.message(), HasSubstr(std::string(name)));
   }
   EXPECT_EQ(ActiveTarget(), SupportedTargets().back());
+}
+
+// What TargetStatus says in a program that starts with DCAC_TARGET as `name`; the program then exits with status 0 if
+// it is OK.
+[[noreturn]] void PrintStatusUnder(const char* name) {
+  setenv("DCAC_TARGET", name, 1);
+  std::cerr << ActiveTarget() << "; " << TargetStatus();
+  std::exit(TargetStatus().ok() ? 0 : 1);
+}
+
+TEST(TargetEnvironmentTest, IsObeyed) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // the choice is made once in a program
+  const std::string name(SupportedTargets().back());
+  EXPECT_EXIT(PrintStatusUnder(name.c_str()), ::testing::ExitedWithCode(0), name + "; OK");
+}
+
+TEST(TargetEnvironmentTest, IsReportedAndIgnoredIfUnknown) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const std::string best(SupportedTargets().front());
+  EXPECT_EXIT(PrintStatusUnder("MMX"), ::testing::ExitedWithCode(1), best + "; INVALID_ARGUMENT: DCAC_TARGET: .*'MMX'");
 }
 
 }  // namespace

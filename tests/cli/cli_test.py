@@ -43,10 +43,10 @@ class CliTest(unittest.TestCase):
         self.addCleanup(scratch.cleanup)
         self.folder = pathlib.Path(scratch.name)
 
-    def dcac(self, *arguments, expect=OK, stdin=None):
-        """Runs the program in the scratch folder; returns stdout and stderr."""
+    def dcac(self, *arguments, expect=OK, stdin=None, environment=None):
+        """Runs the program in the scratch folder, with `environment` added to ours; returns stdout and stderr."""
         result = subprocess.run([DCAC, *arguments], cwd=self.folder, input=stdin or b'', stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, timeout=120)
+                                stderr=subprocess.PIPE, timeout=120, env={**os.environ, **(environment or {})})
         self.assertEqual(result.returncode, expect, f'{arguments}: {result.stderr.decode()}')
         return result.stdout, result.stderr.decode()
 
@@ -587,6 +587,14 @@ class JsonTest(CliTest):
                                  (['--levels=5..3'], '--levels=5..3: expected levels such as 1,3,5 or 1..9'),
                                  (['--levels=0'], 'expected levels'), (['--levels=1,,2'], 'expected levels')):
             self.assertIn(message, self.dcac('bench', *options, 'a.npy', expect=USAGE)[1])
+
+
+    def test_simd_target_is_chosen_by_the_environment(self):
+        self.write_map()
+        with_best = self.dcac('compress', '-c', 'a.npy')[0]
+        self.assertEqual(self.dcac('compress', '-c', 'a.npy', environment={'DCAC_TARGET': 'SCALAR'})[0], with_best)
+        stderr = self.dcac('compress', 'a.npy', environment={'DCAC_TARGET': 'MMX'}, expect=USAGE)[1]
+        self.assertRegex(stderr, r"\Adcac: DCAC_TARGET: SIMD target 'MMX', expected one of [^\n]+\n\Z")
 
 
 class ServerTest(CliTest):

@@ -14,7 +14,7 @@ ALLOWED = {
     'core/include': set(),
     'core/base': {'core/include'},
     'core/format': {'core/include', 'core/base'},
-    'core/kernels': {'core/base'},
+    'core/kernels': {'core/include', 'core/base'},
     'core/codec': {'core/include', 'core/base', 'core/format', 'core/kernels'},
     'core/files': {'core/include', 'core/base'},
     'proto': {'core/include', 'core/base'},
