@@ -20,7 +20,7 @@
 #include "client/cli/options.h"
 #include "core/base/status_macros.h"
 #include "core/files/original_file.h"
-#include "core/kernels/target.h"
+#include "dcac/simd_target.h"
 
 namespace dcac::cli {
 namespace {
@@ -95,7 +95,8 @@ int RunBench(const BenchOptions& options) {
     return ReportUsageError(
         absl::StrCat("--profile-phases is given with --threads=", options.run.threads, ", expected --threads=1"));
   }
-  if (const absl::Status status = options.target.empty() ? TargetStatus() : ForceTarget(options.target); !status.ok()) {
+  if (const absl::Status status = options.target.empty() ? absl::OkStatus() : ForceTarget(options.target);
+      !status.ok()) {
     return ReportUsageError(std::string(status.message()));
   }
   KeepFreedMemory();

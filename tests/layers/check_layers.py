@@ -21,7 +21,7 @@ ALLOWED = {
     'client/include': {'core/include'},
     'client': {'client/include', 'client/internal', 'core/include', 'core/base', 'proto'},
     'client/internal': {'client/include', 'core/include', 'core/base', 'proto'},
-    'client/cli': {'client/include', 'core/include', 'core/base', 'core/files', 'core/kernels'},
+    'client/cli': {'client/include', 'core/include', 'core/base', 'core/files'},
     'server/store': {'core/base'},
     'server': {'core/include', 'core/base', 'proto', 'server/store'},
 }
