@@ -38,11 +38,16 @@ void SolveSymmetric(size_t k, const double* ridge, double* matrix, double* rhs) 
 }
 
 void NormalEquations::Add(const Features& features, float target, float weight) {
+  static_assert(kMaxFeatures % kBlock == 0);
   ++count_;
+  std::array<double, kMaxFeatures> f;
+  for (size_t i = 0; i < kMaxFeatures; ++i) f[i] = double{features[i]};
   for (size_t i = 0; i < k_; ++i) {
-    const double weighted = double{features[i]} * double{weight};
-    for (size_t j = 0; j < kMaxFeatures; ++j)
-      sum_[i][j] += weighted * double{features[j]};  // of fixed length: faster than half
+    const double weighted = f[i] * double{weight};
+    // The lower half, in blocks of fixed length: what is above the diagonal is not read.
+    for (size_t block = 0; block <= i; block += kBlock) {
+      for (size_t j = block; j < block + kBlock; ++j) sum_[i][j] += weighted * f[j];
+    }
     rhs_[i] += weighted * double{target};
   }
 }
@@ -50,7 +55,7 @@ void NormalEquations::Add(const Features& features, float target, float weight) 
 std::array<double, NormalEquations::kMaxFeatures> NormalEquations::Solve(const Ridge& ridge) const {
   std::array<double, kMaxFeatures * kMaxFeatures> matrix{};
   for (size_t i = 0; i < k_; ++i) {
-    for (size_t j = 0; j < k_; ++j) matrix[i * k_ + j] = sum_[i][j];
+    for (size_t j = 0; j <= i; ++j) matrix[i * k_ + j] = sum_[i][j];
   }
   std::array<double, kMaxFeatures> x = rhs_;
   SolveSymmetric(k_, ridge.data(), matrix.data(), x.data());

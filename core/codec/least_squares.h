@@ -8,8 +8,9 @@
 
 namespace dcac {
 
-// Solves the k x k system `matrix` * x = `rhs` (symmetric, positive semi-definite; row-major; both are overwritten)
-// with `ridge[i]` times its diagonal added.  `rhs` becomes x.  Directions without weight get 0.
+// Solves the k x k system `matrix` * x = `rhs` (symmetric, positive semi-definite; row-major, of which the lower half
+// is read; both are overwritten) with `ridge[i]` times its diagonal added.  `rhs` becomes x.  Directions without weight
+// get 0.
 void SolveSymmetric(size_t k, const double* ridge, double* matrix, double* rhs);
 void SolveSymmetric(size_t k, double ridge, double* matrix, double* rhs);  // the same for all
 
@@ -30,6 +31,8 @@ class NormalEquations {
   bool empty() const { return count_ == 0; }
 
  private:
+  static constexpr size_t kBlock = 4;
+
   size_t k_;
   size_t count_ = 0;
   std::array<std::array<double, kMaxFeatures>, kMaxFeatures> sum_{};

@@ -205,16 +205,16 @@ class SetEncoder {
 
   // Everything that follows from the choice of terms.
   EncodedSet Finish(SetModel model) {
-    const Contexts contexts = CompleteModel(model);
-    return Code(std::move(model), contexts);
+    Contexts contexts = CompleteModel(model);
+    return Code(std::move(model), std::move(contexts));
   }
 
   // Finish, for the last time.  Large segments take much memory for each sample: what coding does not need goes before.
   EncodedSet FinishAndRelease(SetModel model) {
-    const Contexts contexts = CompleteModel(model);
+    Contexts contexts = CompleteModel(model);
     Release(analysis_.spatial);
     Release(analysis_.planes);
-    return Code(std::move(model), contexts);
+    return Code(std::move(model), std::move(contexts));
   }
 
   void Predict(const SetModel& model) {
@@ -424,20 +424,20 @@ class SetEncoder {
     return TokenOfResidual(int64_t{analysis_.codes[at]} - center, model.shift);
   }
 
-  EncodedSet Code(SetModel model, const Contexts& contexts) {
+  // What is written of a sample.
+  struct CodedSample {
+    uint32_t raw = 0;
+    uint16_t token = 0;
+    uint8_t context = 0, raw_bits = 0;
+  };
+
+  EncodedSet Code(SetModel model, Contexts contexts) {
     const PhaseTimer timer(Phase::kTokens);
     has_escapes_ = HasEscapes();
     ChooseTokens(contexts, model);
-    const SpecialTokens specials(model);
-    const size_t n = input_.shape.samples();
-    std::vector<int16_t> special(n);
-    ForEachPlane([&](int plane) {
-      ForEachSample(plane, [&](int y, int x, size_t at) {
-        special[at] = static_cast<int16_t>(SpecialOf(specials, model, plane, y, x, at));
-      });
-    });
-    BuildTables(contexts, specials, special, model);
-    return {model, EncodeSamples(contexts, specials, special, model), std::exchange(raw_bits_, {})};
+    BuildTables(contexts, model);
+    const std::vector<CodedSample> coded = ChooseCodings(std::move(contexts), model);
+    return {model, EncodeSamples(coded, model), std::exchange(raw_bits_, {})};
   }
 
   bool HasEscapes() const {
@@ -446,26 +446,32 @@ class SetEncoder {
                        [&](uint32_t s) { return !analysis_.map.ToCode(s); });
   }
 
-  void BuildTables(const Contexts& contexts, const SpecialTokens& specials, const std::vector<int16_t>& special,
-                   SetModel& model) const {
+  void BuildTables(const Contexts& contexts, SetModel& model) const {
+    const SpecialTokens specials(model);
     const size_t cells = static_cast<size_t>(model.position_bins() * model.activity_bins());
     const size_t tokens = TokenBound(specials, model);
     CellCounts moving(cells, tokens), fixed(cells, tokens);
     std::vector<uint64_t> moving_raw(cells, 0), fixed_raw(cells, 0);
-    const size_t columns = static_cast<size_t>(model.activity_bins());
-    for (size_t at = 0; at < input_.shape.samples(); ++at) {
-      const size_t cell = contexts.cell[at];
-      if (special[at] >= 0) {
-        ++moving.At(cell, static_cast<size_t>(special[at]));
-        ++fixed.At(cell, static_cast<size_t>(special[at]));
-        continue;
-      }
-      const TokenAndRaw m = ResidualToken(at, contexts.center[at], model);
-      const TokenAndRaw f = ResidualToken(at, model.center[cell / columns], model);
-      ++moving.At(cell, static_cast<size_t>(specials.count + m.token));
-      ++fixed.At(cell, static_cast<size_t>(specials.count + f.token));
-      moving_raw[cell] += static_cast<uint64_t>(m.raw_bits);
-      fixed_raw[cell] += static_cast<uint64_t>(f.raw_bits);
+    std::vector<int32_t> fixed_center(cells);
+    for (size_t cell = 0; cell < cells; ++cell) {
+      fixed_center[cell] = model.center[cell / static_cast<size_t>(model.activity_bins())];
+    }
+    for (int plane = 0; plane < input_.shape.planes; ++plane) {
+      ForEachSample(plane, [&](int y, int x, size_t at) {
+        const size_t cell = contexts.cell[at];
+        const int special = SpecialOf(specials, model, plane, y, x, at);
+        if (special >= 0) {
+          ++moving.At(cell, static_cast<size_t>(special));
+          ++fixed.At(cell, static_cast<size_t>(special));
+          return;
+        }
+        const TokenAndRaw m = ResidualToken(at, contexts.center[at], model);
+        const TokenAndRaw f = ResidualToken(at, fixed_center[cell], model);
+        ++moving.At(cell, static_cast<size_t>(specials.count + m.token));
+        ++fixed.At(cell, static_cast<size_t>(specials.count + f.token));
+        moving_raw[cell] += static_cast<uint64_t>(m.raw_bits);
+        fixed_raw[cell] += static_cast<uint64_t>(f.raw_bits);
+      });
     }
     model.fixed_center.assign(cells, false);
     for (size_t cell = 0; cell < cells; ++cell) {
@@ -495,11 +501,9 @@ class SetEncoder {
     return static_cast<size_t>(specials.count + (TokenOfResidual(span, model.shift).token | 1) + 1);
   }
 
-  Bytes EncodeSamples(const Contexts& contexts, const SpecialTokens& specials, const std::vector<int16_t>& special,
-                      const SetModel& model) {
+  Bytes EncodeSamples(const std::vector<CodedSample>& coded, const SetModel& model) {
     std::vector<RansContext> tables;
     for (const auto& table : model.tables) tables.push_back(MakeRansContext(NormalizeTable(table, model.table_bits)));
-    const std::vector<CodedSample> coded = ChooseCodings(contexts, specials, special, model);
     std::vector<RansSymbol> symbols(coded.size());
     RansSymbol* next = symbols.data();
     std::vector<uint32_t> wave_sizes;
@@ -529,16 +533,9 @@ class SetEncoder {
     return RansEncode(symbols, wave_sizes, tables, model.table_bits, model.lanes_log2);
   }
 
-  // What is written of a sample.
-  struct CodedSample {
-    uint32_t raw = 0;
-    uint16_t token = 0;
-    uint8_t context = 0, raw_bits = 0;
-  };
-
   // In the order of the samples, so that waves, which jump from row to row, touch one array only.
-  std::vector<CodedSample> ChooseCodings(const Contexts& contexts, const SpecialTokens& specials,
-                                         const std::vector<int16_t>& special, const SetModel& model) const {
+  std::vector<CodedSample> ChooseCodings(Contexts contexts, const SetModel& model) const {
+    const SpecialTokens specials(model);
     struct Cell {
       int64_t center = 0;
       bool is_fixed = false;
@@ -551,23 +548,23 @@ class SetEncoder {
     }
     std::vector<CodedSample> coded(input_.shape.samples());
     ForEachPlane([&](int plane) {
-      const size_t begin = analysis_.SampleIndex(plane, 0, 0);
-      for (size_t at = begin; at < begin + analysis_.plane_samples(); ++at) {
+      ForEachSample(plane, [&](int y, int x, size_t at) {
         const Cell& cell = cells[contexts.cell[at]];
         CodedSample& sample = coded[at];
         sample.context = cell.context;
-        if (special[at] >= 0) {
-          sample.token = static_cast<uint16_t>(special[at]);
-          if (special[at] != specials.escape) continue;
+        const int special = SpecialOf(specials, model, plane, y, x, at);
+        if (special >= 0) {
+          sample.token = static_cast<uint16_t>(special);
+          if (special != specials.escape) return;
           sample.raw = input_.samples[at];
           sample.raw_bits = static_cast<uint8_t>(SampleBits(input_.kind));
-        } else {
-          const TokenAndRaw t = ResidualToken(at, cell.is_fixed ? cell.center : contexts.center[at], model);
-          sample.token = static_cast<uint16_t>(specials.count + t.token);
-          sample.raw = static_cast<uint32_t>(t.raw);
-          sample.raw_bits = static_cast<uint8_t>(t.raw_bits);
+          return;
         }
-      }
+        const TokenAndRaw t = ResidualToken(at, cell.is_fixed ? cell.center : contexts.center[at], model);
+        sample.token = static_cast<uint16_t>(specials.count + t.token);
+        sample.raw = static_cast<uint32_t>(t.raw);
+        sample.raw_bits = static_cast<uint8_t>(t.raw_bits);
+      });
     });
     return coded;
   }
