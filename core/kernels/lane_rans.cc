@@ -24,7 +24,8 @@ void EncodeAllSteps(const LaneSteps& steps, const uint64_t* table, int table_bit
     for (size_t stage = steps.raw_stages.size(); stage-- > 0;) {
       EncodeRaw(encoder, steps.raw_stages[stage].raw + at, steps.raw_stages[stage].num_bits + at, active);
     }
-    EncodeSymbols<kRaw>(encoder, table, table_bits, steps.symbols + at, steps.raw + at, active);
+    const uint8_t* raw = kRaw == LaneRaw::kNone ? nullptr : steps.raw + at;
+    EncodeSymbols<kRaw>(encoder, table, table_bits, steps.symbols + at, raw, active);
   }
 }
 
@@ -40,7 +41,8 @@ template <LaneRaw kRaw>
 void DecodeAllSteps(LaneRansDecoder& decoder, const uint32_t* slots, int table_bits, const LaneDecodedSteps& steps) {
   for (size_t step = 0; step < steps.active.size(); ++step) {
     const size_t at = kRansLanes * step, active = steps.active[step];
-    DecodeSymbols<kRaw>(decoder, slots, table_bits, steps.contexts + at, active, steps.entries + at, steps.raw + at);
+    uint32_t* raw = kRaw == LaneRaw::kNone ? nullptr : steps.raw + at;
+    DecodeSymbols<kRaw>(decoder, slots, table_bits, steps.contexts + at, active, steps.entries + at, raw);
     for (const LaneDecodedSteps::RawStage& stage : steps.raw_stages) {
       DecodeRaw(decoder, stage.num_bits + at, active, stage.raw + at);
     }
