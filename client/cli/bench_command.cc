@@ -157,6 +157,8 @@ void AddBenchCommand(CLI::App& app, Action& action) {
   command->add_option(
       "--target", options->target,
       "SIMD target of the kernels, such as AVX3, AVX2, SSE4; unless told that of DCAC_TARGET, or the best");
+  command->add_flag("--cpu-time", options->measure.cpu_time,
+                    "Measure CPU time, of all threads together, in place of wall-clock time: for a busy machine");
   command->add_flag("--profile-phases", options->measure.profile_phases,
                     "What shares of the time search, model, tokens and entropy coding take; with --threads=1");
   command->callback([options, &action] { action = [options] { return RunBench(*options); }; });

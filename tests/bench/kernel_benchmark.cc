@@ -1,5 +1,5 @@
 // Speed of the kernels alone, on every SIMD target of this CPU, next to the plain loops that specify them and to
-// memcpy. One thread; items are symbols or samples.
+// memcpy. One thread; items are symbols, samples or products.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/kernels/dot.h"
 #include "core/kernels/lane_rans.h"
 #include "core/kernels/target.h"
 
@@ -99,20 +100,22 @@ absl::Status DecodePlain(const LaneMessage& m, std::uint32_t* found, std::uint32
   return decoder.Finish();
 }
 
-// One way to do something: "plain", or a target.
-using Body = std::function<void(benchmark::State&, bool plain)>;
-
-// Registers `body` as NAME/plain and as NAME/TARGET for each target.
-void RegisterForTargets(const std::string& name, const Body& body) {
-  benchmark::RegisterBenchmark((name + "/plain").c_str(), [body](benchmark::State& state) { body(state, true); });
+// Registers `body` as NAME/TARGET for each target.
+void RegisterForTargets(const std::string& name, const std::function<void(benchmark::State&)>& body) {
   for (std::string_view target : SupportedTargets()) {
     benchmark::RegisterBenchmark((name + "/" + std::string(target)).c_str(), [body, target](benchmark::State& state) {
       const std::string_view before = ActiveTarget();
       if (!ForceTarget(target).ok()) return state.SkipWithError("the target cannot be forced");
-      body(state, false);
+      body(state);
       ForceTarget(before).IgnoreError();
     });
   }
+}
+
+// The same with a second way to do it, the plain loops, as NAME/plain.
+void RegisterWithPlain(const std::string& name, const std::function<void(benchmark::State&, bool plain)>& body) {
+  benchmark::RegisterBenchmark((name + "/plain").c_str(), [body](benchmark::State& state) { body(state, true); });
+  RegisterForTargets(name, [body](benchmark::State& state) { body(state, false); });
 }
 
 void EncodeLanes(benchmark::State& state, const LaneMessage& m, bool plain) {
@@ -155,6 +158,20 @@ void BuildTables(benchmark::State& state, const LaneMessage& m) {
   state.SetItemsProcessed(state.iterations());
 }
 
+void MultiplyRows(benchmark::State& state) {
+  constexpr std::size_t kRows = 64, kColumns = 1024;
+  std::vector<float> rows, products(kRows);
+  for (std::size_t i = 0; i < kRows * kColumns; ++i) rows.push_back(static_cast<float>(i % 97) - 48);
+  for (auto _ : state) {
+    DotWithRows(rows.data(), rows.data(), kColumns, kRows, kColumns, products.data());
+    benchmark::ClobberMemory();
+  }
+  if (products.back() != Dot(rows.data(), rows.data() + (kRows - 1) * kColumns, kColumns)) {
+    return state.SkipWithError("other products");
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(kRows * kColumns) * state.iterations());
+}
+
 void Copy(benchmark::State& state) {
   const std::vector<std::byte> from(kSteps * kRansLanes, std::byte{1});
   std::vector<std::byte> to(from.size());
@@ -169,13 +186,14 @@ void RegisterAll() {
   static const LaneMessage few(16), many(64);
   for (const auto& [name, message] : {std::pair("16 contexts", &few), std::pair("64 contexts", &many)}) {
     const std::string suffix = std::string(", ") + name;
-    RegisterForTargets("lane_rans/encode" + suffix,
-                       [m = message](benchmark::State& state, bool plain) { EncodeLanes(state, *m, plain); });
-    RegisterForTargets("lane_rans/decode" + suffix,
-                       [m = message](benchmark::State& state, bool plain) { DecodeLanes(state, *m, plain); });
+    RegisterWithPlain("lane_rans/encode" + suffix,
+                      [m = message](benchmark::State& state, bool plain) { EncodeLanes(state, *m, plain); });
+    RegisterWithPlain("lane_rans/decode" + suffix,
+                      [m = message](benchmark::State& state, bool plain) { DecodeLanes(state, *m, plain); });
   }
   benchmark::RegisterBenchmark("lane_rans/build slots of a context",
                                [](benchmark::State& state) { BuildTables(state, few); });
+  RegisterForTargets("dot/with rows", MultiplyRows);
   benchmark::RegisterBenchmark("memcpy", Copy);
 }
 

@@ -32,7 +32,8 @@ def measure(arguments):
             continue
         command = [arguments.dcac, 'bench', '--json', '--threads=1', f'--levels={arguments.levels}',
                    f'--against={arguments.against}', f'--min-bytes={arguments.min_bytes}', f'--min-runs={arguments.min_runs}',
-                   f'--seconds={arguments.seconds}', *(['--dtype=bf16'] if is_bf16 else []), *files]
+                   f'--seconds={arguments.seconds}', *(['--cpu-time'] if arguments.cpu_time else []),
+                   *(['--dtype=bf16'] if is_bf16 else []), *files]
         result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         lines += [json.loads(line) for line in result.stdout.splitlines()]
     return [line for line in lines if 'file' in line]
@@ -234,9 +235,10 @@ def picture(fronts_of):
     parts += ['<circle class="level" cx="66" cy="20" r="4"/>', text(76, 24, 'dcac, levels'),
               '<rect class="peer" x="162" y="16" width="8" height="8"/>', text(176, 24, 'peers'),
               text(width - RIGHT, 24, 'one thread; median speed and geometric mean ratio over files', 'faint', 'end')]
-    return '\n'.join([f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-                      f'height="{height}" role="img" aria-label="Ratio against speed of levels and peers">',
-                      f'<style>{STYLE}</style>', f'<rect class="back" width="{width}" height="{height}"/>', *parts, '</svg>', ''])
+    head = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+            'role="img" aria-label="Ratio against speed of levels and peers">',
+            f'<style>{STYLE}</style>', f'<rect class="back" width="{width}" height="{height}"/>']
+    return '\n'.join([*head, *parts, '</svg>', ''])
 
 
 def write(path, content):
@@ -253,6 +255,7 @@ def main():
     parser.add_argument('--min-bytes', default='256KiB')
     parser.add_argument('--min-runs', default='3')
     parser.add_argument('--seconds', default='2', help='of each file')
+    parser.add_argument('--cpu-time', action='store_true')
     parser.add_argument('--save')
     parser.add_argument('--load')
     parser.add_argument('--table')

@@ -554,7 +554,7 @@ class JsonTest(CliTest):
         self.write_map('b.npy')
         self.write_map('small.npy', (1, 2, 4, 4))
         lines = self.lines('bench', '--json', '--against=zstd-1', '--levels=1,8..9', '--min-runs=1', '--seconds=0',
-                           '--min-bytes=1KiB', '--threads=1', '--profile-phases', 'a.npy', 'b.npy', 'small.npy')
+                           '--min-bytes=1KiB', '--threads=1', '--cpu-time', '--profile-phases', 'a.npy', 'b.npy', 'small.npy')
         codecs = ['dcac-1', 'dcac-8', 'dcac-9', 'zstd-1']
         target = lines[0]['target']
         self.assertEqual([(m.get('file'), m['codec']) for m in lines],

@@ -1,9 +1,9 @@
 #include "client/cli/bench/measure.h"
 
 #include <sys/resource.h>
+#include <time.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 #include <span>
 #include <string>
@@ -41,14 +41,18 @@ double PageFaults() {
   return ::getrusage(RUSAGE_SELF, &usage) == 0 ? static_cast<double>(usage.ru_minflt) : 0;
 }
 
+double SecondsOf(clockid_t clock) {
+  struct timespec time;
+  ::clock_gettime(clock, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 template <typename Work>
-absl::Status Time(Runs& runs, const Work& work) {
-  using Clock = std::chrono::steady_clock;
+absl::Status Time(clockid_t clock, Runs& runs, const Work& work) {
   const double faults = PageFaults();
-  const auto start = Clock::now();
+  const double start = SecondsOf(clock);
   DCAC_RETURN_IF_ERROR(work());
-  const auto end = Clock::now();
-  runs.seconds.push_back(std::chrono::duration<double>(end - start).count());
+  runs.seconds.push_back(SecondsOf(clock) - start);
   runs.page_faults += PageFaults() - faults;
   return absl::OkStatus();
 }
@@ -66,13 +70,14 @@ absl::Status Verify(const Tensor& tensor, Measurement& measurement) {
   return absl::OkStatus();
 }
 
-absl::Status RunOnce(const Tensor& tensor, Measurement& measurement) {
+absl::Status RunOnce(const Tensor& tensor, const MeasureOptions& options, Measurement& measurement) {
+  const clockid_t clock = options.cpu_time ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC;
   BenchCodec::ByteView compressed;
-  DCAC_RETURN_IF_ERROR(Time(measurement.compress, [&]() -> absl::Status {
+  DCAC_RETURN_IF_ERROR(Time(clock, measurement.compress, [&]() -> absl::Status {
     DCAC_ASSIGN_OR_RETURN(compressed, measurement.codec.Compress(tensor.spec, tensor.data));
     return absl::OkStatus();
   }));
-  DCAC_RETURN_IF_ERROR(Time(measurement.decompress,
+  DCAC_RETURN_IF_ERROR(Time(clock, measurement.decompress,
                             [&] { return measurement.codec.Decompress(compressed, tensor.data.size()).status(); }));
   measurement.spent_seconds += measurement.compress.seconds.back() + measurement.decompress.seconds.back();
   return absl::OkStatus();
@@ -92,7 +97,7 @@ absl::Status RunInTurns(const Tensor& tensor, const MeasureOptions& options, std
     for (std::size_t turn = 0; turn < n; ++turn) {
       Measurement& measurement = measurements[(round + turn) % n];  // no codec always follows the same one
       if (IsDone(measurement, n, options)) continue;
-      DCAC_RETURN_IF_ERROR(RunOnce(tensor, measurement));
+      DCAC_RETURN_IF_ERROR(RunOnce(tensor, options, measurement));
       all_done = false;
     }
     if (all_done) return absl::OkStatus();
@@ -109,7 +114,7 @@ absl::StatusOr<PhaseSeconds> ProfilePhases(double seconds, const Work& work) {
   Runs runs;
   const PhaseProfile profile;
   do {
-    DCAC_RETURN_IF_ERROR(Time(runs, work));
+    DCAC_RETURN_IF_ERROR(Time(CLOCK_MONOTONIC, runs, work));
   } while (Sum(runs.seconds) < seconds && runs.seconds.size() < kMaxRuns);
   PhaseSeconds shares = profile.Seconds();
   for (double& share : shares) share /= Sum(runs.seconds);
@@ -140,7 +145,7 @@ absl::StatusOr<std::vector<CodecFigures>> MeasureCodecs(const Tensor& tensor, co
   for (Measurement& measurement : measurements) DCAC_RETURN_IF_ERROR(Verify(tensor, measurement));
   for (Measurement& measurement : measurements) {
     Measurement warm_up{.codec = measurement.codec};
-    DCAC_RETURN_IF_ERROR(RunOnce(tensor, warm_up));
+    DCAC_RETURN_IF_ERROR(RunOnce(tensor, options, warm_up));
   }
   DCAC_RETURN_IF_ERROR(RunInTurns(tensor, options, measurements));
   std::vector<CodecFigures> figures;

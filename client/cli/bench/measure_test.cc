@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 namespace dcac::cli {
 namespace {
@@ -45,7 +47,7 @@ TEST(MeasureTest, EveryCodecHasItsFewestRunsAfterTheRoundTrips) {
   std::vector<BenchedCodec> codecs;
   codecs.push_back({.codec = std::make_unique<TestCodec>(true, &calls)});
   codecs.push_back({.codec = MakeMemcpyBenchCodec(), .is_peer = true});
-  const auto figures = MeasureCodecs(SmallTensor(), codecs, {.min_runs = 7, .seconds = 0, .profile_phases = false});
+  const auto figures = MeasureCodecs(SmallTensor(), codecs, {.min_runs = 7, .seconds = 0});
   ASSERT_TRUE(figures.ok()) << figures.status();
   ASSERT_EQ(figures->size(), 2u);
   EXPECT_EQ((*figures)[0].codec, "good");
@@ -59,6 +61,27 @@ TEST(MeasureTest, EveryCodecHasItsFewestRunsAfterTheRoundTrips) {
   }
   constexpr std::size_t kVerifyAndWarmUp = 2;
   EXPECT_EQ(calls.size(), 2 * (7 + kVerifyAndWarmUp));
+}
+
+TEST(MeasureTest, CpuTimeDoesNotPassWhileACodecSleeps) {
+  class SleepingCodec final : public BenchCodec {
+   public:
+    std::string name() const override { return "sleeping"; }
+    absl::StatusOr<ByteView> Compress(const TensorSpec& /*spec*/, std::span<const std::byte> data) override {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      return data;
+    }
+    absl::StatusOr<ByteView> Decompress(std::span<const std::byte> compressed, std::size_t /*raw_bytes*/) override {
+      return compressed;
+    }
+  };
+  for (bool cpu_time : {false, true}) {
+    std::vector<BenchedCodec> codecs;
+    codecs.push_back({.codec = std::make_unique<SleepingCodec>()});
+    const auto figures = MeasureCodecs(SmallTensor(), codecs, {.min_runs = 1, .seconds = 0, .cpu_time = cpu_time});
+    ASSERT_TRUE(figures.ok()) << figures.status();
+    EXPECT_EQ(figures->front().compress.best_seconds < 0.02, cpu_time);
+  }
 }
 
 TEST(MeasureTest, ACodecThatRestoresOtherSamplesIsNotMeasured) {
