@@ -74,7 +74,7 @@ class Agglomeration {
     }
   }
 
-  void Run() {
+  void Run(size_t max_clusters) {
     MergeWhile([this](float cost) { return cost < kApart && (cost < 0 || alive_.size() > kAllPairsGroups); });
     all_pairs_ = true;
     for (size_t a : alive_) {
@@ -82,7 +82,7 @@ class Agglomeration {
         if (b < a) SetCost(a, b, MergeCost(a, b));
       }
     }
-    MergeWhile([this](float cost) { return cost < 0 || alive_.size() > kMaxClusters; });
+    MergeWhile([&](float cost) { return cost < 0 || alive_.size() > max_clusters; });
   }
 
   const std::vector<uint32_t>& counts(size_t group) const { return groups_[group].counts; }
@@ -177,23 +177,6 @@ class Agglomeration {
   bool all_pairs_ = false;
 };
 
-// Counts scaled to weights of at most 13 bits, of which the three leading ones are kept, rounded.
-std::vector<uint32_t> TableWeights(const std::vector<uint32_t>& counts, size_t tokens) {
-  constexpr int kWeightBits = 13, kKeptBits = 3;
-  const uint64_t largest = *std::max_element(counts.begin(), counts.end());
-  std::vector<uint32_t> weights(tokens, 0);
-  for (size_t i = 0; i < counts.size(); ++i) {
-    if (counts[i] == 0) continue;
-    uint64_t weight = (uint64_t{counts[i]} * ((1 << kWeightBits) - 1) + largest / 2) / largest;
-    weight = std::max<uint64_t>(weight, 1);
-    const int drop = std::max(0, static_cast<int>(std::bit_width(weight)) - kKeptBits);
-    uint64_t rounded = (weight + ((uint64_t{1} << drop) >> 1)) >> drop << drop;
-    if (rounded >> kWeightBits) rounded = weight >> drop << drop;
-    weights[i] = static_cast<uint32_t>(rounded);
-  }
-  return weights;
-}
-
 }  // namespace
 
 std::vector<int32_t> QuantileThresholds(std::vector<int32_t> values, int bins) {
@@ -212,13 +195,29 @@ std::vector<int32_t> QuantileThresholds(std::vector<int32_t> values, int bins) {
   return thresholds;
 }
 
+std::vector<uint32_t> TableWeights(const std::vector<uint32_t>& counts, size_t tokens) {
+  constexpr int kWeightBits = 13, kKeptBits = 3;
+  const uint64_t largest = *std::max_element(counts.begin(), counts.end());
+  std::vector<uint32_t> weights(tokens, 0);
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] == 0) continue;
+    uint64_t weight = (uint64_t{counts[i]} * ((1 << kWeightBits) - 1) + largest / 2) / largest;
+    weight = std::max<uint64_t>(weight, 1);
+    const int drop = std::max(0, static_cast<int>(std::bit_width(weight)) - kKeptBits);
+    uint64_t rounded = (weight + ((uint64_t{1} << drop) >> 1)) >> drop << drop;
+    if (rounded >> kWeightBits) rounded = weight >> drop << drop;
+    weights[i] = static_cast<uint32_t>(rounded);
+  }
+  return weights;
+}
+
 double CellCounts::CellBits(size_t cell) const {
   return GroupBits(tokens_, [row = Row(cell)](size_t i) { return row[i]; });
 }
 
-Clusters ClusterCells(const CellCounts& counts, int columns) {
+Clusters ClusterCells(const CellCounts& counts, int columns, size_t max_clusters) {
   Agglomeration agglomeration(counts, columns);
-  agglomeration.Run();
+  agglomeration.Run(max_clusters);
   Clusters result;
   result.cluster.resize(counts.cells());
   // Clusters are numbered in the order of their first cells: neighbours get like tables, which the table code exploits.

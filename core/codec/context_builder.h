@@ -37,8 +37,11 @@ struct Clusters {
   double bits = 0;                            // estimate: ideal code length with tables
 };
 
-// Merges cells while that saves bits, and on to at most kMaxClusters.  `columns`: activity bins, the cells' row length.
-Clusters ClusterCells(const CellCounts& counts, int columns);
+// Merges cells while that saves bits, and on to at most `max_clusters`.  `columns`: activity bins, the cells' row length.
+Clusters ClusterCells(const CellCounts& counts, int columns, size_t max_clusters = kMaxClusters);
+
+// Counts scaled to weights of at most 13 bits, of which the three leading ones are kept, rounded; `tokens` of them.
+std::vector<uint32_t> TableWeights(const std::vector<uint32_t>& counts, size_t tokens);
 
 }  // namespace dcac
 

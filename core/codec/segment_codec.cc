@@ -12,6 +12,7 @@
 #include "core/base/exact_math.h"
 #include "core/base/phase_timer.h"
 #include "core/base/status_macros.h"
+#include "core/codec/lane_segment.h"
 #include "core/codec/model_side.h"
 #include "core/codec/plane_kinds.h"
 #include "core/codec/recode.h"
@@ -280,8 +281,10 @@ absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std:
       return DecodePlaneBody(shape, reader, packed, account);
     case kRowLayout:
       return DecodeRowBody(shape, reader, packed, account);
+    case kLaneLayout:
+      return DecodeLaneBody(shape, reader, packed);
     default:
-      return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows 1 and 2"));
+      return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows 1 .. 3"));
   }
 }
 
@@ -369,9 +372,31 @@ bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
 // The strong level is slow and only tried where the fast one comes near.
 constexpr int kFastLevel = 1, kStrongLevel = 9;
 
+bool UsesLanes(const SegmentShape& shape, const EncodeOptions& options) {
+  return options.level <= kMaxLaneLevel && options.mode != Mode::kDcac && !shape.in_token_order() && CanModel(shape);
+}
+
+// Empty if the segment is none for lanes.
+Bytes EncodeLaneSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
+  const Bytes lanes = EncodeLaneBody(shape, packed, options);
+  Bytes body;
+  if (lanes.empty()) return body;
+  AppendByte(static_cast<uint8_t>(SegmentMethod::kModel), body);
+  AppendByte(kLaneLayout, body);
+  AppendBytes(lanes, body);
+  return body;
+}
+
 // The smallest body of a method that codes the samples as they are.
 Bytes EncodeSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
   Bytes best = StoredBody(packed);
+  if (UsesLanes(shape, options)) {
+    Bytes lanes = EncodeLaneSamples(shape, packed, options);
+    if (!lanes.empty()) {
+      KeepSmaller(std::move(lanes), best);
+      return best;
+    }
+  }
   const bool rows = IsModelled(shape.dtype) && CanBeRows(shape);
   if (rows) KeepSmaller(EncodeRowBody(shape, packed, options), best);
   // Planes find nothing in floats of tokens that rows do not; integers may have few values, which planes do better.

@@ -1,0 +1,71 @@
+// Memory that a thread keeps from call to call: fresh pages cost more than what is computed in them.
+#ifndef DCAC_CORE_BASE_SCRATCH_H_
+#define DCAC_CORE_BASE_SCRATCH_H_
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <utility>
+#include <vector>
+
+namespace dcac {
+
+// An array that only grows, of uninitialised elements, aligned to 64 bytes.
+template <typename T>
+class Scratch {
+ public:
+  // At least `count` elements; what was in it is lost when it grows.
+  T* Get(size_t count) {
+    if (count > capacity_) {
+      data_.reset();
+      capacity_ = 0;
+      const size_t room = count + count / 8;
+      data_.reset(static_cast<T*>(::operator new(room * sizeof(T), kAlignment)));
+      capacity_ = room;
+    }
+    return data_.get();
+  }
+
+ private:
+  static constexpr std::align_val_t kAlignment{64};
+  struct Delete {
+    void operator()(T* data) const { ::operator delete(data, kAlignment); }
+  };
+
+  std::unique_ptr<T, Delete> data_;
+  size_t capacity_ = 0;
+};
+
+// A T of this thread, for as long as the lease lives, with what it has allocated before.  A thread that takes another
+// task while it waits within a lease gets another T.
+template <typename T>
+class ScratchLease {
+ public:
+  ScratchLease() {
+    std::vector<std::unique_ptr<T>>& free = Free();
+    if (free.empty()) {
+      object_ = std::make_unique<T>();
+    } else {
+      object_ = std::move(free.back());
+      free.pop_back();
+    }
+  }
+  ~ScratchLease() { Free().push_back(std::move(object_)); }
+  ScratchLease(const ScratchLease&) = delete;
+  ScratchLease& operator=(const ScratchLease&) = delete;
+
+  T& operator*() const { return *object_; }
+  T* operator->() const { return object_.get(); }
+
+ private:
+  static std::vector<std::unique_ptr<T>>& Free() {
+    static thread_local std::vector<std::unique_ptr<T>> free;
+    return free;
+  }
+
+  std::unique_ptr<T> object_;
+};
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_BASE_SCRATCH_H_

@@ -1,0 +1,41 @@
+// Encodes a plane set in the lanes layout (docs/format-lanes.md).
+#ifndef DCAC_CORE_CODEC_LANE_ENCODER_H_
+#define DCAC_CORE_CODEC_LANE_ENCODER_H_
+
+#include <cstddef>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/codec/lane_model.h"
+#include "core/codec/model_side.h"
+
+namespace dcac {
+
+// What an encoder spends on a plane set.
+struct LaneEncoderOptions {
+  bool interlaced = false;  // where the width is even
+  int num_taps = 3;
+  int min_columns = 130;  // of a raster, where there are as many: a decoder is faster where rows are long
+  int max_references = 0;
+  int window = 0;  // earlier planes that are searched; 0: all
+  bool previous_item = true;
+  bool own_taps = false;
+  size_t max_contexts = 64;
+  int position_bins = 16, activity_bins = 16;
+  bool fixed_centers = false;
+  size_t sample_positions = 65536;  // that the model is fitted to
+  size_t search_samples = 512;      // of each plane
+};
+
+struct EncodedLaneSet {
+  LaneModel model;
+  Bytes words, escapes, low;
+};
+
+// `planes`: the samples of each plane of the set, packed.  There are LaneRaster's kMinColumns columns at least.
+EncodedLaneSet EncodeLaneSet(const PlaneSet& set, const std::vector<const std::byte*>& planes,
+                             const LaneEncoderOptions& options);
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_CODEC_LANE_ENCODER_H_

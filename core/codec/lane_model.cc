@@ -1,0 +1,257 @@
+#include "core/codec/lane_model.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "core/codec/lane_streams.h"
+#include "core/codec/table_coder.h"
+
+namespace dcac {
+namespace {
+
+// One description for both directions, as that of SetModel: Coder is RangeEncoder or RangeDecoder.
+template <typename Coder>
+class LaneModelCoder {
+ public:
+  LaneModelCoder(Coder& coder, SampleKind kind, const SetShape& shape, const std::vector<int>& same_channel,
+                 LaneModel& model)
+      : coder_(coder), has_low_(kind == SampleKind::kF32), kind_(LaneKindOf(kind)), shape_(shape), same_channel_(same_channel), model_(model) {}
+
+  void Run() {
+    CodeHead();
+    CodeMeans();
+    for (size_t c = 0; c < model_.num_classes(); ++c) CodeSpatial(model_.spatial[c]);
+    CodeTerms();
+    for (size_t c = 0; c < model_.num_classes(); ++c) CodeSigma(model_.sigma[c]);
+    CodeBins();
+    CodeCells();
+    if (coder_.failed()) return;
+    CodeTables(coder_, model_.table_bits, model_.num_tokens, model_.tables);
+    Check(model_.num_tokens <= static_cast<int>(kMaxLaneTokens));
+    // A narrow set's raw bits must fit the state, a wide one's a raw stage.
+    const int most = IsNarrow(kind_) ? 15 - model_.table_bits : static_cast<int>(kMaxRawBits);
+    const int last = model_.num_tokens - 1 - model_.first_residual_token();
+    Check(last < 0 || LaneRawBits(last, model_.shift) <= most);
+  }
+
+ private:
+  void Check(bool valid) {
+    if (!valid) coder_.Fail();
+  }
+
+  void Uniform(int count, int& value) {
+    uint32_t v = static_cast<uint32_t>(value);
+    CodeUniform(coder_, static_cast<uint32_t>(count), v);
+    value = static_cast<int>(v);
+  }
+
+  void Ranged(int32_t low, int32_t high, int32_t& value) {
+    const uint32_t span = static_cast<uint32_t>(high) - static_cast<uint32_t>(low);
+    uint32_t distance = static_cast<uint32_t>(value) - static_cast<uint32_t>(low);
+    coder_.Direct(BitWidth(span), distance);
+    Check(distance <= span);
+    value = static_cast<int32_t>(static_cast<uint32_t>(low) + std::min(distance, span));
+  }
+
+  void Signed(AdaptiveSigned& state, int32_t limit, int32_t& value) {
+    CodeSigned(coder_, state, value);
+    Check(value >= -limit && value <= limit);
+    value = std::clamp(value, -limit, limit);
+  }
+
+  void CodeHead() {
+    CodeFlag(coder_, model_.interlaced);
+    bool six_taps = model_.num_taps == 6;
+    if (!model_.interlaced) CodeFlag(coder_, six_taps);
+    model_.num_taps = six_taps || model_.interlaced ? 6 : 3;
+    int group = model_.group_planes - 1;
+    Uniform(shape_.planes, group);
+    model_.group_planes = group + 1;
+    int bits = model_.table_bits - 10;
+    if (!IsNarrow(kind_)) Uniform(2, bits);
+    model_.table_bits = bits + 10;
+    if (IsNarrow(kind_)) {
+      Ranged(0, 255, model_.low_code);
+      Ranged(model_.low_code, 255, model_.high_code);
+    } else {
+      if (IsFloat(kind_)) {
+        Ranged(SampleMap::MinBaseExponent(kind_), SampleMap::MaxBaseExponent(kind_), model_.base_exponent);
+        CodeFlag(coder_, model_.has_escape);
+      }
+      const SampleMap map(kind_, model_.base_exponent);
+      Ranged(map.MinCode(), map.MaxCode(), model_.low_code);
+      Ranged(model_.low_code, map.MaxCode(), model_.high_code);
+      Uniform(16, model_.shift);
+      Ranged(-100, 100, model_.unit_exponent);
+    }
+    CodeFlag(coder_, model_.has_mode);
+    if (!model_.has_mode) return;
+    Ranged(model_.low_code, model_.high_code, model_.mode_code);
+    if (has_low_) CodeFlag(coder_, model_.mode_has_low);
+  }
+
+  void CodeMeans() {
+    CodeFlag(coder_, model_.sends_means);
+    Ranged(0, kMaxLaneErrorPrior, model_.error_prior);
+    Ranged(model_.low_code, model_.high_code, model_.mean);
+    if (!model_.sends_means) {
+      for (LanePlane& plane : model_.planes) plane.mean = model_.mean;
+      return;
+    }
+    // In steps that give the range of codes eight bits.
+    const int drop = LaneMeanDrop(model_);
+    const int64_t steps = (int64_t{model_.high_code} - model_.low_code) >> drop;
+    AdaptiveSigned state;
+    int64_t previous = (int64_t{model_.mean} - model_.low_code) >> drop;
+    for (LanePlane& plane : model_.planes) {
+      int32_t difference = static_cast<int32_t>(((int64_t{plane.mean} - model_.low_code) >> drop) - previous);
+      CodeSigned(coder_, state, difference);
+      const int64_t step = previous + difference;
+      Check(step >= 0 && step <= steps);
+      previous = std::clamp<int64_t>(step, 0, steps);
+      plane.mean = static_cast<int32_t>(model_.low_code + (previous << drop));
+    }
+  }
+
+  static int LaneMeanDrop(const LaneModel& model) {
+    return std::max(0, BitWidth(static_cast<uint32_t>(model.high_code - model.low_code)) - 8);
+  }
+
+  void CodeSpatial(LaneTapWeights& weights) {
+    for (int i = 0; i < model_.num_taps; ++i) Signed(tap_weight_, kMaxLaneTapWeight, weights.tap[static_cast<size_t>(i)]);
+    Signed(unit_weight_, kMaxLaneUnitWeight, weights.unit);
+  }
+
+  void CodeSigma(LaneSigmaWeights& weights) {
+    for (int32_t& weight : weights.error) Signed(sigma_weight_, kMaxLaneSigmaWeight, weight);
+    Signed(sigma_weight_, kMaxLaneSigmaWeight, weights.range);
+    Signed(sigma_weight_, kMaxLaneSigmaWeight, weights.unit);
+    if (any_terms_) Signed(sigma_weight_, kMaxLaneSigmaWeight, weights.reference);
+  }
+
+  void CodeTerms() {
+    CodeFlag(coder_, any_terms_);
+    if (!any_terms_) return;
+    AdaptiveNumber count_state;
+    for (int p = 0; p < shape_.planes; ++p) {
+      LanePlane& plane = model_.planes[static_cast<size_t>(p)];
+      const int begin = model_.GroupBegin(p);
+      uint32_t count = static_cast<uint32_t>(plane.references.size());
+      if (begin > 0) CodeNumber(coder_, count_state, count);
+      Check(count <= kMaxLaneReferences);
+      plane.references.resize(begin > 0 ? std::min<size_t>(count, kMaxLaneReferences) : 0);
+      for (LaneReference& reference : plane.references) {
+        CodeReference(same_channel_[static_cast<size_t>(p)], begin, reference.plane);
+        Signed(reference_weight_, kMaxLaneTermWeight, reference.weight);
+      }
+      Signed(plane_unit_weight_, kMaxLaneUnitWeight, plane.unit);
+      CodeOwnTaps(plane);
+      if (coder_.failed()) return;
+    }
+  }
+
+  void CodeReference(int same_channel, int end, int& plane) {
+    const bool can_be_same = same_channel >= 0 && same_channel < end;
+    bool is_same = Coder::kEncodes && plane == same_channel;
+    if (can_be_same) coder_.Bit(same_channel_state_, is_same);
+    if (can_be_same && is_same) {
+      plane = same_channel;
+    } else {
+      Uniform(end, plane);
+    }
+  }
+
+  void CodeOwnTaps(LanePlane& plane) {
+    coder_.Bit(own_taps_state_, plane.has_own_taps);
+    if (!plane.has_own_taps) return;
+    for (size_t c = 0; c < model_.num_classes(); ++c) {
+      for (size_t i = 0; i < static_cast<size_t>(model_.num_taps); ++i) {
+        bool is_used = plane.own[c][i] != 0;
+        coder_.Bit(own_tap_state_[c][i], is_used);
+        if (is_used) {
+          Signed(own_weight_, kMaxLaneTermWeight, plane.own[c][i]);
+        } else {
+          plane.own[c][i] = 0;
+        }
+      }
+    }
+  }
+
+  void CodeBins() {
+    constexpr int32_t kBaseLimit = 1 << 17;
+    Ranged(-kBaseLimit, kBaseLimit, model_.position_base);
+    Uniform(16, model_.position_shift);
+    Ranged(-kBaseLimit, kBaseLimit, model_.activity_base);
+    if (IsNarrow(kind_)) Uniform(8, model_.activity_shift);
+    CodeThresholds(model_.position_thresholds);
+    CodeThresholds(model_.activity_thresholds);
+  }
+
+  void CodeThresholds(std::vector<uint8_t>& thresholds) {
+    int count = static_cast<int>(thresholds.size());
+    Uniform(static_cast<int>(kMaxLaneBins), count);
+    thresholds.resize(static_cast<size_t>(count));
+    AdaptiveNumber step;
+    uint32_t least = 0;
+    for (uint8_t& threshold : thresholds) {
+      uint32_t above = threshold - least;
+      CodeNumber(coder_, step, above);
+      Check(least + uint64_t{above} <= 254);
+      threshold = static_cast<uint8_t>(std::min<uint64_t>(254, least + uint64_t{above}));
+      least = std::min(threshold + 1u, 254u);
+    }
+  }
+
+  void CodeCells() {
+    const size_t rows = model_.position_bins(), columns = model_.activity_bins();
+    CodeClusterMap(coder_, rows * columns, columns, model_.cluster, model_.tables);
+    model_.fixed_center.resize(rows * columns);
+    model_.center.resize(rows);
+    bool any_fixed = std::find(model_.fixed_center.begin(), model_.fixed_center.end(), true) != model_.fixed_center.end();
+    CodeFlag(coder_, any_fixed);
+    if (!any_fixed) return;
+    std::array<AdaptiveBit, 4> fixed_state;
+    for (size_t cell = 0; cell < rows * columns; ++cell) {
+      const size_t left = cell % columns > 0 && model_.fixed_center[cell - 1] ? 1 : 0;
+      const size_t up = cell >= columns && model_.fixed_center[cell - columns] ? 2 : 0;
+      bool fixed = model_.fixed_center[cell];
+      coder_.Bit(fixed_state[left + up], fixed);
+      model_.fixed_center[cell] = fixed;
+    }
+    for (int32_t& center : model_.center) {
+      center = std::clamp(center, model_.low_code, model_.high_code);
+      Ranged(model_.low_code, model_.high_code, center);
+    }
+  }
+
+  Coder& coder_;
+  bool has_low_;
+  SampleKind kind_;
+  SetShape shape_;
+  const std::vector<int>& same_channel_;
+  LaneModel& model_;
+
+  bool any_terms_ = std::any_of(model_.planes.begin(), model_.planes.end(),
+                                [](const LanePlane& p) { return p.has_terms() || p.has_own_taps; });
+  AdaptiveSigned tap_weight_, unit_weight_, sigma_weight_, reference_weight_, plane_unit_weight_, own_weight_;
+  AdaptiveBit same_channel_state_, own_taps_state_;
+  std::array<std::array<AdaptiveBit, kLaneTapsOfClass>, kLaneClasses> own_tap_state_;
+};
+
+}  // namespace
+
+void EncodeLaneModel(RangeEncoder& coder, SampleKind kind, const SetShape& shape, const std::vector<int>& same_channel,
+                     const LaneModel& model) {
+  LaneModel copy = model;  // the shared description takes a mutable model; the encoder's side leaves it as it is
+  LaneModelCoder<RangeEncoder>(coder, kind, shape, same_channel, copy).Run();
+}
+
+LaneModel DecodeLaneModel(RangeDecoder& coder, SampleKind kind, const SetShape& shape,
+                          const std::vector<int>& same_channel) {
+  LaneModel model;
+  model.planes.resize(static_cast<size_t>(shape.planes));
+  LaneModelCoder<RangeDecoder>(coder, kind, shape, same_channel, model).Run();
+  return model;
+}
+
+}  // namespace dcac

@@ -1,0 +1,128 @@
+// The model of a plane set in the lanes layout: parameters, and their code in the side information
+// (docs/format-lanes.md).
+#ifndef DCAC_CORE_CODEC_LANE_MODEL_H_
+#define DCAC_CORE_CODEC_LANE_MODEL_H_
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+#include "core/codec/range_coder.h"
+#include "core/codec/sample_map.h"
+#include "core/codec/wave.h"
+#include "core/kernels/lane_group.h"
+
+namespace dcac {
+
+// Spatial taps of a class of positions.  A raster that is not interlaced has one class, an interlaced one has two: even
+// and odd columns.
+inline constexpr size_t kLaneClasses = 2;
+inline constexpr size_t kLaneTapsOfClass = 6;
+
+inline constexpr int32_t kMaxLaneTapWeight = 1023;       // in 1/256
+inline constexpr int32_t kMaxLaneTermWeight = 511;       // in 1/128
+inline constexpr int32_t kMaxLaneSigmaWeight = 255;      // in 1/64
+inline constexpr int32_t kMaxLaneUnitWeight = 2047;      // in eighths of the unit
+inline constexpr int kLaneTapBits = 8, kLaneTermBits = 7, kLaneSigmaBits = 6;
+inline constexpr int kMaxLaneErrorPrior = 1023;  // in quarters of the unit
+inline constexpr size_t kMaxLaneTokens = 64;
+
+struct LaneReference {
+  int plane = 0;  // of an earlier group
+  int32_t weight = 0;
+};
+
+struct LanePlane {
+  int32_t mean = 0;  // a code
+  std::vector<LaneReference> references;
+  int32_t unit = 0;  // weight of the unit
+  bool has_own_taps = false;
+  std::array<std::array<int32_t, kLaneTapsOfClass>, kLaneClasses> own{};  // in 1/128, on top of the shared ones
+
+  bool has_terms() const { return !references.empty() || unit != 0; }
+};
+
+struct LaneTapWeights {
+  std::array<int32_t, kLaneTapsOfClass> tap{};
+  int32_t unit = 0;
+};
+
+struct LaneSigmaWeights {
+  std::array<int32_t, kLaneErrors> error{};
+  int32_t range = 0, reference = 0, unit = 0;
+};
+
+struct LaneModel {
+  bool interlaced = false;
+  int num_taps = 3;      // 3 or 6; interlaced: 6
+  int group_planes = 1;  // of every group but perhaps the last
+  int table_bits = 10;
+  int base_exponent = 0;
+  int32_t low_code = 0, high_code = 255;
+  bool has_mode = false, has_escape = false;
+  int32_t mode_code = 0;
+  bool mode_has_low = true;  // binary32: whether lower halves of mode samples are sent; else they are 0
+  int shift = 0;
+  int unit_exponent = 0;  // wide: the unit is 2^unit_exponent; narrow: it is a step
+  bool sends_means = false;
+  int32_t mean = 0;  // of all planes, where their own are not sent
+  int error_prior = 0;
+  std::array<LaneTapWeights, kLaneClasses> spatial;
+  std::array<LaneSigmaWeights, kLaneClasses> sigma;
+  std::vector<LanePlane> planes;
+  int32_t position_base = 0;
+  int position_shift = 0;
+  int32_t activity_base = 0;
+  int activity_shift = 0;
+  std::vector<uint8_t> position_thresholds, activity_thresholds;  // up to 15
+  std::vector<uint8_t> cluster;                                   // of each cell, rows of activity bins
+  std::vector<bool> fixed_center;
+  std::vector<int32_t> center;  // of each position bin
+  int num_tokens = 0;
+  std::vector<std::vector<uint32_t>> tables;  // weights of each cluster's tokens
+
+  size_t num_classes() const { return interlaced ? 2 : 1; }
+  size_t position_bins() const { return position_thresholds.size() + 1; }
+  size_t activity_bins() const { return activity_thresholds.size() + 1; }
+  int first_residual_token() const { return (has_mode ? 1 : 0) + (has_escape ? 1 : 0); }
+  int escape_token() const { return has_escape ? (has_mode ? 1 : 0) : -1; }
+  int GroupBegin(int plane) const { return plane / group_planes * group_planes; }
+};
+
+inline int BitWidth(uint32_t value) {
+  return static_cast<int>(std::bit_width(value));
+}
+
+// Magnitude classes of residuals: 0 .. 7 are themselves, then four an octave up to 63, two up to 511, then one.
+struct LaneClass {
+  uint32_t base;
+  int raw_bits;
+};
+constexpr LaneClass LaneClassOf(int q) {
+  if (q < 8) return {static_cast<uint32_t>(q), 0};
+  if (q < 20) return {static_cast<uint32_t>(4 + (q & 3)) << (1 + (q - 8) / 4), 1 + (q - 8) / 4};
+  if (q < 26) return {static_cast<uint32_t>(2 + (q & 1)) << (5 + (q - 20) / 2), 5 + (q - 20) / 2};
+  return {1u << (9 + q - 26), 9 + q - 26};
+}
+constexpr int ClassOfMagnitude(uint32_t magnitude) {
+  if (magnitude < 8) return static_cast<int>(magnitude);
+  const int exponent = static_cast<int>(std::bit_width(magnitude)) - 1;
+  if (exponent < 6) return 8 + 4 * (exponent - 3) + static_cast<int>((magnitude >> (exponent - 2)) & 3);
+  if (exponent < 9) return 20 + 2 * (exponent - 6) + static_cast<int>((magnitude >> (exponent - 1)) & 1);
+  return 26 + exponent - 9;
+}
+// Raw bits of a residual's token; those of a narrow set are in the state.
+constexpr int LaneRawBits(int residual_token, int shift) {
+  return shift + LaneClassOf(residual_token / 2).raw_bits;
+}
+
+void EncodeLaneModel(RangeEncoder& coder, SampleKind kind, const SetShape& shape, const std::vector<int>& same_channel,
+                     const LaneModel& model);
+// coder.failed() is set where a value is out of range; the model can be used in that case, too.
+LaneModel DecodeLaneModel(RangeDecoder& coder, SampleKind kind, const SetShape& shape,
+                          const std::vector<int>& same_channel);
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_CODEC_LANE_MODEL_H_

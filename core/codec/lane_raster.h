@@ -1,0 +1,318 @@
+// The raster of one group of planes after another: where samples are, and the parameters of the model by column
+// (docs/format-lanes.md).
+#ifndef DCAC_CORE_CODEC_LANE_RASTER_H_
+#define DCAC_CORE_CODEC_LANE_RASTER_H_
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <vector>
+
+#include "core/base/exact_math.h"
+#include "core/base/scratch.h"
+#include "core/codec/arithmetic.h"
+#include "core/codec/lane_model.h"
+
+namespace dcac {
+
+// From parameters to the arithmetic of the kernels.
+template <typename Lanes>
+class LaneArithmetic;
+
+template <>
+class LaneArithmetic<NarrowLanes> {
+ public:
+  using Value = int16_t;
+
+  LaneArithmetic(const SampleMap&, const LaneModel&) {}
+
+  static Value ValueOf(int32_t code) { return static_cast<Value>(code << 6); }
+  static Value TapWeight(int32_t weight) { return static_cast<Value>(weight << (13 - kLaneTapBits)); }
+  static Value TermWeight(int32_t weight) { return static_cast<Value>(weight << (13 - kLaneTermBits)); }
+  static Value SigmaWeight(int32_t weight) { return static_cast<Value>(weight << (13 - kLaneSigmaBits)); }
+  // Sixteenths of a step.
+  static Value Unit(int32_t weight) { return static_cast<Value>(weight * 2); }
+  static Value SigmaUnit(int32_t weight) { return static_cast<Value>(weight); }
+  static Value ErrorPrior(int32_t quarters) { return static_cast<Value>(quarters * 16); }
+  static Value Share(size_t count) { return static_cast<Value>(32767 / count); }
+  // What a mean adds that has the weight 1 - weight_sum / 2^kLaneTapBits.
+  static Value MeanPart(int32_t mean, int32_t weight_sum) {
+    return static_cast<Value>((mean * ((1 << kLaneTapBits) - weight_sum) * 16 + (1 << (kLaneTapBits - 1))) >>
+                              kLaneTapBits);
+  }
+  static Value Add(Value a, Value b) { return static_cast<Value>(static_cast<uint16_t>(a + b)); }
+};
+
+template <>
+class LaneArithmetic<WideLanes> {
+ public:
+  using Value = float;
+
+  LaneArithmetic(const SampleMap& map, const LaneModel& model) : map_(map), unit_(PowerOfTwo(model.unit_exponent)) {}
+
+  Value ValueOf(int32_t code) const { return map_.ToValue(code); }
+  static Value TapWeight(int32_t weight) { return static_cast<float>(weight) * PowerOfTwo(-kLaneTapBits); }
+  static Value TermWeight(int32_t weight) { return static_cast<float>(weight) * PowerOfTwo(-kLaneTermBits); }
+  static Value SigmaWeight(int32_t weight) { return static_cast<float>(weight) * PowerOfTwo(-kLaneSigmaBits); }
+  Value Unit(int32_t weight) const { return static_cast<float>(weight) * PowerOfTwo(-3) * unit_; }
+  Value SigmaUnit(int32_t weight) const { return static_cast<float>(weight) * PowerOfTwo(-4) * unit_; }
+  Value ErrorPrior(int32_t quarters) const { return static_cast<float>(quarters) * PowerOfTwo(-2) * unit_; }
+  static Value Share(size_t count) { return 1.0f / static_cast<float>(count); }
+  Value MeanPart(int32_t mean, int32_t weight_sum) const {
+    return TapWeight((1 << kLaneTapBits) - weight_sum) * ValueOf(mean);
+  }
+  static Value Add(Value a, Value b) { return a + b; }
+
+ private:
+  SampleMap map_;
+  float unit_;
+};
+
+// Distances of the taps of a raster of `columns`; those of a raster that is not interlaced are its taps in order.
+inline std::array<size_t, kMaxLaneTaps> TapDistances(bool interlaced, size_t v) {
+  if (!interlaced) return {v, v + 1, v - 1, 2 * v, v + 2, v - 2};
+  return {v, v + 1, v - 1, 2 * v, 2 * v + 1, 2 * v - 1, 3 * v, 3 * v - 1, 4 * v};
+}
+
+// A tap `dx` columns of the plane away, at one of the distances; in columns where that is outside of the plane, at
+// another one.
+struct LaneTap {
+  int dx;
+  uint8_t distance, outside;
+};
+inline constexpr std::array<LaneTap, kLaneTapsOfClass> kRasterTaps = {
+    {{0, 0, 0}, {-1, 1, 0}, {1, 2, 0}, {0, 3, 3}, {-2, 4, 0}, {2, 5, 0}}};  // N NW NE NN, two to the left and right of N
+inline constexpr std::array<std::array<LaneTap, kLaneTapsOfClass>, kLaneClasses> kInterlacedTaps = {
+    {{{{0, 3, 3}, {-1, 1, 3}, {1, 0, 3}, {0, 8, 8}, {-2, 4, 3}, {2, 5, 3}}},   // even: N NW NE NN, two from N
+     {{{-1, 0, 0}, {1, 2, 0}, {0, 3, 3}, {-1, 6, 3}, {1, 7, 3}, {0, 8, 8}}}}};  // odd: W E N NW NE NN
+
+// Index of the distance of tap t, of class c, in raster column x of a plane of `width` columns.
+inline size_t TapDistanceIndex(bool interlaced, size_t c, size_t t, size_t x, size_t width) {
+  const LaneTap& tap = interlaced ? kInterlacedTaps[c][t] : kRasterTaps[t];
+  const int at = static_cast<int>(x) * (interlaced ? 2 : 1) + static_cast<int>(c) + tap.dx;
+  return at >= 0 && at < static_cast<int>(width) ? tap.distance : tap.outside;
+}
+
+// Buffers that all groups share.
+template <typename Value>
+struct LaneScratch {
+  Scratch<Value> columns, value, error, reference, activity, innovation, innovations;
+  Scratch<uint8_t> bytes, fillers;
+  Scratch<int32_t> codes;
+};
+
+template <typename Lanes>
+class LaneRaster {
+ public:
+  using Value = typename Lanes::Value;
+
+  LaneRaster(const SampleMap& map, const SetShape& shape, const LaneModel& model, LaneScratch<Value>& scratch)
+      : arithmetic_(map, model), shape_(shape), model_(model), scratch_(scratch) {
+    const size_t halves = model.interlaced ? 2 : 1;
+    plane_columns_ = (static_cast<size_t>(shape.width) + halves - 1) / halves;
+    rows_ = static_cast<size_t>(shape.height) * halves;
+    group_.num_taps = model.interlaced ? kMaxLaneTaps : static_cast<size_t>(model.num_taps);
+  }
+
+  // The group whose first plane is `first`; its values are not set, its reference part is that of no references.
+  void Begin(int first) {
+    const int planes = std::min(model_.group_planes, shape_.planes - first);
+    first_ = first;
+    if (planes != planes_) SetColumns(planes);
+    SetPlanes();
+  }
+
+  LaneGroup<Lanes>& group() { return group_; }
+  int first() const { return first_; }
+  int planes() const { return planes_; }
+  size_t rows() const { return rows_; }
+  size_t plane_columns() const { return plane_columns_; }  // of a raster row
+  size_t width() const { return static_cast<size_t>(shape_.width); }
+  Value* reference() { return reference_; }  // of the group, to be filled
+  Value* reference_activity() { return reference_activity_; }
+  // Whether the odd rows of an interlaced raster end with a column that stands for no sample.
+  bool has_fillers() const { return model_.interlaced && shape_.width % 2 != 0; }
+  const LaneArithmetic<Lanes>& arithmetic() const { return arithmetic_; }
+
+  // A step needs this many columns.
+  static constexpr size_t kMinColumns = 3;
+
+ private:
+  size_t ColumnsOf(int planes) const { return static_cast<size_t>(planes) * plane_columns_; }
+
+  // What depends on the number of planes only.
+  void SetColumns(int planes) {
+    planes_ = planes;
+    const size_t v = ColumnsOf(planes);
+    group_.columns = v;
+    group_.positions = v * rows_;
+    group_.period = model_.interlaced ? 2 * v : v;
+    group_.step = std::min<size_t>(kRansLanes, v - 2);
+    group_.tap_distance = TapDistances(model_.interlaced, v);
+    group_.error_distance = {v, v + 1, v - 1, 2 * v};
+    stride_ = (group_.period + kRansLanes + 15) / 16 * 16;
+    Value* next = scratch_.columns.Get(stride_ * (2 * kMaxLaneTaps + kLaneErrors + 5));
+    const auto take = [&] {
+      Value* array = next;
+      next += stride_;
+      return array;
+    };
+    for (auto& weight : weights_) weight = take();
+    for (auto& weight : own_weights_) weight = take();
+    for (auto& weight : error_weights_) weight = take();
+    range_weights_ = take();
+    reference_weights_ = take();
+    activity_base_ = take();
+    base_ = take();
+    own_base_ = take();
+    for (size_t t = 0; t < group_.num_taps; ++t) std::fill_n(weights_[t], group_.period, Value{});
+    ForEachColumn([&](size_t column, size_t c, size_t x) {
+      AddTaps(model_.spatial[c].tap, c, x, column, LaneArithmetic<Lanes>::TapWeight, weights_);
+      const LaneSigmaWeights& sigma = model_.sigma[c];
+      for (size_t t = 0; t < kLaneErrors; ++t) error_weights_[t][column] = arithmetic_.SigmaWeight(sigma.error[t]);
+      range_weights_[column] = arithmetic_.SigmaWeight(sigma.range);
+      reference_weights_[column] = arithmetic_.SigmaWeight(sigma.reference);
+      activity_base_[column] = arithmetic_.SigmaUnit(sigma.unit);
+    });
+    for (size_t t = 0; t < group_.num_taps; ++t) Repeat(weights_[t]);
+    for (Value* weight : error_weights_) Repeat(weight);
+    for (Value* array : {range_weights_, reference_weights_, activity_base_}) Repeat(array);
+    std::copy(weights_.begin(), weights_.end(), group_.tap_weight.begin());
+    std::copy(own_weights_.begin(), own_weights_.end(), group_.own_weight.begin());
+    std::copy(error_weights_.begin(), error_weights_.end(), group_.error_weight.begin());
+    group_.range_weight = range_weights_;
+    group_.reference_weight = reference_weights_;
+    group_.activity_base = activity_base_;
+    group_.base = base_;
+    group_.own_base = own_base_;
+    SetFillers();
+    above_ = 4 * v + 16;
+    const size_t room = above_ + group_.positions + 2 * kRansLanes;
+    group_.value = scratch_.value.Get(room) + above_;
+    group_.error = scratch_.error.Get(room) + above_;
+    group_.innovation = scratch_.innovation.Get(room);
+    reference_ = scratch_.reference.Get(room);
+    reference_activity_ = scratch_.activity.Get(room);
+    group_.reference = reference_;
+    group_.reference_activity = reference_activity_;
+    std::fill(group_.error - above_, group_.error, arithmetic_.ErrorPrior(model_.error_prior));
+  }
+
+  void SetFillers() {
+    group_.is_filler = nullptr;
+    if (!has_fillers()) return;
+    uint8_t* filler = scratch_.fillers.Get(group_.period + kRansLanes);
+    std::fill_n(filler, group_.period, uint8_t{0});
+    for (size_t x = plane_columns_ - 1; x < group_.columns; x += plane_columns_) filler[group_.columns + x] = 1;
+    for (size_t i = 0; i < kRansLanes; ++i) filler[group_.period + i] = filler[i % group_.period];
+    group_.is_filler = filler;
+  }
+
+  // What depends on the planes: means, own weights, the rows above the first.
+  void SetPlanes() {
+    group_.has_own_weights = false;
+    group_.has_references = false;
+    for (int g = 0; g < planes_; ++g) {
+      group_.has_own_weights = group_.has_own_weights || PlaneAt(g).has_own_taps;
+      group_.has_references = group_.has_references || PlaneAt(g).has_terms();
+    }
+    if (group_.has_own_weights) {
+      for (size_t t = 0; t < group_.num_taps; ++t) std::fill_n(own_weights_[t], group_.period, Value{});
+    }
+    std::array<int32_t, kLaneClasses> sums{};
+    for (size_t c = 0; c < model_.num_classes(); ++c) sums[c] = SumOf(model_.spatial[c].tap, model_.num_taps);
+    for (size_t c = 0; c < model_.num_classes(); ++c) {
+      for (int g = 0; g < planes_; ++g) {
+        const size_t begin = c * group_.columns + static_cast<size_t>(g) * plane_columns_;
+        const LanePlane& plane = PlaneAt(g);
+        const Value base =
+            arithmetic_.Add(arithmetic_.MeanPart(plane.mean, sums[c]), arithmetic_.Unit(model_.spatial[c].unit));
+        std::fill_n(base_ + begin, plane_columns_, base);
+        if (!group_.has_own_weights) continue;
+        SetOwnWeights(plane, c, begin);
+      }
+    }
+    Repeat(base_);
+    if (group_.has_own_weights) {
+      Repeat(own_base_);
+      for (size_t t = 0; t < group_.num_taps; ++t) Repeat(own_weights_[t]);
+    }
+    // Rows of means above the first, from the position before it backwards.
+    for (size_t end = above_; end > 0;) {
+      for (int g = planes_; g-- > 0 && end > 0;) {
+        const size_t count = std::min(end, plane_columns_);
+        end -= count;
+        std::fill_n(group_.value - above_ + end, count, arithmetic_.ValueOf(PlaneAt(g).mean));
+      }
+    }
+  }
+
+  // Own weights count the taps' differences from the mean.
+  void SetOwnWeights(const LanePlane& plane, size_t c, size_t begin) {
+    const int32_t sum = SumOf(plane.own[c], model_.num_taps);
+    Value mean{};
+    if constexpr (std::is_same_v<Lanes, NarrowLanes>) {
+      mean = static_cast<Value>((-sum * plane.mean * 16 + (1 << (kLaneTermBits - 1))) >> kLaneTermBits);
+    } else {
+      mean = arithmetic_.TermWeight(-sum) * arithmetic_.ValueOf(plane.mean);
+    }
+    std::fill_n(own_base_ + begin, plane_columns_, mean);
+    if (!plane.has_own_taps) return;
+    for (size_t x = 0; x < plane_columns_; ++x) {
+      AddTaps(plane.own[c], c, x, begin + x, LaneArithmetic<Lanes>::TermWeight, own_weights_);
+    }
+  }
+
+  static int32_t SumOf(const std::array<int32_t, kLaneTapsOfClass>& weights, int count) {
+    int32_t sum = 0;
+    for (int t = 0; t < count; ++t) sum += weights[static_cast<size_t>(t)];
+    return sum;
+  }
+
+  // Adds the weights of the taps of class c in column x of a plane to those of the distances where they are.
+  template <typename ToWeight>
+  void AddTaps(const std::array<int32_t, kLaneTapsOfClass>& taps, size_t c, size_t x, size_t column, ToWeight to_weight,
+               std::array<Value*, kMaxLaneTaps>& weights) const {
+    std::array<int32_t, kMaxLaneTaps> sums{};
+    for (size_t t = 0; t < static_cast<size_t>(model_.num_taps); ++t) {
+      sums[TapDistanceIndex(model_.interlaced, c, t, x, static_cast<size_t>(shape_.width))] += taps[t];
+    }
+    for (size_t t = 0; t < group_.num_taps; ++t) weights[t][column] = to_weight(sums[t]);
+  }
+
+  const LanePlane& PlaneAt(int g) const { return model_.planes[static_cast<size_t>(first_ + g)]; }
+
+  // Calls visit(column of the period, class, column of the plane).
+  template <typename Visit>
+  void ForEachColumn(Visit visit) const {
+    for (size_t c = 0; c < model_.num_classes(); ++c) {
+      for (size_t column = 0; column < group_.columns; ++column) {
+        visit(c * group_.columns + column, c, column % plane_columns_);
+      }
+    }
+  }
+
+  // Continues an array of the period periodically.
+  void Repeat(Value* array) const {
+    for (size_t i = 0; i < kRansLanes; ++i) array[group_.period + i] = array[i];
+  }
+
+  LaneArithmetic<Lanes> arithmetic_;
+  SetShape shape_;
+  const LaneModel& model_;
+  LaneScratch<Value>& scratch_;
+  LaneGroup<Lanes> group_;
+  size_t plane_columns_ = 0, rows_ = 0, stride_ = 0, above_ = 0;
+  int first_ = 0, planes_ = 0;
+  std::array<Value*, kMaxLaneTaps> weights_{}, own_weights_{};
+  std::array<Value*, kLaneErrors> error_weights_{};
+  Value *range_weights_ = nullptr, *reference_weights_ = nullptr, *activity_base_ = nullptr;
+  Value *base_ = nullptr, *own_base_ = nullptr;
+  Value *reference_ = nullptr, *reference_activity_ = nullptr;
+};
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_CODEC_LANE_RASTER_H_

@@ -1,0 +1,219 @@
+#include "core/codec/lane_segment.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/exact_math.h"
+#include "core/base/status_macros.h"
+#include "core/codec/lane_decoder.h"
+#include "core/codec/lane_encoder.h"
+#include "core/codec/lane_streams.h"
+#include "core/codec/model_side.h"
+#include "core/codec/plane_kinds.h"
+
+namespace dcac {
+namespace {
+
+constexpr int kMinSetColumns = 6;
+
+LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options) {
+  LaneEncoderOptions lanes;
+  lanes.previous_item = options.previous_item;
+  lanes.window = options.window;
+  switch (options.level) {
+    case 1:
+      lanes.max_contexts = 16;
+      lanes.position_bins = 8;
+      lanes.activity_bins = 8;
+      break;
+    case 2:
+      lanes.num_taps = 6;
+      lanes.max_contexts = 32;
+      lanes.fixed_centers = true;
+      break;
+    case 3:
+      lanes.max_references = 4;
+      lanes.max_contexts = 32;
+      lanes.fixed_centers = true;
+      break;
+    case 4:
+      lanes.interlaced = true;
+      lanes.max_references = 4;
+      lanes.max_contexts = 48;
+      lanes.fixed_centers = true;
+      break;
+    case 5:
+      lanes.interlaced = true;
+      lanes.num_taps = 6;
+      lanes.max_references = 8;
+      lanes.own_taps = true;
+      lanes.fixed_centers = true;
+      break;
+    default:
+      lanes.interlaced = true;
+      lanes.num_taps = 6;
+      lanes.max_references = 16;
+      lanes.own_taps = true;
+      lanes.fixed_centers = true;
+      lanes.min_columns = 66;
+      lanes.search_samples = 2048;
+      lanes.sample_positions = 1 << 22;
+  }
+  if (const char* e = getenv("LN")) { int a[8]; int n = sscanf(e, "%d,%d,%d,%d,%d,%d", &a[0], &a[1], &a[2], &a[3], &a[4], &a[5]); if (n > 0 && a[0]) lanes.min_columns = a[0]; if (n > 1 && a[1]) lanes.search_samples = a[1]; if (n > 2 && a[2]) lanes.sample_positions = a[2]; if (n > 3) lanes.own_taps = a[3]; if (n > 4 && a[4] >= 0) lanes.max_references = a[4]; if (n > 5) lanes.interlaced = a[5]; }
+  if (options.mode == Mode::kIntra) lanes.max_references = 0;
+  if (options.max_references) lanes.max_references = std::min(lanes.max_references, *options.max_references);
+  return lanes;
+}
+
+size_t PlaneSamples(const SegmentShape& shape) {
+  return static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width);
+}
+
+// Every scale-th sample of every scale-th row.
+Bytes Downsample(const SegmentShape& shape, const std::byte* plane, size_t scale) {
+  const size_t bytes = SampleBytes(shape.dtype), width = static_cast<size_t>(shape.width);
+  Bytes result;
+  for (size_t y = 0; y < static_cast<size_t>(shape.height); y += scale) {
+    for (size_t x = 0; x < width; x += scale) AppendBytes({plane + (y * width + x) * bytes, bytes}, result);
+  }
+  return result;
+}
+
+void Upsample(const SegmentShape& shape, const Bytes& coded, size_t scale, std::byte* plane) {
+  const size_t bytes = SampleBytes(shape.dtype), width = static_cast<size_t>(shape.width);
+  const size_t coded_width = (width + scale - 1) / scale;
+  for (size_t y = 0; y < static_cast<size_t>(shape.height); ++y) {
+    for (size_t x = 0; x < width; ++x) {
+      std::memcpy(plane + (y * width + x) * bytes, coded.data() + (y / scale * coded_width + x / scale) * bytes, bytes);
+    }
+  }
+}
+
+bool HasRoom(const SetShape& shape) {
+  return static_cast<int64_t>(shape.planes) * shape.width >= kMinSetColumns;
+}
+
+}  // namespace
+
+Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
+  Bytes body;
+  if (!LanesKnow(KindOf(shape.dtype))) return body;
+  const std::vector<uint32_t> samples = WidenSamples(shape, packed);
+  const std::vector<PlaneCoding> codings = ClassifyPlanes(shape, samples, options.previous_item);
+  RangeEncoder side;
+  EncodePlaneCodings(side, shape.dtype, codings);
+  Bytes streams;
+  for (PlaneKind kind : kSetKinds) {
+    const PlaneSet set = CollectSet(shape, codings, kind);
+    if (set.planes.empty()) continue;
+    if (!HasRoom(set.shape)) return body;
+    std::vector<const std::byte*> planes;
+    std::vector<Bytes> small;
+    small.reserve(set.planes.size());
+    for (int p : set.planes) {
+      const std::byte* plane = packed.data() + static_cast<size_t>(p) * shape.plane_bytes();
+      if (ScaleOf(kind) > 1) plane = small.emplace_back(Downsample(shape, plane, static_cast<size_t>(ScaleOf(kind)))).data();
+      planes.push_back(plane);
+    }
+    const EncodedLaneSet encoded = EncodeLaneSet(set, planes, OptionsOfLevel(options));
+    EncodeLaneModel(side, set.kind, set.shape, set.same_channel, encoded.model);
+    AppendVarint(encoded.words.size(), streams);
+    AppendBytes(encoded.words, streams);
+    if (IsNarrow(set.kind)) continue;
+    AppendVarint(encoded.escapes.size(), streams);
+    AppendBytes(encoded.escapes, streams);
+    if (set.kind != SampleKind::kF32) continue;
+    AppendVarint(encoded.low.size(), streams);
+    AppendBytes(encoded.low, streams);
+  }
+  if (side.failed()) return body;
+  const Bytes side_bytes = side.Finish();
+  AppendVarint(side_bytes.size(), body);
+  AppendBytes(side_bytes, body);
+  AppendBytes(streams, body);
+  return body;
+}
+
+namespace {
+
+absl::Status ReadStream(const char* what, ByteReader& reader, ByteSpan& stream) {
+  uint64_t size = 0;
+  DCAC_RETURN_IF_ERROR(reader.ReadVarint(what, size));
+  return reader.ReadSpan(what, size, stream);
+}
+
+absl::Status DecodeSetInto(const SegmentShape& shape, const PlaneSet& set, const LaneModel& model, ByteReader& reader,
+                           std::span<std::byte> packed) {
+  LaneStreams streams;
+  DCAC_RETURN_IF_ERROR(ReadStream("words", reader, streams.words));
+  if (!IsNarrow(set.kind)) DCAC_RETURN_IF_ERROR(ReadStream("escapes", reader, streams.escapes));
+  if (set.kind == SampleKind::kF32) DCAC_RETURN_IF_ERROR(ReadStream("lower halves", reader, streams.low));
+  const size_t scale = static_cast<size_t>(ScaleOf(set.plane_kind));
+  std::vector<std::byte*> planes;
+  std::vector<Bytes> small;
+  small.reserve(set.planes.size());
+  for (int p : set.planes) {
+    std::byte* plane = packed.data() + static_cast<size_t>(p) * shape.plane_bytes();
+    if (scale > 1) {
+      const size_t bytes = static_cast<size_t>(set.shape.plane_samples()) * SampleBytes(shape.dtype);
+      plane = small.emplace_back(Bytes(bytes)).data();
+    }
+    planes.push_back(plane);
+  }
+  DCAC_RETURN_IF_ERROR(DecodeLaneSet(set.kind, set.shape, model, streams, planes));
+  for (size_t i = 0; i < small.size(); ++i) {
+    Upsample(shape, small[i], scale, packed.data() + static_cast<size_t>(set.planes[i]) * shape.plane_bytes());
+  }
+  return absl::OkStatus();
+}
+
+// Planes that are constant or copies, in ascending order.
+void FillPlanes(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, std::span<std::byte> packed) {
+  const size_t bytes = SampleBytes(shape.dtype), plane_bytes = shape.plane_bytes();
+  for (size_t p = 0; p < codings.size(); ++p) {
+    std::byte* plane = packed.data() + p * plane_bytes;
+    if (codings[p].kind == PlaneKind::kConstant) {
+      for (size_t i = 0; i < bytes; ++i) plane[i] = static_cast<std::byte>(codings[p].value >> (8 * i));
+      for (size_t i = bytes; i < plane_bytes; ++i) plane[i] = plane[i - bytes];
+    } else if (codings[p].kind == PlaneKind::kDuplicate) {
+      std::memcpy(plane, packed.data() + static_cast<size_t>(codings[p].source) * plane_bytes, plane_bytes);
+    }
+  }
+}
+
+}  // namespace
+
+absl::Status DecodeLaneBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed) {
+  const FloatEnvironment environment;
+  if (shape.in_token_order() || !LanesKnow(KindOf(shape.dtype))) {
+    return absl::DataLossError(absl::StrCat("segment of lanes, of ", std::string(DTypeName(shape.dtype)),
+                                            shape.in_token_order() ? " in token order" : "", ": there are none"));
+  }
+  ByteSpan side_bytes;
+  DCAC_RETURN_IF_ERROR(ReadStream("side information", reader, side_bytes));
+  RangeDecoder side(side_bytes);
+  const std::vector<PlaneCoding> codings = DecodePlaneCodings(side, shape.dtype, shape.all_planes());
+  std::vector<PlaneSet> sets;
+  std::vector<LaneModel> models;
+  for (PlaneKind kind : kSetKinds) {
+    if (side.failed()) return absl::DataLossError("plane kinds or models are malformed");
+    PlaneSet set = CollectSet(shape, codings, kind);
+    if (set.planes.empty()) continue;
+    if (kind == PlaneKind::kDifference) return absl::DataLossError("lanes have no planes of differences");
+    models.push_back(DecodeLaneModel(side, set.kind, set.shape, set.same_channel));
+    sets.push_back(std::move(set));
+  }
+  if (side.failed()) return absl::DataLossError("the model of a plane set is malformed");
+  for (size_t i = 0; i < sets.size(); ++i) {
+    DCAC_RETURN_IF_ERROR(DecodeSetInto(shape, sets[i], models[i], reader, packed));
+  }
+  if (reader.remaining() != 0) {
+    return absl::DataLossError(absl::StrCat("model segment has ", reader.remaining(), " bytes too many"));
+  }
+  FillPlanes(shape, codings, packed);
+  return absl::OkStatus();
+}
+
+}  // namespace dcac

@@ -1,0 +1,92 @@
+#include "core/codec/lane_tables.h"
+
+#include <algorithm>
+
+#include "core/codec/token_tables.h"
+
+namespace dcac {
+
+namespace {
+
+// `times` times how many thresholds are below each byte.
+void FillBins(const std::vector<uint8_t>& thresholds, size_t times, std::array<uint8_t, 256>& bins) {
+  size_t bin = 0;
+  for (size_t byte = 0; byte < bins.size(); ++byte) {
+    while (bin < thresholds.size() && byte > thresholds[bin]) ++bin;
+    bins[byte] = static_cast<uint8_t>(bin * times);
+  }
+}
+
+// Residuals of 8 bits as tokens, and back.
+void FillResiduals(LaneTables& tables) {
+  for (int residual = -128; residual < 128; ++residual) {
+    const uint32_t magnitude = static_cast<uint32_t>(residual < 0 ? -1 - residual : residual);
+    const int q = ClassOfMagnitude(magnitude);
+    const size_t token = static_cast<size_t>(tables.first_residual_token + 2 * q + (residual < 0 ? 1 : 0));
+    const uint32_t least = LaneClassOf(q).base;
+    const size_t byte = static_cast<uint8_t>(residual);
+    tables.token[byte] = static_cast<uint8_t>(token);
+    tables.raw[byte] = static_cast<uint8_t>(magnitude - least);
+    tables.residual_base[token] = static_cast<uint8_t>(residual < 0 ? ~least : least);
+  }
+}
+
+}  // namespace
+
+LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
+  LaneTables tables;
+  tables.low_code = model.low_code;
+  tables.high_code = model.high_code;
+  if (!IsNarrow(kind)) {
+    const SampleMap map(kind, model.base_exponent);
+    tables.is_float = IsFloat(kind);
+    tables.mantissa_bits = SampleMap::MantissaBits(kind);
+    tables.low = map.ToValue(model.low_code);
+    tables.high = map.ToValue(model.high_code);
+  }
+  tables.position_base = model.position_base;
+  tables.position_shift = model.position_shift;
+  tables.activity_base = model.activity_base;
+  tables.activity_shift = model.activity_shift;
+  FillBins(model.position_thresholds, kMaxLaneBins, tables.position_bin);
+  FillBins(model.activity_thresholds, 1, tables.activity_bin);
+  const size_t columns = model.activity_bins();
+  for (size_t cell = 0; cell < model.cluster.size(); ++cell) {
+    const bool is_fixed = model.fixed_center[cell];
+    tables.context[cell / columns * kMaxLaneBins + cell % columns] =
+        static_cast<uint8_t>(model.cluster[cell] | (is_fixed ? kFixedCenter : 0));
+    tables.has_fixed_centers = tables.has_fixed_centers || is_fixed;
+  }
+  std::copy(model.center.begin(), model.center.end(), tables.center.begin());
+  tables.has_mode = model.has_mode;
+  tables.mode_code = model.mode_code;
+  tables.first_residual_token = model.first_residual_token();
+  tables.escape_token = model.escape_token();
+  tables.shift = model.shift;
+  tables.table_bits = model.table_bits;
+  if (IsNarrow(kind)) FillResiduals(tables);
+  return tables;
+}
+
+std::vector<uint16_t> LaneFrequencies(const std::vector<uint32_t>& weights, int table_bits) {
+  const std::vector<uint32_t> normalized = NormalizeTable(weights, table_bits);
+  std::vector<uint16_t> frequencies(normalized.begin(), normalized.end());
+  const auto all = std::find(normalized.begin(), normalized.end(), 1u << table_bits);
+  if (all == normalized.end()) return frequencies;
+  const size_t token = static_cast<size_t>(all - normalized.begin());
+  if (frequencies.size() == 1) frequencies.push_back(0);
+  --frequencies[token];
+  ++frequencies[token == 0 ? 1 : 0];
+  return frequencies;
+}
+
+std::vector<uint8_t> LaneTokenRawBits(const LaneModel& model) {
+  std::vector<uint8_t> bits(kMaxLaneTokens, 0);
+  for (int token = model.first_residual_token(); token < model.num_tokens; ++token) {
+    bits[static_cast<size_t>(token)] =
+        static_cast<uint8_t>(LaneRawBits(token - model.first_residual_token(), model.shift));
+  }
+  return bits;
+}
+
+}  // namespace dcac

@@ -1,0 +1,23 @@
+// From the model of a plane set to the tables of the kernels (docs/format-lanes.md).
+#ifndef DCAC_CORE_CODEC_LANE_TABLES_H_
+#define DCAC_CORE_CODEC_LANE_TABLES_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "core/codec/lane_model.h"
+
+namespace dcac {
+
+// All of it but the slots.
+LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model);
+
+// Frequencies of a table of weights, below 2^table_bits even where only one token occurs.
+std::vector<uint16_t> LaneFrequencies(const std::vector<uint32_t>& weights, int table_bits);
+
+// Raw bits of each token.
+std::vector<uint8_t> LaneTokenRawBits(const LaneModel& model);
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_CODEC_LANE_TABLES_H_

@@ -1,0 +1,781 @@
+#include "core/kernels/lane_group.h"
+
+#include <bit>
+#include <cstring>
+#include <type_traits>
+
+#include "core/kernels/target.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/kernels/lane_group.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+// After highway.h: what follows is compiled for each target.
+#include "core/kernels/lane_rans-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dcac {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Vectors of values, codes and bytes of a step's positions.
+template <typename T>
+using StepTag = hn::CappedTag<T, kRansLanes>;
+using ByteTag = StepTag<uint8_t>;
+
+// Products of values and weights.
+template <class D>
+HWY_INLINE hn::Vec<D> Weighted(D, hn::Vec<D> value, hn::Vec<D> weight) {
+  if constexpr (std::is_same_v<hn::TFromD<D>, int16_t>) {
+    return hn::MulFixedPoint15(value, weight);
+  } else {
+    return hn::Mul(value, weight);
+  }
+}
+
+template <class D>
+HWY_INLINE hn::Vec<D> Cut(D, hn::Vec<D> v, hn::Vec<D> low, hn::Vec<D> high) {
+  return hn::Min(hn::Max(v, low), high);
+}
+
+// table[v] of each byte.
+HWY_INLINE void LookUp256(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+  for (size_t i = 0; i < kRansLanes; ++i) out[i] = table[in[i]];
+#elif HWY_TARGET <= HWY_AVX3_DL
+  const __m512i v = _mm512_load_si512(in);
+  const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(table), v, _mm512_load_si512(table + 64));
+  const __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(table + 128), v, _mm512_load_si512(table + 192));
+  _mm512_store_si512(out, _mm512_mask_blend_epi8(_mm512_movepi8_mask(v), low, high));
+#else
+  const ByteTag d;
+  const hn::RebindToSigned<ByteTag> ds;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const auto v = hn::Load(d, in + i);
+    const auto row = hn::BitCast(ds, hn::And(hn::ShiftRight<4>(v), hn::Set(d, 15)));
+    const auto column = hn::And(v, hn::Set(d, 15));
+    auto result = hn::Zero(d);
+    for (size_t r = 0; r < 16; ++r) {
+      const auto entries = hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * r), column);
+      const auto is_row = hn::VecFromMask(ds, hn::Eq(row, hn::Set(ds, static_cast<int8_t>(r))));
+      result = hn::Or(result, hn::And(entries, hn::BitCast(d, is_row)));
+    }
+    hn::Store(result, d, out + i);
+  }
+#endif
+}
+
+// table[v] of bytes below 64.
+HWY_INLINE void LookUp64(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+  for (size_t i = 0; i < kRansLanes; ++i) out[i] = table[in[i]];
+#elif HWY_TARGET <= HWY_AVX3_DL
+  _mm512_store_si512(out, _mm512_permutexvar_epi8(_mm512_load_si512(in), _mm512_load_si512(table)));
+#else
+  const ByteTag d;
+  const hn::RebindToSigned<ByteTag> ds;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const auto v = hn::Load(d, in + i);
+    const auto row = hn::BitCast(ds, hn::And(hn::ShiftRight<4>(v), hn::Set(d, 15)));
+    const auto column = hn::And(v, hn::Set(d, 15));
+    auto result = hn::Zero(d);
+    for (size_t r = 0; r < 4; ++r) {
+      const auto entries = hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * r), column);
+      const auto is_row = hn::VecFromMask(ds, hn::Eq(row, hn::Set(ds, static_cast<int8_t>(r))));
+      result = hn::Or(result, hn::And(entries, hn::BitCast(d, is_row)));
+    }
+    hn::Store(result, d, out + i);
+  }
+#endif
+}
+
+// What is known of the positions of a step before their tokens.
+template <typename Lanes>
+struct Step {
+  using Value = typename Lanes::Value;
+  using Code = typename Lanes::Code;
+
+  alignas(64) Value spatial[kRansLanes];     // cut to the range of values, in units of values
+  alignas(64) Value prediction[kRansLanes];  // likewise
+  alignas(64) Code center[kRansLanes];       // the code nearest to the prediction
+  alignas(64) uint8_t position[kRansLanes];
+  alignas(64) uint8_t activity[kRansLanes];
+};
+
+// Sums of `kTaps` weighted taps before positions p .., of columns c .. of the period.
+template <int kTaps, typename Lanes>
+HWY_INLINE void SumTaps(const LaneGroup<Lanes>& group,
+                        const std::array<const typename Lanes::Value*, kMaxLaneTaps>& weights,
+                        const typename Lanes::Value* base, size_t p, size_t c, typename Lanes::Value* HWY_RESTRICT out) {
+  using Value = typename Lanes::Value;
+  const StepTag<Value> d;
+  const Value* tap[kTaps];
+  const Value* weight[kTaps];
+  for (int t = 0; t < kTaps; ++t) {
+    tap[t] = group.value + p - group.tap_distance[static_cast<size_t>(t)];
+    weight[t] = weights[static_cast<size_t>(t)] + c;
+  }
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    auto sum = hn::LoadU(d, base + c + i);
+    for (int t = 0; t < kTaps; ++t) {
+      sum = hn::Add(sum, Weighted(d, hn::LoadU(d, tap[t] + i), hn::LoadU(d, weight[t] + i)));
+    }
+    hn::Store(sum, d, out + i);
+  }
+}
+
+template <typename Lanes>
+HWY_INLINE void SumTapsOf(const LaneGroup<Lanes>& group,
+                          const std::array<const typename Lanes::Value*, kMaxLaneTaps>& weights,
+                          const typename Lanes::Value* base, size_t p, size_t c,
+                          typename Lanes::Value* HWY_RESTRICT out) {
+  switch (group.num_taps) {
+    case 3:
+      return SumTaps<3>(group, weights, base, p, c, out);
+    case 6:
+      return SumTaps<6>(group, weights, base, p, c, out);
+    default:
+      return SumTaps<9>(group, weights, base, p, c, out);
+  }
+}
+
+// Expected errors, in sixteenths (narrow) or as values (wide); not below 0.
+template <typename Lanes>
+HWY_INLINE void ExpectErrors(const LaneGroup<Lanes>& group, size_t p, size_t c,
+                             typename Lanes::Value* HWY_RESTRICT out) {
+  using Value = typename Lanes::Value;
+  const StepTag<Value> d;
+  const Value* error[kLaneErrors];
+  const Value* weight[kLaneErrors];
+  for (size_t t = 0; t < kLaneErrors; ++t) {
+    error[t] = group.error + p - group.error_distance[t];
+    weight[t] = group.error_weight[t] + c;
+  }
+  const Value* above = group.value + p - group.columns;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    auto sum = hn::LoadU(d, group.activity_base + c + i);
+    for (size_t t = 0; t < kLaneErrors; ++t) {
+      sum = hn::Add(sum, Weighted(d, hn::LoadU(d, error[t] + i), hn::LoadU(d, weight[t] + i)));
+    }
+    const auto left = hn::LoadU(d, above + i - 1), here = hn::LoadU(d, above + i), right = hn::LoadU(d, above + i + 1);
+    const auto range = hn::Sub(hn::Max(hn::Max(left, right), here), hn::Min(hn::Min(left, right), here));
+    sum = hn::Add(sum, Weighted(d, range, hn::LoadU(d, group.range_weight + c + i)));
+    if (group.has_references) {
+      sum = hn::Add(sum, Weighted(d, hn::LoadU(d, group.reference_activity + p + i),
+                                  hn::LoadU(d, group.reference_weight + c + i)));
+    }
+    hn::Store(hn::Max(sum, hn::Zero(d)), d, out + i);
+  }
+}
+
+// Sixteenths to bytes: as they are below 128, above in steps of 16.
+HWY_INLINE void StoreCompressed(hn::Vec<StepTag<int16_t>> v, uint8_t* HWY_RESTRICT out) {
+  const StepTag<int16_t> d;
+  const hn::Rebind<uint8_t, StepTag<int16_t>> d8;
+  hn::StoreU(hn::DemoteTo(d8, hn::Min(v, hn::Add(hn::ShiftRight<4>(v), hn::Set(d, int16_t{120})))), d8, out);
+}
+
+// Of sums in sixteenths: bytes, and predictions in sixty-fourths.
+HWY_INLINE void FinishStep(const LaneTables& tables, const int16_t* HWY_RESTRICT sigma, Step<NarrowLanes>& step) {
+  const StepTag<int16_t> d;
+  const hn::Rebind<uint8_t, StepTag<int16_t>> d8;
+  const auto low = hn::Set(d, static_cast<int16_t>(tables.low_code << 4));
+  const auto high = hn::Set(d, static_cast<int16_t>(tables.high_code << 4));
+  const auto base = hn::Set(d, static_cast<int16_t>(tables.position_base));
+  const auto half = hn::Set(d, int16_t{8});
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const auto p = hn::Load(d, step.prediction + i);
+    StoreCompressed(hn::ShiftRightSame(hn::Sub(p, base), tables.position_shift), step.position + i);
+    StoreCompressed(hn::ShiftRightSame(hn::Load(d, sigma + i), tables.activity_shift), step.activity + i);
+    const auto cut = Cut(d, p, low, high);
+    hn::StoreU(hn::DemoteTo(d8, hn::ShiftRight<4>(hn::Add(cut, half))), d8, step.center + i);
+    hn::Store(hn::ShiftLeft<2>(cut), d, step.prediction + i);
+    hn::Store(hn::ShiftLeft<2>(Cut(d, hn::Load(d, step.spatial + i), low, high)), d, step.spatial + i);
+  }
+}
+
+constexpr int32_t kValueBase = 64;  // biased exponent of 2^-63, the value of a float's code 1
+constexpr int32_t kMaxOctaves = 126;
+
+using WideTag = StepTag<float>;
+using WideIntTag = hn::RebindToSigned<WideTag>;
+using WideUintTag = hn::RebindToUnsigned<WideTag>;
+
+// Codes of floats, as SampleMap has them.
+HWY_INLINE hn::Vec<WideIntTag> NearestFloatCodes(const LaneTables& tables, hn::Vec<WideTag> value) {
+  const WideIntTag di;
+  const int mantissa_bits = tables.mantissa_bits;
+  const auto bits = hn::BitCast(di, value);
+  const auto magnitude = hn::And(bits, hn::Set(di, 0x7fffffff));
+  const auto rounded = hn::ShiftRightSame(hn::Add(magnitude, hn::Set(di, 1 << (22 - mantissa_bits))), 23 - mantissa_bits);
+  const auto code = hn::Min(hn::Sub(rounded, hn::Set(di, (kValueBase << mantissa_bits) - 1)),
+                            hn::Set(di, kMaxOctaves << mantissa_bits));
+  const auto least = hn::IfThenElseZero(hn::Gt(magnitude, hn::Set(di, ((kValueBase - 1) << 23) - 1)), hn::Set(di, 1));
+  const auto cut = hn::IfThenElse(hn::Lt(magnitude, hn::Set(di, kValueBase << 23)), least, code);
+  const auto sign = hn::BroadcastSignBit(bits);
+  return hn::Sub(hn::Xor(cut, sign), sign);
+}
+
+HWY_INLINE hn::Vec<WideTag> FloatsOfCodes(const LaneTables& tables, hn::Vec<WideIntTag> code) {
+  const WideTag d;
+  const WideIntTag di;
+  const int mantissa_bits = tables.mantissa_bits;
+  const auto magnitude = hn::Add(hn::Abs(code), hn::Set(di, (kValueBase << mantissa_bits) - 1));
+  const auto sign = hn::And(code, hn::Set(di, INT32_MIN));
+  const auto bits = hn::Or(hn::ShiftLeftSame(magnitude, 23 - mantissa_bits), sign);
+  return hn::BitCast(d, hn::IfThenZeroElse(hn::Eq(code, hn::Zero(di)), bits));
+}
+
+HWY_INLINE hn::Vec<WideTag> ValuesOfCodes(const LaneTables& tables, hn::Vec<WideIntTag> code) {
+  return tables.is_float ? FloatsOfCodes(tables, code) : hn::ConvertTo(WideTag(), code);
+}
+
+HWY_INLINE void StoreBytes(hn::Vec<WideIntTag> v, uint8_t* HWY_RESTRICT out) {
+  const hn::Rebind<uint8_t, WideTag> d8;
+  hn::StoreU(hn::DemoteTo(d8, v), d8, out);
+}
+
+HWY_INLINE void FinishStep(const LaneTables& tables, const float* HWY_RESTRICT sigma, Step<WideLanes>& step) {
+  const WideTag d;
+  const WideIntTag di;
+  const WideUintTag du;
+  const auto low = hn::Set(d, tables.low), high = hn::Set(d, tables.high);
+  const auto low_code = hn::Set(di, tables.low_code), high_code = hn::Set(di, tables.high_code);
+  const auto limit = hn::Set(d, 262144.0f), to_integer = hn::Set(d, 12582912.0f);
+  const auto least = hn::Set(d, std::bit_cast<float>(kValueBase << 23));
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const auto p = hn::Load(d, step.prediction + i);
+    // Integers: to the nearest, ties to even.
+    const auto nearest = tables.is_float ? NearestFloatCodes(tables, p)
+                                         : hn::Sub(hn::BitCast(di, hn::Add(Cut(d, p, hn::Neg(limit), limit), to_integer)),
+                                                   hn::BitCast(di, to_integer));
+    StoreBytes(hn::ShiftRightSame(hn::Sub(nearest, hn::Set(di, tables.position_base)), tables.position_shift),
+               step.position + i);
+    hn::Store(Cut(di, nearest, low_code, high_code), di, step.center + i);
+    const auto cut = Cut(d, p, low, high);
+    hn::Store(cut, d, step.prediction + i);
+    hn::Store(Cut(d, hn::Load(d, step.spatial + i), low, high), d, step.spatial + i);
+    // Sixteenths of an octave: of the expected error, for floats relative to the prediction.
+    auto activity = hn::BitCast(di, hn::ShiftRight<19>(hn::BitCast(du, hn::Load(d, sigma + i))));
+    if (tables.is_float) {
+      const auto octave = hn::ShiftRight<23>(hn::BitCast(du, hn::Max(hn::Abs(cut), least)));
+      activity = hn::Sub(activity, hn::BitCast(di, hn::ShiftLeft<4>(octave)));
+    }
+    StoreBytes(hn::Sub(activity, hn::Set(di, tables.activity_base)), step.activity + i);
+  }
+}
+
+template <typename Lanes>
+HWY_INLINE void PredictStep(const LaneTables& tables, const LaneGroup<Lanes>& group, size_t p, size_t c,
+                            Step<Lanes>& step) {
+  using Value = typename Lanes::Value;
+  const StepTag<Value> d;
+  SumTapsOf(group, group.tap_weight, group.base, p, c, step.spatial);
+  if (group.has_own_weights) {
+    SumTapsOf(group, group.own_weight, group.own_base, p, c, step.prediction);
+    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+      const auto sum = hn::Add(hn::Load(d, step.spatial + i), hn::Load(d, step.prediction + i));
+      hn::Store(group.has_references ? hn::Add(sum, hn::LoadU(d, group.reference + p + i)) : sum, d,
+                step.prediction + i);
+    }
+  } else if (group.has_references) {
+    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+      hn::Store(hn::Add(hn::Load(d, step.spatial + i), hn::LoadU(d, group.reference + p + i)), d, step.prediction + i);
+    }
+  } else {
+    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+      hn::Store(hn::Load(d, step.spatial + i), d, step.prediction + i);
+    }
+  }
+  alignas(64) Value sigma[kRansLanes];
+  ExpectErrors(group, p, c, sigma);
+  FinishStep(tables, sigma, step);
+}
+
+// The centers of position bins in place of those of the step where the context says so, and contexts without that mark.
+HWY_INLINE void FixCenters(const LaneTables& tables, const uint8_t* HWY_RESTRICT rows, uint8_t* HWY_RESTRICT context,
+                           uint8_t* HWY_RESTRICT center) {
+  alignas(16) uint8_t table[16];
+  for (size_t i = 0; i < 16; ++i) table[i] = static_cast<uint8_t>(tables.center[i]);
+#if HWY_TARGET == HWY_SCALAR
+  for (size_t i = 0; i < kRansLanes; ++i) {
+    if (context[i] & kFixedCenter) center[i] = table[rows[i] >> 4];
+    context[i] &= 0x7f;
+  }
+#else
+  const ByteTag d;
+  const hn::RebindToSigned<ByteTag> ds;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const auto marked = hn::Load(d, context + i);
+    const auto is_fixed = hn::RebindMask(d, hn::Lt(hn::BitCast(ds, marked), hn::Zero(ds)));
+    const auto row = hn::And(hn::ShiftRight<4>(hn::Load(d, rows + i)), hn::Set(d, 15));
+    const auto fixed = hn::TableLookupBytes(hn::LoadDup128(d, table), row);
+    hn::Store(hn::IfThenElse(is_fixed, fixed, hn::Load(d, center + i)), d, center + i);
+    hn::Store(hn::And(marked, hn::Set(d, 0x7f)), d, context + i);
+  }
+#endif
+}
+
+HWY_INLINE void FixCenters(const LaneTables& tables, const uint8_t* HWY_RESTRICT rows, uint8_t* HWY_RESTRICT context,
+                           int32_t* HWY_RESTRICT center) {
+  for (size_t i = 0; i < kRansLanes; ++i) {
+    const int32_t fixed = tables.center[rows[i] >> 4];
+    center[i] = context[i] & kFixedCenter ? fixed : center[i];
+  }
+  for (size_t i = 0; i < kRansLanes; ++i) context[i] &= 0x7f;
+}
+
+// Contexts of a step, and its final centers.
+template <typename Lanes>
+HWY_INLINE void FindContexts(const LaneTables& tables, Step<Lanes>& step, uint8_t* HWY_RESTRICT context) {
+  const ByteTag d;
+  alignas(64) uint8_t rows[kRansLanes], cells[kRansLanes];
+  LookUp256(tables.position_bin.data(), step.position, rows);
+  LookUp256(tables.activity_bin.data(), step.activity, cells);
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    hn::Store(hn::Or(hn::Load(d, rows + i), hn::Load(d, cells + i)), d, cells + i);
+  }
+  LookUp256(tables.context.data(), cells, context);
+  if (tables.has_fixed_centers) FixCenters(tables, rows, context, step.center);
+}
+
+// Tokens and raw bits of a narrow step as bytes.
+HWY_INLINE void PackTokens(const uint32_t* HWY_RESTRICT entries, const uint32_t* HWY_RESTRICT raw,
+                           uint8_t* HWY_RESTRICT token, uint8_t* HWY_RESTRICT raw_byte) {
+  const hn::CappedTag<uint32_t, 16> d;
+  const hn::Rebind<uint8_t, hn::CappedTag<uint32_t, 16>> d8;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const auto of_entry = hn::And(hn::ShiftRight<22>(hn::Load(d, entries + i)), hn::Set(d, 63));
+    hn::StoreU(hn::U8FromU32(of_entry), d8, token + i);
+    hn::StoreU(hn::U8FromU32(hn::Load(d, raw + i)), d8, raw_byte + i);
+  }
+}
+
+// Codes of a narrow step.
+HWY_INLINE void ResidualStep(const LaneTables& tables, const uint8_t* HWY_RESTRICT token,
+                             const uint8_t* HWY_RESTRICT raw, const uint8_t* HWY_RESTRICT center,
+                             uint8_t* HWY_RESTRICT code) {
+  const ByteTag d;
+  const hn::RebindToSigned<ByteTag> ds;
+  alignas(64) uint8_t base[kRansLanes];
+  LookUp64(tables.residual_base.data(), token, base);
+  const auto mode = hn::Set(d, static_cast<uint8_t>(tables.mode_code));
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const auto least = hn::Load(d, base + i);
+    const auto sign = hn::BitCast(d, hn::BroadcastSignBit(hn::BitCast(ds, least)));
+    const auto more = hn::Sub(hn::Xor(hn::Load(d, raw + i), sign), sign);
+    auto result = hn::Add(hn::Load(d, center + i), hn::Add(least, more));
+    if (tables.has_mode) result = hn::IfThenElse(hn::Eq(hn::Load(d, token + i), hn::Zero(d)), mode, result);
+    hn::Store(result, d, code + i);
+  }
+}
+
+// Codes of a wide step.  Classes of magnitudes: 0 .. 7 themselves, then four an octave to 63, two to 511, then one.
+HWY_INLINE void ResidualStep(const LaneTables& tables, const uint32_t* HWY_RESTRICT entries,
+                             const uint32_t* HWY_RESTRICT raw, const int32_t* HWY_RESTRICT center,
+                             int32_t* HWY_RESTRICT code) {
+  const WideIntTag di;
+  const WideUintTag du;
+  const auto first = hn::Set(di, tables.first_residual_token);
+  const auto mode = hn::Set(di, tables.mode_code);
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(di)) {
+    const auto token = hn::BitCast(di, hn::And(hn::ShiftRight<22>(hn::Load(du, entries + i)), hn::Set(du, 63)));
+    const auto above = hn::Sub(token, first);
+    const auto q = hn::ShiftRight<1>(above);
+    // Leading bits and exponent of the class.
+    const auto is_small = hn::Lt(q, hn::Set(di, 8)), is_fine = hn::Lt(q, hn::Set(di, 20)),
+               is_middle = hn::Lt(q, hn::Set(di, 26));
+    const auto fine = hn::Add(hn::And(q, hn::Set(di, 3)), hn::Set(di, 4));
+    const auto middle = hn::Add(hn::And(q, hn::Set(di, 1)), hn::Set(di, 2));
+    const auto lead = hn::IfThenElse(
+        is_small, q, hn::IfThenElse(is_fine, fine, hn::IfThenElse(is_middle, middle, hn::Set(di, 1))));
+    const auto fine_exponent = hn::Sub(hn::ShiftRight<2>(q), hn::Set(di, 1));
+    const auto middle_exponent = hn::Sub(hn::ShiftRight<1>(q), hn::Set(di, 5));
+    const auto coarse_exponent = hn::Sub(q, hn::Set(di, 17));
+    const auto exponent = hn::IfThenElse(
+        is_small, hn::Zero(di),
+        hn::IfThenElse(is_fine, fine_exponent, hn::IfThenElse(is_middle, middle_exponent, coarse_exponent)));
+    const auto shift = hn::BitCast(du, hn::And(hn::Add(exponent, hn::Set(di, tables.shift)), hn::Set(di, 31)));
+    const auto magnitude = hn::Add(hn::BitCast(di, hn::Shl(hn::BitCast(du, lead), shift)),
+                                   hn::BitCast(di, hn::Load(du, raw + i)));
+    const auto negative = hn::Neg(hn::And(above, hn::Set(di, 1)));
+    const auto result = hn::Add(hn::Load(di, center + i), hn::Xor(magnitude, negative));
+    hn::Store(hn::IfThenElse(hn::Lt(above, hn::Zero(di)), mode, result), di, code + i);
+  }
+}
+
+// Values of codes.
+HWY_INLINE void StoreValues(const LaneTables&, const uint8_t* HWY_RESTRICT codes, int16_t* HWY_RESTRICT values) {
+  const StepTag<int16_t> d;
+  const hn::Rebind<uint8_t, StepTag<int16_t>> d8;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    hn::StoreU(hn::ShiftLeft<6>(hn::PromoteTo(d, hn::LoadU(d8, codes + i))), d, values + i);
+  }
+}
+
+HWY_INLINE void StoreValues(const LaneTables& tables, const int32_t* HWY_RESTRICT codes, float* HWY_RESTRICT values) {
+  const WideTag d;
+  const WideIntTag di;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    hn::StoreU(ValuesOfCodes(tables, hn::LoadU(di, codes + i)), d, values + i);
+  }
+}
+
+// Errors and innovations of a step whose values are known.
+template <typename Lanes>
+HWY_INLINE void StoreErrors(const LaneGroup<Lanes>& group, size_t p, const Step<Lanes>& step) {
+  const StepTag<typename Lanes::Value> d;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const auto value = hn::LoadU(d, group.value + p + i);
+    hn::StoreU(hn::Abs(hn::Sub(value, hn::Load(d, step.prediction + i))), d, group.error + p + i);
+    hn::StoreU(hn::Sub(value, hn::Load(d, step.spatial + i)), d, group.innovation + p + i);
+  }
+}
+
+template <typename Lanes>
+void SumReferences(const LaneReferences<Lanes>& references) {
+  using Value = typename Lanes::Value;
+  const StepTag<Value> d;
+  size_t rows = references.rows, columns = references.columns;
+  if (references.stride == columns) {
+    columns *= rows;
+    rows = 1;
+  }
+  const auto share = hn::Set(d, references.share), unit = hn::Set(d, references.unit);
+  for (size_t row = 0; row < rows; ++row) {
+    Value* HWY_RESTRICT sum_out = references.sum + row * references.stride;
+    Value* HWY_RESTRICT activity_out = references.activity + row * references.stride;
+    for (size_t i = 0; i < columns; i += hn::Lanes(d)) {
+      auto sum = unit, activity = hn::Zero(d);
+      for (size_t k = 0; k < references.count; ++k) {
+        const auto innovation = hn::LoadU(d, references.innovation[k] + row * columns + i);
+        sum = hn::Add(sum, Weighted(d, innovation, hn::Set(d, references.weight[k])));
+        activity = hn::Add(activity, Weighted(d, hn::Abs(innovation), share));
+      }
+      if (i + hn::Lanes(d) <= columns) {
+        hn::StoreU(sum, d, sum_out + i);
+        hn::StoreU(activity, d, activity_out + i);
+      } else {
+        alignas(64) Value last[2][kRansLanes];
+        hn::Store(sum, d, last[0]);
+        hn::Store(activity, d, last[1]);
+        std::memcpy(sum_out + i, last[0], (columns - i) * sizeof(Value));
+        std::memcpy(activity_out + i, last[1], (columns - i) * sizeof(Value));
+      }
+    }
+  }
+}
+
+void SumNarrow(const LaneReferences<NarrowLanes>& references) {
+  SumReferences(references);
+}
+void SumWide(const LaneReferences<WideLanes>& references) {
+  SumReferences(references);
+}
+
+// Tokens of the codes of a narrow step, and their raw bits.
+HWY_INLINE void TokenStep(const LaneTables& tables, const uint8_t* HWY_RESTRICT codes,
+                          const uint8_t* HWY_RESTRICT center, const uint8_t* HWY_RESTRICT context,
+                          const LaneSymbols& symbols, size_t out) {
+  const ByteTag d;
+  alignas(64) uint8_t residual[kRansLanes], token[kRansLanes];
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    hn::Store(hn::Sub(hn::LoadU(d, codes + i), hn::Load(d, center + i)), d, residual + i);
+  }
+  LookUp256(tables.token.data(), residual, token);
+  LookUp256(tables.raw.data(), residual, symbols.narrow_raw + out);
+  if (tables.has_mode) {
+    const auto mode = hn::Set(d, static_cast<uint8_t>(tables.mode_code));
+    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+      const auto is_mode = hn::Eq(hn::LoadU(d, codes + i), mode);
+      hn::Store(hn::IfThenZeroElse(is_mode, hn::Load(d, token + i)), d, token + i);
+      uint8_t* raw = symbols.narrow_raw + out + i;
+      hn::Store(hn::IfThenZeroElse(is_mode, hn::Load(d, raw)), d, raw);
+    }
+  }
+  const StepTag<uint16_t> d16;
+  const hn::Rebind<uint8_t, StepTag<uint16_t>> d8;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d16)) {
+    const auto of_context = hn::ShiftLeft<6>(hn::PromoteTo(d16, hn::LoadU(d8, context + i)));
+    hn::StoreU(hn::Or(of_context, hn::PromoteTo(d16, hn::LoadU(d8, token + i))), d16, symbols.symbol + out + i);
+  }
+}
+
+// Likewise of a wide step.
+HWY_INLINE void TokenStep(const LaneTables& tables, const int32_t* HWY_RESTRICT codes,
+                          const int32_t* HWY_RESTRICT center, const uint8_t* HWY_RESTRICT context,
+                          const LaneSymbols& symbols, size_t out) {
+  const WideTag d;
+  const WideIntTag di;
+  const hn::Rebind<uint8_t, WideTag> d8;
+  const hn::Rebind<uint16_t, WideTag> d16;
+  const auto mode = hn::Set(di, tables.has_mode ? tables.mode_code : kLaneEscapeCode);
+  const auto escape = hn::Set(di, kLaneEscapeCode);
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const auto code = hn::LoadU(di, codes + i);
+    const auto residual = hn::Sub(code, hn::Load(di, center + i));
+    const auto sign = hn::BroadcastSignBit(residual);
+    const auto magnitude = hn::Xor(residual, sign);
+    const auto coarse = hn::ShiftRightSame(magnitude, tables.shift);
+    const auto bits = hn::BitCast(di, hn::ConvertTo(d, coarse));
+    const auto exponent = hn::Sub(hn::ShiftRight<23>(bits), hn::Set(di, 127));
+    const auto next_two = hn::And(hn::ShiftRight<21>(bits), hn::Set(di, 3));
+    const auto is_small = hn::Lt(coarse, hn::Set(di, 8)), is_fine = hn::Lt(exponent, hn::Set(di, 6)),
+               is_middle = hn::Lt(exponent, hn::Set(di, 9));
+    const auto fine = hn::Add(hn::Sub(hn::ShiftLeft<2>(exponent), hn::Set(di, 4)), next_two);
+    const auto middle = hn::Add(hn::Add(hn::ShiftLeft<1>(exponent), hn::Set(di, 8)), hn::ShiftRight<1>(next_two));
+    const auto q = hn::IfThenElse(
+        is_small, coarse,
+        hn::IfThenElse(is_fine, fine, hn::IfThenElse(is_middle, middle, hn::Add(exponent, hn::Set(di, 17)))));
+    const auto extra = hn::IfThenElse(
+        is_small, hn::Zero(di),
+        hn::Sub(exponent, hn::IfThenElse(is_fine, hn::Set(di, 2), hn::IfThenElseZero(is_middle, hn::Set(di, 1)))));
+    const auto is_escape = hn::Eq(code, escape), is_special = hn::Or(is_escape, hn::Eq(code, mode));
+    const auto special = hn::IfThenElseZero(is_escape, hn::Set(di, tables.escape_token));
+    const auto of_residual = hn::Sub(hn::Add(hn::Set(di, tables.first_residual_token), hn::ShiftLeft<1>(q)), sign);
+    const auto token = hn::IfThenElse(is_special, special, of_residual);
+    const auto count = hn::And(hn::IfThenZeroElse(is_special, hn::Add(extra, hn::Set(di, tables.shift))), hn::Set(di, 15));
+    const auto mask = hn::Sub(hn::Shl(hn::Set(di, 1), count), hn::Set(di, 1));
+    const auto of_context = hn::ShiftLeft<6>(hn::PromoteTo(di, hn::LoadU(d8, context + i)));
+    hn::StoreU(hn::DemoteTo(d16, hn::Or(of_context, token)), d16, symbols.symbol + out + i);
+    hn::StoreU(hn::DemoteTo(d16, hn::And(magnitude, mask)), d16, symbols.raw + out + i);
+    hn::StoreU(hn::DemoteTo(d8, count), d8, symbols.raw_bits + out + i);
+  }
+}
+
+// The column of the period after a step.
+template <typename Lanes>
+HWY_INLINE size_t NextColumn(const LaneGroup<Lanes>& group, size_t c) {
+  c += group.step;
+  while (c >= group.period) c -= group.period;
+  return c;
+}
+
+// Steps that are worked on together, stage by stage: as many as lie before the first position that needs one of them.
+// A stage may read in other pieces than the one before has written, which takes long if it is soon after.
+constexpr size_t kMaxBatch = 4;
+
+template <typename Lanes>
+HWY_INLINE size_t BatchOf(const LaneGroup<Lanes>& group) {
+  const size_t apart = (group.columns - 2) / kRansLanes;
+  return apart < 1 ? 1 : apart > kMaxBatch ? kMaxBatch : apart;
+}
+
+// In what follows, lanes beyond the active ones of a step compute what later steps overwrite or nothing reads.
+
+template <typename Lanes>
+HWY_INLINE void AnalyseGroup(const LaneTables& tables, const LaneGroup<Lanes>& group,
+                             const LaneAnalysis<Lanes>& analysis) {
+  Step<Lanes> step;
+  size_t c = 0;
+  for (size_t p = 0; p < group.positions; p += group.step, c = NextColumn(group, c)) {
+    PredictStep(tables, group, p, c, step);
+    StoreErrors(group, p, step);
+    std::memcpy(analysis.position + p, step.position, sizeof(step.position));
+    std::memcpy(analysis.activity + p, step.activity, sizeof(step.activity));
+    std::memcpy(analysis.center + p, step.center, sizeof(step.center));
+  }
+}
+
+void AnalyseNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
+                   const LaneAnalysis<NarrowLanes>& analysis) {
+  AnalyseGroup(tables, group, analysis);
+}
+void AnalyseWide(const LaneTables& tables, const LaneGroup<WideLanes>& group, const LaneAnalysis<WideLanes>& analysis) {
+  AnalyseGroup(tables, group, analysis);
+}
+
+// Gives positions that stand for no sample the code that costs least, the center.
+template <typename Lanes>
+HWY_INLINE void FillStep(const LaneTables& tables, const LaneGroup<Lanes>& group, size_t p, size_t c,
+                         const Step<Lanes>& step, typename Lanes::Code* HWY_RESTRICT codes) {
+  for (size_t i = 0; i < kRansLanes; ++i) {
+    if (group.is_filler[c + i]) codes[i] = step.center[i];
+  }
+  StoreValues(tables, codes, group.value + p);
+}
+
+template <typename Lanes>
+HWY_INLINE void TokenizeGroup(const LaneTables& tables, const LaneGroup<Lanes>& group, typename Lanes::Code* codes,
+                              const LaneSymbols& symbols) {
+  Step<Lanes> step;
+  alignas(64) uint8_t context[kRansLanes];
+  size_t c = 0, out = 0;
+  for (size_t p = 0; p < group.positions; p += group.step, c = NextColumn(group, c), out += kRansLanes) {
+    PredictStep(tables, group, p, c, step);
+    FindContexts(tables, step, context);
+    if (group.is_filler != nullptr) FillStep(tables, group, p, c, step, codes + p);
+    TokenStep(tables, codes + p, step.center, context, symbols, out);
+    StoreErrors(group, p, step);
+  }
+}
+
+void TokenizeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, uint8_t* codes,
+                    const LaneSymbols& symbols) {
+  TokenizeGroup(tables, group, codes, symbols);
+}
+void TokenizeWide(const LaneTables& tables, const LaneGroup<WideLanes>& group, int32_t* codes,
+                  const LaneSymbols& symbols) {
+  TokenizeGroup(tables, group, codes, symbols);
+}
+
+bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
+                  uint8_t* HWY_RESTRICT codes) {
+  Step<NarrowLanes> steps[kMaxBatch];
+  alignas(64) uint8_t context[kMaxBatch][kRansLanes], code[kRansLanes];
+  alignas(64) uint8_t token[kMaxBatch][kRansLanes], raw_byte[kMaxBatch][kRansLanes];
+  alignas(64) uint32_t entries[kMaxBatch][kRansLanes] = {}, raw[kMaxBatch][kRansLanes] = {};
+  const ByteTag d;
+  const size_t batch = BatchOf(group);
+  size_t c = 0;
+  for (size_t begin = 0; begin < group.positions; begin += batch * group.step) {
+    const size_t left = (group.positions - begin + group.step - 1) / group.step;
+    const size_t count = HWY_MIN(batch, left);
+    for (size_t k = 0; k < count; ++k, c = NextColumn(group, c)) {
+      PredictStep(tables, group, begin + k * group.step, c, steps[k]);
+    }
+    for (size_t k = 0; k < count; ++k) FindContexts(tables, steps[k], context[k]);
+    for (size_t k = 0; k < count; ++k) {
+      const size_t active = HWY_MIN(group.step, group.positions - begin - k * group.step);
+      LookUpSlots(rans, tables.slots, tables.table_bits, context[k], active, entries[k]);
+      TakeSymbols<LaneRaw::kInState>(rans, tables.table_bits, entries[k], active, raw[k]);
+    }
+    for (size_t k = 0; k < count; ++k) PackTokens(entries[k], raw[k], token[k], raw_byte[k]);
+    for (size_t k = 0; k < count; ++k) {
+      const size_t p = begin + k * group.step;
+      ResidualStep(tables, token[k], raw_byte[k], steps[k].center, code);
+      for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) hn::StoreU(hn::Load(d, code + i), d, codes + p + i);
+      StoreValues(tables, code, group.value + p);
+      StoreErrors(group, p, steps[k]);
+    }
+  }
+  return !rans.failed;
+}
+
+// Takes note of the escapes of a step; false if there are too many.
+HWY_INLINE bool FindEscapes(const LaneTables& tables, const uint32_t* HWY_RESTRICT entries, size_t p, size_t active,
+                            int32_t* HWY_RESTRICT code, LaneEscapes& escapes) {
+  for (size_t i = 0; i < active; ++i) {
+    if (static_cast<int>(SlotToken(entries[i])) != tables.escape_token) continue;
+    code[i] = 0;
+    if (escapes.count == escapes.capacity) return false;
+    escapes.positions[escapes.count++] = static_cast<uint32_t>(p + i);
+  }
+  return true;
+}
+
+// Cuts codes to their range; whether those of active lanes were in it.
+HWY_INLINE bool CutCodes(const LaneTables& tables, size_t active, int32_t* HWY_RESTRICT code) {
+  const WideIntTag di;
+  const auto low = hn::Set(di, tables.low_code), high = hn::Set(di, tables.high_code);
+  auto difference = hn::Zero(di);
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(di)) {
+    const auto v = hn::Load(di, code + i);
+    const auto cut = Cut(di, v, low, high);
+    const auto changed = hn::Xor(v, cut);
+    difference = hn::Or(difference, i + hn::Lanes(di) <= active
+                                        ? changed
+                                        : hn::IfThenElseZero(hn::FirstN(di, i < active ? active - i : 0), changed));
+    hn::Store(cut, di, code + i);
+  }
+  return hn::AllTrue(di, hn::Eq(difference, hn::Zero(di)));
+}
+
+bool DecodeWide(const LaneTables& tables, const LaneGroup<WideLanes>& group, LaneRansDecoder& rans,
+                int32_t* HWY_RESTRICT codes, LaneEscapes& escapes) {
+  Step<WideLanes> steps[kMaxBatch];
+  alignas(64) uint8_t context[kMaxBatch][kRansLanes];
+  alignas(64) uint32_t entries[kMaxBatch][kRansLanes] = {}, raw[kMaxBatch][kRansLanes] = {};
+  alignas(64) uint32_t raw_bits[kRansLanes] = {};
+  alignas(64) int32_t code[kRansLanes];
+  const WideIntTag di;
+  const WideUintTag du;
+  const size_t batch = BatchOf(group);
+  size_t c = 0;
+  bool valid = true;
+  for (size_t begin = 0; begin < group.positions; begin += batch * group.step) {
+    const size_t left = (group.positions - begin + group.step - 1) / group.step;
+    const size_t count = HWY_MIN(batch, left);
+    for (size_t k = 0; k < count; ++k, c = NextColumn(group, c)) {
+      PredictStep(tables, group, begin + k * group.step, c, steps[k]);
+    }
+    for (size_t k = 0; k < count; ++k) FindContexts(tables, steps[k], context[k]);
+    for (size_t k = 0; k < count; ++k) {
+      const size_t active = HWY_MIN(group.step, group.positions - begin - k * group.step);
+      LookUpSlots(rans, tables.slots, tables.table_bits, context[k], active, entries[k]);
+      TakeSymbols<LaneRaw::kNone>(rans, tables.table_bits, entries[k], active, raw[k]);
+      for (size_t i = 0; i < kRansLanes; i += hn::Lanes(du)) {
+        hn::Store(hn::ShiftRight<28>(hn::Load(du, entries[k] + i)), du, raw_bits + i);
+      }
+      DecodeRaw(rans, raw_bits, active, raw[k]);
+    }
+    for (size_t k = 0; k < count; ++k) {
+      const size_t p = begin + k * group.step;
+      const size_t active = HWY_MIN(group.step, group.positions - p);
+      ResidualStep(tables, entries[k], raw[k], steps[k].center, code);
+      if (tables.escape_token >= 0 && !FindEscapes(tables, entries[k], p, active, code, escapes)) return false;
+      valid = CutCodes(tables, active, code) && valid;
+      for (size_t i = 0; i < kRansLanes; i += hn::Lanes(di)) hn::StoreU(hn::Load(di, code + i), di, codes + p + i);
+      StoreValues(tables, code, group.value + p);
+      StoreErrors(group, p, steps[k]);
+    }
+  }
+  return !rans.failed && valid;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace dcac
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace dcac {
+
+HWY_EXPORT(SumNarrow);
+HWY_EXPORT(SumWide);
+HWY_EXPORT(AnalyseNarrow);
+HWY_EXPORT(AnalyseWide);
+HWY_EXPORT(TokenizeNarrow);
+HWY_EXPORT(TokenizeWide);
+HWY_EXPORT(DecodeNarrow);
+HWY_EXPORT(DecodeWide);
+
+void SumLaneReferences(const LaneReferences<NarrowLanes>& references) {
+  DCAC_DYNAMIC_DISPATCH(SumNarrow)(references);
+}
+
+void SumLaneReferences(const LaneReferences<WideLanes>& references) {
+  DCAC_DYNAMIC_DISPATCH(SumWide)(references);
+}
+
+void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
+                      const LaneAnalysis<NarrowLanes>& analysis) {
+  DCAC_DYNAMIC_DISPATCH(AnalyseNarrow)(tables, group, analysis);
+}
+
+void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group,
+                      const LaneAnalysis<WideLanes>& analysis) {
+  DCAC_DYNAMIC_DISPATCH(AnalyseWide)(tables, group, analysis);
+}
+
+void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, uint8_t* codes,
+                       const LaneSymbols& symbols) {
+  DCAC_DYNAMIC_DISPATCH(TokenizeNarrow)(tables, group, codes, symbols);
+}
+
+void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, int32_t* codes,
+                       const LaneSymbols& symbols) {
+  DCAC_DYNAMIC_DISPATCH(TokenizeWide)(tables, group, codes, symbols);
+}
+
+bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
+                     uint8_t* codes) {
+  return DCAC_DYNAMIC_DISPATCH(DecodeNarrow)(tables, group, rans, codes);
+}
+
+bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, LaneRansDecoder& rans, int32_t* codes,
+                     LaneEscapes& escapes) {
+  return DCAC_DYNAMIC_DISPATCH(DecodeWide)(tables, group, rans, codes, escapes);
+}
+
+}  // namespace dcac
+#endif  // HWY_ONCE

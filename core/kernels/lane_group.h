@@ -1,0 +1,166 @@
+// One group of planes as the lanes coder sees it, and the kernels that predict, decode and analyse it
+// (docs/format-lanes.md).
+//
+// The rows of a group's planes lie side by side and form one raster; interlaced, each row is split into its even columns
+// and then its odd ones, which makes a raster of half the width and twice the rows.  Positions of the raster are coded in
+// ascending order, up to 64 of them together.  Everything a position needs lies a fixed distance before it.
+#ifndef DCAC_CORE_KERNELS_LANE_GROUP_H_
+#define DCAC_CORE_KERNELS_LANE_GROUP_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/kernels/lane_rans.h"
+
+namespace dcac {
+
+inline constexpr size_t kMaxLaneTaps = 9;
+inline constexpr size_t kMaxLaneReferences = 16;  // of a plane
+inline constexpr size_t kLaneErrors = 4;       // errors before a position that its expected error is made of
+inline constexpr size_t kMaxLaneBins = 16;     // of position, of activity
+inline constexpr size_t kLaneCells = 256;      // position bin * 16 + activity bin
+inline constexpr uint8_t kFixedCenter = 0x80;  // of an entry of the context map: residuals are from the bin's center
+
+// Samples are 8 bits: values are in sixty-fourths, predictions in sixteenths of a step, weights in 2^-13.
+struct NarrowLanes {
+  using Value = int16_t;
+  using Code = uint8_t;
+};
+// Samples are 16 bits: values and predictions are binary32.
+struct WideLanes {
+  using Value = float;
+  using Code = int32_t;
+};
+
+// Tables of a plane set, for all of its groups.
+struct LaneTables {
+  // Codes of samples: of 8 bits 0 .. 255, else as SampleMap has them.
+  int32_t low_code = 0, high_code = 255;
+  bool is_float = false;  // wide only
+  int mantissa_bits = 0;
+  float low = 0, high = 0;  // values of low_code and high_code, wide only
+
+  // What bins are made of: bytes of position and of activity.
+  int32_t position_base = 0;
+  int position_shift = 0;
+  int32_t activity_base = 0;
+  int activity_shift = 0;  // narrow only
+  alignas(64) std::array<uint8_t, 256> position_bin{};  // 16 times the bin of each byte
+  alignas(64) std::array<uint8_t, 256> activity_bin{};
+  alignas(64) std::array<uint8_t, kLaneCells> context{};  // of each cell; + kFixedCenter
+  bool has_fixed_centers = false;
+  std::array<int32_t, kMaxLaneBins> center{};  // of each position bin
+  alignas(64) std::array<uint8_t, 64> residual_base{};  // narrow: least residual of each token, -1 - it where negative
+
+  // Narrow: token and raw bits of each residual as a byte.
+  alignas(64) std::array<uint8_t, 256> token{}, raw{};
+
+  bool has_mode = false;
+  int32_t mode_code = 0;
+  int first_residual_token = 0;  // tokens before it are special: mode (where there is one), then escape (wide only)
+  int escape_token = -1;
+  int shift = 0;  // wide: raw bits below a residual's token
+  int table_bits = 0;
+  const uint32_t* slots = nullptr;
+};
+
+// Raster and parameters of a group.  Arrays that have an entry for each column of a period (one row, or two where
+// interlaced) repeat their first 64 entries at the end.
+template <typename Lanes>
+struct LaneGroup {
+  using Value = typename Lanes::Value;
+
+  size_t columns = 0;  // of the raster
+  size_t positions = 0;
+  size_t period = 0;  // columns, or twice that where interlaced
+  size_t step = 0;    // positions coded together, 1 .. 64
+  size_t num_taps = 0;
+  std::array<size_t, kMaxLaneTaps> tap_distance{};
+  std::array<const Value*, kMaxLaneTaps> tap_weight{};
+  const Value* base = nullptr;  // what the spatial prediction begins with
+  bool has_own_weights = false;
+  std::array<const Value*, kMaxLaneTaps> own_weight{};  // of planes whose taps count differently
+  const Value* own_base = nullptr;
+  std::array<size_t, kLaneErrors> error_distance{};
+  std::array<const Value*, kLaneErrors> error_weight{};
+  const Value* range_weight = nullptr;
+  const Value* reference_weight = nullptr;
+  const Value* activity_base = nullptr;
+
+  // Encoder: whether the positions of a column stand for no sample; nullptr: none do.
+  const uint8_t* is_filler = nullptr;
+
+  // By position, with what lies above the first row before it and room for 64 behind the last.
+  Value* value = nullptr;
+  Value* error = nullptr;
+  bool has_references = false;
+  const Value* reference = nullptr;  // what references add to the spatial prediction
+  const Value* reference_activity = nullptr;
+  Value* innovation = nullptr;
+};
+
+// What the references of one plane add to its spatial prediction: their weighted innovations, and how large these are.
+template <typename Lanes>
+struct LaneReferences {
+  using Value = typename Lanes::Value;
+
+  size_t count = 0;
+  std::array<const Value*, kMaxLaneReferences> innovation{};  // rows x columns, packed
+  std::array<Value, kMaxLaneReferences> weight{};
+  Value share{};  // the weight of each in the mean of their magnitudes
+  Value unit{};   // what the sum begins with
+  size_t rows = 0, columns = 0;
+  size_t stride = 0;  // of rows of the results
+  Value* sum = nullptr;
+  Value* activity = nullptr;
+};
+
+void SumLaneReferences(const LaneReferences<NarrowLanes>& references);
+void SumLaneReferences(const LaneReferences<WideLanes>& references);
+
+// What the analysis of a group finds, by position.
+template <typename Lanes>
+struct LaneAnalysis {
+  uint8_t* position = nullptr;
+  uint8_t* activity = nullptr;
+  typename Lanes::Code* center = nullptr;  // the code nearest to the prediction
+};
+
+// Encoder: predictions, errors and innovations of a group whose values are all known.
+void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
+                      const LaneAnalysis<NarrowLanes>& analysis);
+void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group,
+                      const LaneAnalysis<WideLanes>& analysis);
+
+// Symbols of a group: 64 elements for each step.
+struct LaneSymbols {
+  uint16_t* symbol = nullptr;    // context * 64 + token
+  uint8_t* narrow_raw = nullptr;  // narrow: raw bits
+  uint16_t* raw = nullptr;        // wide: raw bits, and their number
+  uint8_t* raw_bits = nullptr;
+};
+
+inline constexpr int32_t kLaneEscapeCode = INT32_MIN;  // of a sample that has none
+
+// Encoder: errors, innovations and symbols of a group whose codes and values (with room for 64 more) are known; sets those of
+// fillers.
+void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, uint8_t* codes,
+                       const LaneSymbols& symbols);
+void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, int32_t* codes,
+                       const LaneSymbols& symbols);
+
+// Decodes a group: codes of `group.positions` samples (with room for 64 more).  False if the words end early or a code
+// is out of range.  `escapes` (wide only): the positions of samples without a code, appended.
+struct LaneEscapes {
+  uint32_t* positions = nullptr;
+  size_t count = 0, capacity = 0;
+};
+bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
+                     uint8_t* codes);
+bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, LaneRansDecoder& rans,
+                     int32_t* codes, LaneEscapes& escapes);
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_KERNELS_LANE_GROUP_H_
