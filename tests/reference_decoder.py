@@ -477,7 +477,7 @@ class Plane:
 class SideContent:
     """What the side information holds: the planes, and the models of the plane sets that are not empty."""
 
-    def __init__(self, side, dtype, box):
+    def __init__(self, side, dtype, box, model_of_set):
         self.planes = read_planes(side, dtype, box.plane_count)
         self.models = []
         for kind in SETS:
@@ -485,18 +485,27 @@ class SideContent:
             if numbers:
                 scale = scale_of(kind)
                 set_dtype = {8: I8, 16: I16, 32: I32}[dtype.width] if kind == DIFFERENCE else dtype
-                self.models.append(Model(side, set_dtype, numbers, box.model_planes,
-                                         -(-len(box.rows) // scale), -(-box.width // scale)))
+                self.models.append(model_of_set(side, set_dtype, numbers, box.model_planes,
+                                                -(-len(box.rows) // scale), -(-box.width // scale)))
+
+
+WAVES, ROWS, LANES = 1, 2, 3
 
 
 def read_side_content(reader, dtype, box):
-    check(reader.byte() == 1, 'layout id')
-    return SideContent(SideInformation(reader.take(reader.varint())), dtype, box)
+    layout = reader.byte()
+    if layout not in (WAVES, LANES):
+        raise Unsupported(f'a segment of layout {layout}')
+    check(layout == WAVES or not box.axes.in_token_order and dtype is not I32, 'lanes of such samples')
+    content = SideContent(SideInformation(reader.take(reader.varint())), dtype, box,
+                          Model if layout == WAVES else LaneModel)
+    check(layout == WAVES or all(plane.kind != DIFFERENCE for plane in content.planes), 'lanes of differences')
+    return content
 
 
 def decode_model_segment(reader, dtype, box):
     check(dtype in MODELLED, f'a model of {dtype.name}')
-    if reader.data[reader.position:reader.position + 1] == b'\2':
+    if reader.data[reader.position:reader.position + 1] == bytes([ROWS]):
         reader.byte()
         check(box.axes.in_token_order, 'rows without tokens')
         samples = decode_rows(reader, dtype, len(box.items), len(box.rows), len(box.planes))
@@ -505,10 +514,7 @@ def decode_model_segment(reader, dtype, box):
     content = read_side_content(reader, dtype, box)
     coded = {}
     for model in content.models:
-        entropy_size = reader.varint()
-        raw_size = 0 if model.dtype.is_narrow else reader.varint()
-        entropy, raw = reader.take(entropy_size), reader.take(raw_size)
-        coded.update(zip(model.numbers, decode_set(model, entropy, raw)))
+        coded.update(zip(model.numbers, model.decode_from(reader)))
     check(reader.at_end(), 'bytes after the last plane set')
     return box.pack(complete_planes(content.planes, coded, dtype, len(box.rows), box.width))
 
@@ -660,11 +666,17 @@ class SideInformation:
     def flag(self):
         return self.bit(AdaptiveBit())
 
-    def weight(self, model):
+    def weight(self, model, most=2047):
         """[8] A coded weight."""
         w = self.signed(model)
-        check(abs(w) <= 2047, 'a weight is too large')
+        check(abs(w) <= most, 'a weight is too large')
         return w
+
+    def ranged(self, low, high):
+        """[2 of format-lanes.md]"""
+        distance = self.direct(bitwidth(high - low))
+        check(distance <= high - low, 'a number is out of its range')
+        return low + distance
 
 
 # ---- [7] Samples ----------------------------------------------------------------------------------------------------
@@ -870,12 +882,7 @@ class Model:
         """[8.7]"""
         rows, columns = len(self.position_thresholds) + 1, len(self.activity_thresholds) + 1
         self.clusters, cluster = read_clusters(side, rows, columns)
-        f = adaptive_bits(4)
-        fixed = np.zeros((rows, columns), int)
-        for i, j in np.ndindex(rows, columns):
-            l = fixed[i, j - 1] if j > 0 else 0
-            u = fixed[i - 1, j] if i > 0 else 0
-            fixed[i, j] = side.bit(f[l + 2 * u])
+        fixed = read_fixed(side, rows, columns)
         spread = self.high_code - self.low_code
         drop = max(0, bitwidth(spread) - 12)
         d, previous, centers = SignedModel(), 0, np.zeros(rows, np.int64)
@@ -884,6 +891,13 @@ class Model:
                 previous = clamp(previous + side.signed(d), 0, spread >> drop)
                 centers[i] = self.low_code + (previous << drop)
         self.cell_cluster, self.cell_fixed, self.centers = cluster, fixed, centers
+
+    def decode_from(self, reader):
+        """The planes of the set, from its streams."""
+        entropy_size = reader.varint()
+        raw_size = 0 if self.dtype.is_narrow else reader.varint()
+        entropy = reader.take(entropy_size)
+        return decode_set(self, entropy, reader.take(raw_size))
 
 
 def read_clusters(side, rows, columns):
@@ -900,6 +914,17 @@ def read_clusters(side, rows, columns):
             else:
                 cluster[i, j] = side.uniform(clusters)
     return clusters, cluster
+
+
+def read_fixed(side, rows, columns):
+    """[8.7] Whether the cells have fixed centers."""
+    f = adaptive_bits(4)
+    fixed = np.zeros((rows, columns), int)
+    for i, j in np.ndindex(rows, columns):
+        l = fixed[i, j - 1] if j > 0 else 0
+        u = fixed[i - 1, j] if i > 0 else 0
+        fixed[i, j] = side.bit(f[l + 2 * u])
+    return fixed
 
 
 def read_tables(side, clusters, table_bits):
@@ -1459,6 +1484,502 @@ class EntropyDecoder:
     def finish(self):
         self.lanes.finish()
         self.raw.finish()
+
+
+# ---- Segments of lanes: numbers in brackets are sections of format-lanes.md --------------------------------------------
+
+RANS_LANES = 64
+ERRORS = 4
+# [3] Of each class of positions its taps: columns of the plane to the right of the position, index of the distance back,
+# index of the one that serves where the tap is outside of the plane.
+RASTER_TAPS = (((0, 0, 0), (-1, 1, 0), (1, 2, 0), (0, 3, 3), (-2, 4, 0), (2, 5, 0)),)
+INTERLACED_TAPS = (((0, 3, 3), (-1, 1, 3), (1, 0, 3), (0, 8, 8), (-2, 4, 3), (2, 5, 3)),
+                   ((-1, 0, 0), (1, 2, 0), (0, 3, 3), (-1, 6, 3), (1, 7, 3), (0, 8, 8)))
+
+
+class LanePlane:
+    """Parameters of a plane; `own`: weights of its own taps by class."""
+
+    def __init__(self, classes, taps):
+        self.references, self.unit, self.mean, self.has_own = [], 0, 0, 0
+        self.own = [[0] * taps for _ in range(classes)]
+
+
+class LaneModel:
+    """[2] The model of a plane set."""
+
+    def __init__(self, side, dtype, numbers, channels, height, width):
+        self.dtype, self.numbers, self.channels = dtype, numbers, channels
+        self.code_dtype = BF16 if dtype is F32 else dtype
+        self.height, self.width, self.planes = height, width, len(numbers)
+        self.read_head(side)
+        self.terms = [LanePlane(self.classes, self.taps) for _ in range(self.planes)]
+        self.read_means(side)
+        a, b = SignedModel(), SignedModel()
+        self.spatial = [([side.weight(a, 1023) for _ in range(self.taps)], side.weight(b))
+                        for _ in range(self.classes)]
+        self.any_terms = side.flag()
+        if self.any_terms:
+            self.read_terms(side)
+        g = SignedModel()
+        self.sigma = [[side.weight(g, 255) for _ in range(ERRORS + 2 + self.any_terms)] + [0] * (not self.any_terms)
+                      for _ in range(self.classes)]
+        self.read_bins(side)
+        self.read_cells(side)
+        self.frequencies = [self.below_all(table) for table in read_tables(side, self.clusters, self.table_bits)]
+        self.check_tokens()
+
+    def read_head(self, side):
+        """[2.1]"""
+        dtype, narrow = self.code_dtype, self.dtype.is_narrow
+        self.interlaced = side.flag()
+        self.taps = 6 if self.interlaced or side.flag() else 3
+        self.classes = 1 + self.interlaced
+        self.columns, self.rows = -(-self.width // self.classes), self.height * self.classes
+        self.group = 1 + side.uniform(self.planes)
+        check(((self.planes - 1) % self.group + 1) * self.columns >= 3, 'a group of too few columns')
+        check((self.group - 1) * self.columns < 1024, 'groups of too many columns')
+        self.table_bits = 10 if narrow else 10 + side.uniform(2)
+        specials, self.shift, self.unit_exponent = [], 0, 0
+        has_escape = 0
+        if narrow:
+            self.low_code = side.ranged(0, 255)
+            self.high_code = side.ranged(self.low_code, 255)
+        else:
+            if dtype.is_float:
+                base = side.ranged(dtype.least_base, 142 if dtype is F16 else 254)
+                self.codes = FloatCodes(dtype, base)
+                has_escape = side.flag()
+            else:
+                self.codes = IntegerCodes(dtype)
+            self.low_code = side.ranged(self.codes.low, self.codes.high)
+            self.high_code = side.ranged(self.low_code, self.codes.high)
+            self.shift = side.uniform(16)
+            self.unit_exponent = side.ranged(-100, 100)
+        self.mode_has_low = 1
+        if side.flag():
+            specials.append('mode')
+            self.mode = side.ranged(self.low_code, self.high_code)
+            if self.dtype is F32:
+                self.mode_has_low = side.flag()
+        self.specials = specials + ['escape'] * has_escape
+
+    def read_means(self, side):
+        """[2.2]"""
+        sends_means = side.flag()
+        self.error_prior = side.ranged(0, 1023)
+        mean = side.ranged(self.low_code, self.high_code)
+        drop = max(0, bitwidth(self.high_code - self.low_code) - 8)
+        m, step = SignedModel(), (mean - self.low_code) >> drop
+        for plane in self.terms:
+            plane.mean = mean
+            if sends_means:
+                step += side.signed(m)
+                check(0 <= step <= (self.high_code - self.low_code) >> drop, 'a mean')
+                plane.mean = self.low_code + (step << drop)
+        self.sent_means = True if sends_means else None
+
+    def read_terms(self, side):
+        """[2.4]"""
+        c, r, u, o = NumberModel(), SignedModel(), SignedModel(), SignedModel()
+        same, has_own = AdaptiveBit(), AdaptiveBit()
+        used = [adaptive_bits(self.taps) for _ in range(self.classes)]
+        place = {number: i for i, number in enumerate(self.numbers)}
+        for p, plane in enumerate(self.terms):
+            begin = p // self.group * self.group
+            count = side.number(c) if begin else 0
+            check(count <= 16, 'references of a plane')
+            for _ in range(count):
+                item_before = place.get(self.numbers[p] - self.channels, begin)
+                if item_before < begin and side.bit(same):
+                    q = item_before
+                else:
+                    q = side.uniform(begin)
+                plane.references.append((q, side.weight(r, 511)))
+            plane.unit = side.weight(u)
+            plane.has_own = side.bit(has_own)
+            if plane.has_own:
+                plane.own = [[side.weight(o, 511) if side.bit(bit) else 0 for bit in bits] for bits in used]
+
+    def read_bins(self, side):
+        """[2.6]"""
+        self.position_base = side.ranged(-1 << 17, 1 << 17)
+        self.position_shift = side.uniform(16)
+        self.activity_base = side.ranged(-1 << 17, 1 << 17)
+        self.activity_shift = side.uniform(8) if self.dtype.is_narrow else 0
+        self.position_thresholds = self.read_thresholds(side)
+        self.activity_thresholds = self.read_thresholds(side)
+
+    @staticmethod
+    def read_thresholds(side):
+        n, thresholds, least = NumberModel(), [], 0
+        for _ in range(side.uniform(16)):
+            thresholds.append(least + side.number(n))
+            check(thresholds[-1] <= 254, 'a threshold')
+            least = min(thresholds[-1] + 1, 254)
+        return thresholds
+
+    def read_cells(self, side):
+        """[2.7]"""
+        rows, columns = len(self.position_thresholds) + 1, len(self.activity_thresholds) + 1
+        self.clusters, self.cell_cluster = read_clusters(side, rows, columns)
+        self.cell_fixed, self.centers = np.zeros((rows, columns), int), np.zeros(rows, np.int64)
+        if side.flag():
+            self.cell_fixed = read_fixed(side, rows, columns)
+            self.centers[:] = [side.ranged(self.low_code, self.high_code) for _ in range(rows)]
+
+    def below_all(self, table):
+        """[2.8] No token has all of the frequencies."""
+        if 1 << self.table_bits not in table:
+            return table
+        table = table + [0] * (len(table) == 1)
+        token = table.index(1 << self.table_bits)
+        table[token] -= 1
+        table[0 if token else 1] += 1
+        return table
+
+    def check_tokens(self):
+        """[6] Least magnitude and raw bits of each token."""
+        self.tokens = len(self.frequencies[0])
+        check(self.tokens <= 64, 'tokens')
+        self.residuals = []
+        for token in range(len(self.specials), max(self.tokens, 2)):
+            q = (token - len(self.specials)) // 2
+            lead, exponent = lane_class(q)
+            # A token that is only there for another not to have all frequencies has no raw bits.
+            bits = self.shift + exponent if token < self.tokens else 0
+            check(bits <= (15 - self.table_bits if self.dtype.is_narrow else 15), 'tokens of too many raw bits')
+            self.residuals.append((lead << (exponent + self.shift), bits))
+
+    def decode_from(self, reader):
+        """The planes of the set, from its streams."""
+        words = reader.take(reader.varint())
+        escapes = b'' if self.dtype.is_narrow else reader.take(reader.varint())
+        low = reader.take(reader.varint()) if self.dtype is F32 else b''
+        check(len(escapes) % 2 == 0, 'escapes of odd length')
+        return LaneSetDecoder(self, words, escapes, low).decode()
+
+
+def lane_class(q):
+    """[6] Leading bits of the magnitudes of a class, and how many bits are below."""
+    if q < 8:
+        return q, 0
+    if q < 20:
+        return 4 + (q & 3), 1 + (q - 8) // 4
+    if q < 26:
+        return 2 + (q & 1), 5 + (q - 20) // 2
+    return 1, 9 + q - 26
+
+
+class NarrowLanes:
+    """[4] 16-bit integers."""
+
+    number = np.int16
+
+    def __init__(self, model):
+        self.model = model
+
+    def value(self, codes):
+        return (codes * 64).astype(np.int16)
+
+    def weight(self, w, fraction):
+        return self.wrap(np.array(w, np.int64) << (13 - fraction))
+
+    def unit(self, w):
+        return self.wrap(2 * w)
+
+    def sigma_unit(self, w):
+        return self.wrap(w)
+
+    def error_prior(self):
+        return np.int16(16 * self.model.error_prior)
+
+    def share(self, count):
+        return np.int16(32767 // count)
+
+    def mean_part(self, mean, rest, fraction):
+        return self.wrap((mean * rest * 16 + (1 << fraction - 1)) >> fraction)
+
+    @staticmethod
+    def wrap(v):
+        return np.array(np.array(v, np.int64) & 0xffff, np.uint16).view(np.int16)
+
+    def add(self, a, b):
+        return self.wrap(np.asarray(a, np.int64) + b)
+
+    def product(self, v, w):
+        return self.wrap(((np.asarray(v, np.int64) * w >> 14) + 1) >> 1)
+
+    def bytes_and_center(self, p, sigma):
+        """[5] Bytes of position and activity, and the center."""
+        model = self.model
+        position = self.wrap(p.astype(np.int64) - model.position_base) >> model.position_shift
+        low, high = 16 * model.low_code, 16 * model.high_code
+        center = (np.clip(p.astype(np.int64), low, high) + 8) >> 4
+        return self.byte(position), self.byte(sigma >> model.activity_shift), center
+
+    @staticmethod
+    def byte(v):
+        return np.clip(np.minimum(v, (v >> 4) + 120), 0, 255)
+
+    def cut(self, p):
+        """To values."""
+        return (4 * np.clip(p.astype(np.int64), 16 * self.model.low_code, 16 * self.model.high_code)).astype(np.int16)
+
+
+class WideLanes:
+    """[4] binary32."""
+
+    number = np.float32
+
+    def __init__(self, model):
+        self.model, self.m = model, model.code_dtype.mantissa
+        self.low, self.high = self.value(np.array([model.low_code, model.high_code]))
+        self.unit_value = np.float32(2.0 ** model.unit_exponent)
+
+    def value(self, codes):
+        return Wide.value(self, codes)
+
+    def weight(self, w, fraction):
+        return np.array(w, np.float32) * np.float32(2.0 ** -fraction)
+
+    def unit(self, w):
+        return np.float32(w / 8) * self.unit_value
+
+    def sigma_unit(self, w):
+        return np.float32(w / 16) * self.unit_value
+
+    def error_prior(self):
+        return np.float32(self.model.error_prior / 4) * self.unit_value
+
+    def share(self, count):
+        return np.float32(1) / np.float32(count)
+
+    def mean_part(self, mean, rest, fraction):
+        return self.weight(rest, fraction) * self.value(np.array([mean]))[0]
+
+    def add(self, a, b):
+        return a + b
+
+    def product(self, v, w):
+        return v * w
+
+    def nearest(self, p):
+        if self.m is None:
+            return np.rint(np.clip(p.astype(np.float64), -262144, 262144)).astype(np.int64)
+        return Wide.nearest(self, p)
+
+    def bytes_and_center(self, p, sigma):
+        """[5]"""
+        model = self.model
+        nearest = self.nearest(p)
+        position = np.clip((nearest - model.position_base) >> model.position_shift, 0, 255)
+        activity = (sigma.view(np.uint32) >> 19).astype(np.int64)
+        if self.m is not None:
+            least = np.maximum(np.abs(self.cut(p)), np.float32(2.0 ** -63))
+            activity -= (least.view(np.uint32) >> 23).astype(np.int64) << 4
+        return position, np.clip(activity - model.activity_base, 0, 255), np.clip(nearest, model.low_code, model.high_code)
+
+    def cut(self, p):
+        return np.clip(p, self.low, self.high)
+
+
+class LaneGroup:
+    """[3] Raster and weights of planes first .. first + planes - 1.  Arrays of positions begin `above` before the first."""
+
+    def __init__(self, model, arithmetic, first, innovations):
+        self.model, self.arithmetic, self.first = model, arithmetic, first
+        self.planes = model.terms[first:first + model.group]
+        self.columns = v = model.columns * len(self.planes)
+        self.positions = v * model.rows
+        self.step = min(RANS_LANES, v - 2)
+        self.distances = np.array([v, v + 1, v - 1, 2 * v, 2 * v + 1, 2 * v - 1, 3 * v, 3 * v - 1, 4 * v]
+                                  if model.interlaced else [v, v + 1, v - 1, 2 * v, v + 2, v - 2])
+        self.error_distances = np.array([v, v + 1, v - 1, 2 * v])
+        self.set_weights()
+        self.add_references(innovations)
+        self.above = 4 * v + 4
+        means = np.repeat(arithmetic.value(np.array([plane.mean for plane in self.planes])), model.columns)
+        self.values = np.zeros(self.above + self.positions, arithmetic.number)
+        self.values[:self.above] = means[np.arange(-self.above, 0) % v]
+        self.errors = np.full(self.above + self.positions, arithmetic.error_prior())
+        self.innovations = np.zeros(self.positions, arithmetic.number)
+
+    def set_weights(self):
+        """By place in the period: a row, or two of them."""
+        model, arithmetic = self.model, self.arithmetic
+        taps = np.zeros((2, len(self.distances), model.classes, self.columns), np.int64)
+        base = np.zeros((2, model.classes, self.columns), arithmetic.number)
+        for c in range(model.classes):
+            shared, unit = model.spatial[c]
+            for g, plane in enumerate(self.planes):
+                at = slice(g * model.columns, (g + 1) * model.columns)
+                for kind, weights in enumerate((shared, plane.own[c])):
+                    for t, weight in enumerate(weights):
+                        for x in range(model.columns):
+                            taps[kind, self.tap_distance(c, t, x), c, at.start + x] += weight
+                base[0, c, at] = arithmetic.add(arithmetic.mean_part(plane.mean, 256 - sum(shared), 8),
+                                                arithmetic.unit(unit))
+                base[1, c, at] = arithmetic.mean_part(plane.mean, -sum(plane.own[c]), 7)
+        period = model.classes * self.columns
+        self.tap_weights = [arithmetic.weight(taps[kind].reshape(-1, period), fraction)
+                            for kind, fraction in enumerate((8, 7))]
+        self.base = base.reshape(2, period)
+        self.has_own = any(plane.has_own for plane in self.planes)
+        sigma = np.repeat(np.array(model.sigma), self.columns, 0).T
+        self.sigma_base = arithmetic.sigma_unit(sigma[ERRORS + 1])
+        self.sigma_weights = arithmetic.weight(sigma, 6)
+
+    def tap_distance(self, c, t, x):
+        interlaced = self.model.interlaced
+        dx, distance, outside = (INTERLACED_TAPS if interlaced else RASTER_TAPS)[c][t]
+        scale = 2 if interlaced else 1
+        return distance if 0 <= x * scale + c + dx < self.model.width else outside
+
+    def add_references(self, innovations):
+        """[7] What references add, and how active they are, by position."""
+        arithmetic, shape = self.arithmetic, (self.model.rows, self.model.columns)
+        sums, activities = [], []
+        for plane in self.planes:
+            total = np.full(shape, arithmetic.unit(plane.unit))
+            activity = np.zeros(shape, arithmetic.number)
+            for q, weight in plane.references:
+                total = arithmetic.add(total, arithmetic.product(innovations[q], arithmetic.weight(weight, 7)))
+                share = arithmetic.share(len(plane.references))
+                activity = arithmetic.add(activity, arithmetic.product(np.abs(innovations[q]), share))
+            sums.append(total)
+            activities.append(activity)
+        self.reference = np.concatenate(sums, 1).reshape(-1)
+        self.reference_activity = np.concatenate(activities, 1).reshape(-1)
+
+    def predict(self, p):
+        """[4], [5] Of positions p, in ascending order: spatial prediction, prediction, bytes and center."""
+        arithmetic, add, product = self.arithmetic, self.arithmetic.add, self.arithmetic.product
+        place, at = p % len(self.sigma_base), self.above + p
+        sums = []
+        for kind in range(1 + self.has_own):
+            total = self.base[kind][place]
+            for distance, weights in zip(self.distances, self.tap_weights[kind]):
+                total = add(total, product(self.values[at - distance], weights[place]))
+            sums.append(total)
+        spatial = sums[0]
+        prediction = add(add(spatial, sums[1]) if self.has_own else spatial, self.reference[p])
+        sigma = self.sigma_base[place]
+        for distance, weights in zip(self.error_distances, self.sigma_weights):
+            sigma = add(sigma, product(self.errors[at - distance], weights[place]))
+        above = [self.values[at - self.columns + i] for i in (-1, 0, 1)]
+        spread = np.max(above, 0) - np.min(above, 0)
+        sigma = add(sigma, product(spread, self.sigma_weights[ERRORS][place]))
+        sigma = add(sigma, product(self.reference_activity[p], self.sigma_weights[ERRORS + 2][place]))
+        sigma = np.maximum(sigma, arithmetic.number(0))
+        return (spatial, prediction, *arithmetic.bytes_and_center(prediction, sigma))
+
+    def update(self, p, codes, spatial, prediction):
+        arithmetic = self.arithmetic
+        value = arithmetic.value(np.array(codes, np.int64))
+        self.values[self.above + p] = value
+        self.errors[self.above + p] = np.abs(value - arithmetic.cut(prediction))
+        self.innovations[p] = value - arithmetic.cut(spatial)
+
+    def plane_and_place(self, p):
+        """Of each position: the plane of the set, and row and column in it."""
+        row, column = np.divmod(p, self.columns)
+        plane, x = np.divmod(column, self.model.columns)
+        if self.model.interlaced:
+            return self.first + plane, row // 2, 2 * x + row % 2
+        return self.first + plane, row, x
+
+    def plane_innovations(self):
+        rasters = self.innovations.reshape(self.model.rows, len(self.planes), self.model.columns)
+        return rasters.transpose(1, 0, 2)
+
+
+class LaneSetDecoder:
+    """[6] Tokens to samples."""
+
+    def __init__(self, model, words, escapes, low):
+        self.model = model
+        self.arithmetic = (NarrowLanes if model.dtype.is_narrow else WideLanes)(model)
+        self.lanes = Lanes(words, RANS_LANES, model.frequencies, model.table_bits)
+        self.escapes, self.low = Reader(escapes), Reader(low)
+        self.samples = np.zeros((model.planes, model.height, model.width), UNSIGNED[model.dtype.width])
+
+    def decode(self):
+        model, innovations = self.model, {}
+        named = {q for plane in model.terms for q, _ in plane.references}
+        for first in range(0, model.planes, model.group):
+            group = LaneGroup(model, self.arithmetic, first, innovations)
+            with np.errstate(over='raise', invalid='raise', divide='raise'):
+                for p in range(0, group.positions, group.step):
+                    self.decode_step(group, np.arange(p, min(p + group.step, group.positions)))
+            for q, plane in enumerate(group.plane_innovations(), first):
+                if q in named:
+                    innovations[q] = plane
+        self.lanes.finish()
+        check(self.escapes.at_end(), 'escapes are left')
+        if model.dtype is F32:
+            self.join_halves()
+        return self.samples
+
+    def decode_step(self, group, p):
+        model = self.model
+        spatial, prediction, position, activity, center = group.predict(p)
+        row = np.searchsorted(model.position_thresholds, position, side='left')
+        column = np.searchsorted(model.activity_thresholds, activity, side='left')
+        center = np.where(model.cell_fixed[row, column], model.centers[row], center).tolist()
+        plane, y, x = group.plane_and_place(p)
+        is_filler = x == model.width
+        codes, samples = self.decode_symbols(model.cell_cluster[row, column].tolist(), center, is_filler)
+        some = np.flatnonzero(~is_filler)
+        self.samples[plane[some], y[some], x[some]] = np.array(samples, self.samples.dtype)[some]
+        group.update(p, codes, spatial, prediction)
+
+    def decode_symbols(self, clusters, centers, is_filler):
+        """Codes and samples of a step."""
+        model, lanes, narrow = self.model, self.lanes, self.model.dtype.is_narrow
+        tokens, raws = [], []
+        for lane, cluster in enumerate(clusters):
+            tokens.append(lanes.token(lane, cluster))
+            if narrow:
+                raws.append(lanes.narrow_raw(lane, self.raw_bits(tokens[-1])))
+            lanes.refill(lane)
+        if not narrow:
+            for lane, token in enumerate(tokens):
+                raws.append(lanes.narrow_raw(lane, self.raw_bits(token)))
+                lanes.refill(lane)
+        coded = [self.code_and_sample(*symbol) for symbol in zip(tokens, raws, centers, is_filler)]
+        return zip(*coded)
+
+    def raw_bits(self, token):
+        special = token - len(self.model.specials)
+        return 0 if special < 0 else self.model.residuals[special][1]
+
+    def code_and_sample(self, token, raw, center, is_filler):
+        model = self.model
+        residual = token - len(model.specials)
+        escape = False
+        if residual < 0:
+            escape = model.specials[token] == 'escape'
+            check(not (escape and is_filler), 'an escape of no sample')
+            code = 0 if escape else model.mode
+        else:
+            a = model.residuals[residual][0] + raw
+            code = center - 1 - a if residual % 2 else center + a
+        if model.dtype.is_narrow:
+            code &= 255
+            return code, code ^ 0x80 if model.dtype is I8 else code
+        check(model.low_code <= code <= model.high_code, 'a code out of range')
+        sample = struct.unpack('<H', self.escapes.take(2))[0] if escape else model.codes.sample(code)
+        return code, sample << 16 if model.dtype is F32 else sample
+
+    def join_halves(self):
+        """[8]"""
+        model = self.model
+        skipped = None if model.mode_has_low else model.codes.sample(model.mode) << 16
+        for plane in self.samples.reshape(model.planes, -1):
+            for i in np.flatnonzero(plane != skipped) if skipped is not None else range(len(plane)):
+                plane[i] |= struct.unpack('<H', self.low.take(2))[0]
+        check(self.low.at_end(), 'lower halves are left')
 
 
 # ---- Segments of rows: numbers in brackets are sections of format-rows.md ----------------------------------------------

@@ -8,6 +8,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/status_macros.h"
+#include "core/codec/model_side.h"
 #include "core/codec/segment_account.h"
 #include "core/codec/segment_codec.h"
 #include "core/codec/segment_reader.h"
@@ -31,9 +32,11 @@ struct CountedSegment {
   uint64_t plain_body_bytes = 0;
 };
 
-EncodeOptions WithoutReferences() {
+// As a segment of the layout was encoded.
+EncodeOptions WithoutReferences(uint8_t layout) {
   EncodeOptions options;
   options.mode = Mode::kIntra;
+  if (layout == kWaveLayout) options.level = EncodeOptions::kMaxLevel;
   return options;
 }
 
@@ -55,7 +58,7 @@ absl::Status CountSegment(const FrameHeader& header, uint64_t segment, ByteSpan 
   if (!compare) return absl::OkStatus();
   Bytes packed(static_cast<size_t>(counted.info.raw_bytes));
   GatherBox(geometry.extents(), slab, box, slab_data, packed.data());
-  const Bytes plain = EncodeSegmentBody(shape, packed, WithoutReferences());
+  const Bytes plain = EncodeSegmentBody(shape, packed, WithoutReferences(counted.account.layout));
   counted.plain_body_bytes = plain.size();
   return InSegment(segment, DecodeSegmentBody(shape, plain, packed, &counted.plain_account));
 }

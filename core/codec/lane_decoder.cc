@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/phase_timer.h"
 #include "core/base/status_macros.h"
+#include "core/codec/lane_account.h"
 #include "core/codec/lane_raster.h"
 #include "core/codec/lane_references.h"
 #include "core/codec/lane_tables.h"
@@ -48,7 +50,7 @@ class LaneSetDecoder {
   using Value = typename Lanes::Value;
 
   LaneSetDecoder(SampleKind kind, const SetShape& shape, const LaneModel& model, const LaneStreams& streams,
-                 const std::vector<std::byte*>& planes)
+                 const std::vector<std::byte*>& planes, SetAccount* account)
       : kind_(kind),
         shape_(shape),
         model_(model),
@@ -56,7 +58,9 @@ class LaneSetDecoder {
         planes_(planes),
         map_(LaneKindOf(kind), model.base_exponent),
         raster_(map_, shape, model, *scratch_),
-        references_(shape, model, scratch_->innovations) {}
+        references_(shape, model, scratch_->innovations) {
+    if (account != nullptr) counter_.emplace(kind, model, *account);
+  }
 
   absl::Status Decode() {
     LaneTables tables = MakeLaneTables(LaneKindOf(kind_), model_);
@@ -88,6 +92,7 @@ class LaneSetDecoder {
     if constexpr (std::is_same_v<Lanes, NarrowLanes>) {
       uint8_t* codes = scratch_->bytes.Get(room);
       if (!DecodeLaneGroup(tables, raster_.group(), rans, codes)) return Malformed();
+      if (counter_) counter_->CountGroup(tables, raster_, codes);
       const uint8_t flip = kind_ == SampleKind::kI8 ? 0x80 : 0;
       StoreCodes<uint8_t>(codes, [flip](uint8_t code) { return static_cast<uint8_t>(code ^ flip); });
       return absl::OkStatus();
@@ -109,7 +114,11 @@ class LaneSetDecoder {
       } else {
         StoreCodes<uint16_t>(codes, [](int32_t code) { return static_cast<uint16_t>(code); });
       }
-      PutEscapes(escapes);
+      DCAC_RETURN_IF_ERROR(PutEscapes(escapes));
+      if (counter_) {
+        for (size_t i = 0; i < escapes.count; ++i) codes[escapes.positions[i]] = kLaneEscapeCode;
+        counter_->CountGroup(tables, raster_, codes);
+      }
       return absl::OkStatus();
     }
   }
@@ -151,16 +160,18 @@ class LaneSetDecoder {
     }
   }
 
-  void PutEscapes(const LaneEscapes& escapes) {
+  absl::Status PutEscapes(const LaneEscapes& escapes) {
     const size_t width = raster_.plane_columns();
     const size_t columns = width * static_cast<size_t>(raster_.planes());
     for (size_t i = 0; i < escapes.count; ++i) {
       const size_t position = escapes.positions[i], row = position / columns, column = position % columns;
       const size_t x = column % width;
+      if (raster_.has_fillers() && row % 2 != 0 && x == width - 1) return Malformed();  // of no sample
       const size_t sample = model_.interlaced ? row / 2 * raster_.width() + 2 * x + row % 2 : row * width + x;
       std::memcpy(PlaceOf(raster_.first() + static_cast<int>(column / width), sample, 2),
                   streams_.escapes.data() + 2 * next_escape_++, 2);
     }
+    return absl::OkStatus();
   }
 
   // Puts the lower halves of binary32 in place.
@@ -183,7 +194,8 @@ class LaneSetDecoder {
         from += 2;
       }
     }
-    if (from != end) return absl::DataLossError(absl::StrCat("a plane set has ", end - from, " bytes of lower halves too many"));
+    if (from != end)
+      return absl::DataLossError(absl::StrCat("a plane set has ", end - from, " bytes of lower halves too many"));
     return absl::OkStatus();
   }
 
@@ -198,19 +210,15 @@ class LaneSetDecoder {
   LaneReferencePlanes<Lanes> references_;
   std::vector<uint32_t> escape_positions_;
   size_t next_escape_ = 0;
+  std::optional<LaneCounter> counter_;
 };
 
 }  // namespace
 
 absl::Status DecodeLaneSet(SampleKind kind, const SetShape& shape, const LaneModel& model, const LaneStreams& streams,
-                           const std::vector<std::byte*>& planes) {
-  if (shape.width / (model.interlaced ? 2 : 1) * std::min(model.group_planes, shape.planes) <
-      static_cast<int>(LaneRaster<NarrowLanes>::kMinColumns)) {
-    return absl::DataLossError(absl::StrCat("group of ", model.group_planes, " planes of width ", shape.width,
-                                            " is narrower than ", LaneRaster<NarrowLanes>::kMinColumns));
-  }
-  if (IsNarrow(kind)) return LaneSetDecoder<NarrowLanes>(kind, shape, model, streams, planes).Decode();
-  return LaneSetDecoder<WideLanes>(kind, shape, model, streams, planes).Decode();
+                           const std::vector<std::byte*>& planes, SetAccount* account) {
+  if (IsNarrow(kind)) return LaneSetDecoder<NarrowLanes>(kind, shape, model, streams, planes, account).Decode();
+  return LaneSetDecoder<WideLanes>(kind, shape, model, streams, planes, account).Decode();
 }
 
 }  // namespace dcac

@@ -139,6 +139,11 @@ class LaneSetEncoder {
     model_.table_bits = 10;
     const size_t group = (static_cast<size_t>(options_.min_columns) + codes_.columns - 1) / codes_.columns;
     model_.group_planes = static_cast<int>(std::clamp<size_t>(group, 1, num_planes()));
+    const int planes = set_.shape.planes;
+    while (model_.group_planes < planes &&
+           !CanBeLaneGroups(planes, static_cast<int>(codes_.columns), model_.group_planes)) {
+      ++model_.group_planes;
+    }
     model_.planes.resize(num_planes());
     model_.sends_means = plane_samples() >= kSentMeanSamples;
     FindRange();

@@ -32,7 +32,8 @@ struct EncodedLaneSet {
   Bytes words, escapes, low;
 };
 
-// `planes`: the samples of each plane of the set, packed.  There are LaneRaster's kMinColumns columns at least.
+// `planes`: the samples of each plane of the set, packed.  Rows of all of them together have twice kMinLaneColumns
+// samples at least.
 EncodedLaneSet EncodeLaneSet(const PlaneSet& set, const std::vector<const std::byte*>& planes,
                              const LaneEncoderOptions& options);
 

@@ -15,7 +15,12 @@ class LaneModelCoder {
  public:
   LaneModelCoder(Coder& coder, SampleKind kind, const SetShape& shape, const std::vector<int>& same_channel,
                  LaneModel& model)
-      : coder_(coder), has_low_(kind == SampleKind::kF32), kind_(LaneKindOf(kind)), shape_(shape), same_channel_(same_channel), model_(model) {}
+      : coder_(coder),
+        has_low_(kind == SampleKind::kF32),
+        kind_(LaneKindOf(kind)),
+        shape_(shape),
+        same_channel_(same_channel),
+        model_(model) {}
 
   void Run() {
     CodeHead();
@@ -67,6 +72,8 @@ class LaneModelCoder {
     int group = model_.group_planes - 1;
     Uniform(shape_.planes, group);
     model_.group_planes = group + 1;
+    Check(CanBeLaneGroups(shape_.planes, model_.interlaced ? (shape_.width + 1) / 2 : shape_.width,
+                          model_.group_planes));
     int bits = model_.table_bits - 10;
     if (!IsNarrow(kind_)) Uniform(2, bits);
     model_.table_bits = bits + 10;
@@ -118,7 +125,8 @@ class LaneModelCoder {
   }
 
   void CodeSpatial(LaneTapWeights& weights) {
-    for (int i = 0; i < model_.num_taps; ++i) Signed(tap_weight_, kMaxLaneTapWeight, weights.tap[static_cast<size_t>(i)]);
+    for (int i = 0; i < model_.num_taps; ++i)
+      Signed(tap_weight_, kMaxLaneTapWeight, weights.tap[static_cast<size_t>(i)]);
     Signed(unit_weight_, kMaxLaneUnitWeight, weights.unit);
   }
 
@@ -207,7 +215,8 @@ class LaneModelCoder {
     CodeClusterMap(coder_, rows * columns, columns, model_.cluster, model_.tables);
     model_.fixed_center.resize(rows * columns);
     model_.center.resize(rows);
-    bool any_fixed = std::find(model_.fixed_center.begin(), model_.fixed_center.end(), true) != model_.fixed_center.end();
+    bool any_fixed =
+        std::find(model_.fixed_center.begin(), model_.fixed_center.end(), true) != model_.fixed_center.end();
     CodeFlag(coder_, any_fixed);
     if (!any_fixed) return;
     std::array<AdaptiveBit, 4> fixed_state;

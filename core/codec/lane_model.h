@@ -20,13 +20,15 @@ namespace dcac {
 inline constexpr size_t kLaneClasses = 2;
 inline constexpr size_t kLaneTapsOfClass = 6;
 
-inline constexpr int32_t kMaxLaneTapWeight = 1023;       // in 1/256
-inline constexpr int32_t kMaxLaneTermWeight = 511;       // in 1/128
-inline constexpr int32_t kMaxLaneSigmaWeight = 255;      // in 1/64
-inline constexpr int32_t kMaxLaneUnitWeight = 2047;      // in eighths of the unit
+inline constexpr int32_t kMaxLaneTapWeight = 1023;   // in 1/256
+inline constexpr int32_t kMaxLaneTermWeight = 511;   // in 1/128
+inline constexpr int32_t kMaxLaneSigmaWeight = 255;  // in 1/64
+inline constexpr int32_t kMaxLaneUnitWeight = 2047;  // in eighths of the unit
 inline constexpr int kLaneTapBits = 8, kLaneTermBits = 7, kLaneSigmaBits = 6;
 inline constexpr int kMaxLaneErrorPrior = 1023;  // in quarters of the unit
 inline constexpr size_t kMaxLaneTokens = 64;
+inline constexpr int kMinLaneColumns = 3;     // of a group's raster
+inline constexpr int kMaxLaneColumns = 1024;  // of all planes of a group but one: tables have an entry for each
 
 struct LaneReference {
   int plane = 0;  // of an earlier group
@@ -89,6 +91,12 @@ struct LaneModel {
   int escape_token() const { return has_escape ? (has_mode ? 1 : 0) : -1; }
   int GroupBegin(int plane) const { return plane / group_planes * group_planes; }
 };
+
+// Whether `planes` planes whose raster rows have `columns` columns can be groups of `group_planes`.
+inline bool CanBeLaneGroups(int planes, int columns, int group_planes) {
+  const int last = (planes - 1) % group_planes + 1;
+  return int64_t{last} * columns >= kMinLaneColumns && int64_t{group_planes - 1} * columns < kMaxLaneColumns;
+}
 
 inline int BitWidth(uint32_t value) {
   return static_cast<int>(std::bit_width(value));

@@ -125,6 +125,7 @@ class LaneRaster {
   }
 
   LaneGroup<Lanes>& group() { return group_; }
+  const LaneGroup<Lanes>& group() const { return group_; }
   int first() const { return first_; }
   int planes() const { return planes_; }
   size_t rows() const { return rows_; }
@@ -135,9 +136,6 @@ class LaneRaster {
   // Whether the odd rows of an interlaced raster end with a column that stands for no sample.
   bool has_fillers() const { return model_.interlaced && shape_.width % 2 != 0; }
   const LaneArithmetic<Lanes>& arithmetic() const { return arithmetic_; }
-
-  // A step needs this many columns.
-  static constexpr size_t kMinColumns = 3;
 
  private:
   size_t ColumnsOf(int planes) const { return static_cast<size_t>(planes) * plane_columns_; }

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/exact_math.h"
 #include "core/base/status_macros.h"
+#include "core/codec/lane_account.h"
 #include "core/codec/lane_decoder.h"
 #include "core/codec/lane_encoder.h"
 #include "core/codec/lane_streams.h"
@@ -114,7 +117,8 @@ Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOpt
     small.reserve(set.planes.size());
     for (int p : set.planes) {
       const std::byte* plane = packed.data() + static_cast<size_t>(p) * shape.plane_bytes();
-      if (ScaleOf(kind) > 1) plane = small.emplace_back(Downsample(shape, plane, static_cast<size_t>(ScaleOf(kind)))).data();
+      if (ScaleOf(kind) > 1)
+        plane = small.emplace_back(Downsample(shape, plane, static_cast<size_t>(ScaleOf(kind)))).data();
       planes.push_back(plane);
     }
     const EncodedLaneSet encoded = EncodeLaneSet(set, planes, OptionsOfLevel(options));
@@ -145,7 +149,7 @@ absl::Status ReadStream(const char* what, ByteReader& reader, ByteSpan& stream) 
 }
 
 absl::Status DecodeSetInto(const SegmentShape& shape, const PlaneSet& set, const LaneModel& model, ByteReader& reader,
-                           std::span<std::byte> packed) {
+                           std::span<std::byte> packed, SetAccount* account) {
   LaneStreams streams;
   DCAC_RETURN_IF_ERROR(ReadStream("words", reader, streams.words));
   if (!IsNarrow(set.kind)) DCAC_RETURN_IF_ERROR(ReadStream("escapes", reader, streams.escapes));
@@ -162,7 +166,7 @@ absl::Status DecodeSetInto(const SegmentShape& shape, const PlaneSet& set, const
     }
     planes.push_back(plane);
   }
-  DCAC_RETURN_IF_ERROR(DecodeLaneSet(set.kind, set.shape, model, streams, planes));
+  DCAC_RETURN_IF_ERROR(DecodeLaneSet(set.kind, set.shape, model, streams, planes, account));
   for (size_t i = 0; i < small.size(); ++i) {
     Upsample(shape, small[i], scale, packed.data() + static_cast<size_t>(set.planes[i]) * shape.plane_bytes());
   }
@@ -185,34 +189,50 @@ void FillPlanes(const SegmentShape& shape, const std::vector<PlaneCoding>& codin
 
 }  // namespace
 
-absl::Status DecodeLaneBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed) {
-  const FloatEnvironment environment;
-  if (shape.in_token_order() || !LanesKnow(KindOf(shape.dtype))) {
+absl::StatusOr<LaneSide> ParseLaneSide(const SegmentShape& shape, ByteSpan side_bytes) {
+  if (shape.in_token_order() || !IsModelled(shape.dtype) || !LanesKnow(KindOf(shape.dtype))) {
     return absl::DataLossError(absl::StrCat("segment of lanes, of ", std::string(DTypeName(shape.dtype)),
                                             shape.in_token_order() ? " in token order" : "", ": there are none"));
   }
-  ByteSpan side_bytes;
-  DCAC_RETURN_IF_ERROR(ReadStream("side information", reader, side_bytes));
+  LaneSide result;
   RangeDecoder side(side_bytes);
-  const std::vector<PlaneCoding> codings = DecodePlaneCodings(side, shape.dtype, shape.all_planes());
-  std::vector<PlaneSet> sets;
-  std::vector<LaneModel> models;
+  result.codings = DecodePlaneCodings(side, shape.dtype, shape.all_planes());
+  if (side.failed()) return absl::DataLossError("plane kinds are malformed");
   for (PlaneKind kind : kSetKinds) {
-    if (side.failed()) return absl::DataLossError("plane kinds or models are malformed");
-    PlaneSet set = CollectSet(shape, codings, kind);
+    PlaneSet set = CollectSet(shape, result.codings, kind);
     if (set.planes.empty()) continue;
     if (kind == PlaneKind::kDifference) return absl::DataLossError("lanes have no planes of differences");
-    models.push_back(DecodeLaneModel(side, set.kind, set.shape, set.same_channel));
-    sets.push_back(std::move(set));
+    LaneModel model = DecodeLaneModel(side, set.kind, set.shape, set.same_channel);
+    if (side.failed())
+      return absl::DataLossError(absl::StrCat("model of plane set ", static_cast<int>(kind), " is malformed"));
+    result.sets.push_back({std::move(set), std::move(model)});
   }
-  if (side.failed()) return absl::DataLossError("the model of a plane set is malformed");
-  for (size_t i = 0; i < sets.size(); ++i) {
-    DCAC_RETURN_IF_ERROR(DecodeSetInto(shape, sets[i], models[i], reader, packed));
+  return result;
+}
+
+absl::Status DecodeLaneBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed,
+                            SegmentAccount* account) {
+  const FloatEnvironment environment;
+  ByteSpan side_bytes;
+  DCAC_RETURN_IF_ERROR(ReadStream("side information", reader, side_bytes));
+  DCAC_ASSIGN_OR_RETURN(const LaneSide side, ParseLaneSide(shape, side_bytes));
+  if (account != nullptr) {
+    account->side_bytes += side_bytes.size();
+    AccountForPlaneCodings(side.codings, *account);
+  }
+  for (const LaneSet& lanes : side.sets) {
+    SetAccount set_account;
+    DCAC_RETURN_IF_ERROR(
+        DecodeSetInto(shape, lanes.set, lanes.model, reader, packed, account != nullptr ? &set_account : nullptr));
+    if (account == nullptr) continue;
+    std::vector<std::vector<ReferenceAccount>> references;
+    for (const LanePlane& plane : lanes.model.planes) references.push_back(LaneReferencesOf(lanes.set, plane));
+    AccountForSet(lanes.set, set_account, references, *account);
   }
   if (reader.remaining() != 0) {
     return absl::DataLossError(absl::StrCat("model segment has ", reader.remaining(), " bytes too many"));
   }
-  FillPlanes(shape, codings, packed);
+  FillPlanes(shape, side.codings, packed);
   return absl::OkStatus();
 }
 

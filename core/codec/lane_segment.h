@@ -3,9 +3,13 @@
 #define DCAC_CORE_CODEC_LANE_SEGMENT_H_
 
 #include <span>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/base/bytes.h"
+#include "core/codec/lane_model.h"
+#include "core/codec/model_side.h"
 #include "core/codec/segment_codec.h"
 
 namespace dcac {
@@ -18,8 +22,23 @@ inline constexpr int kMaxLaneLevel = 7;
 // What follows the layout id; empty if the segment is none for lanes.  `shape` is not in token order.
 Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options);
 
+struct LaneSet {
+  PlaneSet set;
+  LaneModel model;
+};
+
+// The side information of a body.
+struct LaneSide {
+  std::vector<PlaneCoding> codings;  // of every plane of the segment
+  std::vector<LaneSet> sets;         // those that are not empty, in the order in which they are coded
+};
+
 // Errors: DataLoss.
-absl::Status DecodeLaneBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed);
+absl::StatusOr<LaneSide> ParseLaneSide(const SegmentShape& shape, ByteSpan side_bytes);
+
+// Unless `account` is null, it is told where the bits went.  Errors: DataLoss.
+absl::Status DecodeLaneBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed,
+                            SegmentAccount* account);
 
 }  // namespace dcac
 

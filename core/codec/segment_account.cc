@@ -40,14 +40,20 @@ void AccountForPlaneCodings(const std::vector<PlaneCoding>& codings, SegmentAcco
   }
 }
 
-void AccountForSet(const ModelledSet& modelled, const SetAccount& set_account, SegmentAccount& account) {
-  for (size_t i = 0; i < modelled.set.planes.size(); ++i) {
-    PlaneAccount& plane = account.planes[static_cast<size_t>(modelled.set.planes[i])];
+void AccountForSet(const PlaneSet& set, const SetAccount& set_account,
+                   const std::vector<std::vector<ReferenceAccount>>& references, SegmentAccount& account) {
+  for (size_t i = 0; i < set.planes.size(); ++i) {
+    PlaneAccount& plane = account.planes[static_cast<size_t>(set.planes[i])];
     plane.bits += set_account.plane_bits[i];
-    for (const ReferenceAccount& reference : ReferencesOf(modelled.set, modelled.model.planes[i]))
-      plane.references.push_back(reference);
+    plane.references.insert(plane.references.end(), references[i].begin(), references[i].end());
   }
   AddSampleCounts(set_account.samples, account.samples);
+}
+
+void AccountForSet(const ModelledSet& modelled, const SetAccount& set_account, SegmentAccount& account) {
+  std::vector<std::vector<ReferenceAccount>> references;
+  for (const PlaneModel& plane : modelled.model.planes) references.push_back(ReferencesOf(modelled.set, plane));
+  AccountForSet(modelled.set, set_account, references, account);
 }
 
 }  // namespace dcac

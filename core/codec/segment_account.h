@@ -32,6 +32,7 @@ struct PlaneAccount {
 };
 
 struct SegmentAccount {
+  uint8_t layout = 0;       // of a modelled segment
   uint64_t side_bytes = 0;  // parameters of the model
   SampleCounts samples{};
   std::vector<PlaneAccount> planes;  // empty where the segment is coded as a whole
@@ -43,6 +44,9 @@ std::vector<ReferenceAccount> ReferencesOf(const PlaneSet& set, const PlaneModel
 
 // Enters kinds and sources of all planes; their bits are 0 until AccountForSet adds those of the plane's set.
 void AccountForPlaneCodings(const std::vector<PlaneCoding>& codings, SegmentAccount& account);
+// `references`: of each plane of the set.
+void AccountForSet(const PlaneSet& set, const SetAccount& set_account,
+                   const std::vector<std::vector<ReferenceAccount>>& references, SegmentAccount& account);
 void AccountForSet(const ModelledSet& modelled, const SetAccount& set_account, SegmentAccount& account);
 
 void AddSampleCounts(const SampleCounts& from, SampleCounts& to);

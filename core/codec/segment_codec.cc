@@ -276,13 +276,14 @@ absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std:
   }
   uint8_t layout = 0;
   DCAC_RETURN_IF_ERROR(reader.ReadByte("layout id", layout));
+  if (account != nullptr) account->layout = layout;
   switch (layout) {
     case kWaveLayout:
       return DecodePlaneBody(shape, reader, packed, account);
     case kRowLayout:
       return DecodeRowBody(shape, reader, packed, account);
     case kLaneLayout:
-      return DecodeLaneBody(shape, reader, packed);
+      return DecodeLaneBody(shape, reader, packed, account);
     default:
       return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows 1 .. 3"));
   }

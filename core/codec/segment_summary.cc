@@ -1,9 +1,11 @@
 #include "core/codec/segment_summary.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "core/codec/lane_segment.h"
 #include "core/codec/model_side.h"
 #include "core/codec/recode.h"
 #include "core/codec/row_decoder.h"
@@ -33,8 +35,8 @@ const char* MethodName(SegmentMethod method) {
 // Reads what precedes the side information of a model body.
 absl::Status ReadModelHead(ByteReader& reader, uint8_t& layout, uint64_t& side_bytes) {
   DCAC_RETURN_IF_ERROR(reader.ReadByte("layout id", layout));
-  if (layout != kWaveLayout && layout != kRowLayout)
-    return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows 1 and 2"));
+  if (layout != kWaveLayout && layout != kRowLayout && layout != kLaneLayout)
+    return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows 1 .. 3"));
   return reader.ReadVarint("size of the side information", side_bytes);
 }
 
@@ -50,6 +52,22 @@ void SummarizeModel(const ModelSide& side, SegmentInfo& info) {
               : info.terms > 0           ? ModeName(Mode::kLs)
                                          : ModeName(Mode::kIntra);
   info.references += info.planes.difference + info.planes.duplicate;
+}
+
+// Own weights of a plane's taps are terms, too, as its unit is; what makes the mode are references.
+void SummarizeLanes(const LaneSide& side, SegmentInfo& info) {
+  for (const PlaneCoding& coding : side.codings) CountPlanes(coding.kind, 1, info.planes);
+  for (const LaneSet& lanes : side.sets) {
+    for (const LanePlane& plane : lanes.model.planes) {
+      info.references += plane.references.size();
+      info.terms += plane.references.size() + (plane.unit != 0 ? 1 : 0);
+      for (const auto& taps : plane.own) {
+        info.terms += static_cast<uint64_t>(std::count_if(taps.begin(), taps.end(), [](int32_t w) { return w != 0; }));
+      }
+    }
+  }
+  info.mode = info.references > 0 ? ModeName(Mode::kLs) : ModeName(Mode::kIntra);
+  info.references += info.planes.duplicate;
 }
 
 void SummarizeRows(const RowModel& model, SegmentInfo& info) {
@@ -70,6 +88,11 @@ absl::Status SummarizeModelBody(const SegmentShape& shape, ByteReader reader, Se
     return absl::OkStatus();
   }
   if (layout == kRowLayout) return absl::DataLossError("segment of rows, expected planes: the layout has no tokens");
+  if (layout == kLaneLayout) {
+    DCAC_ASSIGN_OR_RETURN(const LaneSide side, ParseLaneSide(shape, side_bytes));
+    SummarizeLanes(side, info);
+    return absl::OkStatus();
+  }
   DCAC_ASSIGN_OR_RETURN(const ModelSide side, ParseModelSide(shape, side_bytes));
   SummarizeModel(side, info);
   return absl::OkStatus();

@@ -589,10 +589,12 @@ void AnalyseWide(const LaneTables& tables, const LaneGroup<WideLanes>& group, co
 template <typename Lanes>
 HWY_INLINE void FillStep(const LaneTables& tables, const LaneGroup<Lanes>& group, size_t p, size_t c,
                          const Step<Lanes>& step, typename Lanes::Code* HWY_RESTRICT codes) {
+  alignas(64) typename Lanes::Code valued[kRansLanes];  // escapes have the value of code 0
   for (size_t i = 0; i < kRansLanes; ++i) {
     if (group.is_filler[c + i]) codes[i] = step.center[i];
+    valued[i] = static_cast<int32_t>(codes[i]) == kLaneEscapeCode ? 0 : codes[i];
   }
-  StoreValues(tables, codes, group.value + p);
+  StoreValues(tables, valued, group.value + p);
 }
 
 template <typename Lanes>

@@ -1,0 +1,79 @@
+#include "core/codec/lane_account.h"
+
+#include <cstdlib>
+
+#include "core/base/exact_math.h"
+#include "core/codec/lane_tables.h"
+
+namespace dcac {
+namespace {
+
+constexpr double kEscapeBits = 16, kLowHalfBits = 16;
+
+}  // namespace
+
+LaneCounter::LaneCounter(SampleKind kind, const LaneModel& model, SetAccount& account)
+    : kind_(kind), model_(model), account_(account), bits_(model.tables.size() * kMaxLaneTokens, 0) {
+  account_.plane_bits.assign(model.planes.size(), 0);
+  const std::vector<uint8_t> raw_bits = LaneTokenRawBits(model);
+  for (size_t context = 0; context < model.tables.size(); ++context) {
+    const std::vector<uint16_t> frequencies = LaneFrequencies(model.tables[context], model.table_bits);
+    for (size_t token = 0; token < frequencies.size(); ++token) {
+      if (frequencies[token] == 0) continue;
+      const SampleCoding coding = CodingOf(token);
+      double& bits = bits_[context * kMaxLaneTokens + token];
+      bits = model.table_bits - Log2(frequencies[token]) + raw_bits[token];
+      if (coding == SampleCoding::kEscape) bits += kEscapeBits;
+    }
+  }
+}
+
+SampleCoding LaneCounter::CodingOf(size_t token) const {
+  if (static_cast<int>(token) >= model_.first_residual_token()) return SampleCoding::kResidual;
+  return static_cast<int>(token) == model_.escape_token() ? SampleCoding::kEscape : SampleCoding::kMode;
+}
+
+void LaneCounter::CountGroup(const LaneTables& tables, const LaneRaster<NarrowLanes>& raster, uint8_t* codes) {
+  Count(tables, raster, codes);
+}
+
+void LaneCounter::CountGroup(const LaneTables& tables, const LaneRaster<WideLanes>& raster, int32_t* codes) {
+  Count(tables, raster, codes);
+}
+
+// The encoder's symbols follow from the samples.
+template <typename Lanes>
+void LaneCounter::Count(const LaneTables& tables, const LaneRaster<Lanes>& raster, typename Lanes::Code* codes) {
+  LaneGroup<Lanes> group = raster.group();
+  const uint8_t* const is_filler = group.is_filler;
+  group.is_filler = nullptr;  // they are as they were decoded
+  const size_t room = (group.positions + group.step - 1) / group.step * kRansLanes;
+  const uint16_t* const symbols = symbol_.Get(room);
+  TokenizeLaneGroup(tables, group, codes,
+                    {symbol_.Get(room), raw_bits_.Get(room), raw_.Get(room), raw_bits_.Get(room)});
+  for (size_t position = 0; position < group.positions; ++position) {
+    const size_t symbol = symbols[position / group.step * kRansLanes + position % group.step];
+    double& plane_bits =
+        account_.plane_bits[static_cast<size_t>(raster.first()) + position % group.columns / raster.plane_columns()];
+    plane_bits += bits_[symbol];
+    if (is_filler != nullptr && is_filler[position % group.period] != 0) continue;
+    const SampleCoding coding = CodingOf(symbol % kMaxLaneTokens);
+    const bool has_low = kind_ == SampleKind::kF32 && (coding != SampleCoding::kMode || model_.mode_has_low);
+    const double low_bits = has_low ? kLowHalfBits : 0;
+    plane_bits += low_bits;
+    SampleCount& count = account_.samples[static_cast<size_t>(coding)];
+    ++count.samples;
+    count.bits += bits_[symbol] + low_bits;
+  }
+}
+
+std::vector<ReferenceAccount> LaneReferencesOf(const PlaneSet& set, const LanePlane& plane) {
+  std::vector<ReferenceAccount> references;
+  for (const LaneReference& reference : plane.references) {
+    const double weight = reference.weight / static_cast<double>(1 << kLaneTermBits);
+    references.push_back({set.planes[static_cast<size_t>(reference.plane)], weight, std::abs(weight)});
+  }
+  return references;
+}
+
+}  // namespace dcac
