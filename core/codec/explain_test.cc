@@ -17,7 +17,7 @@ using ::testing::Field;
 using ::testing::Gt;
 using ::testing::SizeIs;
 
-constexpr int kHeight = 48, kWidth = 48;
+constexpr int kHeight = 8, kWidth = 288;  // a plane is a group of lanes of its own, which others can refer to
 
 // Bytes without structure, the same in every run.
 class Noise {
@@ -72,9 +72,21 @@ std::vector<std::byte> RelatedPlanes() {
   return data;
 }
 
-TEST(Explain, FindsTheReferencesOfConstructedPlanes) {
+// Of levels whose segments are lanes, and waves.
+class ExplainLevelTest : public testing::TestWithParam<int> {
+ protected:
+  static EncodeOptions Options() {
+    EncodeOptions options;
+    options.level = GetParam();
+    return options;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Levels, ExplainLevelTest, testing::Values(EncodeOptions::kDefaultLevel, 9));
+
+TEST_P(ExplainLevelTest, FindsTheReferencesOfConstructedPlanes) {
   const auto data = RelatedPlanes();
-  const auto explanation = ExplainTensor(SpecOf(data), data);
+  const auto explanation = ExplainTensor(SpecOf(data), data, Options());
   ASSERT_TRUE(explanation.ok()) << explanation.status();
   ASSERT_THAT(explanation->planes, SizeIs(5));
   EXPECT_EQ(explanation->info.mode, "ls");
@@ -100,11 +112,11 @@ TEST(Explain, FindsTheReferencesOfConstructedPlanes) {
   EXPECT_EQ(copy.bits, 0);
 }
 
-TEST(Explain, ComparesWithTheFrameOfModeIntra) {
+TEST_P(ExplainLevelTest, ComparesWithTheFrameOfModeIntra) {
   const auto data = RelatedPlanes();
-  const auto explanation = ExplainTensor(SpecOf(data), data);
+  const auto explanation = ExplainTensor(SpecOf(data), data, Options());
   ASSERT_TRUE(explanation.ok());
-  EncodeOptions intra;
+  EncodeOptions intra = Options();
   intra.mode = Mode::kIntra;
   const auto frame = Compress(SpecOf(data), data, intra);
   ASSERT_TRUE(frame.ok());
@@ -127,7 +139,7 @@ TEST(Explain, DifferencesAreReferencesOfWeightOne) {
   EXPECT_EQ(almost.references[0].weight, 1);
 }
 
-TEST(Explain, ReferencesToTheItemBeforeSayHowFar) {
+TEST_P(ExplainLevelTest, ReferencesToTheItemBeforeSayHowFar) {
   std::vector<std::byte> data;
   AppendNoisePlane(1, data);
   AppendNoisePlane(2, data);
@@ -135,7 +147,7 @@ TEST(Explain, ReferencesToTheItemBeforeSayHowFar) {
   AppendAlmostPlane(1, data);
   TensorSpec spec;
   spec.shape = {2, 2, kHeight, kWidth};
-  const auto explanation = ExplainTensor(spec, data);
+  const auto explanation = ExplainTensor(spec, data, Options());
   ASSERT_TRUE(explanation.ok());
   ASSERT_THAT(explanation->planes, SizeIs(2));
   for (const PlaneExplanation& plane : explanation->planes) {

@@ -18,7 +18,8 @@ GOLDENS = ROOT / 'tests/golden/v1'
 MANIFEST = GOLDENS / 'manifest.csv'
 MANIFEST_FIELDS = ['archive', 'bytes', 'sha256']  # of the restored file
 SIZES = ROOT / 'tests/golden/sizes.csv'
-SIZES_FIELDS = ['file', 'archive_bytes']  # at level 5
+SIZES_FIELDS = ['file', 'level', 'archive_bytes']
+LEVELS = (1, 5, 9)
 CHECKSUMS = reference_decoder.Checksums()
 
 
@@ -50,10 +51,10 @@ def decompress(dcac, path):
     return subprocess.run([dcac, 'decompress', '--stdout', '--quiet', path], check=True, stdout=subprocess.PIPE).stdout
 
 
-def compress_data(dcac, path):
-    """The archive of a file of tests/data, at level 5."""
+def compress_data(dcac, path, level):
+    """The archive of a file of tests/data."""
     dtype = ['--dtype=bf16'] if path.name.endswith('.bf16.npy') else []
-    return compress(dcac, path, '--level=5', *dtype)
+    return compress(dcac, path, f'--level={level}', *dtype)
 
 
 def frame_of(archive):
@@ -112,12 +113,32 @@ def body_features(body, dtype, box):
         found = {f'words of form {reader.byte()}'}
         found |= body_features(reader.take(reader.varint()), reference_decoder.I32, box)
         return found | body_features(body[reader.position:], reference_decoder.U32, box)
-    if body[reader.position] == 2:
+    layout = body[reader.position]
+    if layout == reference_decoder.ROWS:
         return {'rows'}
     content = reference_decoder.read_side_content(reader, dtype, box)
+    if layout == reference_decoder.LANES:
+        found = {f'plane kind {plane.kind}' for plane in content.planes}
+        return {f'lanes: {feature}' for feature in found.union(*map(lane_features, content.models))}
     found = {f'plane kind {plane.kind}' for plane in content.planes}
     for model in content.models:
         found |= model_features(model)
+    return found
+
+
+def lane_features(model):
+    found = {f'set of {model.dtype.name}', *model.specials, f'{model.taps} taps'}
+    found |= {'interlaced'} if model.interlaced else set()
+    found |= {'fillers'} if model.interlaced and model.width % 2 else set()
+    found |= {'groups'} if model.group < model.planes else set()
+    found |= {'sent means'} if model.sent_means is not None else set()
+    found |= {'fixed center'} if model.cell_fixed.any() else set()
+    found |= {'shift'} if model.shift else set()
+    found |= {'missing halves'} if not model.mode_has_low else set()
+    for plane in model.terms:
+        found |= {'reference'} if plane.references else set()
+        found |= {'unit'} if plane.unit else set()
+        found |= {'own taps'} if plane.has_own else set()
     return found
 
 
@@ -142,4 +163,9 @@ FEATURES = ({dtype.name for dtype in reference_decoder.DTYPES.values()}
             | {f'archive kind {kind}' for kind in range(1, 7)} | {f'archive flags {flags}' for flags in range(3)}
             | {f'layout {layout}' for layout in range(1, 6)} | {f'piece kind {kind}' for kind in range(4)}
             | {f'plane kind {kind}' for kind in range(7)} | {f'term {kind}' for kind in range(5)}
-            | {f'set of {dtype}' for dtype in ('u8', 'i8', 'u16', 'i16', 'i32', 'f16', 'bf16', 'f32')})
+            | {f'set of {dtype}' for dtype in ('u8', 'i8', 'u16', 'i16', 'i32', 'f16', 'bf16', 'f32')}
+            | {f'lanes: set of {dtype}' for dtype in ('u8', 'i8', 'u16', 'i16', 'f16', 'bf16', 'f32')}
+            | {f'lanes: plane kind {kind}' for kind in (0, 2, 3, 4, 5, 6)}
+            | {f'lanes: {feature}' for feature in (
+                'mode', 'escape', '3 taps', '6 taps', 'interlaced', 'fillers', 'groups', 'sent means', 'fixed center',
+                'shift', 'missing halves', 'reference', 'unit', 'own taps')})

@@ -44,14 +44,14 @@ class DataTest(unittest.TestCase):
 
     def test_sizes_are_as_listed_and_the_reference_decoder_restores_the_files(self):
         rows = golden_files.read_table(golden_files.SIZES, golden_files.SIZES_FIELDS)
-        listed = {row['file']: int(row['archive_bytes']) for row in rows}
+        listed = {(row['file'], int(row['level'])): int(row['archive_bytes']) for row in rows}
         paths = {path.name: path for path in golden_files.DATA.glob('*.npy')}
-        self.assertEqual(sorted(listed), sorted(paths))
-        for name, path in sorted(paths.items()):
-            with self.subTest(file=name):
-                archive = golden_files.compress_data(DCAC, path)
-                self.assertEqual(len(archive), listed[name])
-                self.assertEqual(decode_with_reference(archive), path.read_bytes())
+        self.assertEqual(sorted(listed), sorted((name, level) for name in paths for level in golden_files.LEVELS))
+        for (name, level), size in sorted(listed.items()):
+            with self.subTest(file=name, level=level):
+                archive = golden_files.compress_data(DCAC, paths[name], level)
+                self.assertEqual(len(archive), size)
+                self.assertEqual(decode_with_reference(archive), paths[name].read_bytes())
 
 
 class DocumentTest(unittest.TestCase):

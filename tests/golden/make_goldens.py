@@ -68,19 +68,19 @@ def mode_goldens():
             yield f'{dtype}-{mode}', as_dtype(maps, dtype), dtype, [f'--mode={mode}']
 
 
-def plane_goldens():
+def plane_goldens(height=23, width=22):
     """Constant, duplicate, upsampled and little different planes."""
     for dtype in ('u8', 'i16', 'f16', 'f32'):
         source = Inputs(f'planes {dtype}')
-        samples = as_dtype(source.maps((1, 12, 23, 22)), dtype)
+        samples = as_dtype(source.maps((1, 12, height, width)), dtype)
         planes = samples[0]
         planes[1], planes[2], planes[3], planes[8] = 3, 3, planes[0], 5
         for p, scale in ((4, 2), (5, 4), (6, 8), (9, 2)):
-            part = planes[p, :-(-23 // scale), :-(-22 // scale)]
-            planes[p] = part.repeat(scale, 0).repeat(scale, 1)[:23, :22]
+            part = planes[p, :-(-height // scale), :-(-width // scale)]
+            planes[p] = part.repeat(scale, 0).repeat(scale, 1)[:height, :width]
         patterns = planes.view(f'u{samples.itemsize}')
         for p in (7, 10, 11):
-            patterns[p] = patterns[0] + (source.integers(0, 16, (23, 22)) == 0)
+            patterns[p] = patterns[0] + (source.integers(0, 16, (height, width)) == 0)
         yield f'{dtype}-planes', samples, dtype, []
 
 
@@ -177,7 +177,26 @@ def raw_goldens():
     """Name, samples, dtype and options of the goldens of raw samples."""
     for some in (mode_goldens, plane_goldens, real_goldens, special_goldens, other_goldens, layout_goldens,
                  wide_goldens):
-        yield from some()
+        for name, samples, dtype, options in some():
+            yield name, samples, dtype, ['--level=9', *options]
+    yield from lane_goldens()
+
+
+def lane_goldens():
+    """What the fast levels write."""
+    for dtype in DTYPES:
+        source = Inputs(f'lanes {dtype}')
+        maps = np.maximum(source.maps((1, 14, 8, 25)), -20000)
+        maps = as_dtype(np.concatenate([maps, maps + source.integers(-800, 801, maps.shape)]), dtype)
+        for level, width in ((1, 25), (3, 25), (5, 25), (7, 24)):
+            yield f'{dtype}-level-{level}', np.ascontiguousarray(maps[..., :width]), dtype, [f'--level={level}']
+    for name, samples, dtype, options in [*plane_goldens(19, 43), *special_goldens()]:
+        yield f'{name}-level-5', samples, dtype, ['--level=5', *options]
+    large = Inputs('lanes large').maps((1, 8, 26, 30))
+    yield 'u8-large-level-6', as_dtype(large, 'u8'), 'u8', ['--level=6']
+    yield 'f32-bf16-level-5', narrowed(np.maximum(large, 0) / 77777, 'bf16').astype('<f4'), 'f32', ['--level=5']
+    halves = np.maximum(large, 0) / 77777
+    yield 'f32-large-level-4', halves.astype('<f4'), 'f32', ['--level=4']
 
 
 def npy_goldens():
@@ -231,7 +250,8 @@ def write_goldens(dcac, scratch):
 
 def write_sizes(dcac):
     paths = sorted(golden_files.DATA.glob('*.npy'))
-    rows = [[path.name, len(golden_files.compress_data(dcac, path))] for path in paths]
+    rows = [[path.name, level, len(golden_files.compress_data(dcac, path, level))]
+            for path in paths for level in golden_files.LEVELS]
     golden_files.write_table(golden_files.SIZES, golden_files.SIZES_FIELDS, rows)
 
 
@@ -340,7 +360,7 @@ def write_document(dcac, scratch):
     path = scratch / 'example'
     path.write_bytes(samples.tobytes())
     shape = ','.join(str(extent) for extent in samples.shape)
-    frame = golden_files.frame_of(golden_files.compress(dcac, path, '--dtype=u8', f'--shape={shape}'))
+    frame = golden_files.frame_of(golden_files.compress(dcac, path, '--level=9', '--dtype=u8', f'--shape={shape}'))
     blocks = {'frame': frame_lines(frame),
               'samples': [' '.join(f'{v:2}' for v in row) for row in samples.reshape(-1, samples.shape[-1]).tolist()]}
     text = golden_files.DOCUMENT.read_text()

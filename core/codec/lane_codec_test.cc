@@ -1,0 +1,298 @@
+// Encoder and decoder of lanes against each other.
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/codec/lane_segment.h"
+#include "core/codec/segment_account.h"
+#include "dcac/simd_target.h"
+
+namespace dcac {
+namespace {
+
+EncodeOptions OfLevel(int level) {
+  EncodeOptions options;
+  options.level = level;
+  return options;
+}
+
+uint32_t ToSample(DType dtype, double value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(static_cast<float>(value));
+  switch (dtype) {
+    case DType::kF32:
+      return bits;
+    case DType::kBF16:
+      return bits >> 16;
+    case DType::kF16: {
+      const uint32_t magnitude = bits & 0x7fffffffu;
+      return (bits >> 16 & 0x8000u) | (magnitude < (113u << 23) ? 0u : (magnitude - (112u << 23)) >> 13);
+    }
+    case DType::kU8:
+      return static_cast<uint32_t>(std::lround(std::clamp(value * 20 + 128, 0.0, 255.0)));
+    case DType::kI8:
+      return static_cast<uint32_t>(std::lround(std::clamp(value * 20, -128.0, 127.0))) & 0xffu;
+    case DType::kU16:
+      return static_cast<uint32_t>(std::lround(std::clamp(value * 3000 + 32768, 0.0, 65535.0)));
+    default:
+      return static_cast<uint32_t>(std::lround(std::clamp(value * 3000, -32768.0, 32767.0))) & 0xffffu;
+  }
+}
+
+void PutSample(DType dtype, uint32_t sample, Bytes& packed) {
+  AppendLittleEndian(sample, static_cast<int>(SampleBytes(dtype)), packed);
+}
+
+// Planes that are smooth and resemble those of the item before, half of their samples alike if `rectified`.
+Bytes SmoothPlanes(const SegmentShape& shape, bool rectified = false) {
+  std::mt19937_64 random(static_cast<uint64_t>(shape.width * 1000 + shape.height));
+  std::normal_distribution<double> normal;
+  Bytes packed;
+  for (int item = 0; item < shape.items; ++item) {
+    for (int p = 0; p < shape.planes; ++p) {
+      for (int y = 0; y < shape.height; ++y) {
+        for (int x = 0; x < shape.width; ++x) {
+          const double value = std::sin(0.3 * x + p) * std::cos(0.2 * y - p) + 0.1 * normal(random);
+          PutSample(shape.dtype, ToSample(shape.dtype, rectified && value < 0 ? 0 : value), packed);
+        }
+      }
+    }
+  }
+  return packed;
+}
+
+Bytes NoiseOf(const SegmentShape& shape, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  Bytes packed(shape.bytes());
+  for (std::byte& byte : packed) byte = static_cast<std::byte>(random());
+  return packed;
+}
+
+absl::Status Decode(const SegmentShape& shape, ByteSpan body, Bytes& packed) {
+  packed.assign(shape.bytes(), std::byte{0xa5});
+  ByteReader reader(body);
+  return DecodeLaneBody(shape, reader, packed, nullptr);
+}
+
+void ExpectRoundTrip(const SegmentShape& shape, const Bytes& packed, int level) {
+  SCOPED_TRACE(testing::Message() << DTypeName(shape.dtype) << " " << shape.items << " x " << shape.planes << " x "
+                                  << shape.height << " x " << shape.width << " at level " << level);
+  const Bytes body = EncodeLaneBody(shape, packed, OfLevel(level));
+  ASSERT_FALSE(body.empty());
+  Bytes back;
+  const absl::Status status = Decode(shape, body, back);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(back, packed);
+}
+
+class LaneCodecTest : public testing::TestWithParam<DType> {};
+
+INSTANTIATE_TEST_SUITE_P(DTypes, LaneCodecTest,
+                         testing::Values(DType::kU8, DType::kI8, DType::kU16, DType::kI16, DType::kF16, DType::kBF16,
+                                         DType::kF32),
+                         [](const auto& info) { return std::string(DTypeName(info.param)); });
+
+TEST_P(LaneCodecTest, SmoothPlanesComeBackAtEveryLevel) {
+  const SegmentShape shape{GetParam(), 2, 9, 12, 31};
+  for (int level = 1; level <= kMaxLaneLevel; ++level) {
+    ExpectRoundTrip(shape, SmoothPlanes(shape), level);
+    ExpectRoundTrip(shape, SmoothPlanes(shape, true), level);
+  }
+}
+
+// Widths below and above those of steps, groups whose last one is another than the others.
+TEST_P(LaneCodecTest, AllShapesComeBack) {
+  for (int width : {1, 2, 3, 4, 5, 6, 7, 8, 9, 63, 64, 65, 66, 67, 129, 200}) {
+    for (int planes : {6, 7, 131}) {
+      if (planes == 131 && width > 9) continue;
+      const SegmentShape shape{GetParam(), 1, planes, 16, width};
+      for (int level : {1, 3, 5}) ExpectRoundTrip(shape, SmoothPlanes(shape), level);
+    }
+  }
+  for (int height : {1, 2, 3}) {
+    const SegmentShape shape{GetParam(), 2, 3, height, 40};
+    for (int level : {1, 3, 5}) ExpectRoundTrip(shape, SmoothPlanes(shape), level);
+  }
+}
+
+TEST_P(LaneCodecTest, AnyBitsComeBack) {
+  for (int width : {8, 15}) {
+    const SegmentShape shape{GetParam(), 2, 3, 20, width};
+    for (int level = 1; level <= kMaxLaneLevel; ++level) {
+      ExpectRoundTrip(shape, NoiseOf(shape, static_cast<uint64_t>(level)), level);
+    }
+  }
+}
+
+// Bit patterns of all exponents: -0, subnormal numbers, infinities, NaNs among them, in places of all kinds.
+TEST_P(LaneCodecTest, RareSamplesComeBack) {
+  for (int width : {20, 21}) {
+    const SegmentShape shape{GetParam(), 1, 8, 16, width};
+    Bytes packed = SmoothPlanes(shape, true);
+    std::mt19937_64 random(9);
+    const size_t bytes = SampleBytes(shape.dtype);
+    for (size_t i = 0; i < packed.size(); i += bytes * (1 + random() % 9)) {
+      const uint32_t exponents = static_cast<uint32_t>(random() % 512) << (8 * bytes - 9 % (8 * bytes));
+      const uint32_t sample = random() % 2 == 0 ? exponents : exponents | static_cast<uint32_t>(random() % 2);
+      for (size_t b = 0; b < bytes; ++b) packed[i + b] = static_cast<std::byte>(sample >> (8 * b));
+    }
+    for (int level : {1, 2, 4, 5, 7}) ExpectRoundTrip(shape, packed, level);
+  }
+}
+
+TEST_P(LaneCodecTest, PlanesOfAllKindsComeBack) {
+  const SegmentShape shape{GetParam(), 2, 8, 17, 49};
+  Bytes packed = SmoothPlanes(shape);
+  const size_t bytes = SampleBytes(shape.dtype);
+  const auto plane = [&](int p) {
+    return packed.begin() + static_cast<ptrdiff_t>(p) * static_cast<ptrdiff_t>(shape.plane_bytes());
+  };
+  std::fill(plane(1), plane(2), std::byte{3});
+  std::copy(plane(0), plane(1), plane(10));
+  for (const auto& [p, scale] : {std::pair{2, 2}, {3, 4}, {4, 8}, {12, 2}}) {
+    const Bytes from(plane(p), plane(p + 1));
+    for (int y = 0; y < shape.height; ++y) {
+      for (int x = 0; x < shape.width; ++x) {
+        const size_t at = static_cast<size_t>(y / scale * scale * shape.width + x / scale * scale) * bytes;
+        std::copy_n(from.begin() + static_cast<ptrdiff_t>(at), bytes,
+                    plane(p) + static_cast<ptrdiff_t>(bytes) * (y * shape.width + x));
+      }
+    }
+  }
+  for (int level = 1; level <= kMaxLaneLevel; ++level) ExpectRoundTrip(shape, packed, level);
+  const Bytes body = EncodeLaneBody(shape, packed, OfLevel(5));
+  Bytes back(shape.bytes());
+  ByteReader reader(body);
+  SegmentAccount account;
+  ASSERT_TRUE(DecodeLaneBody(shape, reader, back, &account).ok());
+  EXPECT_EQ(account.planes[1].kind, PlaneKind::kConstant);
+  EXPECT_EQ(account.planes[2].kind, PlaneKind::kUpsampled2);
+  EXPECT_EQ(account.planes[3].kind, PlaneKind::kUpsampled4);
+  EXPECT_EQ(account.planes[4].kind, PlaneKind::kUpsampled8);
+  EXPECT_EQ(account.planes[10].kind, PlaneKind::kDuplicate);
+}
+
+TEST_P(LaneCodecTest, PlanesThatAreAllConstantComeBack) {
+  const SegmentShape shape{GetParam(), 1, 4, 8, 8};
+  const Bytes packed(shape.bytes(), std::byte{1});
+  ExpectRoundTrip(shape, packed, 5);
+}
+
+// An item that repeats the one before with little noise is predicted from it.
+TEST_P(LaneCodecTest, ReferencesAreFound) {
+  SegmentShape shape{GetParam(), 1, 8, 16, 64};
+  const Bytes item = NoiseOf(shape, 3);
+  if (IsFloat(KindOf(shape.dtype))) return;  // noise of bits is none of values
+  Bytes packed = item;
+  std::mt19937_64 random(8);
+  for (size_t i = 0; i < item.size(); ++i) {
+    packed.push_back(i % SampleBytes(shape.dtype) == 0 ? item[i] ^ static_cast<std::byte>(random() % 2) : item[i]);
+  }
+  shape.items = 2;
+  ExpectRoundTrip(shape, packed, 5);
+  EncodeOptions intra = OfLevel(5);
+  intra.mode = Mode::kIntra;
+  EXPECT_LT(EncodeLaneBody(shape, packed, OfLevel(5)).size(), EncodeLaneBody(shape, packed, intra).size() * 4 / 5);
+}
+
+// The bits of an account add up to about the size of the body, and all samples are in it.
+TEST_P(LaneCodecTest, AccountsAddUp) {
+  for (int width : {40, 41}) {
+    const SegmentShape shape{GetParam(), 2, 10, 24, width};
+    const Bytes packed = SmoothPlanes(shape, true);
+    const Bytes body = EncodeLaneBody(shape, packed, OfLevel(5));
+    Bytes back(shape.bytes());
+    ByteReader reader(body);
+    SegmentAccount account;
+    ASSERT_TRUE(DecodeLaneBody(shape, reader, back, &account).ok());
+    EXPECT_EQ(back, packed);
+    double bits = 0;
+    for (const PlaneAccount& plane : account.planes) bits += plane.bits;
+    uint64_t samples = 0;
+    for (const SampleCount& count : account.samples) samples += count.samples;
+    EXPECT_EQ(samples, shape.bytes() / SampleBytes(shape.dtype));
+    const double stream_bits = 8 * static_cast<double>(body.size() - account.side_bytes);
+    EXPECT_NEAR(bits + 8 * 256, stream_bits, 0.02 * stream_bits + 64 * 16);
+  }
+}
+
+TEST_P(LaneCodecTest, EveryTargetWritesTheSameAndReadsTheOthers) {
+  for (int width : {6, 30, 75}) {
+    const SegmentShape shape{GetParam(), 2, 40 / width + 5, 20, width};
+    const Bytes packed = SmoothPlanes(shape, width == 30);
+    for (int level : {1, 3, 5}) {
+      Bytes first;
+      for (std::string_view target : SupportedTargets()) {
+        SCOPED_TRACE(std::string(target));
+        ASSERT_TRUE(ForceTarget(target).ok());
+        const Bytes body = EncodeLaneBody(shape, packed, OfLevel(level));
+        if (first.empty()) first = body;
+        EXPECT_EQ(body, first);
+        Bytes back;
+        const absl::Status status = Decode(shape, first, back);
+        EXPECT_TRUE(status.ok()) << status;
+        EXPECT_EQ(back, packed);
+      }
+      ASSERT_TRUE(ForceTarget("").ok());
+    }
+  }
+}
+
+TEST_P(LaneCodecTest, TruncatedBodiesAreErrors) {
+  const SegmentShape shape{GetParam(), 1, 3, 12, 22};
+  for (int level : {1, 5}) {
+    const Bytes body = EncodeLaneBody(shape, SmoothPlanes(shape, true), OfLevel(level));
+    Bytes back;
+    for (size_t size = 0; size < body.size(); ++size) {
+      EXPECT_EQ(Decode(shape, ByteSpan(body).first(size), back).code(), absl::StatusCode::kDataLoss) << size;
+    }
+    Bytes longer = body;
+    longer.push_back(std::byte{0});
+    EXPECT_EQ(Decode(shape, longer, back).code(), absl::StatusCode::kDataLoss);
+  }
+}
+
+// A changed body is an error or other samples, on every target the same: checksums are what finds the latter.
+TEST_P(LaneCodecTest, ChangedBodiesAreErrorsOrOtherSamples) {
+  for (int width : {5, 22}) {
+    const SegmentShape shape{GetParam(), 2, 4, 8, width};
+    for (int level : {1, 5}) {
+      const Bytes body = EncodeLaneBody(shape, SmoothPlanes(shape, true), OfLevel(level));
+      for (size_t at = 0; at < body.size(); ++at) {
+        Bytes changed = body;
+        changed[at] ^= static_cast<std::byte>(1 << at % 8);
+        Bytes back, other;
+        const absl::Status status = Decode(shape, changed, back);
+        if (!status.ok()) EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+        if (at % 16 != 0) continue;
+        ASSERT_TRUE(ForceTarget(SupportedTargets().back()).ok());
+        const absl::Status on_other = Decode(shape, changed, other);
+        ASSERT_TRUE(ForceTarget("").ok());
+        EXPECT_EQ(status.ok(), on_other.ok());
+        if (status.ok()) {
+          EXPECT_EQ(back, other) << at;
+        }
+      }
+    }
+  }
+}
+
+TEST(LaneSegmentTest, RefusesWhatHasNoLanes) {
+  const SegmentShape shape{DType::kU8, 1, 3, 12, 22};
+  const Bytes body = EncodeLaneBody(shape, SmoothPlanes(shape), OfLevel(5));
+  Bytes back;
+  SegmentShape tokens{DType::kU8, 1, 22, 12, 1, 22};
+  EXPECT_EQ(Decode(tokens, body, back).code(), absl::StatusCode::kDataLoss);
+  SegmentShape wide = shape;
+  wide.dtype = DType::kI32;
+  EXPECT_EQ(Decode(wide, body, back).code(), absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(EncodeLaneBody(wide, Bytes(wide.bytes()), OfLevel(5)).empty());
+  const SegmentShape narrow{DType::kU8, 1, 1, 20, 2};
+  EXPECT_TRUE(EncodeLaneBody(narrow, SmoothPlanes(narrow), OfLevel(5)).empty());
+}
+
+}  // namespace
+}  // namespace dcac

@@ -1,0 +1,308 @@
+#include "core/codec/lane_model.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/codec/lane_streams.h"
+
+namespace dcac {
+namespace {
+
+// Models that frames can carry, most of them ones that no encoder would choose.
+class RandomLaneModels {
+ public:
+  RandomLaneModels(SampleKind kind, const SetShape& shape, const std::vector<int>& same_channel)
+      : kind_(kind), shape_(shape), same_channel_(same_channel) {}
+
+  LaneModel Next() {
+    LaneModel m;
+    m.planes.resize(static_cast<size_t>(shape_.planes));
+    m.interlaced = Flag();
+    m.num_taps = m.interlaced || Flag() ? 6 : 3;
+    do {
+      m.group_planes = 1 + Below(shape_.planes);
+    } while (!CanBeLaneGroups(shape_.planes, m.interlaced ? (shape_.width + 1) / 2 : shape_.width, m.group_planes));
+    Samples(m);
+    Means(m);
+    const bool any_terms = Terms(m);
+    Weights(any_terms, m);
+    m.position_base = Within(1 << 17);
+    m.position_shift = Below(16);
+    m.activity_base = Within(1 << 17);
+    if (IsNarrow(kind_)) m.activity_shift = Below(8);
+    m.position_thresholds = Thresholds();
+    m.activity_thresholds = Thresholds();
+    Cells(m);
+    Tables(m);
+    return m;
+  }
+
+  int Below(int n) { return static_cast<int>(random_() % static_cast<uint64_t>(n)); }
+  int32_t Within(int32_t limit) { return Below(2 * limit + 1) - limit; }
+  bool Flag() { return random_() % 2 == 0; }
+
+ private:
+  void Samples(LaneModel& m) {
+    m.table_bits = IsNarrow(kind_) ? 10 : 10 + Below(2);
+    int32_t least = 0, most = 255;
+    if (!IsNarrow(kind_)) {
+      const SampleKind kind = LaneKindOf(kind_);
+      const int base = SampleMap::MinBaseExponent(kind);
+      if (IsFloat(kind)) m.base_exponent = base + Below(SampleMap::MaxBaseExponent(kind) - base + 1);
+      const SampleMap map(kind, m.base_exponent);
+      least = map.MinCode();
+      most = map.MaxCode();
+      m.has_escape = IsFloat(kind) && Flag();
+      m.shift = Below(3);
+      m.unit_exponent = Within(100);
+    }
+    m.low_code = least + Below(most - least + 1);
+    m.high_code = m.low_code + Below(most - m.low_code + 1);
+    m.has_mode = Flag();
+    if (!m.has_mode) return;
+    m.mode_code = Code(m);
+    if (kind_ == SampleKind::kF32) m.mode_has_low = Flag();
+  }
+
+  int32_t Code(const LaneModel& m) { return m.low_code + Below(m.high_code - m.low_code + 1); }
+
+  void Means(LaneModel& m) {
+    m.error_prior = Below(kMaxLaneErrorPrior + 1);
+    m.mean = Code(m);
+    m.sends_means = Flag();
+    const int drop = std::max(0, BitWidth(static_cast<uint32_t>(m.high_code - m.low_code)) - 8);
+    for (LanePlane& plane : m.planes) {
+      plane.mean = m.sends_means ? m.low_code + ((Code(m) - m.low_code) >> drop << drop) : m.mean;
+    }
+  }
+
+  bool Terms(LaneModel& m) {
+    bool any = false;
+    if (Flag()) return any;
+    for (int p = 0; p < shape_.planes; ++p) {
+      LanePlane& plane = m.planes[static_cast<size_t>(p)];
+      const int begin = m.GroupBegin(p);
+      for (int i = 0, count = begin == 0 ? 0 : Below(static_cast<int>(kMaxLaneReferences) + 1); i < count; ++i) {
+        const int channel = same_channel_[static_cast<size_t>(p)];
+        const int named = channel >= 0 && channel < begin && Flag() ? channel : Below(begin);
+        plane.references.push_back({named, Within(kMaxLaneTermWeight)});
+      }
+      if (Flag()) plane.unit = Within(kMaxLaneUnitWeight);
+      plane.has_own_taps = Flag();
+      for (size_t c = 0; plane.has_own_taps && c < m.num_classes(); ++c) {
+        for (int t = 0; t < m.num_taps; ++t) {
+          if (Flag()) plane.own[c][static_cast<size_t>(t)] = Within(kMaxLaneTermWeight);
+        }
+      }
+      any = any || plane.has_terms() || plane.has_own_taps;
+    }
+    return any;
+  }
+
+  void Weights(bool any_terms, LaneModel& m) {
+    for (size_t c = 0; c < m.num_classes(); ++c) {
+      for (int t = 0; t < m.num_taps; ++t) m.spatial[c].tap[static_cast<size_t>(t)] = Within(kMaxLaneTapWeight);
+      m.spatial[c].unit = Within(kMaxLaneUnitWeight);
+      for (int32_t& weight : m.sigma[c].error) weight = Within(kMaxLaneSigmaWeight);
+      m.sigma[c].range = Within(kMaxLaneSigmaWeight);
+      m.sigma[c].unit = Within(kMaxLaneSigmaWeight);
+      if (any_terms) m.sigma[c].reference = Within(kMaxLaneSigmaWeight);
+    }
+  }
+
+  std::vector<uint8_t> Thresholds() {
+    std::vector<uint8_t> thresholds;
+    for (int byte = 0; byte < 255 && thresholds.size() + 1 < kMaxLaneBins; ++byte) {
+      if (Below(16) == 0) thresholds.push_back(static_cast<uint8_t>(byte));
+    }
+    return thresholds;
+  }
+
+  void Cells(LaneModel& m) {
+    const int clusters = 1 + Below(64);
+    m.tables.resize(static_cast<size_t>(clusters));
+    const bool any_fixed = Flag();
+    for (size_t cell = 0; cell < m.position_bins() * m.activity_bins(); ++cell) {
+      m.cluster.push_back(static_cast<uint8_t>(Below(clusters)));
+      m.fixed_center.push_back(any_fixed && (cell == 0 || Flag()));
+    }
+    m.center.assign(m.position_bins(), 0);
+    for (int32_t& center : m.center) center = any_fixed ? Code(m) : 0;
+  }
+
+  void Tables(LaneModel& m) {
+    const int most_raw = IsNarrow(kind_) ? 15 - m.table_bits : static_cast<int>(kMaxRawBits);
+    do {
+      m.num_tokens = 1 + Below(static_cast<int>(kMaxLaneTokens));
+    } while (m.num_tokens > m.first_residual_token() &&
+             LaneRawBits(m.num_tokens - 1 - m.first_residual_token(), m.shift) > most_raw);
+    for (auto& table : m.tables) {
+      for (int t = 0; t < m.num_tokens; ++t) table.push_back(Flag() ? static_cast<uint32_t>(Below(8)) : 0);
+      if (std::all_of(table.begin(), table.end(), [](uint32_t weight) { return weight == 0; })) table[0] = 1;
+    }
+  }
+
+  SampleKind kind_;
+  SetShape shape_;
+  const std::vector<int>& same_channel_;
+  std::mt19937_64 random_{7};
+};
+
+void ExpectEqual(const LaneModel& a, const LaneModel& b) {
+  const auto head = [](const LaneModel& m) {
+    return std::vector<int64_t>{m.interlaced,   m.num_taps,      m.group_planes,   m.table_bits,    m.base_exponent,
+                                m.low_code,     m.high_code,     m.has_mode,       m.has_escape,    m.mode_code,
+                                m.mode_has_low, m.shift,         m.unit_exponent,  m.sends_means,   m.mean,
+                                m.error_prior,  m.position_base, m.position_shift, m.activity_base, m.activity_shift,
+                                m.num_tokens};
+  };
+  EXPECT_EQ(head(a), head(b));
+  for (size_t c = 0; c < kLaneClasses; ++c) {
+    EXPECT_EQ(a.spatial[c].tap, b.spatial[c].tap);
+    EXPECT_EQ(a.spatial[c].unit, b.spatial[c].unit);
+    EXPECT_EQ(a.sigma[c].error, b.sigma[c].error);
+    EXPECT_EQ(a.sigma[c].range, b.sigma[c].range);
+    EXPECT_EQ(a.sigma[c].unit, b.sigma[c].unit);
+    EXPECT_EQ(a.sigma[c].reference, b.sigma[c].reference);
+  }
+  ASSERT_EQ(a.planes.size(), b.planes.size());
+  for (size_t p = 0; p < a.planes.size(); ++p) {
+    EXPECT_EQ(a.planes[p].mean, b.planes[p].mean);
+    EXPECT_EQ(a.planes[p].unit, b.planes[p].unit);
+    EXPECT_EQ(a.planes[p].has_own_taps, b.planes[p].has_own_taps);
+    EXPECT_EQ(a.planes[p].own, b.planes[p].own);
+    ASSERT_EQ(a.planes[p].references.size(), b.planes[p].references.size());
+    for (size_t i = 0; i < a.planes[p].references.size(); ++i) {
+      EXPECT_EQ(a.planes[p].references[i].plane, b.planes[p].references[i].plane);
+      EXPECT_EQ(a.planes[p].references[i].weight, b.planes[p].references[i].weight);
+    }
+  }
+  EXPECT_EQ(a.position_thresholds, b.position_thresholds);
+  EXPECT_EQ(a.activity_thresholds, b.activity_thresholds);
+  EXPECT_EQ(a.cluster, b.cluster);
+  EXPECT_EQ(a.fixed_center, b.fixed_center);
+  EXPECT_EQ(a.center, b.center);
+  EXPECT_EQ(a.tables, b.tables);
+}
+
+constexpr SetShape kShape{5, 4, 9};
+const std::vector<int> kSameChannel = {-1, -1, 0, 1, 2};
+
+class LaneModelKindTest : public testing::TestWithParam<SampleKind> {};
+
+INSTANTIATE_TEST_SUITE_P(Kinds, LaneModelKindTest,
+                         testing::Values(SampleKind::kU8, SampleKind::kI8, SampleKind::kU16, SampleKind::kI16,
+                                         SampleKind::kF16, SampleKind::kBF16, SampleKind::kF32));
+
+TEST_P(LaneModelKindTest, ModelsComeBack) {
+  RandomLaneModels models(GetParam(), kShape, kSameChannel);
+  for (int i = 0; i < 200; ++i) {
+    const LaneModel model = models.Next();
+    RangeEncoder encoder;
+    EncodeLaneModel(encoder, GetParam(), kShape, kSameChannel, model);
+    ASSERT_FALSE(encoder.failed());
+    const Bytes bytes = encoder.Finish();
+    RangeDecoder decoder(bytes);
+    const LaneModel back = DecodeLaneModel(decoder, GetParam(), kShape, kSameChannel);
+    ASSERT_FALSE(decoder.failed());
+    ExpectEqual(model, back);
+  }
+}
+
+// Whatever the bytes are: a model in its ranges, or a failure.
+TEST_P(LaneModelKindTest, AnyBytesAreAModelOrAFailure) {
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 2000; ++i) {
+    Bytes bytes(random() % 200);
+    for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
+    RangeDecoder decoder(bytes);
+    const LaneModel model = DecodeLaneModel(decoder, GetParam(), kShape, kSameChannel);
+    if (decoder.failed()) continue;
+    RangeEncoder encoder;
+    EncodeLaneModel(encoder, GetParam(), kShape, kSameChannel, model);
+    EXPECT_FALSE(encoder.failed());
+  }
+}
+
+struct Violation {
+  std::string what;
+  std::function<void(LaneModel&)> make;
+};
+
+TEST(LaneModelTest, ValuesOutOfRangeFail) {
+  const std::vector<Violation> violations = {
+      {"group of few columns", [](LaneModel& m) { m.interlaced = true, m.num_taps = 6, m.group_planes = 1; }},
+      {"high_code below low_code", [](LaneModel& m) { m.high_code = m.low_code - 1; }},
+      {"mode above high_code", [](LaneModel& m) { m.has_mode = true, m.mode_code = m.high_code + 1; }},
+      {"unit_exponent", [](LaneModel& m) { m.unit_exponent = 101; }},
+      {"shift", [](LaneModel& m) { m.shift = 16; }},
+      {"mean above high_code", [](LaneModel& m) { m.sends_means = true, m.planes[0].mean = m.high_code + 300; }},
+      {"mean of all", [](LaneModel& m) { m.mean = m.high_code + 1; }},
+      {"error_prior", [](LaneModel& m) { m.error_prior = kMaxLaneErrorPrior + 1; }},
+      {"tap", [](LaneModel& m) { m.spatial[0].tap[0] = kMaxLaneTapWeight + 1; }},
+      {"unit", [](LaneModel& m) { m.spatial[0].unit = -kMaxLaneUnitWeight - 1; }},
+      {"too many references",
+       [](LaneModel& m) {
+         m.planes[3].references.assign(kMaxLaneReferences + 1, {0, 1});
+       }},
+      {"a reference to the own group",
+       [](LaneModel& m) {
+         m.planes[3].references = {{3, 1}};
+       }},
+      {"weight of a reference",
+       [](LaneModel& m) {
+         m.planes[3].references = {{0, kMaxLaneTermWeight + 1}};
+       }},
+      {"sigma", [](LaneModel& m) { m.sigma[0].range = kMaxLaneSigmaWeight + 1; }},
+      {"position_base", [](LaneModel& m) { m.position_base = (1 << 17) + 1; }},
+      {"thresholds that fall",
+       [](LaneModel& m) {
+         m.position_thresholds = {20, 10};
+       }},
+      {"a threshold that is too large", [](LaneModel& m) { m.activity_thresholds = {255}; }},
+      {"too many tokens", [](LaneModel& m) { m.num_tokens = 65, m.tables = {std::vector<uint32_t>(65, 1)}; }},
+      {"too many raw bits",
+       [](LaneModel& m) { m.shift = 15, m.num_tokens = 40, m.tables = {std::vector<uint32_t>(40, 1)}; }},
+      {"an empty table",
+       [](LaneModel& m) {
+         m.tables = {{0, 0}};
+       }},
+  };
+  LaneModel good;
+  good.planes.resize(4);
+  good.low_code = -100;
+  good.high_code = 100;
+  good.cluster = {0};
+  good.fixed_center = {false};
+  good.center = {0};
+  good.num_tokens = 2;
+  good.tables = {{1, 1}};
+  const SetShape shape{4, 4, 4};
+  const std::vector<int> same_channel(4, -1);
+  const auto failed = [&](const LaneModel& model) {
+    RangeEncoder encoder;
+    EncodeLaneModel(encoder, SampleKind::kI16, shape, same_channel, model);
+    return encoder.failed();
+  };
+  EXPECT_FALSE(failed(good));
+  for (const Violation& violation : violations) {
+    LaneModel bad = good;
+    violation.make(bad);
+    EXPECT_TRUE(failed(bad)) << violation.what;
+  }
+}
+
+TEST(LaneModelTest, ClassesOfMagnitudesCoverThem) {
+  for (uint32_t magnitude = 0; magnitude < 1u << 20; ++magnitude) {
+    const LaneClass c = LaneClassOf(ClassOfMagnitude(magnitude));
+    ASSERT_GE(magnitude, c.base);
+    ASSERT_LT(magnitude - c.base, 1u << c.raw_bits);
+  }
+}
+
+}  // namespace
+}  // namespace dcac
