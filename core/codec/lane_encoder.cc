@@ -136,7 +136,7 @@ class LaneSetEncoder {
 
   void DescribeSamples() {
     model_.base_exponent = map_.base_exponent();
-    model_.table_bits = 10;
+    model_.table_bits = kNarrow ? 10 : 11;
     const size_t group = (static_cast<size_t>(options_.min_columns) + codes_.columns - 1) / codes_.columns;
     model_.group_planes = static_cast<int>(std::clamp<size_t>(group, 1, num_planes()));
     const int planes = set_.shape.planes;
@@ -288,12 +288,14 @@ class LaneSetEncoder {
   void VisitBandPositions(const LaneGroup<Lanes>& group, size_t step, size_t& offset, Visit visit) const {
     const size_t skip = 2 * (model_.interlaced ? 2 : 1) * group.columns;  // what the rows above the band spoil
     const size_t begin = group.positions > 2 * skip ? skip : group.columns;
-    size_t p = begin + offset;
-    for (; p < group.positions; p += step) {
+    size_t at = begin + offset;
+    for (; at < group.positions; at += step) {
+      // Anywhere within the step: in none with the columns.
+      const size_t p = std::min(group.positions - 1, at + (static_cast<uint32_t>(at) * 2654435761u >> 12) % step);
       const size_t c = model_.interlaced ? p / group.columns & 1 : 0;
-      if (group.is_filler == nullptr || !group.is_filler[c * group.columns + p % group.columns]) visit(p, c);
+      if (group.filler == nullptr || !group.filler[c * group.columns + p % group.columns]) visit(p, c);
     }
-    offset = p - group.positions;
+    offset = at - group.positions;
   }
 
   void FitErrorPrior() {
@@ -491,7 +493,7 @@ class LaneSetEncoder {
       }
       if (magnitudes.empty()) return;
       const uint32_t third = Quantile(magnitudes, 1.0 / 3);
-      if (third > 1) model_.shift = std::max(model_.shift, BitWidth(third) - 1 - 2);
+      if (third > 1) model_.shift = std::max(model_.shift, BitWidth(third) - 1 - 3);
     }
   }
 
@@ -631,12 +633,12 @@ class LaneSetEncoder {
   void EncodeTokens(EncodedLaneSet& result) {
     const PhaseTimer timer(Phase::kEntropy);
     const size_t contexts = model_.tables.size();
-    std::vector<uint32_t> counts(contexts * kMaxLaneTokens, 0);
+    std::vector<uint32_t> counts((contexts + 1) * kMaxLaneTokens, 0);
     for (size_t step = 0; step < active_.size(); ++step) {
       const uint16_t* symbol = symbols_.symbol + step * kRansLanes;
       for (size_t i = 0; i < active_[step]; ++i) ++counts[symbol[i]];
     }
-    size_t used = 1;
+    size_t used = static_cast<size_t>(model_.first_residual_token()) + 1;
     for (size_t context = 0; context < contexts; ++context) {
       for (size_t token = kMaxLaneTokens; token > used; --token) {
         if (counts[context * kMaxLaneTokens + token - 1] != 0) used = token;
@@ -644,7 +646,7 @@ class LaneSetEncoder {
     }
     model_.num_tokens = static_cast<int>(used);
     const std::vector<uint8_t> raw_bits = LaneTokenRawBits(model_);
-    std::vector<uint64_t> entries(contexts * kMaxLaneTokens, 0);
+    std::vector<uint64_t> entries((contexts + 1) * kMaxLaneTokens, 0);
     for (size_t context = 0; context < contexts; ++context) {
       const uint32_t* row = counts.data() + context * kMaxLaneTokens;
       std::vector<uint32_t> of_context(row, row + used);
@@ -655,6 +657,7 @@ class LaneSetEncoder {
                          kNarrow ? std::span(raw_bits).first(frequencies.size()) : std::span<const uint8_t>(),
                          model_.table_bits, entries.data() + context * kMaxLaneTokens);
     }
+    BuildEncodeEntries(FillerFrequencies(model_), {}, model_.table_bits, entries.data() + contexts * kMaxLaneTokens);
     LaneSteps steps;
     steps.active = active_;
     steps.symbols = symbols_.symbol;

@@ -199,13 +199,13 @@ class LaneRaster {
   }
 
   void SetFillers() {
-    group_.is_filler = nullptr;
+    group_.filler = nullptr;
     if (!has_fillers()) return;
     uint8_t* filler = scratch_.fillers.Get(group_.period + kRansLanes);
     std::fill_n(filler, group_.period, uint8_t{0});
-    for (size_t x = plane_columns_ - 1; x < group_.columns; x += plane_columns_) filler[group_.columns + x] = 1;
+    for (size_t x = plane_columns_ - 1; x < group_.columns; x += plane_columns_) filler[group_.columns + x] = 255;
     for (size_t i = 0; i < kRansLanes; ++i) filler[group_.period + i] = filler[i % group_.period];
-    group_.is_filler = filler;
+    group_.filler = filler;
   }
 
   // What depends on the planes: means, own weights, the rows above the first.

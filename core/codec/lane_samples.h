@@ -12,6 +12,12 @@
 
 namespace dcac {
 
+// The k-th of `count` indices below `total` >= count, evenly spread but in no step with rows or columns.
+inline size_t SpreadIndex(size_t k, size_t count, size_t total) {
+  const size_t begin = k * total / count, end = (k + 1) * total / count;
+  return begin + (static_cast<uint32_t>(k) * 2654435761u >> 12) % (end - begin);
+}
+
 // Rows and columns that the distances of TapDistances reach back.
 struct RasterStep {
   int rows, columns;
@@ -41,6 +47,7 @@ class LaneValues {
   LaneValues(SampleKind kind, const SampleMap& map, float unit, const LaneCodes& codes)
       : narrow_(IsNarrow(kind)), unit_(unit), map_(map), codes_(codes) {}
 
+  bool is_narrow() const { return narrow_; }
   float unit() const { return unit_; }
   // What deviations must be large against to count by their size.
   float slack() const { return narrow_ ? 2.0f : unit_; }

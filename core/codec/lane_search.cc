@@ -54,14 +54,13 @@ void FitLaneSpatial(const LaneCodes& codes, const LaneValues& values, LaneModel&
   const float slack = values.slack(), unit = values.unit();
   const size_t num_taps = static_cast<size_t>(model.num_taps);
   const size_t total = codes.planes * codes.plane_samples();
-  const size_t wanted = std::clamp<size_t>(total / 16, 2000, 16000);
+  const size_t wanted = std::min(total, std::clamp<size_t>(total / 16, 2000, 16000));
   const float low = values.OfCode(model.low_code), high = values.OfCode(model.high_code);
-  // Odd, so that all columns are met.
-  const size_t step = std::max<size_t>(1, total / wanted) | 1;
   constexpr int kRounds = 2;
   for (int round = 0; round < kRounds; ++round) {
     std::array<NormalEquations, kLaneClasses> equations = {NormalEquations(num_taps + 1), NormalEquations(num_taps + 1)};
-    for (size_t at = 0; at < total; at += step) {
+    for (size_t k = 0; k < wanted; ++k) {
+      const size_t at = SpreadIndex(k, wanted, total);
       const size_t plane = at / codes.plane_samples(), place = at % codes.plane_samples();
       const size_t row = place / codes.columns, column = place % codes.columns;
       if (row == 0 || codes.IsFiller(row, column)) continue;
@@ -106,7 +105,7 @@ class LaneSearch {
     const size_t samples = codes.plane_samples();
     const size_t count = std::min(samples, options.search_samples);
     for (size_t i = 0; i < count; ++i) {
-      const size_t at = i * samples / count;
+      const size_t at = SpreadIndex(i, count, samples);
       if (!codes.IsFiller(at / codes.columns, at % codes.columns)) positions_.push_back(at);
     }
     stride_ = (count + kDotLanes - 1) / kDotLanes * kDotLanes;
@@ -146,8 +145,9 @@ class LaneSearch {
       const float cut = p < low ? low : p > high ? high : p;
       innovation_[at] = value - cut;
       residual_[at] = value - p;
-      scale_[at] = 1.0f / (0.5f * (taps.spread + std::abs(innovation_[at])) + slack_);
-      normalized_[at] = innovation_[at] * scale_[at];
+      scale_[at] = 1.0f / (0.5f * taps.spread + 0.1f * std::abs(innovation_[at]) + slack_);
+      // Few large values would rule the products of floats.
+      normalized_[at] = values_.is_narrow() ? innovation_[at] : innovation_[at] * scale_[at];
     }
     power_[plane] = Dot(Row(normalized_, plane), Row(normalized_, plane), stride_);
   }

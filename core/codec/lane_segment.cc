@@ -38,6 +38,8 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options) {
       break;
     case 3:
       lanes.max_references = 4;
+      lanes.search_samples = 1024;
+      lanes.sample_positions = 1 << 17;
       lanes.max_contexts = 32;
       lanes.fixed_centers = true;
       break;
@@ -53,6 +55,8 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options) {
       lanes.max_references = 8;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
+      lanes.search_samples = 2048;
+      lanes.sample_positions = 1 << 19;
       break;
     default:
       lanes.interlaced = true;
@@ -64,7 +68,6 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options) {
       lanes.search_samples = 2048;
       lanes.sample_positions = 1 << 22;
   }
-  if (const char* e = getenv("LN")) { int a[8]; int n = sscanf(e, "%d,%d,%d,%d,%d,%d", &a[0], &a[1], &a[2], &a[3], &a[4], &a[5]); if (n > 0 && a[0]) lanes.min_columns = a[0]; if (n > 1 && a[1]) lanes.search_samples = a[1]; if (n > 2 && a[2]) lanes.sample_positions = a[2]; if (n > 3) lanes.own_taps = a[3]; if (n > 4 && a[4] >= 0) lanes.max_references = a[4]; if (n > 5) lanes.interlaced = a[5]; }
   if (options.mode == Mode::kIntra) lanes.max_references = 0;
   if (options.max_references) lanes.max_references = std::min(lanes.max_references, *options.max_references);
   return lanes;

@@ -63,6 +63,7 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
   tables.first_residual_token = model.first_residual_token();
   tables.escape_token = model.escape_token();
   tables.shift = model.shift;
+  tables.filler_context = static_cast<uint8_t>(model.tables.size());
   tables.table_bits = model.table_bits;
   if (IsNarrow(kind)) FillResiduals(tables);
   return tables;
@@ -78,6 +79,12 @@ std::vector<uint16_t> LaneFrequencies(const std::vector<uint32_t>& weights, int 
   --frequencies[token];
   ++frequencies[token == 0 ? 1 : 0];
   return frequencies;
+}
+
+std::vector<uint16_t> FillerFrequencies(const LaneModel& model) {
+  std::vector<uint32_t> weights(static_cast<size_t>(model.first_residual_token()) + 1, 0);
+  weights.back() = 1;
+  return LaneFrequencies(weights, model.table_bits);
 }
 
 std::vector<uint8_t> LaneTokenRawBits(const LaneModel& model) {

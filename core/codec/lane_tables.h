@@ -15,6 +15,9 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model);
 // Frequencies of a table of weights, below 2^table_bits even where only one token occurs.
 std::vector<uint16_t> LaneFrequencies(const std::vector<uint32_t>& weights, int table_bits);
 
+// Those of the context of positions that stand for no sample, which comes after the others; its tokens have no raw bits.
+std::vector<uint16_t> FillerFrequencies(const LaneModel& model);
+
 // Raw bits of each token.
 std::vector<uint8_t> LaneTokenRawBits(const LaneModel& model);
 

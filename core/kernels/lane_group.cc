@@ -339,6 +339,18 @@ HWY_INLINE void FindContexts(const LaneTables& tables, Step<Lanes>& step, uint8_
   if (tables.has_fixed_centers) FixCenters(tables, rows, context, step.center);
 }
 
+// Positions that stand for no sample have a context of their own.
+HWY_INLINE void MarkFillers(const LaneTables& tables, const uint8_t* HWY_RESTRICT filler,
+                            uint8_t* HWY_RESTRICT context) {
+  const ByteTag d;
+  const auto of_filler = hn::Set(d, tables.filler_context);
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const auto mask = hn::LoadU(d, filler + i);
+    const auto others = hn::AndNot(mask, hn::Load(d, context + i));
+    hn::Store(hn::Or(others, hn::And(mask, of_filler)), d, context + i);
+  }
+}
+
 // Tokens and raw bits of a narrow step as bytes.
 HWY_INLINE void PackTokens(const uint32_t* HWY_RESTRICT entries, const uint32_t* HWY_RESTRICT raw,
                            uint8_t* HWY_RESTRICT token, uint8_t* HWY_RESTRICT raw_byte) {
@@ -585,14 +597,23 @@ void AnalyseWide(const LaneTables& tables, const LaneGroup<WideLanes>& group, co
   AnalyseGroup(tables, group, analysis);
 }
 
-// Gives positions that stand for no sample the code that costs least, the center.
+// Gives positions that stand for no sample their code and symbol.
 template <typename Lanes>
 HWY_INLINE void FillStep(const LaneTables& tables, const LaneGroup<Lanes>& group, size_t p, size_t c,
-                         const Step<Lanes>& step, typename Lanes::Code* HWY_RESTRICT codes) {
+                         const Step<Lanes>& step, typename Lanes::Code* HWY_RESTRICT codes, const LaneSymbols& symbols,
+                         size_t out) {
   alignas(64) typename Lanes::Code valued[kRansLanes];  // escapes have the value of code 0
   for (size_t i = 0; i < kRansLanes; ++i) {
-    if (group.is_filler[c + i]) codes[i] = step.center[i];
-    valued[i] = static_cast<int32_t>(codes[i]) == kLaneEscapeCode ? 0 : codes[i];
+    valued[i] = group.filler[c + i] ? step.center[i] : static_cast<int32_t>(codes[i]) == kLaneEscapeCode ? 0 : codes[i];
+    if (!group.filler[c + i]) continue;
+    codes[i] = step.center[i];
+    symbols.symbol[out + i] = static_cast<uint16_t>(tables.filler_context << 6 | tables.first_residual_token);
+    if constexpr (std::is_same_v<Lanes, NarrowLanes>) {
+      symbols.narrow_raw[out + i] = 0;
+    } else {
+      symbols.raw[out + i] = 0;
+      symbols.raw_bits[out + i] = 0;
+    }
   }
   StoreValues(tables, valued, group.value + p);
 }
@@ -606,8 +627,8 @@ HWY_INLINE void TokenizeGroup(const LaneTables& tables, const LaneGroup<Lanes>& 
   for (size_t p = 0; p < group.positions; p += group.step, c = NextColumn(group, c), out += kRansLanes) {
     PredictStep(tables, group, p, c, step);
     FindContexts(tables, step, context);
-    if (group.is_filler != nullptr) FillStep(tables, group, p, c, step, codes + p);
     TokenStep(tables, codes + p, step.center, context, symbols, out);
+    if (group.filler != nullptr) FillStep(tables, group, p, c, step, codes + p, symbols, out);
     StoreErrors(group, p, step);
   }
 }
@@ -636,7 +657,12 @@ bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
     for (size_t k = 0; k < count; ++k, c = NextColumn(group, c)) {
       PredictStep(tables, group, begin + k * group.step, c, steps[k]);
     }
-    for (size_t k = 0; k < count; ++k) FindContexts(tables, steps[k], context[k]);
+    for (size_t k = 0; k < count; ++k) {
+      FindContexts(tables, steps[k], context[k]);
+      if (group.filler != nullptr) {
+        MarkFillers(tables, group.filler + (begin + k * group.step) % group.period, context[k]);
+      }
+    }
     for (size_t k = 0; k < count; ++k) {
       const size_t active = HWY_MIN(group.step, group.positions - begin - k * group.step);
       LookUpSlots(rans, tables.slots, tables.table_bits, context[k], active, entries[k]);
@@ -701,7 +727,12 @@ bool DecodeWide(const LaneTables& tables, const LaneGroup<WideLanes>& group, Lan
     for (size_t k = 0; k < count; ++k, c = NextColumn(group, c)) {
       PredictStep(tables, group, begin + k * group.step, c, steps[k]);
     }
-    for (size_t k = 0; k < count; ++k) FindContexts(tables, steps[k], context[k]);
+    for (size_t k = 0; k < count; ++k) {
+      FindContexts(tables, steps[k], context[k]);
+      if (group.filler != nullptr) {
+        MarkFillers(tables, group.filler + (begin + k * group.step) % group.period, context[k]);
+      }
+    }
     for (size_t k = 0; k < count; ++k) {
       const size_t active = HWY_MIN(group.step, group.positions - begin - k * group.step);
       LookUpSlots(rans, tables.slots, tables.table_bits, context[k], active, entries[k]);

@@ -61,6 +61,7 @@ struct LaneTables {
   int first_residual_token = 0;  // tokens before it are special: mode (where there is one), then escape (wide only)
   int escape_token = -1;
   int shift = 0;  // wide: raw bits below a residual's token
+  uint8_t filler_context = 0;
   int table_bits = 0;
   const uint32_t* slots = nullptr;
 };
@@ -88,8 +89,9 @@ struct LaneGroup {
   const Value* reference_weight = nullptr;
   const Value* activity_base = nullptr;
 
-  // Encoder: whether the positions of a column stand for no sample; nullptr: none do.
-  const uint8_t* is_filler = nullptr;
+  // 255 in columns whose positions stand for no sample, else 0; nullptr: there are none.  Their context is one of their
+  // own, in which the residual 0 is all but certain.
+  const uint8_t* filler = nullptr;
 
   // By position, with what lies above the first row before it and room for 64 behind the last.
   Value* value = nullptr;
