@@ -45,8 +45,8 @@ void LaneCounter::CountGroup(const LaneTables& tables, const LaneRaster<WideLane
 template <typename Lanes>
 void LaneCounter::Count(const LaneTables& tables, const LaneRaster<Lanes>& raster, typename Lanes::Code* codes) {
   LaneGroup<Lanes> group = raster.group();
-  const uint8_t* const is_filler = group.is_filler;
-  group.is_filler = nullptr;  // they are as they were decoded
+  const uint8_t* const filler = group.filler;
+  group.filler = nullptr;  // they are as they were decoded
   const size_t room = (group.positions + group.step - 1) / group.step * kRansLanes;
   const uint16_t* const symbols = symbol_.Get(room);
   TokenizeLaneGroup(tables, group, codes,
@@ -56,7 +56,7 @@ void LaneCounter::Count(const LaneTables& tables, const LaneRaster<Lanes>& raste
     double& plane_bits =
         account_.plane_bits[static_cast<size_t>(raster.first()) + position % group.columns / raster.plane_columns()];
     plane_bits += bits_[symbol];
-    if (is_filler != nullptr && is_filler[position % group.period] != 0) continue;
+    if (filler != nullptr && filler[position % group.period] != 0) continue;
     const SampleCoding coding = CodingOf(symbol % kMaxLaneTokens);
     const bool has_low = kind_ == SampleKind::kF32 && (coding != SampleCoding::kMode || model_.mode_has_low);
     const double low_bits = has_low ? kLowHalfBits : 0;
