@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -12,22 +11,10 @@
 #include "core/codec/lane_raster.h"
 #include "core/codec/lane_references.h"
 #include "core/codec/lane_tables.h"
+#include "core/kernels/lane_store.h"
 
 namespace dcac {
 namespace {
-
-// Calls row(first position in the raster, first sample in the plane, step between samples, samples) for the raster rows
-// of plane `g` of the group.
-template <typename Raster, typename Row>
-void ForEachRasterRow(const Raster& raster, const LaneModel& model, int g, size_t raster_columns, Row row) {
-  const size_t width = raster.plane_columns();
-  const size_t step = model.interlaced ? 2 : 1;
-  for (size_t y = 0; y < raster.rows(); ++y) {
-    const size_t sample = model.interlaced ? y / 2 * raster.width() + y % 2 : y * width;
-    row(y * raster_columns + static_cast<size_t>(g) * width, sample, step,
-        raster.has_fillers() && y % 2 != 0 ? width - 1 : width);
-  }
-}
 
 std::vector<uint32_t> MakeSlots(const LaneModel& model) {
   const std::vector<uint8_t> raw_bits = LaneTokenRawBits(model);
@@ -87,7 +74,10 @@ class LaneSetDecoder {
       return absl::DataLossError(
           absl::StrCat("plane set has ", streams_.escapes.size(), " bytes of escapes, expected ", next_escape_ * 2));
     }
-    return kind_ == SampleKind::kF32 ? JoinHalves() : absl::OkStatus();
+    if (const std::byte* const end = streams_.low.data() + streams_.low.size(); next_low_ != end) {
+      return absl::DataLossError(absl::StrCat("a plane set has ", end - next_low_, " bytes of lower halves too many"));
+    }
+    return absl::OkStatus();
   }
 
  private:
@@ -98,8 +88,10 @@ class LaneSetDecoder {
       uint8_t* codes = scratch_->bytes.Get(room);
       if (!DecodeLaneGroup(tables, raster_.group(), rans, codes)) return Malformed();
       if (counter_) counter_->CountGroup(tables, raster_, codes);
-      const uint8_t flip = kind_ == SampleKind::kI8 ? 0x80 : 0;
-      StoreCodes<uint8_t>(codes, [flip](uint8_t code) { return static_cast<uint8_t>(code ^ flip); });
+      if (kind_ == SampleKind::kI8) FlipBytes(0x80, raster_.group().positions, codes);
+      for (int g = 0; g < raster_.planes(); ++g) {
+        StoreLanePlane(Rows(), codes + static_cast<size_t>(g) * raster_.plane_columns(), Plane(g));
+      }
       return absl::OkStatus();
     } else {
       int32_t* codes = scratch_->codes.Get(room);
@@ -109,17 +101,7 @@ class LaneSetDecoder {
       escapes.capacity = escape_positions_.size();
       escapes.positions = escape_positions_.data();
       if (!DecodeLaneGroup(tables, raster_.group(), rans, codes, escapes)) return Malformed();
-      if (IsFloat(kind_)) {
-        const uint32_t bias = kind_ == SampleKind::kF16 ? 112 : 0;
-        const uint32_t offset = (static_cast<uint32_t>(model_.base_exponent) - bias) << tables.mantissa_bits;
-        StoreCodes<uint16_t>(codes, [offset](int32_t code) {
-          const uint32_t magnitude = static_cast<uint32_t>(code < 0 ? -code : code) - 1 + offset;
-          return static_cast<uint16_t>(code == 0 ? 0u : magnitude | (code < 0 ? 0x8000u : 0u));
-        });
-      } else {
-        StoreCodes<uint16_t>(codes, [](int32_t code) { return static_cast<uint16_t>(code); });
-      }
-      DCAC_RETURN_IF_ERROR(PutEscapes(escapes));
+      DCAC_RETURN_IF_ERROR(StoreWide(tables, codes, escapes));
       if (counter_) {
         for (size_t i = 0; i < escapes.count; ++i) codes[escapes.positions[i]] = kLaneEscapeCode;
         counter_->CountGroup(tables, raster_, codes);
@@ -132,75 +114,39 @@ class LaneSetDecoder {
     return absl::DataLossError("a sample of a plane set is out of its range, or there are too few words or escapes");
   }
 
-  // Of samples that have 4 bytes, the upper half.
-  std::byte* PlaceOf(int plane, size_t sample, size_t bytes) const {
-    const size_t stride = kind_ == SampleKind::kF32 ? 4 : bytes;
-    return planes_[static_cast<size_t>(plane)] + sample * stride + (stride - bytes);
+  LanePlaneRows Rows() const {
+    return {static_cast<size_t>(shape_.height), raster_.width(), model_.interlaced,
+            raster_.plane_columns() * static_cast<size_t>(raster_.planes())};
   }
 
-  // Writes codes as samples to where their planes are.
-  template <typename Stored, typename Code, typename Convert>
-  void StoreCodes(const Code* codes, Convert convert) const {
-    const size_t columns = raster_.plane_columns() * static_cast<size_t>(raster_.planes());
-    for (int g = 0; g < raster_.planes(); ++g) {
-      ForEachRasterRow(raster_, model_, g, columns, [&](size_t position, size_t sample, size_t step, size_t width) {
-        std::byte* to = PlaceOf(raster_.first() + g, sample, sizeof(Stored));
-        const Code* from = codes + position;
-        if (kind_ == SampleKind::kF32) {
-          StoreRow<Stored>(from, width, step == 1 ? std::integral_constant<size_t, 4>() : 4 * step, convert, to);
-        } else if (step == 1) {
-          StoreRow<Stored>(from, width, std::integral_constant<size_t, sizeof(Stored)>(), convert, to);
-        } else {
-          StoreRow<Stored>(from, width, std::integral_constant<size_t, 2 * sizeof(Stored)>(), convert, to);
-        }
-      });
-    }
-  }
+  std::byte* Plane(int g) const { return planes_[static_cast<size_t>(raster_.first() + g)]; }
 
-  template <typename Stored, typename Code, typename Stride, typename Convert>
-  static void StoreRow(const Code* from, size_t count, Stride stride, Convert convert, std::byte* to) {
-    for (size_t i = 0; i < count; ++i) {
-      const Stored stored = convert(from[i]);
-      std::memcpy(to + i * stride, &stored, sizeof(Stored));
-    }
-  }
-
-  absl::Status PutEscapes(const LaneEscapes& escapes) {
-    const size_t width = raster_.plane_columns();
-    const size_t columns = width * static_cast<size_t>(raster_.planes());
+  // Codes of a group to samples where its planes are.
+  absl::Status StoreWide(const LaneTables& tables, const int32_t* codes, const LaneEscapes& escapes) {
+    const size_t positions = raster_.group().positions;
+    const uint32_t bias = kind_ == SampleKind::kF16 ? 112 : 0;
+    const uint32_t offset = ((static_cast<uint32_t>(model_.base_exponent) - bias) << tables.mantissa_bits) - 1;
+    uint16_t* samples = scratch_->samples.Get(positions);
+    SamplesOfLaneCodes(tables, offset, codes, positions, samples);
     for (size_t i = 0; i < escapes.count; ++i) {
-      const size_t position = escapes.positions[i], row = position / columns, column = position % columns;
-      const size_t x = column % width;
-      if (raster_.has_fillers() && row % 2 != 0 && x == width - 1) return Malformed();  // of no sample
-      const size_t sample = model_.interlaced ? row / 2 * raster_.width() + 2 * x + row % 2 : row * width + x;
-      std::memcpy(PlaceOf(raster_.first() + static_cast<int>(column / width), sample, 2),
-                  streams_.escapes.data() + 2 * next_escape_++, 2);
+      const size_t position = escapes.positions[i];
+      if (raster_.IsFiller(position)) return Malformed();
+      samples[position] = static_cast<uint16_t>(LoadLittleEndian(streams_.escapes.data() + 2 * next_escape_++, 2));
     }
-    return absl::OkStatus();
-  }
-
-  // Puts the lower halves of binary32 in place.
-  absl::Status JoinHalves() {
-    const size_t samples = static_cast<size_t>(shape_.plane_samples());
-    const bool skips_mode = model_.has_mode && !model_.mode_has_low;
-    const uint16_t mode = static_cast<uint16_t>(map_.ToSample(model_.mode_code));
-    const std::byte* from = streams_.low.data();
-    const std::byte* const end = from + streams_.low.size();
-    for (std::byte* plane : planes_) {
-      for (size_t i = 0; i < samples; ++i) {
-        uint16_t upper;
-        std::memcpy(&upper, plane + 4 * i + 2, 2);
-        if (skips_mode && upper == mode) {
-          std::memset(plane + 4 * i, 0, 2);
-          continue;
-        }
-        if (end - from < 2) return absl::DataLossError("a plane set has too few lower halves");
-        std::memcpy(plane + 4 * i, from, 2);
-        from += 2;
+    for (int g = 0; g < raster_.planes(); ++g) {
+      const uint16_t* raster = samples + static_cast<size_t>(g) * raster_.plane_columns();
+      if (kind_ != SampleKind::kF32) {
+        StoreLanePlane(Rows(), raster, Plane(g));
+        continue;
       }
+      const size_t count = static_cast<size_t>(shape_.plane_samples());
+      uint16_t* upper = scratch_->upper.Get(count);
+      StoreLanePlane(Rows(), raster, reinterpret_cast<std::byte*>(upper));
+      const uint16_t mode = static_cast<uint16_t>(map_.ToSample(model_.mode_code));
+      next_low_ = JoinLaneHalves(upper, count, model_.has_mode && !model_.mode_has_low, mode, next_low_,
+                                 streams_.low.data() + streams_.low.size(), Plane(g));
+      if (next_low_ == nullptr) return absl::DataLossError("a plane set has too few lower halves");
     }
-    if (from != end)
-      return absl::DataLossError(absl::StrCat("a plane set has ", end - from, " bytes of lower halves too many"));
     return absl::OkStatus();
   }
 
@@ -215,6 +161,7 @@ class LaneSetDecoder {
   LaneReferencePlanes<Lanes> references_;
   std::vector<uint32_t> escape_positions_;
   size_t next_escape_ = 0;
+  const std::byte* next_low_ = streams_.low.data();
   std::optional<LaneCounter> counter_;
 };
 

@@ -84,7 +84,8 @@ class LaneSetEncoder {
   uint32_t SampleAt(size_t plane, size_t at) const {
     const std::byte* data = planes_[plane];
     if (kNarrow) return std::to_integer<uint32_t>(data[at]);
-    return static_cast<uint32_t>(LoadLittleEndian(set_.kind == SampleKind::kF32 ? data + 4 * at + 2 : data + 2 * at, 2));
+    return static_cast<uint32_t>(
+        LoadLittleEndian(set_.kind == SampleKind::kF32 ? data + 4 * at + 2 : data + 2 * at, 2));
   }
 
   template <typename Visit>
@@ -116,8 +117,7 @@ class LaneSetEncoder {
     codes_.codes = codes;
     for (size_t plane = 0; plane < num_planes(); ++plane) {
       for (size_t row = 0; row < codes_.rows; ++row) {
-        const size_t sample =
-            model_.interlaced ? row / 2 * codes_.width + row % 2 : row * codes_.columns;
+        const size_t sample = model_.interlaced ? row / 2 * codes_.width + row % 2 : row * codes_.columns;
         for (size_t i = 0; i < codes_.columns; ++i) {
           // A filler is like its neighbour.
           *codes = codes_.IsFiller(row, i) ? codes[-1] : CodeOf(SampleAt(plane, sample + i * halves));
@@ -178,7 +178,8 @@ class LaneSetEncoder {
     for (double sum : sums) total += sum;
     const int drop = std::max(0, BitWidth(static_cast<uint32_t>(high - low)) - 8);
     const auto code_of = [&](double mean) {
-      const int32_t code = kNarrow ? static_cast<int32_t>(std::floor(mean + 0.5)) : map_.NearestCode(static_cast<float>(mean));
+      const int32_t code =
+          kNarrow ? static_cast<int32_t>(std::floor(mean + 0.5)) : map_.NearestCode(static_cast<float>(mean));
       return low + ((std::clamp(code, low, high) - low) >> drop << drop);
     };
     model_.mean = code_of(total / static_cast<double>(codes_.planes * codes_.plane_samples()));
@@ -233,7 +234,8 @@ class LaneSetEncoder {
     const size_t halves = model_.interlaced ? 2 : 1;
     const size_t row_samples = num_planes() * static_cast<size_t>(set_.shape.width);
     const size_t height = static_cast<size_t>(set_.shape.height);
-    const size_t band = std::clamp<size_t>(options_.sample_positions / row_samples, std::min<size_t>(height, 8), height);
+    const size_t band =
+        std::clamp<size_t>(options_.sample_positions / row_samples, std::min<size_t>(height, 8), height);
     band_begin_ = (height - band) / 2 * halves;
     band_shape_ = {set_.shape.planes, static_cast<int>(band), set_.shape.width};
     FitErrorPrior();
@@ -389,8 +391,7 @@ class LaneSetEncoder {
       model_.position_shift = 1;
       model_.position_base = model_.low_code * 16 - 64;
     } else {
-      model_.position_shift =
-          std::max(0, BitWidth(static_cast<uint32_t>(model_.high_code - model_.low_code)) - 8);
+      model_.position_shift = std::max(0, BitWidth(static_cast<uint32_t>(model_.high_code - model_.low_code)) - 8);
       model_.position_base = model_.low_code - (1 << model_.position_shift >> 1);
       ChooseActivityBase();
     }
@@ -489,7 +490,8 @@ class LaneSetEncoder {
       std::vector<uint32_t> magnitudes;
       const size_t step = StepOf(band.size(), kStatisticsSamples);
       for (size_t i = 0; i < band.size(); i += step) {
-        if (!IsSpecial(band[i].code)) magnitudes.push_back(static_cast<uint32_t>(std::abs(band[i].code - band[i].center)));
+        if (!IsSpecial(band[i].code))
+          magnitudes.push_back(static_cast<uint32_t>(std::abs(band[i].code - band[i].center)));
       }
       if (magnitudes.empty()) return;
       const uint32_t third = Quantile(magnitudes, 1.0 / 3);
@@ -547,9 +549,9 @@ class LaneSetEncoder {
     if (options_.fixed_centers) {
       scale(fixed);
       for (size_t cell = 0; cell < cells; ++cell) {
-        const double gain = moving.CellBits(cell) - fixed.CellBits(cell) +
-                            static_cast<double>(times) *
-                                (static_cast<double>(moving_raw[cell]) - static_cast<double>(fixed_raw[cell]));
+        const double gain =
+            moving.CellBits(cell) - fixed.CellBits(cell) +
+            static_cast<double>(times) * (static_cast<double>(moving_raw[cell]) - static_cast<double>(fixed_raw[cell]));
         if (gain <= kFixedCenterBits) continue;
         model_.fixed_center[cell] = true;
         for (size_t token = 0; token < kMaxLaneTokens; ++token) moving.At(cell, token) = fixed.Row(cell)[token];
@@ -587,7 +589,8 @@ class LaneSetEncoder {
       const LaneGroup<Lanes>& group = raster.group();
       const size_t steps = (group.positions + group.step - 1) / group.step;
       if (first == 0) {
-        const size_t groups = (num_planes() + static_cast<size_t>(raster.planes()) - 1) / static_cast<size_t>(raster.planes());
+        const size_t groups =
+            (num_planes() + static_cast<size_t>(raster.planes()) - 1) / static_cast<size_t>(raster.planes());
         // The last group may be narrower and need more steps for its positions, but never more than this.
         capacity = kRansLanes * (groups * steps + group.positions);
         symbols_.symbol = scratch().symbols.Get(capacity);

@@ -72,8 +72,8 @@ class LaneModelCoder {
     int group = model_.group_planes - 1;
     Uniform(shape_.planes, group);
     model_.group_planes = group + 1;
-    Check(CanBeLaneGroups(shape_.planes, model_.interlaced ? (shape_.width + 1) / 2 : shape_.width,
-                          model_.group_planes));
+    Check(
+        CanBeLaneGroups(shape_.planes, model_.interlaced ? (shape_.width + 1) / 2 : shape_.width, model_.group_planes));
     int bits = model_.table_bits - 10;
     if (!IsNarrow(kind_)) Uniform(2, bits);
     model_.table_bits = bits + 10;

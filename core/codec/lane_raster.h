@@ -83,9 +83,10 @@ struct LaneTap {
   uint8_t distance, outside;
 };
 inline constexpr std::array<LaneTap, kLaneTapsOfClass> kRasterTaps = {
-    {{0, 0, 0}, {-1, 1, 0}, {1, 2, 0}, {0, 3, 3}, {-2, 4, 0}, {2, 5, 0}}};  // N NW NE NN, two to the left and right of N
+    {{0, 0, 0}, {-1, 1, 0}, {1, 2, 0}, {0, 3, 3}, {-2, 4, 0}, {2, 5, 0}}};  // N NW NE NN, two to the left and right of
+                                                                            // N
 inline constexpr std::array<std::array<LaneTap, kLaneTapsOfClass>, kLaneClasses> kInterlacedTaps = {
-    {{{{0, 3, 3}, {-1, 1, 3}, {1, 0, 3}, {0, 8, 8}, {-2, 4, 3}, {2, 5, 3}}},   // even: N NW NE NN, two from N
+    {{{{0, 3, 3}, {-1, 1, 3}, {1, 0, 3}, {0, 8, 8}, {-2, 4, 3}, {2, 5, 3}}},    // even: N NW NE NN, two from N
      {{{-1, 0, 0}, {1, 2, 0}, {0, 3, 3}, {-1, 6, 3}, {1, 7, 3}, {0, 8, 8}}}}};  // odd: W E N NW NE NN
 
 // Index of the distance of tap t, of class c, in raster column x of a plane of `width` columns.
@@ -101,6 +102,7 @@ struct LaneScratch {
   Scratch<Value> columns, value, error, reference, activity, innovation, innovations;
   Scratch<uint8_t> bytes, fillers;
   Scratch<int32_t> codes;
+  Scratch<uint16_t> samples, upper;
 };
 
 template <typename Lanes>
@@ -135,6 +137,9 @@ class LaneRaster {
   Value* reference_activity() { return reference_activity_; }
   // Whether the odd rows of an interlaced raster end with a column that stands for no sample.
   bool has_fillers() const { return model_.interlaced && shape_.width % 2 != 0; }
+  bool IsFiller(size_t position) const {
+    return group_.filler != nullptr && group_.filler[position % group_.period] != 0;
+  }
   const LaneArithmetic<Lanes>& arithmetic() const { return arithmetic_; }
 
  private:

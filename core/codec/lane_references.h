@@ -9,6 +9,7 @@
 
 #include "core/base/scratch.h"
 #include "core/codec/lane_raster.h"
+#include "core/kernels/lane_store.h"
 
 namespace dcac {
 
@@ -18,7 +19,10 @@ class LaneReferencePlanes {
   using Value = typename Lanes::Value;
 
   LaneReferencePlanes(const SetShape& shape, const LaneModel& model, Scratch<Value>& scratch)
-      : model_(model), plane_samples_(static_cast<size_t>(shape.height) * static_cast<size_t>(model.interlaced ? (shape.width + 1) / 2 * 2 : shape.width)), slot_(model.planes.size(), kNone) {
+      : model_(model),
+        plane_samples_(static_cast<size_t>(shape.height) *
+                       static_cast<size_t>(model.interlaced ? (shape.width + 1) / 2 * 2 : shape.width)),
+        slot_(model.planes.size(), kNone) {
     size_t slots = 0;
     for (const LanePlane& plane : model.planes) {
       for (const LaneReference& reference : plane.references) {
@@ -43,11 +47,8 @@ class LaneReferencePlanes {
       if (slot == kNone) continue;
       Value* to = innovations_ + slot * plane_samples_;
       const Value* from = raster.group().innovation + static_cast<size_t>(g) * width;
-      if (columns == width) {
-        std::copy_n(from, plane_samples_, to);
-        continue;
-      }
-      for (size_t row = 0; row < raster.rows(); ++row) std::copy_n(from + row * columns, width, to + row * width);
+      CopyLaneRows(reinterpret_cast<const std::byte*>(from), columns * sizeof(Value), raster.rows(),
+                   width * sizeof(Value), reinterpret_cast<std::byte*>(to));
     }
   }
 

@@ -17,9 +17,10 @@ constexpr double kUnitScale = 8;  // units of LaneTapWeights::unit and LanePlane
 
 int32_t RoundTo(double value, int32_t limit) {
   if (std::isnan(value)) return 0;
-  return static_cast<int32_t>(std::floor(std::clamp(value, -double{1e9}, double{1e9}) + 0.5) < -limit  ? -limit
-                              : std::floor(std::clamp(value, -double{1e9}, double{1e9}) + 0.5) > limit ? limit
-                              : std::floor(value + 0.5));
+  return static_cast<int32_t>(std::floor(std::clamp(value, -double{1e9}, double{1e9}) + 0.5) < -limit ? -limit
+                              : std::floor(std::clamp(value, -double{1e9}, double{1e9}) + 0.5) > limit
+                                  ? limit
+                                  : std::floor(value + 0.5));
 }
 
 struct TapsAt {
@@ -58,7 +59,8 @@ void FitLaneSpatial(const LaneCodes& codes, const LaneValues& values, LaneModel&
   const float low = values.OfCode(model.low_code), high = values.OfCode(model.high_code);
   constexpr int kRounds = 2;
   for (int round = 0; round < kRounds; ++round) {
-    std::array<NormalEquations, kLaneClasses> equations = {NormalEquations(num_taps + 1), NormalEquations(num_taps + 1)};
+    std::array<NormalEquations, kLaneClasses> equations = {NormalEquations(num_taps + 1),
+                                                           NormalEquations(num_taps + 1)};
     for (size_t k = 0; k < wanted; ++k) {
       const size_t at = SpreadIndex(k, wanted, total);
       const size_t plane = at / codes.plane_samples(), place = at % codes.plane_samples();
@@ -99,8 +101,8 @@ constexpr double kNoiseShare = 0.1, kGainTrust = 0.8, kWeightBits = 6, kFirstTer
 
 class LaneSearch {
  public:
-  LaneSearch(const PlaneSet& set, const LaneCodes& codes, const LaneValues& values,
-             const LaneEncoderOptions& options, LaneModel& model)
+  LaneSearch(const PlaneSet& set, const LaneCodes& codes, const LaneValues& values, const LaneEncoderOptions& options,
+             LaneModel& model)
       : set_(set), codes_(codes), values_(values), slack_(values.slack()), options_(options), model_(model) {
     const size_t samples = codes.plane_samples();
     const size_t count = std::min(samples, options.search_samples);
@@ -163,7 +165,8 @@ class LaneSearch {
     if (!options_.previous_item) begin = std::max(begin, static_cast<size_t>(set_.item_begin[plane]));
     std::vector<size_t> pool;
     const int same = set_.same_channel[plane];
-    if (same >= 0 && static_cast<size_t>(same) < begin && options_.previous_item) pool.push_back(static_cast<size_t>(same));
+    if (same >= 0 && static_cast<size_t>(same) < begin && options_.previous_item)
+      pool.push_back(static_cast<size_t>(same));
     for (size_t other = begin; other < end; ++other) {
       if (power_[other] > 1e-6f) pool.push_back(other);
     }
@@ -240,7 +243,8 @@ class LaneSearch {
         const float value = values_.OfCode(codes_.Plane(plane)[positions_[i]]);
         if (scale[i] == 0) continue;
         double p = double{value} - double{residual[i]};
-        for (size_t n = 0; n < terms.size(); ++n) p += weights[n] * double{all[terms[n] * stride_ + i]} / double{scale[i]};
+        for (size_t n = 0; n < terms.size(); ++n)
+          p += weights[n] * double{all[terms[n] * stride_ + i]} / double{scale[i]};
         if (!((value <= low && p < double{low}) || (value >= high && p > double{high}))) continue;
         ++hidden;
         target[i] = 0;
@@ -279,7 +283,8 @@ class LaneSearch {
       } else {
         for (size_t i = 0; i < positions_.size(); ++i) {
           const size_t y = positions_[i] / codes_.columns, x = positions_[i] % codes_.columns;
-          if (codes_.ClassOfRow(y) == pool[f].c) row[i] = (values_.Tap(plane, y, x, pool[f].tap, mean) - mean) * scale[i];
+          if (codes_.ClassOfRow(y) == pool[f].c)
+            row[i] = (values_.Tap(plane, y, x, pool[f].tap, mean) - mean) * scale[i];
         }
       }
     }
@@ -327,8 +332,7 @@ class LaneSearch {
         }
       }
       if (best == k) break;
-      const double gain =
-          kGainTrust * samples / 2 * Log2((error + noise) / (std::max(best_error, 0.0) + noise));
+      const double gain = kGainTrust * samples / 2 * Log2((error + noise) / (std::max(best_error, 0.0) + noise));
       if (gain < pool[best].bits + (terms.empty() ? kFirstTermBits : 0)) break;
       error = best_error;
       terms.push_back(best);

@@ -73,10 +73,6 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options) {
   return lanes;
 }
 
-size_t PlaneSamples(const SegmentShape& shape) {
-  return static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width);
-}
-
 // Every scale-th sample of every scale-th row.
 Bytes Downsample(const SegmentShape& shape, const std::byte* plane, size_t scale) {
   const size_t bytes = SampleBytes(shape.dtype), width = static_cast<size_t>(shape.width);

@@ -15,7 +15,8 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model);
 // Frequencies of a table of weights, below 2^table_bits even where only one token occurs.
 std::vector<uint16_t> LaneFrequencies(const std::vector<uint32_t>& weights, int table_bits);
 
-// Those of the context of positions that stand for no sample, which comes after the others; its tokens have no raw bits.
+// Those of the context of positions that stand for no sample, which comes after the others; its tokens have no raw
+// bits.
 std::vector<uint16_t> FillerFrequencies(const LaneModel& model);
 
 // Raw bits of each token.

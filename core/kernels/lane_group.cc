@@ -39,7 +39,8 @@ HWY_INLINE hn::Vec<D> Cut(D, hn::Vec<D> v, hn::Vec<D> low, hn::Vec<D> high) {
 }
 
 // table[v] of each byte.
-HWY_INLINE void LookUp256(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
+HWY_INLINE void LookUp256(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_RESTRICT in,
+                          uint8_t* HWY_RESTRICT out) {
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
   for (size_t i = 0; i < kRansLanes; ++i) out[i] = table[in[i]];
 #elif HWY_TARGET <= HWY_AVX3_DL
@@ -106,7 +107,8 @@ struct Step {
 template <int kTaps, typename Lanes>
 HWY_INLINE void SumTaps(const LaneGroup<Lanes>& group,
                         const std::array<const typename Lanes::Value*, kMaxLaneTaps>& weights,
-                        const typename Lanes::Value* base, size_t p, size_t c, typename Lanes::Value* HWY_RESTRICT out) {
+                        const typename Lanes::Value* base, size_t p, size_t c,
+                        typename Lanes::Value* HWY_RESTRICT out) {
   using Value = typename Lanes::Value;
   const StepTag<Value> d;
   const Value* tap[kTaps];
@@ -207,7 +209,8 @@ HWY_INLINE hn::Vec<WideIntTag> NearestFloatCodes(const LaneTables& tables, hn::V
   const int mantissa_bits = tables.mantissa_bits;
   const auto bits = hn::BitCast(di, value);
   const auto magnitude = hn::And(bits, hn::Set(di, 0x7fffffff));
-  const auto rounded = hn::ShiftRightSame(hn::Add(magnitude, hn::Set(di, 1 << (22 - mantissa_bits))), 23 - mantissa_bits);
+  const auto rounded =
+      hn::ShiftRightSame(hn::Add(magnitude, hn::Set(di, 1 << (22 - mantissa_bits))), 23 - mantissa_bits);
   const auto code = hn::Min(hn::Sub(rounded, hn::Set(di, (kValueBase << mantissa_bits) - 1)),
                             hn::Set(di, kMaxOctaves << mantissa_bits));
   const auto least = hn::IfThenElseZero(hn::Gt(magnitude, hn::Set(di, ((kValueBase - 1) << 23) - 1)), hn::Set(di, 1));
@@ -246,9 +249,10 @@ HWY_INLINE void FinishStep(const LaneTables& tables, const float* HWY_RESTRICT s
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
     const auto p = hn::Load(d, step.prediction + i);
     // Integers: to the nearest, ties to even.
-    const auto nearest = tables.is_float ? NearestFloatCodes(tables, p)
-                                         : hn::Sub(hn::BitCast(di, hn::Add(Cut(d, p, hn::Neg(limit), limit), to_integer)),
-                                                   hn::BitCast(di, to_integer));
+    const auto nearest = tables.is_float
+                             ? NearestFloatCodes(tables, p)
+                             : hn::Sub(hn::BitCast(di, hn::Add(Cut(d, p, hn::Neg(limit), limit), to_integer)),
+                                       hn::BitCast(di, to_integer));
     StoreBytes(hn::ShiftRightSame(hn::Sub(nearest, hn::Set(di, tables.position_base)), tables.position_shift),
                step.position + i);
     hn::Store(Cut(di, nearest, low_code, high_code), di, step.center + i);
@@ -399,8 +403,8 @@ HWY_INLINE void ResidualStep(const LaneTables& tables, const uint32_t* HWY_RESTR
                is_middle = hn::Lt(q, hn::Set(di, 26));
     const auto fine = hn::Add(hn::And(q, hn::Set(di, 3)), hn::Set(di, 4));
     const auto middle = hn::Add(hn::And(q, hn::Set(di, 1)), hn::Set(di, 2));
-    const auto lead = hn::IfThenElse(
-        is_small, q, hn::IfThenElse(is_fine, fine, hn::IfThenElse(is_middle, middle, hn::Set(di, 1))));
+    const auto lead =
+        hn::IfThenElse(is_small, q, hn::IfThenElse(is_fine, fine, hn::IfThenElse(is_middle, middle, hn::Set(di, 1))));
     const auto fine_exponent = hn::Sub(hn::ShiftRight<2>(q), hn::Set(di, 1));
     const auto middle_exponent = hn::Sub(hn::ShiftRight<1>(q), hn::Set(di, 5));
     const auto coarse_exponent = hn::Sub(q, hn::Set(di, 17));
@@ -408,8 +412,8 @@ HWY_INLINE void ResidualStep(const LaneTables& tables, const uint32_t* HWY_RESTR
         is_small, hn::Zero(di),
         hn::IfThenElse(is_fine, fine_exponent, hn::IfThenElse(is_middle, middle_exponent, coarse_exponent)));
     const auto shift = hn::BitCast(du, hn::And(hn::Add(exponent, hn::Set(di, tables.shift)), hn::Set(di, 31)));
-    const auto magnitude = hn::Add(hn::BitCast(di, hn::Shl(hn::BitCast(du, lead), shift)),
-                                   hn::BitCast(di, hn::Load(du, raw + i)));
+    const auto magnitude =
+        hn::Add(hn::BitCast(di, hn::Shl(hn::BitCast(du, lead), shift)), hn::BitCast(di, hn::Load(du, raw + i)));
     const auto negative = hn::Neg(hn::And(above, hn::Set(di, 1)));
     const auto result = hn::Add(hn::Load(di, center + i), hn::Xor(magnitude, negative));
     hn::Store(hn::IfThenElse(hn::Lt(above, hn::Zero(di)), mode, result), di, code + i);
@@ -546,7 +550,8 @@ HWY_INLINE void TokenStep(const LaneTables& tables, const int32_t* HWY_RESTRICT 
     const auto special = hn::IfThenElseZero(is_escape, hn::Set(di, tables.escape_token));
     const auto of_residual = hn::Sub(hn::Add(hn::Set(di, tables.first_residual_token), hn::ShiftLeft<1>(q)), sign);
     const auto token = hn::IfThenElse(is_special, special, of_residual);
-    const auto count = hn::And(hn::IfThenZeroElse(is_special, hn::Add(extra, hn::Set(di, tables.shift))), hn::Set(di, 15));
+    const auto count =
+        hn::And(hn::IfThenZeroElse(is_special, hn::Add(extra, hn::Set(di, tables.shift))), hn::Set(di, 15));
     const auto mask = hn::Sub(hn::Shl(hn::Set(di, 1), count), hn::Set(di, 1));
     const auto of_context = hn::ShiftLeft<6>(hn::PromoteTo(di, hn::LoadU(d8, context + i)));
     hn::StoreU(hn::DemoteTo(d16, hn::Or(of_context, token)), d16, symbols.symbol + out + i);

@@ -1,9 +1,10 @@
 // One group of planes as the lanes coder sees it, and the kernels that predict, decode and analyse it
 // (docs/format-lanes.md).
 //
-// The rows of a group's planes lie side by side and form one raster; interlaced, each row is split into its even columns
-// and then its odd ones, which makes a raster of half the width and twice the rows.  Positions of the raster are coded in
-// ascending order, up to 64 of them together.  Everything a position needs lies a fixed distance before it.
+// The rows of a group's planes lie side by side and form one raster; interlaced, each row is split into its even
+// columns and then its odd ones, which makes a raster of half the width and twice the rows.  Positions of the raster
+// are coded in ascending order, up to 64 of them together.  Everything a position needs lies a fixed distance before
+// it.
 #ifndef DCAC_CORE_KERNELS_LANE_GROUP_H_
 #define DCAC_CORE_KERNELS_LANE_GROUP_H_
 
@@ -17,10 +18,10 @@ namespace dcac {
 
 inline constexpr size_t kMaxLaneTaps = 9;
 inline constexpr size_t kMaxLaneReferences = 16;  // of a plane
-inline constexpr size_t kLaneErrors = 4;       // errors before a position that its expected error is made of
-inline constexpr size_t kMaxLaneBins = 16;     // of position, of activity
-inline constexpr size_t kLaneCells = 256;      // position bin * 16 + activity bin
-inline constexpr uint8_t kFixedCenter = 0x80;  // of an entry of the context map: residuals are from the bin's center
+inline constexpr size_t kLaneErrors = 4;          // errors before a position that its expected error is made of
+inline constexpr size_t kMaxLaneBins = 16;        // of position, of activity
+inline constexpr size_t kLaneCells = 256;         // position bin * 16 + activity bin
+inline constexpr uint8_t kFixedCenter = 0x80;     // of an entry of the context map: residuals are from the bin's center
 
 // Samples are 8 bits: values are in sixty-fourths, predictions in sixteenths of a step, weights in 2^-13.
 struct NarrowLanes {
@@ -45,12 +46,12 @@ struct LaneTables {
   int32_t position_base = 0;
   int position_shift = 0;
   int32_t activity_base = 0;
-  int activity_shift = 0;  // narrow only
+  int activity_shift = 0;                               // narrow only
   alignas(64) std::array<uint8_t, 256> position_bin{};  // 16 times the bin of each byte
   alignas(64) std::array<uint8_t, 256> activity_bin{};
   alignas(64) std::array<uint8_t, kLaneCells> context{};  // of each cell; + kFixedCenter
   bool has_fixed_centers = false;
-  std::array<int32_t, kMaxLaneBins> center{};  // of each position bin
+  std::array<int32_t, kMaxLaneBins> center{};           // of each position bin
   alignas(64) std::array<uint8_t, 64> residual_base{};  // narrow: least residual of each token, -1 - it where negative
 
   // Narrow: token and raw bits of each residual as a byte.
@@ -137,7 +138,7 @@ void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& grou
 
 // Symbols of a group: 64 elements for each step.
 struct LaneSymbols {
-  uint16_t* symbol = nullptr;    // context * 64 + token
+  uint16_t* symbol = nullptr;     // context * 64 + token
   uint8_t* narrow_raw = nullptr;  // narrow: raw bits
   uint16_t* raw = nullptr;        // wide: raw bits, and their number
   uint8_t* raw_bits = nullptr;
@@ -145,8 +146,8 @@ struct LaneSymbols {
 
 inline constexpr int32_t kLaneEscapeCode = INT32_MIN;  // of a sample that has none
 
-// Encoder: errors, innovations and symbols of a group whose codes and values (with room for 64 more) are known; sets those of
-// fillers.
+// Encoder: errors, innovations and symbols of a group whose codes and values (with room for 64 more) are known; sets
+// those of fillers.
 void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, uint8_t* codes,
                        const LaneSymbols& symbols);
 void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, int32_t* codes,
@@ -160,8 +161,8 @@ struct LaneEscapes {
 };
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
                      uint8_t* codes);
-bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, LaneRansDecoder& rans,
-                     int32_t* codes, LaneEscapes& escapes);
+bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, LaneRansDecoder& rans, int32_t* codes,
+                     LaneEscapes& escapes);
 
 }  // namespace dcac
 

@@ -1,0 +1,41 @@
+// From decoded rasters to planes: rows are put in their places, those of even and odd columns together.
+#ifndef DCAC_CORE_KERNELS_LANE_STORE_H_
+#define DCAC_CORE_KERNELS_LANE_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/kernels/lane_group.h"
+
+namespace dcac {
+
+// A plane, and the rows of a raster that have it.
+struct LanePlaneRows {
+  size_t height = 0, width = 0;  // of the plane
+  bool interlaced = false;       // two raster rows for one of the plane: even columns, then odd ones
+  size_t stride = 0;             // of raster rows, in samples
+};
+
+// Samples of 1 or 2 bytes; `to` need not be aligned.
+void StoreLanePlane(const LanePlaneRows& rows, const uint8_t* from, std::byte* to);
+void StoreLanePlane(const LanePlaneRows& rows, const uint16_t* from, std::byte* to);
+
+// Copies `rows` rows of `row_bytes` that are `stride_bytes` apart, one after the other.
+void CopyLaneRows(const std::byte* from, size_t stride_bytes, size_t rows, size_t row_bytes, std::byte* to);
+
+// bytes[i] ^= flip.
+void FlipBytes(uint8_t flip, size_t count, uint8_t* bytes);
+
+// Samples of wide codes.  Of floats, `offset` is what code 1 has as bits, less 1.
+void SamplesOfLaneCodes(const LaneTables& tables, uint32_t offset, const int32_t* codes, size_t count,
+                        uint16_t* samples);
+
+// binary32 from upper halves and those lower halves that are there: none where the upper half is `mode` if
+// `skips_mode`. `low` .. `end`: the lower halves left; returns the first that was not taken, nullptr if there are too
+// few.
+const std::byte* JoinLaneHalves(const uint16_t* upper, size_t count, bool skips_mode, uint16_t mode,
+                                const std::byte* low, const std::byte* end, std::byte* to);
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_KERNELS_LANE_STORE_H_
