@@ -195,8 +195,8 @@ TEST(HostileSegmentTest, MethodsWithinMethods) {
   EXPECT_TRUE(tensor->data == samples);
 }
 
-TEST(HostileSegmentTest, UnknownWaveLayoutsAreUnimplemented) {
-  for (int layout : {0, 3, 255}) {
+TEST(HostileSegmentTest, UnknownSegmentLayoutsAreUnimplemented) {
+  for (int layout : {0, 4, 255}) {
     const Data body = {std::byte{2}, static_cast<std::byte>(layout), std::byte{0}};
     EXPECT_EQ(Decompress(AssembleFrame(HeaderOf(1, {4, 4}, {1, 1, 4}), {body}, {})).status().code(),
               absl::StatusCode::kUnimplemented);

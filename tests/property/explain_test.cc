@@ -61,7 +61,7 @@ void ExpectAddsUp(const FrameExplanation& explanation, const std::vector<std::by
               explanation.sample_bits / 8 + static_cast<double>(explanation.side_bytes) + explanation.other_bytes,
               1e-6);
   // What belongs to nothing is small: heads, checksums, at most 64 states a plane set.
-  constexpr double kFrameBytes = 160, kSegmentBytes = 48, kStateBytes = 5 * 64 * 17 / 8.0;
+  constexpr double kFrameBytes = 160, kSegmentBytes = 48, kStateBytes = 5 * 64 * 4;
   EXPECT_GE(explanation.other_bytes, 0);
   EXPECT_LE(explanation.other_bytes,
             kFrameBytes + explanation.sample_bits / 8 * 1e-3 +

@@ -126,7 +126,7 @@ TEST(RoundTripTest, RepetitionBetweenPlanesAndItemsPaysOff) {
   twice.insert(twice.end(), item.begin(), item.end());
   const auto one = Compress(spec, item), two = Compress({DType::kBF16, {2, 6, 40, 40}}, twice);
   ASSERT_TRUE(one.ok() && two.ok());
-  EXPECT_LT(two->size(), one->size() + 100);
+  EXPECT_LT(two->size(), one->size() * 11 / 10);  // one is stored, the planes of two are modelled
 }
 
 TEST(CompressTest, RefusesWrongArguments) {

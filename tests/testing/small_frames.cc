@@ -11,12 +11,13 @@ const std::vector<SmallFrame>& SmallFrames() {
   static const std::vector<SmallFrame> samples = [] {
     std::vector<SmallFrame> result;
     Random random(1);
-    const auto add = [&](DType dtype, std::vector<std::uint64_t> shape, Content content, Mode mode,
-                         const char* method) {
+    const auto add = [&](DType dtype, std::vector<std::uint64_t> shape, Content content, Mode mode, const char* method,
+                         int level = EncodeOptions::kMaxLevel) {
       SmallFrame s;
       s.spec = {dtype, std::move(shape)};
       EncodeOptions options;
       options.mode = mode;
+      options.level = level;
       options.segment_bytes = 4096;
       // Draws again until the wanted method is the shortest; the encoder may be tuned otherwise, so it need not be
       // found.
@@ -45,6 +46,13 @@ const std::vector<SmallFrame>& SmallFrames() {
     add(DType::kF32, {2, 14, 14}, Content::kReluLike, Mode::kLs, "model");
     add(DType::kI16, {2, 11, 11}, Content::kSmooth, Mode::kLs, "model");
     add(DType::kF32, {6, 9, 9}, Content::kConstant, Mode::kLs, "model");
+    // Of lanes.
+    add(DType::kU8, {2, 22, 22}, Content::kSmooth, Mode::kLs, "model", 5);
+    add(DType::kU8, {3, 17, 17}, Content::kUpsampled, Mode::kLs, "model", 5);
+    add(DType::kI8, {3, 18, 18}, Content::kReluLike, Mode::kLs, "model", 3);
+    add(DType::kF16, {2, 15, 15}, Content::kReluLike, Mode::kIntra, "model", 5);
+    add(DType::kF32, {1, 15, 16}, Content::kReluLike, Mode::kLs, "model", 5);
+    add(DType::kI16, {2, 16, 16}, Content::kSmooth, Mode::kLs, "model", 1);
     // Several segments: planes of 8 x 8 equal samples.
     SmallFrame several;
     several.name = "several segments";
@@ -56,6 +64,7 @@ const std::vector<SmallFrame>& SmallFrames() {
     }
     EncodeOptions several_options;
     several_options.segment_bytes = 4096;
+    several_options.level = EncodeOptions::kMaxLevel;
     several.frame = *Compress(several.spec, several.data, several_options);
     several.name += ", " + std::to_string(several.frame.size()) + " bytes";
     result.push_back(several);
