@@ -1528,6 +1528,9 @@ class LaneModel:
         self.read_cells(side)
         self.frequencies = [self.below_all(table) for table in read_tables(side, self.clusters, self.table_bits)]
         self.check_tokens()
+        # [6] Of fillers.
+        self.filler_cluster = self.clusters
+        self.frequencies.append(self.below_all([0] * len(self.specials) + [1 << self.table_bits]))
 
     def read_head(self, side):
         """[2.1]"""
@@ -1643,7 +1646,7 @@ class LaneModel:
         self.tokens = len(self.frequencies[0])
         check(self.tokens <= 64, 'tokens')
         self.residuals = []
-        for token in range(len(self.specials), max(self.tokens, 2)):
+        for token in range(len(self.specials), max(self.tokens, len(self.specials) + 2)):
             q = (token - len(self.specials)) // 2
             lead, exponent = lane_class(q)
             # A token that is only there for another not to have all frequencies has no raw bits.
@@ -1929,7 +1932,8 @@ class LaneSetDecoder:
         center = np.where(model.cell_fixed[row, column], model.centers[row], center).tolist()
         plane, y, x = group.plane_and_place(p)
         is_filler = x == model.width
-        codes, samples = self.decode_symbols(model.cell_cluster[row, column].tolist(), center, is_filler)
+        clusters = np.where(is_filler, model.filler_cluster, model.cell_cluster[row, column]).tolist()
+        codes, samples = self.decode_symbols(clusters, center, is_filler.tolist())
         some = np.flatnonzero(~is_filler)
         self.samples[plane[some], y[some], x[some]] = np.array(samples, self.samples.dtype)[some]
         group.update(p, codes, spatial, prediction)
@@ -1941,18 +1945,18 @@ class LaneSetDecoder:
         for lane, cluster in enumerate(clusters):
             tokens.append(lanes.token(lane, cluster))
             if narrow:
-                raws.append(lanes.narrow_raw(lane, self.raw_bits(tokens[-1])))
+                raws.append(lanes.narrow_raw(lane, self.raw_bits(tokens[-1], is_filler[lane])))
             lanes.refill(lane)
         if not narrow:
             for lane, token in enumerate(tokens):
-                raws.append(lanes.narrow_raw(lane, self.raw_bits(token)))
+                raws.append(lanes.narrow_raw(lane, self.raw_bits(token, is_filler[lane])))
                 lanes.refill(lane)
         coded = [self.code_and_sample(*symbol) for symbol in zip(tokens, raws, centers, is_filler)]
         return zip(*coded)
 
-    def raw_bits(self, token):
-        special = token - len(self.model.specials)
-        return 0 if special < 0 else self.model.residuals[special][1]
+    def raw_bits(self, token, is_filler):
+        residual = token - len(self.model.specials)
+        return 0 if residual < 0 or is_filler else self.model.residuals[residual][1]
 
     def code_and_sample(self, token, raw, center, is_filler):
         model = self.model

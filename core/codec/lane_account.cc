@@ -46,17 +46,17 @@ template <typename Lanes>
 void LaneCounter::Count(const LaneTables& tables, const LaneRaster<Lanes>& raster, typename Lanes::Code* codes) {
   LaneGroup<Lanes> group = raster.group();
   const uint8_t* const filler = group.filler;
-  group.filler = nullptr;  // they are as they were decoded
+  group.filler = nullptr;  // they are as they were decoded; what they cost is next to nothing
   const size_t room = (group.positions + group.step - 1) / group.step * kRansLanes;
   const uint16_t* const symbols = symbol_.Get(room);
   TokenizeLaneGroup(tables, group, codes,
                     {symbol_.Get(room), raw_bits_.Get(room), raw_.Get(room), raw_bits_.Get(room)});
   for (size_t position = 0; position < group.positions; ++position) {
+    if (filler != nullptr && filler[position % group.period] != 0) continue;
     const size_t symbol = symbols[position / group.step * kRansLanes + position % group.step];
     double& plane_bits =
         account_.plane_bits[static_cast<size_t>(raster.first()) + position % group.columns / raster.plane_columns()];
     plane_bits += bits_[symbol];
-    if (filler != nullptr && filler[position % group.period] != 0) continue;
     const SampleCoding coding = CodingOf(symbol % kMaxLaneTokens);
     const bool has_low = kind_ == SampleKind::kF32 && (coding != SampleCoding::kMode || model_.mode_has_low);
     const double low_bits = has_low ? kLowHalfBits : 0;
