@@ -22,9 +22,13 @@ uint64_t CeilDiv(uint64_t a, uint64_t b) {
 }
 
 // The least row count that cuts `height` into the number of bands that bands of at most `rows` rows need: equal bands.
+// Several are an even number, which threads share evenly.
 uint64_t EvenBands(uint64_t height, uint64_t rows) {
-  rows = std::clamp<uint64_t>(rows, std::min(kMinBandRows, height), height);
-  return CeilDiv(height, CeilDiv(height, rows));
+  const uint64_t least = std::min(kMinBandRows, height);
+  rows = std::clamp<uint64_t>(rows, least, height);
+  uint64_t bands = CeilDiv(height, rows);
+  if (bands > 1 && bands % 2 != 0 && CeilDiv(height, bands + 1) >= least) ++bands;
+  return CeilDiv(height, bands);
 }
 
 // Transposes rows x columns samples.  Tiles keep the lines that are written, which are far apart, in the cache.
