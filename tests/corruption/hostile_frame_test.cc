@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "core/codec/lane_model.h"
 #include "core/codec/plane_kinds.h"
 #include "core/codec/rans.h"
 #include "core/codec/segment_codec.h"
 #include "core/codec/set_model.h"
+#include "core/kernels/lane_rans.h"
 #include "dcac/codec.h"
 #include "tests/testing/counted_memory.h"
 #include "tests/testing/frame_surgery.h"
@@ -227,9 +229,38 @@ Data ZeroModelBody(int planes, int height, int width) {
   return body;
 }
 
-std::size_t PeakOfZeros(std::uint64_t planes, std::uint64_t height, std::uint64_t width) {
+// Likewise of lanes, every plane with a reference: states, but no words.
+Data ZeroLaneBody(int planes, int height, int width) {
+  LaneModel model;
+  model.planes.resize(static_cast<std::size_t>(planes));
+  while (!CanBeLaneGroups(planes, width, model.group_planes)) ++model.group_planes;
+  for (int p = 0; p < planes; ++p) {
+    if (model.GroupBegin(p) > 0) model.planes[static_cast<std::size_t>(p)].references = {{model.GroupBegin(p) - 1, 1}};
+  }
+  model.cluster = {0};
+  model.fixed_center = {false};
+  model.center = {0};
+  model.num_tokens = 1;
+  model.tables = {{1}};
+  RangeEncoder side;
+  EncodePlaneCodings(side, DType::kU8, std::vector<PlaneCoding>(static_cast<std::size_t>(planes)));
+  EncodeLaneModel(side, SampleKind::kU8, {planes, height, width},
+                  std::vector<int>(static_cast<std::size_t>(planes), -1), model);
+  EXPECT_FALSE(side.failed());
+  const Bytes side_bytes = side.Finish();
+  Data body = {std::byte{2}, std::byte{3}};
+  AppendVarint(side_bytes.size(), body);
+  AppendBytes(side_bytes, body);
+  AppendVarint(kLaneStateBytes, body);
+  for (std::size_t lane = 0; lane < kRansLanes; ++lane) AppendLittleEndian(kLaneStateLow, 4, body);
+  return body;
+}
+
+using MakeBody = Data (*)(int planes, int height, int width);
+
+std::size_t PeakOfZeros(MakeBody make_body, std::uint64_t planes, std::uint64_t height, std::uint64_t width) {
   const Data zeros(planes * height * width);
-  const Data body = ZeroModelBody(static_cast<int>(planes), static_cast<int>(height), static_cast<int>(width));
+  const Data body = make_body(static_cast<int>(planes), static_cast<int>(height), static_cast<int>(width));
   const Data frame =
       AssembleFrame(HeaderOf(1, {planes, height, width}, {1, planes, height}), {body}, ComputeDigest(zeros));
   absl::StatusOr<Tensor> tensor;
@@ -244,11 +275,13 @@ std::size_t PeakOfZeros(std::uint64_t planes, std::uint64_t height, std::uint64_
 
 // The memory of a decoder is bounded by a multiple of the segment, whatever its planes are.
 TEST(HostileSegmentTest, MemoryIsAMultipleOfTheSegment) {
-  EXPECT_LE(PeakOfZeros(16, 256, 256), 32 * kMega);
-  EXPECT_LE(PeakOfZeros(1, 1024, 1024), 32 * kMega);
-  EXPECT_LE(PeakOfZeros(1, 1, 65536), 4 * kMega);
-  EXPECT_LE(PeakOfZeros(65536, 4, 4), 64 * kMega);
-  PeakOfZeros(65536, 1, 1);
+  for (MakeBody make_body : {&ZeroModelBody, &ZeroLaneBody}) {
+    EXPECT_LE(PeakOfZeros(make_body, 16, 256, 256), 32 * kMega);
+    EXPECT_LE(PeakOfZeros(make_body, 1, 1024, 1024), 32 * kMega);
+    EXPECT_LE(PeakOfZeros(make_body, 1, 1, 65536), 4 * kMega);
+    EXPECT_LE(PeakOfZeros(make_body, 65536, 4, 4), 64 * kMega);
+  }
+  PeakOfZeros(&ZeroModelBody, 65536, 1, 1);
 }
 
 // Random bytes as model segments: mostly refused early; never more memory than the segment's multiple.
@@ -256,7 +289,7 @@ TEST(HostileSegmentTest, RandomModelBodiesAreRefusedInBoundedMemory) {
   testing::Random random(1);
   for (int round = 0; round < 3000; ++round) {
     const int dtype = random.Int(1, 7);
-    Data body = {std::byte{2}, std::byte{1}};
+    Data body = {std::byte{2}, random.OneIn(2) ? std::byte{1} : std::byte{3}};
     const std::size_t side = random.Below(60);
     AppendVarint(side, body);
     for (std::size_t i = 0; i < side + random.Below(40); ++i)

@@ -53,6 +53,7 @@ void MakeFrames(Folder& folder) {
       for (testing::Content content :
            {testing::Content::kReluLike, testing::Content::kSmooth, testing::Content::kUpsampled}) {
         const TensorSpec spec{dtype, {2, 2, 18, 20}, layout};
+        options.level = content == testing::Content::kSmooth ? EncodeOptions::kMaxLevel : EncodeOptions::kDefaultLevel;
         const auto frame = Compress(spec, testing::MakeData(random, spec, content), options);
         if (frame.ok()) folder.Add(*frame);
       }

@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <new>
 
@@ -15,8 +16,9 @@ void RaisePeak(std::size_t bytes) {
   }
 }
 
-void* CountedAllocate(std::size_t size) {
-  void* memory = std::malloc(size == 0 ? 1 : size);
+void* CountedAllocate(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) {
+  void* memory = nullptr;
+  if (posix_memalign(&memory, alignment, size == 0 ? 1 : size) != 0) memory = nullptr;
   if (memory == nullptr) {
     RaisePeak(live_bytes + size);
     throw std::bad_alloc();
@@ -39,6 +41,24 @@ void* operator new(std::size_t size) {
 }
 void* operator new[](std::size_t size) {
   return CountedAllocate(size);
+}
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return CountedAllocate(size, static_cast<std::size_t>(alignment));
+}
+void* operator new[](std::size_t size, std::align_val_t alignment) {
+  return CountedAllocate(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory, std::align_val_t) noexcept {
+  CountedFree(memory);
+}
+void operator delete[](void* memory, std::align_val_t) noexcept {
+  CountedFree(memory);
+}
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+  CountedFree(memory);
+}
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
+  CountedFree(memory);
 }
 void operator delete(void* memory) noexcept {
   CountedFree(memory);
