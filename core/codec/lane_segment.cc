@@ -61,12 +61,12 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options) {
     default:
       lanes.interlaced = true;
       lanes.num_taps = 6;
-      lanes.max_references = 16;
+      lanes.max_references = options.level == 6 ? 12 : 16;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
       lanes.min_columns = 66;
-      lanes.search_samples = 2048;
-      lanes.sample_positions = 1 << 22;
+      lanes.search_samples = options.level == 6 ? 2048 : 4096;
+      lanes.sample_positions = options.level == 6 ? 1 << 20 : 1 << 24;
   }
   if (options.mode == Mode::kIntra) lanes.max_references = 0;
   if (options.max_references) lanes.max_references = std::min(lanes.max_references, *options.max_references);

@@ -65,6 +65,11 @@ SetInput MakeSetInput(const SegmentShape& shape, const std::vector<PlaneCoding>&
 SetEncoderOptions SetOptions(const EncodeOptions& options) {
   SetEncoderOptions result;
   result.use_terms = options.mode == Mode::kLs && options.max_references.value_or(1) > 0;
+  if (options.level >= EncodeOptions::kMaxLevel) {
+    result.search.max_references = kMaxReferences;
+    result.search.max_terms = 28;
+    result.search.neighbour_references = 4;
+  }
   result.search.window = options.window;
   result.search.previous_item = options.previous_item;
   if (options.max_references) result.search.max_references = *options.max_references;

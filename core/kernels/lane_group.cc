@@ -322,10 +322,25 @@ HWY_INLINE void FixCenters(const LaneTables& tables, const uint8_t* HWY_RESTRICT
 
 HWY_INLINE void FixCenters(const LaneTables& tables, const uint8_t* HWY_RESTRICT rows, uint8_t* HWY_RESTRICT context,
                            int32_t* HWY_RESTRICT center) {
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET <= HWY_AVX3
+  // One vector holds the centers of all bins.
+  const WideIntTag di;
+  static_assert(kMaxLaneBins == hn::MaxLanes(WideIntTag()));
+  const hn::Rebind<uint8_t, WideIntTag> d8;
+  const auto table = hn::LoadU(di, tables.center.data());
+  for (size_t i = 0; i < kRansLanes; i += kMaxLaneBins) {
+    const auto row = hn::PromoteTo(di, hn::ShiftRight<4>(hn::LoadU(d8, rows + i)));
+    const auto fixed = hn::TableLookupLanes(table, hn::IndicesFromVec(di, row));
+    const auto marked = hn::PromoteTo(di, hn::LoadU(d8, context + i));
+    const auto is_fixed = hn::Gt(marked, hn::Set(di, kFixedCenter - 1));
+    hn::Store(hn::IfThenElse(is_fixed, fixed, hn::Load(di, center + i)), di, center + i);
+  }
+#else
   for (size_t i = 0; i < kRansLanes; ++i) {
     const int32_t fixed = tables.center[rows[i] >> 4];
     center[i] = context[i] & kFixedCenter ? fixed : center[i];
   }
+#endif
   for (size_t i = 0; i < kRansLanes; ++i) context[i] &= 0x7f;
 }
 
@@ -688,6 +703,14 @@ bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
 // Takes note of the escapes of a step; false if there are too many.
 HWY_INLINE bool FindEscapes(const LaneTables& tables, const uint32_t* HWY_RESTRICT entries, size_t p, size_t active,
                             int32_t* HWY_RESTRICT code, LaneEscapes& escapes) {
+  const WideUintTag du;
+  const auto escape = hn::Set(du, static_cast<uint32_t>(tables.escape_token));
+  auto is_any = hn::Zero(du);
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(du)) {
+    const auto token = hn::And(hn::ShiftRight<22>(hn::Load(du, entries + i)), hn::Set(du, 63));
+    is_any = hn::Or(is_any, hn::VecFromMask(du, hn::Eq(token, escape)));
+  }
+  if (hn::AllTrue(du, hn::Eq(is_any, hn::Zero(du)))) return true;
   for (size_t i = 0; i < active; ++i) {
     if (static_cast<int>(SlotToken(entries[i])) != tables.escape_token) continue;
     code[i] = 0;
