@@ -141,30 +141,34 @@ HWY_INLINE void SumTapsOf(const LaneGroup<Lanes>& group,
   }
 }
 
-// Expected errors, in sixteenths (narrow) or as values (wide); not below 0.
-template <typename Lanes>
+// Expected errors, in sixteenths (narrow) or as values (wide); not below 0.  `kUniform`: all columns have one class, and
+// with it the weights of the first.
+template <bool kUniform, typename Lanes>
 HWY_INLINE void ExpectErrors(const LaneGroup<Lanes>& group, size_t p, size_t c,
                              typename Lanes::Value* HWY_RESTRICT out) {
   using Value = typename Lanes::Value;
   const StepTag<Value> d;
+  const auto weight_of = [d, c](const Value* weights, size_t i) HWY_ATTR {
+    if constexpr (kUniform) {
+      return hn::Set(d, weights[c]);
+    } else {
+      return hn::LoadU(d, weights + c + i);
+    }
+  };
   const Value* error[kLaneErrors];
-  const Value* weight[kLaneErrors];
-  for (size_t t = 0; t < kLaneErrors; ++t) {
-    error[t] = group.error + p - group.error_distance[t];
-    weight[t] = group.error_weight[t] + c;
-  }
+  for (size_t t = 0; t < kLaneErrors; ++t) error[t] = group.error + p - group.error_distance[t];
   const Value* above = group.value + p - group.columns;
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    auto sum = hn::LoadU(d, group.activity_base + c + i);
+    auto sum = weight_of(group.activity_base, i);
     for (size_t t = 0; t < kLaneErrors; ++t) {
-      sum = hn::Add(sum, Weighted(d, hn::LoadU(d, error[t] + i), hn::LoadU(d, weight[t] + i)));
+      sum = hn::Add(sum, Weighted(d, hn::LoadU(d, error[t] + i), weight_of(group.error_weight[t], i)));
     }
     const auto left = hn::LoadU(d, above + i - 1), here = hn::LoadU(d, above + i), right = hn::LoadU(d, above + i + 1);
     const auto range = hn::Sub(hn::Max(hn::Max(left, right), here), hn::Min(hn::Min(left, right), here));
-    sum = hn::Add(sum, Weighted(d, range, hn::LoadU(d, group.range_weight + c + i)));
+    sum = hn::Add(sum, Weighted(d, range, weight_of(group.range_weight, i)));
     if (group.has_references) {
       sum = hn::Add(sum, Weighted(d, hn::LoadU(d, group.reference_activity + p + i),
-                                  hn::LoadU(d, group.reference_weight + c + i)));
+                                  weight_of(group.reference_weight, i)));
     }
     hn::Store(hn::Max(sum, hn::Zero(d)), d, out + i);
   }
@@ -292,7 +296,13 @@ HWY_INLINE void PredictStep(const LaneTables& tables, const LaneGroup<Lanes>& gr
     }
   }
   alignas(64) Value sigma[kRansLanes];
-  ExpectErrors(group, p, c, sigma);
+  const bool is_uniform = group.period == group.columns || c + kRansLanes <= group.columns ||
+                          (c >= group.columns && c + kRansLanes <= group.period);
+  if (is_uniform) {
+    ExpectErrors<true>(group, p, c, sigma);
+  } else {
+    ExpectErrors<false>(group, p, c, sigma);
+  }
   FinishStep(tables, sigma, step);
 }
 
