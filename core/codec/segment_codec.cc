@@ -378,6 +378,21 @@ bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
 // The strong level is slow and only tried where the fast one comes near.
 constexpr int kFastLevel = 1, kStrongLevel = 9;
 
+// Whether zstd, tried on a few pieces, comes near `limit` bytes for all of the samples.
+bool ZstdComesNear(ByteSpan packed, size_t stride, size_t limit) {
+  constexpr size_t kPieces = 4, kPieceBytes = 16384;
+  if (packed.size() < 2 * kPieces * kPieceBytes) {
+    return !EncodeZstdBody(packed, stride, kFastLevel, limit + limit / 16).empty();
+  }
+  size_t coded = 0;
+  for (size_t piece = 0; piece < kPieces; ++piece) {
+    const size_t begin = packed.size() / kPieces * piece / kPieceBytes * kPieceBytes;
+    const Bytes body = EncodeZstdBody(packed.subspan(begin, kPieceBytes), stride, kFastLevel, kPieceBytes);
+    coded += body.empty() ? kPieceBytes : body.size();
+  }
+  return coded * (packed.size() / (kPieces * kPieceBytes)) < limit + limit / 16;
+}
+
 bool UsesLanes(const SegmentShape& shape, const EncodeOptions& options) {
   return options.level <= kMaxLaneLevel && options.mode != Mode::kDcac && !shape.in_token_order() && CanModel(shape);
 }
@@ -400,6 +415,12 @@ Bytes EncodeSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOpti
     Bytes lanes = EncodeLaneSamples(shape, packed, options);
     if (!lanes.empty()) {
       KeepSmaller(std::move(lanes), best);
+      if (!CanUseZstd(shape, options)) return best;
+      for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
+        if (ZstdComesNear(packed, stride, best.size()))
+          KeepSmaller(EncodeZstdBody(packed, stride, kStrongLevel, best.size()), best);
+        if (stride == 1) break;
+      }
       return best;
     }
   }

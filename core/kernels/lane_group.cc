@@ -103,46 +103,47 @@ struct Step {
   alignas(64) uint8_t activity[kRansLanes];
 };
 
-// Sums of `kTaps` weighted taps before positions p .., of columns c .. of the period.
-template <int kTaps, typename Lanes>
-HWY_INLINE void SumTaps(const LaneGroup<Lanes>& group,
-                        const std::array<const typename Lanes::Value*, kMaxLaneTaps>& weights,
-                        const typename Lanes::Value* base, size_t p, size_t c,
-                        typename Lanes::Value* HWY_RESTRICT out) {
+// Weighted sums of `kTaps` taps before positions p .., of columns c .. of the period: the spatial prediction, and with
+// `kOwn` the same with own weights.
+template <int kTaps, bool kOwn, typename Lanes>
+HWY_INLINE void SumTaps(const LaneGroup<Lanes>& group, size_t p, size_t c, typename Lanes::Value* HWY_RESTRICT spatial,
+                        typename Lanes::Value* HWY_RESTRICT own) {
   using Value = typename Lanes::Value;
   const StepTag<Value> d;
-  const Value* tap[kTaps];
-  const Value* weight[kTaps];
-  for (int t = 0; t < kTaps; ++t) {
-    tap[t] = group.value + p - group.tap_distance[static_cast<size_t>(t)];
-    weight[t] = weights[static_cast<size_t>(t)] + c;
+  const Value *tap[kTaps], *weight[kTaps], *own_weight[kTaps];
+  for (size_t t = 0; t < static_cast<size_t>(kTaps); ++t) {
+    tap[t] = group.value + p - group.tap_distance[t];
+    weight[t] = group.tap_weight[t] + c;
+    own_weight[t] = kOwn ? group.own_weight[t] + c : nullptr;
   }
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    auto sum = hn::LoadU(d, base + c + i);
+    auto sum = hn::LoadU(d, group.base + c + i);
+    auto own_sum = kOwn ? hn::LoadU(d, group.own_base + c + i) : sum;
     for (int t = 0; t < kTaps; ++t) {
-      sum = hn::Add(sum, Weighted(d, hn::LoadU(d, tap[t] + i), hn::LoadU(d, weight[t] + i)));
+      const auto value = hn::LoadU(d, tap[t] + i);
+      sum = hn::Add(sum, Weighted(d, value, hn::LoadU(d, weight[t] + i)));
+      if constexpr (kOwn) own_sum = hn::Add(own_sum, Weighted(d, value, hn::LoadU(d, own_weight[t] + i)));
     }
-    hn::Store(sum, d, out + i);
+    hn::Store(sum, d, spatial + i);
+    if constexpr (kOwn) hn::Store(own_sum, d, own + i);
   }
 }
 
-template <typename Lanes>
-HWY_INLINE void SumTapsOf(const LaneGroup<Lanes>& group,
-                          const std::array<const typename Lanes::Value*, kMaxLaneTaps>& weights,
-                          const typename Lanes::Value* base, size_t p, size_t c,
-                          typename Lanes::Value* HWY_RESTRICT out) {
+template <bool kOwn, typename Lanes>
+HWY_INLINE void SumTapsOf(const LaneGroup<Lanes>& group, size_t p, size_t c,
+                          typename Lanes::Value* HWY_RESTRICT spatial, typename Lanes::Value* HWY_RESTRICT own) {
   switch (group.num_taps) {
     case 3:
-      return SumTaps<3>(group, weights, base, p, c, out);
+      return SumTaps<3, kOwn>(group, p, c, spatial, own);
     case 6:
-      return SumTaps<6>(group, weights, base, p, c, out);
+      return SumTaps<6, kOwn>(group, p, c, spatial, own);
     default:
-      return SumTaps<9>(group, weights, base, p, c, out);
+      return SumTaps<9, kOwn>(group, p, c, spatial, own);
   }
 }
 
-// Expected errors, in sixteenths (narrow) or as values (wide); not below 0.  `kUniform`: all columns have one class, and
-// with it the weights of the first.
+// Expected errors, in sixteenths (narrow) or as values (wide); not below 0.  `kUniform`: all columns have one class,
+// and with it the weights of the first.
 template <bool kUniform, typename Lanes>
 HWY_INLINE void ExpectErrors(const LaneGroup<Lanes>& group, size_t p, size_t c,
                              typename Lanes::Value* HWY_RESTRICT out) {
@@ -167,8 +168,8 @@ HWY_INLINE void ExpectErrors(const LaneGroup<Lanes>& group, size_t p, size_t c,
     const auto range = hn::Sub(hn::Max(hn::Max(left, right), here), hn::Min(hn::Min(left, right), here));
     sum = hn::Add(sum, Weighted(d, range, weight_of(group.range_weight, i)));
     if (group.has_references) {
-      sum = hn::Add(sum, Weighted(d, hn::LoadU(d, group.reference_activity + p + i),
-                                  weight_of(group.reference_weight, i)));
+      sum = hn::Add(sum,
+                    Weighted(d, hn::LoadU(d, group.reference_activity + p + i), weight_of(group.reference_weight, i)));
     }
     hn::Store(hn::Max(sum, hn::Zero(d)), d, out + i);
   }
@@ -278,22 +279,16 @@ HWY_INLINE void PredictStep(const LaneTables& tables, const LaneGroup<Lanes>& gr
                             Step<Lanes>& step) {
   using Value = typename Lanes::Value;
   const StepTag<Value> d;
-  SumTapsOf(group, group.tap_weight, group.base, p, c, step.spatial);
   if (group.has_own_weights) {
-    SumTapsOf(group, group.own_weight, group.own_base, p, c, step.prediction);
-    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-      const auto sum = hn::Add(hn::Load(d, step.spatial + i), hn::Load(d, step.prediction + i));
-      hn::Store(group.has_references ? hn::Add(sum, hn::LoadU(d, group.reference + p + i)) : sum, d,
-                step.prediction + i);
-    }
-  } else if (group.has_references) {
-    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-      hn::Store(hn::Add(hn::Load(d, step.spatial + i), hn::LoadU(d, group.reference + p + i)), d, step.prediction + i);
-    }
+    SumTapsOf<true>(group, p, c, step.spatial, step.prediction);
   } else {
-    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-      hn::Store(hn::Load(d, step.spatial + i), d, step.prediction + i);
-    }
+    SumTapsOf<false>(group, p, c, step.spatial, step.prediction);
+  }
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    auto sum = hn::Load(d, step.spatial + i);
+    if (group.has_own_weights) sum = hn::Add(sum, hn::Load(d, step.prediction + i));
+    if (group.has_references) sum = hn::Add(sum, hn::LoadU(d, group.reference + p + i));
+    hn::Store(sum, d, step.prediction + i);
   }
   alignas(64) Value sigma[kRansLanes];
   const bool is_uniform = group.period == group.columns || c + kRansLanes <= group.columns ||
