@@ -314,8 +314,9 @@ void Unshuffle(ByteSpan in, size_t stride, std::byte* out) {
 // Empty if zstd fails or does not get below `limit` bytes.
 Bytes EncodeZstdBody(ByteSpan packed, size_t stride, int level, size_t limit) {
   const PhaseTimer timer(Phase::kEntropy);
-  Bytes shuffled(packed.size());
-  Shuffle(packed, stride, shuffled.data());
+  Bytes shuffled(stride == 1 ? 0 : packed.size());
+  if (stride != 1) Shuffle(packed, stride, shuffled.data());
+  const ByteSpan bytes = stride == 1 ? packed : ByteSpan(shuffled);
   // What is too large fails, before all of it is compressed.
   Bytes body(2 + std::min(ZSTD_compressBound(packed.size()), std::max<size_t>(limit, 2) - 2));
   body[0] = static_cast<std::byte>(SegmentMethod::kZstd);
@@ -324,7 +325,7 @@ Bytes EncodeZstdBody(ByteSpan packed, size_t stride, int level, size_t limit) {
   if (!context) return {};
   ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level);
   ZSTD_CCtx_setParameter(context.get(), ZSTD_c_contentSizeFlag, 0);
-  const size_t size = ZSTD_compress2(context.get(), body.data() + 2, body.size() - 2, shuffled.data(), shuffled.size());
+  const size_t size = ZSTD_compress2(context.get(), body.data() + 2, body.size() - 2, bytes.data(), bytes.size());
   if (ZSTD_isError(size) || size + 2 >= limit) return {};
   body.resize(size + 2);
   return body;

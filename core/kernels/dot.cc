@@ -62,6 +62,25 @@ void DotWithRowsOfTarget(const float* a, const float* rows, size_t stride, size_
   for (; k < count; ++k) out[k] = DotOfTwo(a, rows + k * stride, n);
 }
 
+void SubtractRowsOfTarget(const float* start, const float* rows, size_t stride, const double* weights, size_t count,
+                          size_t n, double* out) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> d32;
+  size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    auto rest = hn::PromoteTo(d, hn::LoadU(d32, start + i));
+    for (size_t k = 0; k < count; ++k) {
+      const auto row = hn::PromoteTo(d, hn::LoadU(d32, rows + k * stride + i));
+      rest = hn::Sub(rest, hn::Mul(hn::Set(d, weights[k]), row));
+    }
+    hn::StoreU(rest, d, out + i);
+  }
+  for (; i < n; ++i) {
+    out[i] = double{start[i]};
+    for (size_t k = 0; k < count; ++k) out[i] -= weights[k] * double{rows[k * stride + i]};
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace dcac
 HWY_AFTER_NAMESPACE();
@@ -70,6 +89,7 @@ HWY_AFTER_NAMESPACE();
 namespace dcac {
 
 HWY_EXPORT(DotWithRowsOfTarget);
+HWY_EXPORT(SubtractRowsOfTarget);
 
 float Dot(const float* a, const float* b, size_t n) {
   float sum;
@@ -79,6 +99,11 @@ float Dot(const float* a, const float* b, size_t n) {
 
 void DotWithRows(const float* a, const float* rows, size_t stride, size_t count, size_t n, float* out) {
   DCAC_DYNAMIC_DISPATCH(DotWithRowsOfTarget)(a, rows, stride, count, n, out);
+}
+
+void SubtractRows(const float* start, const float* rows, size_t stride, const double* weights, size_t count, size_t n,
+                  double* out) {
+  DCAC_DYNAMIC_DISPATCH(SubtractRowsOfTarget)(start, rows, stride, weights, count, n, out);
 }
 
 }  // namespace dcac
