@@ -5,16 +5,14 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
 #include <random>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/kernels/dot.h"
 #include "core/kernels/lane_rans.h"
-#include "core/kernels/target.h"
 #include "dcac/codec.h"
+#include "tests/bench/target_benchmark.h"
 #include "tests/testing/tensors.h"
 
 namespace dcac {
@@ -101,24 +99,6 @@ absl::Status DecodePlain(const LaneMessage& m, std::uint32_t* found, std::uint32
     TakeSymbolsPlain<LaneRaw::kInState>(decoder, kTableBits, found + at, kRansLanes, raw + at);
   }
   return decoder.Finish();
-}
-
-// Registers `body` as NAME/TARGET for each target.
-void RegisterForTargets(const std::string& name, const std::function<void(benchmark::State&)>& body) {
-  for (std::string_view target : SupportedTargets()) {
-    benchmark::RegisterBenchmark((name + "/" + std::string(target)).c_str(), [body, target](benchmark::State& state) {
-      const std::string_view before = ActiveTarget();
-      if (!ForceTarget(target).ok()) return state.SkipWithError("the target cannot be forced");
-      body(state);
-      ForceTarget(before).IgnoreError();
-    });
-  }
-}
-
-// The same with a second way to do it, the plain loops, as NAME/plain.
-void RegisterWithPlain(const std::string& name, const std::function<void(benchmark::State&, bool plain)>& body) {
-  benchmark::RegisterBenchmark((name + "/plain").c_str(), [body](benchmark::State& state) { body(state, true); });
-  RegisterForTargets(name, [body](benchmark::State& state) { body(state, false); });
 }
 
 void EncodeLanes(benchmark::State& state, const LaneMessage& m, bool plain) {
