@@ -1029,7 +1029,7 @@ class Narrow:
         return v
 
     def from_quanta(self, n):
-        return n
+        return self.limit(n)
 
     def mean(self, s, n):
         some = np.maximum(n, 1)

@@ -71,7 +71,8 @@ class NarrowArithmetic {
 
   // Whole numbers for running means.
   int32_t Quantize(Value v) const { return v; }
-  Value Dequantize(int32_t q) const { return q; }
+  // Means of samples never leave the limit; what a hostile frame says they are might.
+  Value Dequantize(int32_t q) const { return Limit(q); }
 
   int32_t Position(Value prediction) const { return prediction; }
   int32_t Activity(Value, Value sigma) const { return sigma; }

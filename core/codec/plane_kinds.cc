@@ -170,10 +170,26 @@ std::vector<uint32_t> WidenSamples(const SegmentShape& shape, ByteSpan packed) {
   return samples;
 }
 
-void NarrowSamples(const SegmentShape& shape, const std::vector<uint32_t>& samples, std::span<std::byte> packed) {
-  const size_t bytes = SampleBytes(shape.dtype);
+namespace {
+
+// For a constant number of bytes the loop becomes one over vectors.
+template <size_t kBytes>
+void NarrowTo(const std::vector<uint32_t>& samples, std::byte* packed) {
   for (size_t i = 0; i < samples.size(); ++i) {
-    for (size_t b = 0; b < bytes; ++b) packed[i * bytes + b] = static_cast<std::byte>(samples[i] >> (8 * b));
+    for (size_t b = 0; b < kBytes; ++b) packed[i * kBytes + b] = static_cast<std::byte>(samples[i] >> (8 * b));
+  }
+}
+
+}  // namespace
+
+void NarrowSamples(const SegmentShape& shape, const std::vector<uint32_t>& samples, std::span<std::byte> packed) {
+  switch (SampleBytes(shape.dtype)) {
+    case 1:
+      return NarrowTo<1>(samples, packed.data());
+    case 2:
+      return NarrowTo<2>(samples, packed.data());
+    default:
+      return NarrowTo<4>(samples, packed.data());
   }
 }
 

@@ -184,15 +184,24 @@ Bytes EncodePlaneBody(const SegmentShape& packed_shape, ByteSpan packed, const E
 class PlaneAssembler {
  public:
   PlaneAssembler(const SegmentShape& shape, const std::vector<PlaneCoding>& codings)
-      : shape_(shape), codings_(codings), samples_(codings.size() * PlaneSamples(shape)) {}
+      : shape_(shape), codings_(codings) {}
 
   // Puts the coded samples of a set where the planes are; Finish turns them into planes.
-  void PutSet(const PlaneSet& set, const std::vector<uint32_t>& coded) {
+  void PutSet(const PlaneSet& set, std::vector<uint32_t> coded) {
     const size_t scale = static_cast<size_t>(ScaleOf(set.plane_kind));
+    if (scale == 1 && set.planes.size() == codings_.size()) {
+      samples_ = std::move(coded);
+      return;
+    }
+    MakeRoom();
     const size_t coded_width = static_cast<size_t>(set.shape.width);
     for (size_t i = 0; i < set.planes.size(); ++i) {
       const uint32_t* from = coded.data() + i * static_cast<size_t>(set.shape.plane_samples());
       uint32_t* to = Plane(set.planes[i]);
+      if (scale == 1) {
+        std::copy_n(from, PlaneSamples(shape_), to);
+        continue;
+      }
       for (size_t y = 0; y < static_cast<size_t>(shape_.height); ++y) {
         for (size_t x = 0; x < static_cast<size_t>(shape_.width); ++x)
           *to++ = from[(y / scale) * coded_width + x / scale];
@@ -201,6 +210,7 @@ class PlaneAssembler {
   }
 
   std::vector<uint32_t> Finish() {
+    MakeRoom();
     for (size_t p = 0; p < codings_.size(); ++p) {
       const PlaneCoding& coding = codings_[p];
       uint32_t* plane = Plane(static_cast<int>(p));
@@ -216,6 +226,7 @@ class PlaneAssembler {
   }
 
  private:
+  void MakeRoom() { samples_.resize(codings_.size() * PlaneSamples(shape_)); }
   uint32_t* Plane(int plane) { return samples_.data() + static_cast<size_t>(plane) * PlaneSamples(shape_); }
 
   void AddPlane(const uint32_t* source, uint32_t* plane) const {
@@ -265,7 +276,7 @@ absl::Status DecodePlaneBody(const SegmentShape& packed_shape, ByteReader& reade
     DCAC_RETURN_IF_ERROR(DecodeSet(set.kind, set.shape, modelled.model, entropy_coded, raw_bits, coded,
                                    account != nullptr ? &set_account : nullptr));
     if (account != nullptr) AccountForSet(modelled, set_account, *account);
-    assembler.PutSet(set, coded);
+    assembler.PutSet(set, std::move(coded));
   }
   if (reader.remaining() != 0)
     return absl::DataLossError(absl::StrCat("model segment has ", reader.remaining(), " bytes too many"));
@@ -312,8 +323,9 @@ void Unshuffle(ByteSpan in, size_t stride, std::byte* out) {
 // Empty if zstd fails or does not get below `limit` bytes.
 Bytes EncodeZstdBody(ByteSpan packed, size_t stride, int level, size_t limit) {
   const PhaseTimer timer(Phase::kEntropy);
-  Bytes shuffled(packed.size());
-  Shuffle(packed, stride, shuffled.data());
+  Bytes shuffled(stride == 1 ? 0 : packed.size());
+  if (stride != 1) Shuffle(packed, stride, shuffled.data());
+  const ByteSpan bytes = stride == 1 ? packed : ByteSpan(shuffled);
   // What is too large fails, before all of it is compressed.
   Bytes body(2 + std::min(ZSTD_compressBound(packed.size()), std::max<size_t>(limit, 2) - 2));
   body[0] = static_cast<std::byte>(SegmentMethod::kZstd);
@@ -322,7 +334,7 @@ Bytes EncodeZstdBody(ByteSpan packed, size_t stride, int level, size_t limit) {
   if (!context) return {};
   ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level);
   ZSTD_CCtx_setParameter(context.get(), ZSTD_c_contentSizeFlag, 0);
-  const size_t size = ZSTD_compress2(context.get(), body.data() + 2, body.size() - 2, shuffled.data(), shuffled.size());
+  const size_t size = ZSTD_compress2(context.get(), body.data() + 2, body.size() - 2, bytes.data(), bytes.size());
   if (ZSTD_isError(size) || size + 2 >= limit) return {};
   body.resize(size + 2);
   return body;

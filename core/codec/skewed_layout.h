@@ -60,18 +60,6 @@ class SkewedPlanes {
   T* Plane(int plane) { return data_.data() + static_cast<size_t>(plane) * layout_.plane_size(); }
   const T* Plane(int plane) const { return data_.data() + static_cast<size_t>(plane) * layout_.plane_size(); }
 
-  // Repeats a sample in the border where it is at an edge of the plane.
-  void SpreadEdge(const SetShape& shape, int plane, int y, int x) {
-    T* const samples = Plane(plane);
-    const int time = x + 2 * y;
-    const T value = samples[layout_.Row(time) + y];
-    for (int dy = y == 0 ? -1 : 0; dy <= (y == shape.height - 1 ? 1 : 0); ++dy) {
-      for (int dx = x == 0 ? -1 : 0; dx <= (x == shape.width - 1 ? 1 : 0); ++dx) {
-        samples[layout_.Row(time + dx + 2 * dy) + y + dy] = value;
-      }
-    }
-  }
-
  private:
   const SkewedLayout& layout_;
   std::vector<T> data_;

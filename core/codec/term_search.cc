@@ -1,6 +1,7 @@
 #include "core/codec/term_search.h"
 
 #include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/enumerable_thread_specific.h>
 #include <oneapi/tbb/parallel_for.h>
 
 #include <algorithm>
@@ -73,7 +74,8 @@ class TermSearch {
     gain_.assign(planes, 0.0);
     ForEachPlane([this](int plane) { Normalize(plane); });
     MultiplyAll();
-    ForEachPlane([this](int plane) { Fit(plane, Candidates(plane)); });
+    tbb::enumerable_thread_specific<Workspace> workspaces;
+    ForEachPlane([&](int plane) { Fit(plane, Candidates(plane), workspaces.local()); });
     return std::accumulate(gain_.begin(), gain_.end(), 0.0);
   }
 
@@ -175,46 +177,67 @@ class TermSearch {
 
     const double sample_share = static_cast<double>(gram_positions_.size()) / analysis_.shape.plane_samples();
     const double min_score = kMinScore * std::min(1.0, sample_share);
-    // rest[i]: what the chosen planes leave of the product of pool[i]; kept up to date by their solved weights.
+    const size_t n = pool.size();
+    std::vector<float> start(n);
+    std::vector<double> power(n);
+    for (size_t i = 0; i < n; ++i) {
+      start[i] = pool[i].product;
+      power[i] = power_[static_cast<size_t>(pool[i].plane)];
+    }
     std::vector<int> chosen;
     std::vector<size_t> chosen_at;
-    std::vector<std::vector<float>> products;  // of each chosen plane with the pool
-    std::vector<double> rest(pool.size());
-    std::vector<bool> used(pool.size(), false);
-    for (size_t i = 0; i < pool.size(); ++i) rest[i] = pool[i].product;
+    std::vector<float> products;  // of each chosen plane with the pool, row after row
+    // What the chosen planes leave of the products of the pool; kept up to date by their solved weights.
+    std::vector<double> rest(start.begin(), start.end());
+    std::vector<bool> used(n, false);
     while (static_cast<int>(chosen.size()) < options_.max_references) {
-      double best = min_score;
-      size_t best_at = pool.size();
-      for (size_t i = 0; i < pool.size(); ++i) {
-        const double score = rest[i] * rest[i] / power_[static_cast<size_t>(pool[i].plane)];
-        if (!used[i] && score > best) {
-          best = score;
-          best_at = i;
-        }
-      }
-      if (best_at == pool.size()) break;
+      const size_t best_at = BestCandidate(rest, power, used, min_score);
+      if (best_at == n) break;
       used[best_at] = true;
       chosen.push_back(pool[best_at].plane);
       chosen_at.push_back(best_at);
-      std::vector<float>& row = products.emplace_back(pool.size());
-      for (size_t i = 0; i < pool.size(); ++i) row[i] = Product(chosen.back(), pool[i].plane);
-      const std::vector<double> weights = SolveChosen(pool, chosen_at, products);
-      for (size_t i = 0; i < pool.size(); ++i) rest[i] = pool[i].product;
-      for (size_t k = 0; k < chosen.size(); ++k) {
-        const double weight = weights[k];
-        for (size_t i = 0; i < pool.size(); ++i) rest[i] -= weight * double{products[k][i]};
-      }
+      products.resize(chosen.size() * n);
+      Products(chosen.back(), pool, products.data() + products.size() - n);
+      const std::vector<double> weights = SolveChosen(start, chosen_at, products);
+      SubtractRows(start.data(), products.data(), n, weights.data(), chosen.size(), n, rest.data());
     }
     return chosen;
   }
 
-  static std::vector<double> SolveChosen(const std::vector<Candidate>& pool, const std::vector<size_t>& chosen_at,
-                                         const std::vector<std::vector<float>>& products) {
+  // Products of `plane` with all of the pool.
+  void Products(int plane, const std::vector<Candidate>& pool, float* out) const {
+    if (square_) {
+      const float* const row = gram_.data() + GramIndex(plane, 0);
+      for (size_t i = 0; i < pool.size(); ++i) out[i] = row[pool[i].plane];
+      return;
+    }
+    for (size_t i = 0; i < pool.size(); ++i) out[i] = Product(plane, pool[i].plane);
+  }
+
+  // The first of those with the greatest rest^2 / power above `best`; rest.size() if there is none.
+  static size_t BestCandidate(const std::vector<double>& rest, const std::vector<double>& power,
+                              const std::vector<bool>& used, double best) {
+    constexpr double kSurelyBelow = 1 - 1e-9;  // whatever the quotient is rounded to
+    size_t best_at = rest.size();
+    for (size_t i = 0; i < rest.size(); ++i) {
+      const double square = rest[i] * rest[i];
+      if (square < best * power[i] * kSurelyBelow || used[i]) continue;  // spares most divisions
+      if (square / power[i] > best) {
+        best = square / power[i];
+        best_at = i;
+      }
+    }
+    return best_at;
+  }
+
+  // The weights of the chosen planes; `products` is a row of as many as `start` has for each.
+  static std::vector<double> SolveChosen(const std::vector<float>& start, const std::vector<size_t>& chosen_at,
+                                         const std::vector<float>& products) {
     const size_t k = chosen_at.size();
     std::vector<double> matrix(k * k), rhs(k);
     for (size_t i = 0; i < k; ++i) {
-      for (size_t j = 0; j < k; ++j) matrix[i * k + j] = products[i][chosen_at[j]];
-      rhs[i] = pool[chosen_at[i]].product;
+      for (size_t j = 0; j < k; ++j) matrix[i * k + j] = products[i * start.size() + chosen_at[j]];
+      rhs[i] = start[chosen_at[i]];
     }
     SolveSymmetric(k, 1e-4, matrix.data(), rhs.data());
     return rhs;
@@ -248,12 +271,16 @@ class TermSearch {
     std::vector<float> spatial;  // unscaled
   };
 
-  Rows MakeRows(int plane, const std::vector<Term>& pool) const {
-    Rows rows;
+  // Kept from plane to plane: fresh memory costs more than the rows.
+  struct Workspace {
+    Rows all, masked;
+  };
+
+  void MakeRows(int plane, const std::vector<Term>& pool, Rows& rows) const {
     rows.stride = RoundUpToLanes(positions_.size());
-    rows.features.assign(pool.size() * rows.stride, 0.0f);
-    rows.residual.assign(rows.stride, 0.0f);
-    rows.spatial.assign(rows.stride, 0.0f);
+    rows.features.resize(pool.size() * rows.stride);
+    rows.residual.resize(rows.stride);
+    rows.spatial.resize(rows.stride);
     const auto& values = analysis_.planes[static_cast<size_t>(plane)].value;
     const std::vector<float>& scale = scale_[static_cast<size_t>(plane)];
     const Value* spatial = analysis_.spatial.data() + static_cast<size_t>(plane) * analysis_.plane_samples();
@@ -262,9 +289,12 @@ class TermSearch {
     ForEachPosition([&](size_t i, size_t offset) {
       rows.residual[i] = (static_cast<float>(origin[offset]) - rows.spatial[i]) * scale[i];
     });
-    for (size_t k = 0; k < pool.size(); ++k)
-      FillRow(plane, pool[k], rows.spatial, rows.features.data() + k * rows.stride);
-    return rows;
+    for (size_t k = 0; k < pool.size(); ++k) {
+      float* const row = rows.features.data() + k * rows.stride;
+      FillRow(plane, pool[k], rows.spatial, row);
+      std::fill(row + positions_.size(), row + rows.stride, 0.0f);
+    }
+    std::fill(rows.residual.begin() + static_cast<ptrdiff_t>(positions_.size()), rows.residual.end(), 0.0f);
   }
 
   // Calls body(i, offset of positions_[i] from sample (0, 0) of a padded plane) for all i.
@@ -319,33 +349,41 @@ class TermSearch {
     }
   }
 
-  // Zeroes the samples that the range hides under the prediction `prediction`; returns how many are left.
-  size_t MaskHidden(int plane, const std::vector<float>& prediction, Rows& rows) const {
+  // Indices of the positions of samples that the range hides under the prediction `prediction`.
+  std::vector<size_t> Hidden(int plane, const std::vector<float>& prediction) const {
     const int32_t* const codes = analysis_.codes.data() + analysis_.SampleIndex(plane, 0, 0);
     std::vector<size_t> hidden;
     for (size_t i = 0; i < positions_.size(); ++i) {
       if (analysis_.IsHidden(codes[positions_[i]], Arithmetic::FromFloat(prediction[i]))) hidden.push_back(i);
     }
+    return hidden;
+  }
+
+  // Zeroes those positions.
+  static void Mask(const std::vector<size_t>& hidden, Rows& rows) {
     for (size_t i : hidden) rows.residual[i] = 0;
     for (float* row = rows.features.data(); row != rows.features.data() + rows.features.size(); row += rows.stride) {
       for (size_t i : hidden) row[i] = 0;
     }
-    return positions_.size() - hidden.size();
   }
 
-  void Fit(int plane, const std::vector<int>& candidates) {
+  void Fit(int plane, const std::vector<int>& candidates, Workspace& workspace) {
     const std::vector<Term> pool = Pool(plane, candidates);
     if (pool.size() == 1) return;
-    const Rows all = MakeRows(plane, pool);
-    std::vector<float> prediction = all.spatial;
+    MakeRows(plane, pool, workspace.all);
+    std::vector<float> prediction = workspace.all.spatial;
     Selection selection;
     constexpr int kRounds = 2;
     for (int round = 0; round < kRounds; ++round) {
-      Rows rows = all;
-      const size_t left = MaskHidden(plane, prediction, rows);
-      selection = Select(plane, pool, rows, left);
-      if (left == positions_.size() || round + 1 == kRounds || selection.terms.empty()) break;
-      prediction = Predict(all, plane, selection);
+      const std::vector<size_t> hidden = Hidden(plane, prediction);
+      if (!hidden.empty()) {
+        workspace.masked = workspace.all;
+        Mask(hidden, workspace.masked);
+      }
+      selection =
+          Select(plane, pool, hidden.empty() ? workspace.all : workspace.masked, positions_.size() - hidden.size());
+      if (hidden.empty() || round + 1 == kRounds || selection.terms.empty()) break;
+      prediction = Predict(workspace.all, plane, selection);
     }
     gain_[static_cast<size_t>(plane)] = selection.gain;
     model_.planes[static_cast<size_t>(plane)].terms = Quantize(pool, selection);

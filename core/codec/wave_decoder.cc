@@ -173,8 +173,7 @@ class WaveDecoder {
     }
     means_[static_cast<size_t>(run.plane)].Add(value_sum);
     errors_[static_cast<size_t>(run.plane)].Add(error_sum);
-    SpreadEdge(run.plane, run.y_begin, run.local_time - 2 * run.y_begin);
-    if (run.count() > 1) SpreadEdge(run.plane, run.y_end - 1, run.local_time - 2 * (run.y_end - 1));
+    FillBorder(run);
 
     const size_t width = static_cast<size_t>(shape_.width);
     uint32_t* sample = samples_.data() + static_cast<size_t>(run.plane) * static_cast<size_t>(shape_.plane_samples()) +
@@ -185,11 +184,33 @@ class WaveDecoder {
     }
   }
 
-  void SpreadEdge(int plane, int y, int x) {
-    if (y != 0 && y != shape_.height - 1 && x != 0 && x != shape_.width - 1) return;
-    set_.value.SpreadEdge(shape_, plane, y, x);
-    set_.innovation.SpreadEdge(shape_, plane, y, x);
-    set_.error.SpreadEdge(shape_, plane, y, x);
+  // Repeats the samples of a run that are at an edge of the plane in the border.  Those of the first row and the last
+  // column are the first of their run, those of the first column and the last row the last.
+  void FillBorder(const Run& run) {
+    const int last_y = run.y_end - 1, first_x = run.local_time - 2 * run.y_begin, last_x = run.local_time - 2 * last_y;
+    const bool in_first_row = run.y_begin == 0, in_last_column = first_x == shape_.width - 1;
+    const bool in_first_column = last_x == 0, in_last_row = last_y == shape_.height - 1;
+    if (in_first_row) Repeat(run, run.y_begin, -1, 0);
+    if (in_last_column) Repeat(run, run.y_begin, 0, 1);
+    if (in_first_column) Repeat(run, last_y, 0, -1);
+    if (in_last_row) Repeat(run, last_y, 1, 0);
+    // Corners.
+    if (in_first_row && in_last_column) Repeat(run, run.y_begin, -1, 1);
+    if (in_first_column && in_last_row) Repeat(run, last_y, 1, -1);
+    if (in_first_row && first_x == 0) Repeat(run, run.y_begin, -1, -1);
+    if (in_last_row && last_x == shape_.width - 1) Repeat(run, last_y, 1, 1);
+  }
+
+  // Repeats the sample of row `y` of a run where the border is `dy` rows and `dx` columns from it.
+  void Repeat(const Run& run, int y, int dy, int dx) {
+    const ptrdiff_t from = layout_.Row(run.local_time) + y;
+    const ptrdiff_t to = layout_.Row(run.local_time + dx + 2 * dy) + y + dy;
+    Stored* const value = set_.value.Plane(run.plane);
+    Stored* const innovation = set_.innovation.Plane(run.plane);
+    Stored* const error = set_.error.Plane(run.plane);
+    value[to] = value[from];
+    innovation[to] = innovation[from];
+    error[to] = error[from];
   }
 
   const SetShape& shape_;

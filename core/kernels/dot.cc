@@ -14,10 +14,20 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 inline float TotalOf(float* sums) {
+#if HWY_TARGET == HWY_SCALAR
   for (size_t width = kDotLanes / 2; width > 0; width /= 2) {
     for (size_t lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
   }
   return sums[0];
+#else
+  static_assert(kDotLanes == 16);
+  const hn::FixedTag<float, 4> d;
+  const auto low = hn::Add(hn::LoadU(d, sums), hn::LoadU(d, sums + 8));
+  const auto high = hn::Add(hn::LoadU(d, sums + 4), hn::LoadU(d, sums + 12));
+  const auto of_four = hn::Add(low, high);
+  const auto of_two = hn::Add(of_four, hn::Shuffle1032(of_four));
+  return hn::GetLane(hn::Add(of_two, hn::Shuffle2301(of_two)));
+#endif
 }
 
 // Where a vector has fewer than kDotLanes lanes, the rows are gone through once for each part of the partial sums.
@@ -62,6 +72,25 @@ void DotWithRowsOfTarget(const float* a, const float* rows, size_t stride, size_
   for (; k < count; ++k) out[k] = DotOfTwo(a, rows + k * stride, n);
 }
 
+void SubtractRowsOfTarget(const float* start, const float* rows, size_t stride, const double* weights, size_t count,
+                          size_t n, double* out) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<float, decltype(d)> d32;
+  size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) {
+    auto rest = hn::PromoteTo(d, hn::LoadU(d32, start + i));
+    for (size_t k = 0; k < count; ++k) {
+      const auto row = hn::PromoteTo(d, hn::LoadU(d32, rows + k * stride + i));
+      rest = hn::Sub(rest, hn::Mul(hn::Set(d, weights[k]), row));
+    }
+    hn::StoreU(rest, d, out + i);
+  }
+  for (; i < n; ++i) {
+    out[i] = double{start[i]};
+    for (size_t k = 0; k < count; ++k) out[i] -= weights[k] * double{rows[k * stride + i]};
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace dcac
 HWY_AFTER_NAMESPACE();
@@ -70,6 +99,7 @@ HWY_AFTER_NAMESPACE();
 namespace dcac {
 
 HWY_EXPORT(DotWithRowsOfTarget);
+HWY_EXPORT(SubtractRowsOfTarget);
 
 float Dot(const float* a, const float* b, size_t n) {
   float sum;
@@ -79,6 +109,11 @@ float Dot(const float* a, const float* b, size_t n) {
 
 void DotWithRows(const float* a, const float* rows, size_t stride, size_t count, size_t n, float* out) {
   DCAC_DYNAMIC_DISPATCH(DotWithRowsOfTarget)(a, rows, stride, count, n, out);
+}
+
+void SubtractRows(const float* start, const float* rows, size_t stride, const double* weights, size_t count, size_t n,
+                  double* out) {
+  DCAC_DYNAMIC_DISPATCH(SubtractRowsOfTarget)(start, rows, stride, weights, count, n, out);
 }
 
 }  // namespace dcac

@@ -16,6 +16,11 @@ float Dot(const float* a, const float* b, size_t n);
 // out[k] = Dot(a, rows + k * stride, n) for k = 0 .. count - 1, faster.
 void DotWithRows(const float* a, const float* rows, size_t stride, size_t count, size_t n, float* out);
 
+// out[i] = start[i] less the products of weights[k] and rows[k * stride + i], taken off for k = 0, 1, ... count - 1 in
+// binary64; for i = 0 .. n - 1.
+void SubtractRows(const float* start, const float* rows, size_t stride, const double* weights, size_t count, size_t n,
+                  double* out);
+
 }  // namespace dcac
 
 #endif  // DCAC_CORE_KERNELS_DOT_H_

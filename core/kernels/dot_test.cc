@@ -46,5 +46,29 @@ TEST(DotTest, SumsProductsOfAnyNumberOfRowsTheSameOnAllTargets) {
   ASSERT_TRUE(ForceTarget("").ok());
 }
 
+TEST(SubtractRowsTest, IsTheSameOnAllTargets) {
+  constexpr size_t kStride = 41, kRows = 5;
+  std::vector<float> start(kStride), rows(kRows * kStride);
+  for (size_t i = 0; i < start.size(); ++i) start[i] = 1.0f / static_cast<float>(i + 1);
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = 1.0f / static_cast<float>(i % 37 + 3);
+  const std::vector<double> weights = {0.1, -0.7, 1.3, 1e-9, 2.0 / 3};
+  for (std::string_view target : SupportedTargets()) {
+    SCOPED_TRACE(target);
+    ASSERT_TRUE(ForceTarget(target).ok());
+    for (size_t count = 0; count <= kRows; ++count) {
+      for (size_t n = 0; n <= kStride; ++n) {
+        std::vector<double> out(n);
+        SubtractRows(start.data(), rows.data(), kStride, weights.data(), count, n, out.data());
+        for (size_t i = 0; i < n; ++i) {
+          double expected = start[i];
+          for (size_t k = 0; k < count; ++k) expected -= weights[k] * double{rows[k * kStride + i]};
+          ASSERT_EQ(out[i], expected);
+        }
+      }
+    }
+  }
+  ASSERT_TRUE(ForceTarget("").ok());
+}
+
 }  // namespace
 }  // namespace dcac

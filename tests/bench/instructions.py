@@ -63,7 +63,18 @@ def compare(counts, expected):
                    growth > 0)
 
 
+def self_test():
+    """The check notices what it is for."""
+    name = ('u8', '1', 'compress')
+    table = {name: 1000}
+    assert [is_error for _, is_error in compare({name: 1060}, table)] == [True]
+    assert [is_error for _, is_error in compare({name: 940}, table)] == [False]
+    assert not list(compare({name: 1040}, table))
+    assert [is_error for _, is_error in compare({}, table)] == [True]
+
+
 def main():
+    self_test()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('driver')
     parser.add_argument('--update', action='store_true')

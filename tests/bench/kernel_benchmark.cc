@@ -1,18 +1,19 @@
-// Speed of the kernels alone, on every SIMD target of this CPU, next to the plain loops that specify them and to
-// memcpy. One thread; items are symbols, samples or products.
+// Speed of the kernels alone and of whole tensors, on every SIMD target of this CPU, next to the plain loops that
+// specify kernels and to memcpy.  One thread; items are symbols or products.
 #include <benchmark/benchmark.h>
+#include <oneapi/tbb/global_control.h>
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
 #include <random>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/kernels/dot.h"
 #include "core/kernels/lane_rans.h"
-#include "core/kernels/target.h"
+#include "dcac/codec.h"
+#include "tests/bench/target_benchmark.h"
+#include "tests/testing/tensors.h"
 
 namespace dcac {
 namespace {
@@ -100,24 +101,6 @@ absl::Status DecodePlain(const LaneMessage& m, std::uint32_t* found, std::uint32
   return decoder.Finish();
 }
 
-// Registers `body` as NAME/TARGET for each target.
-void RegisterForTargets(const std::string& name, const std::function<void(benchmark::State&)>& body) {
-  for (std::string_view target : SupportedTargets()) {
-    benchmark::RegisterBenchmark((name + "/" + std::string(target)).c_str(), [body, target](benchmark::State& state) {
-      const std::string_view before = ActiveTarget();
-      if (!ForceTarget(target).ok()) return state.SkipWithError("the target cannot be forced");
-      body(state);
-      ForceTarget(before).IgnoreError();
-    });
-  }
-}
-
-// The same with a second way to do it, the plain loops, as NAME/plain.
-void RegisterWithPlain(const std::string& name, const std::function<void(benchmark::State&, bool plain)>& body) {
-  benchmark::RegisterBenchmark((name + "/plain").c_str(), [body](benchmark::State& state) { body(state, true); });
-  RegisterForTargets(name, [body](benchmark::State& state) { body(state, false); });
-}
-
 void EncodeLanes(benchmark::State& state, const LaneMessage& m, bool plain) {
   std::vector<std::byte> buffer(m.Bound());
   for (auto _ : state) {
@@ -172,6 +155,50 @@ void MultiplyRows(benchmark::State& state) {
   state.SetItemsProcessed(static_cast<std::int64_t>(kRows * kColumns) * state.iterations());
 }
 
+// A tensor at a level: all of its kernels together.
+struct Coding {
+  Tensor tensor;
+  EncodeOptions options;
+};
+
+void CompressTensor(benchmark::State& state, const Coding& coding) {
+  absl::StatusOr<std::vector<std::byte>> frame;
+  for (auto _ : state) {
+    frame = Compress(coding.tensor.spec, coding.tensor.data, coding.options);
+    benchmark::ClobberMemory();
+  }
+  if (!frame.ok()) return state.SkipWithError("failed");
+  const auto restored = Decompress(*frame);
+  if (!restored.ok() || restored->data != coding.tensor.data) return state.SkipWithError("restored other samples");
+  state.SetBytesProcessed(static_cast<std::int64_t>(coding.tensor.data.size()) * state.iterations());
+}
+
+void DecompressTensor(benchmark::State& state, const Coding& coding) {
+  const auto frame = Compress(coding.tensor.spec, coding.tensor.data, coding.options);
+  if (!frame.ok()) return state.SkipWithError("failed");
+  absl::StatusOr<Tensor> restored;
+  for (auto _ : state) {
+    restored = Decompress(*frame);
+    benchmark::ClobberMemory();
+  }
+  if (!restored.ok() || restored->data != coding.tensor.data) return state.SkipWithError("restored other samples");
+  state.SetBytesProcessed(static_cast<std::int64_t>(coding.tensor.data.size()) * state.iterations());
+}
+
+void RegisterTensors() {
+  testing::Random random(1);
+  for (DType dtype : {DType::kU8, DType::kBF16, DType::kF32}) {
+    const TensorSpec spec{.dtype = dtype, .shape = {1, 64, 56, 56}};
+    const std::vector<std::byte> data = testing::MakeData(random, spec, testing::Content::kReluLike);
+    for (int level : {1, 3, 5, 9}) {
+      const Coding coding{{spec, data}, {.level = level}};
+      const std::string name = "level " + std::to_string(level) + ", " + std::string(DTypeName(dtype));
+      RegisterForTargets(name + "/compress", [coding](benchmark::State& state) { CompressTensor(state, coding); });
+      RegisterForTargets(name + "/decompress", [coding](benchmark::State& state) { DecompressTensor(state, coding); });
+    }
+  }
+}
+
 void Copy(benchmark::State& state) {
   const std::vector<std::byte> from(kSteps * kRansLanes, std::byte{1});
   std::vector<std::byte> to(from.size());
@@ -194,6 +221,7 @@ void RegisterAll() {
   benchmark::RegisterBenchmark("lane_rans/build slots of a context",
                                [](benchmark::State& state) { BuildTables(state, few); });
   RegisterForTargets("dot/with rows", MultiplyRows);
+  RegisterTensors();
   benchmark::RegisterBenchmark("memcpy", Copy);
 }
 
@@ -203,6 +231,7 @@ void RegisterAll() {
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  const tbb::global_control one_thread(tbb::global_control::max_allowed_parallelism, 1);
   dcac::RegisterAll();
   benchmark::RunSpecifiedBenchmarks();
   return 0;
