@@ -68,7 +68,7 @@ def mode_goldens():
             yield f'{dtype}-{mode}', as_dtype(maps, dtype), dtype, [f'--mode={mode}']
 
 
-def plane_goldens(height=23, width=22):
+def plane_goldens(height=23, width=22, close=(7, 10, 11)):
     """Constant, duplicate, upsampled and little different planes."""
     for dtype in ('u8', 'i16', 'f16', 'f32'):
         source = Inputs(f'planes {dtype}')
@@ -79,7 +79,7 @@ def plane_goldens(height=23, width=22):
             part = planes[p, :-(-height // scale), :-(-width // scale)]
             planes[p] = part.repeat(scale, 0).repeat(scale, 1)[:height, :width]
         patterns = planes.view(f'u{samples.itemsize}')
-        for p in (7, 10, 11):
+        for p in close:
             patterns[p] = patterns[0] + (source.integers(0, 16, (height, width)) == 0)
         yield f'{dtype}-planes', samples, dtype, []
 
@@ -190,7 +190,7 @@ def lane_goldens():
         maps = as_dtype(np.concatenate([maps, maps + source.integers(-800, 801, maps.shape)]), dtype)
         for level, width in ((1, 25), (3, 25), (5, 25), (7, 24)):
             yield f'{dtype}-level-{level}', np.ascontiguousarray(maps[..., :width]), dtype, [f'--level={level}']
-    for name, samples, dtype, options in [*plane_goldens(19, 43), *special_goldens()]:
+    for name, samples, dtype, options in [*plane_goldens(29, 43, ()), *special_goldens()]:
         yield f'{name}-level-5', samples, dtype, ['--level=5', *options]
     large = Inputs('lanes large').maps((1, 8, 26, 30))
     yield 'u8-large-level-6', as_dtype(large, 'u8'), 'u8', ['--level=6']
