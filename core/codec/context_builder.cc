@@ -17,23 +17,28 @@ double EntryBits(uint32_t count) {
 constexpr double kTableBits = 3;
 
 // What a token of `count` occurrences adds to the bits of a group: its entry, less count * log2(count).
-float TokenBits(uint32_t count) {
+float LargeTokenBits(uint32_t count) {
+  return static_cast<float>(EntryBits(count) - CountLog2Count(count));
+}
+constexpr uint32_t kSmallCounts = 1 << 14;
+const float* SmallTokenBits() {
   static const std::vector<float> kSmall = [] {
-    std::vector<float> bits(1 << 14);
-    for (uint32_t i = 0; i < bits.size(); ++i) bits[i] = static_cast<float>(EntryBits(i) - CountLog2Count(i));
+    std::vector<float> bits(kSmallCounts);
+    for (uint32_t i = 0; i < kSmallCounts; ++i) bits[i] = LargeTokenBits(i);
     return bits;
   }();
-  return count < kSmall.size() ? kSmall[count] : static_cast<float>(EntryBits(count) - CountLog2Count(count));
+  return kSmall.data();
 }
 
 // Ideal code length of tokens that occur as counted, with a table of their own.
 template <typename Count>
 double GroupBits(size_t tokens, Count count) {
+  const float* const small = SmallTokenBits();
   double bits = kTableBits;
   uint64_t total = 0;
   for (size_t i = 0; i < tokens; ++i) {
     const uint32_t n = count(i);
-    bits += TokenBits(n);
+    bits += double{n < kSmallCounts ? small[n] : LargeTokenBits(n)};
     total += n;
   }
   return bits + CountLog2Count(total);
@@ -74,8 +79,8 @@ class Agglomeration {
     }
   }
 
-  void Run(size_t max_clusters) {
-    MergeWhile([this](float cost) { return cost < kApart && (cost < 0 || alive_.size() > kAllPairsGroups); });
+  void Run(size_t max_clusters, size_t max_all_pairs) {
+    MergeWhile([&](float cost) { return cost < kApart && (cost < 0 || alive_.size() > max_all_pairs); });
     all_pairs_ = true;
     for (size_t a : alive_) {
       for (size_t b : alive_) {
@@ -92,7 +97,6 @@ class Agglomeration {
 
  private:
   static constexpr float kApart = std::numeric_limits<float>::max();
-  static constexpr size_t kAllPairsGroups = 96;
 
   struct Group {
     std::vector<uint32_t> counts;
@@ -215,9 +219,9 @@ double CellCounts::CellBits(size_t cell) const {
   return GroupBits(tokens_, [row = Row(cell)](size_t i) { return row[i]; });
 }
 
-Clusters ClusterCells(const CellCounts& counts, int columns, size_t max_clusters) {
+Clusters ClusterCells(const CellCounts& counts, int columns, size_t max_clusters, size_t max_all_pairs) {
   Agglomeration agglomeration(counts, columns);
-  agglomeration.Run(max_clusters);
+  agglomeration.Run(max_clusters, max_all_pairs);
   Clusters result;
   result.cluster.resize(counts.cells());
   // Clusters are numbered in the order of their first cells: neighbours get like tables, which the table code exploits.

@@ -4,6 +4,9 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <numeric>
+#include <span>
+#include <utility>
 
 #include "core/base/exact_math.h"
 #include "core/base/phase_timer.h"
@@ -14,18 +17,19 @@
 #include "core/codec/lane_search.h"
 #include "core/codec/lane_streams.h"
 #include "core/codec/lane_tables.h"
-#include "core/codec/least_squares.h"
+#include "core/kernels/dot.h"
+#include "core/kernels/lane_search.h"
+#include "core/kernels/lane_source.h"
 
 namespace dcac {
 namespace {
 
-constexpr size_t kStatisticsSamples = 10000;
+constexpr size_t kStatisticsSamples = 4096;
 constexpr size_t kSentMeanSamples = 600;  // planes of so many samples have their mean sent
 constexpr double kBaseQuantile = 0.004;   // share of the nonzero floats that may be escapes
 constexpr double kNarrowModeShare = 0.04, kWideModeShare = 0.01;
 constexpr size_t kSamplesPerCell = 40;
 constexpr double kFixedCenterBits = 2;
-constexpr int kSigmaRounds = 2;
 
 // Every n-th of `count`, about `limit` of them.
 size_t StepOf(size_t count, size_t limit) {
@@ -57,8 +61,8 @@ class LaneSetEncoder {
       const PhaseTimer timer(Phase::kModel);
       LoadCodes();
       DescribeSamples();
-      const LaneValues values(kind_, map_, kNarrow ? 1.0f : PowerOfTwo(model_.unit_exponent), codes_);
-      FitLaneSpatial(codes_, values, model_);
+      const LaneValues values(kind_, map_, kNarrow ? 1.0f : PowerOfTwo(model_.unit_exponent));
+      FitLaneSpatial(codes_, values, options_.fit_samples, model_);
       if (options_.max_references > 0 || options_.own_taps) {
         const PhaseTimer search_timer(Phase::kSearch);
         SearchLaneReferences(set_, codes_, values, options_, model_);
@@ -113,25 +117,35 @@ class LaneSetEncoder {
     codes_.width = static_cast<size_t>(set_.shape.width);
     codes_.columns = (codes_.width + halves - 1) / halves;
     codes_.rows = static_cast<size_t>(set_.shape.height) * halves;
-    int32_t* codes = scratch().codes.Get(codes_.planes * codes_.plane_samples());
+    Code* codes = scratch().source.Get(codes_.planes * codes_.plane_samples());
     codes_.codes = codes;
-    for (size_t plane = 0; plane < num_planes(); ++plane) {
-      for (size_t row = 0; row < codes_.rows; ++row) {
-        const size_t sample = model_.interlaced ? row / 2 * codes_.width + row % 2 : row * codes_.columns;
-        for (size_t i = 0; i < codes_.columns; ++i) {
-          // A filler is like its neighbour.
-          *codes = codes_.IsFiller(row, i) ? codes[-1] : CodeOf(SampleAt(plane, sample + i * halves));
-          ++codes;
-        }
-      }
+    // Planes that follow each other in memory are one with more rows.
+    const size_t plane_bytes = plane_samples() * SampleBytes();
+    for (size_t first = 0; first < num_planes();) {
+      size_t count = 1;
+      while (first + count < num_planes() && planes_[first + count] == planes_[first] + count * plane_bytes) ++count;
+      LoadPlanes({planes_[first], count * static_cast<size_t>(set_.shape.height), codes_.width, model_.interlaced},
+                 codes + first * codes_.plane_samples());
+      first += count;
     }
   }
 
-  int32_t CodeOf(uint32_t sample) {
-    if constexpr (kNarrow) return static_cast<int32_t>(kind_ == SampleKind::kI8 ? sample ^ 0x80u : sample);
-    const auto code = map_.ToCode(sample);
-    if (!code) model_.has_escape = true;
-    return code.value_or(kLaneEscapeCode);
+  size_t SampleBytes() const { return kNarrow ? 1 : set_.kind == SampleKind::kF32 ? 4 : 2; }
+
+  void LoadPlanes(const LaneSource& source, Code* codes) {
+    if constexpr (kNarrow) {
+      LoadLaneCodes(source, kind_ == SampleKind::kI8 ? 0x80 : 0, codes);
+    } else {
+      WideSamples samples;
+      samples.sample_bytes = SampleBytes();
+      samples.is_float = IsFloat(kind_);
+      samples.sign = kind_ == SampleKind::kI16 ? 0x8000 : 0;
+      samples.is_half = kind_ == SampleKind::kF16;
+      samples.mantissa_bits = SampleMap::MantissaBits(kind_);
+      samples.base = map_.base_exponent();
+      samples.end = map_.EndExponent();
+      if (!LoadLaneCodes(source, samples, codes)) model_.has_escape = true;
+    }
   }
 
   void DescribeSamples() {
@@ -154,22 +168,22 @@ class LaneSetEncoder {
 
   // Least and greatest code, and the means.
   void FindRange() {
+    // Of all planes at once where their own means are not wanted.
+    const size_t parts = model_.sends_means ? num_planes() : 1;
+    const size_t count = codes_.planes * codes_.plane_samples() / parts;
     int32_t low = INT32_MAX, high = INT32_MIN;
-    std::vector<double> sums(num_planes(), 0.0);
-    for (size_t plane = 0; plane < num_planes(); ++plane) {
-      const int32_t* codes = codes_.Plane(plane);
-      int64_t sum = 0;
-      for (size_t i = 0; i < codes_.plane_samples(); ++i) {
-        const int32_t code = codes[i] == kLaneEscapeCode ? 0 : codes[i];
-        low = std::min(low, code);
-        high = std::max(high, code);
-        if constexpr (kNarrow) sum += code;
-      }
-      sums[plane] = static_cast<double>(sum);
-      if constexpr (!kNarrow) {
-        for (size_t i = 0; i < codes_.plane_samples(); ++i) {
-          sums[plane] += double{map_.ToValue(codes[i] == kLaneEscapeCode ? 0 : codes[i])};
-        }
+    std::vector<double> sums(parts, 0.0);
+    for (size_t part = 0; part < parts; ++part) {
+      const Code* codes = codes_.codes + part * count;
+      const LaneCodeRange range = RangeOfLaneCodes(count, codes);
+      low = std::min(low, range.low);
+      high = std::max(high, range.high);
+      if constexpr (kNarrow) {
+        sums[part] = static_cast<double>(range.sum);
+      } else {
+        float* values = scratch().value.Get(count);
+        StoreLaneValues({1, 1, count, count, count}, LaneValues::WideValuesOf(kind_), codes, values, nullptr);
+        sums[part] = double{SumOfValues(values, count)};
       }
     }
     model_.low_code = low;
@@ -191,22 +205,32 @@ class LaneSetEncoder {
 
   // The most frequent code, if its share is large enough to be worth a token.
   void FindMode() {
-    std::vector<int32_t> spread;
     const size_t step = StepOf(num_samples() - 1, kStatisticsSamples);
-    for (size_t i = 0; i < num_samples(); i += step) spread.push_back(codes_.codes[i]);
-    std::sort(spread.begin(), spread.end());
-    size_t best = 0;
-    for (size_t i = 0; i < spread.size();) {
-      size_t end = i;
-      while (end < spread.size() && spread[end] == spread[i]) ++end;
-      if (end - i > best && spread[i] != kLaneEscapeCode) {
-        best = end - i;
-        model_.mode_code = spread[i];
+    size_t best = 0, all = 0;
+    const auto consider = [&](int32_t code, size_t count) {
+      all += count;
+      if (count <= best || code == kLaneEscapeCode) return;
+      best = count;
+      model_.mode_code = code;
+    };
+    if constexpr (kNarrow) {
+      std::array<size_t, 256> counts{};
+      for (size_t i = 0; i < num_samples(); i += step) ++counts[codes_.codes[i]];
+      for (size_t code = 0; code < counts.size(); ++code) consider(static_cast<int32_t>(code), counts[code]);
+    } else {
+      std::vector<int32_t> spread;
+      spread.reserve(kStatisticsSamples + 1);
+      for (size_t i = 0; i < num_samples(); i += step) spread.push_back(codes_.codes[i]);
+      std::sort(spread.begin(), spread.end());
+      for (size_t i = 0; i < spread.size();) {
+        size_t end = i;
+        while (end < spread.size() && spread[end] == spread[i]) ++end;
+        consider(spread[i], end - i);
+        i = end;
       }
-      i = end;
     }
     const double share = kNarrow ? kNarrowModeShare : kWideModeShare;
-    model_.has_mode = static_cast<double>(best) > share * static_cast<double>(spread.size());
+    model_.has_mode = static_cast<double>(best) > share * static_cast<double>(all);
   }
 
   // A 32nd of the median magnitude.
@@ -224,12 +248,6 @@ class LaneSetEncoder {
 
   // ---- Everything that is fitted to predictions, on a band of rows of all planes ----
 
-  struct Features {
-    NormalEquations::Features f{};
-    float error = 0;
-    uint8_t c = 0;
-  };
-
   void FitToBand() {
     const size_t halves = model_.interlaced ? 2 : 1;
     const size_t row_samples = num_planes() * static_cast<size_t>(set_.shape.width);
@@ -238,8 +256,7 @@ class LaneSetEncoder {
         std::clamp<size_t>(options_.sample_positions / row_samples, std::min<size_t>(height, 8), height);
     band_begin_ = (height - band) / 2 * halves;
     band_shape_ = {set_.shape.planes, static_cast<int>(band), set_.shape.width};
-    FitErrorPrior();
-    FitSigma();
+    FitErrors();
     ChooseBins();
   }
 
@@ -252,8 +269,8 @@ class LaneSetEncoder {
     for (int first = 0; first < band_shape_.planes; first += raster.planes()) {
       raster.Begin(first);
       references.Sum(raster);
-      LoadGroup(raster, band_begin_, nullptr);
       const size_t room = raster.group().positions + 2 * kRansLanes;
+      LoadGroup(raster, band_begin_, scratch().band_raster.Get(room));
       LaneAnalysis<Lanes> analysis;
       analysis.position = scratch().bytes.Get(2 * room);
       analysis.activity = analysis.position + room;
@@ -266,18 +283,14 @@ class LaneSetEncoder {
 
   // Values of a group, and its codes if asked, from raster row `row_begin` of its planes on.
   void LoadGroup(LaneRaster<Lanes>& raster, size_t row_begin, Code* codes_out) const {
-    LaneGroup<Lanes>& group = raster.group();
+    const LaneGroup<Lanes>& group = raster.group();
     const size_t width = raster.plane_columns();
-    for (int g = 0; g < raster.planes(); ++g) {
-      const int32_t* codes = codes_.Plane(static_cast<size_t>(raster.first() + g)) + row_begin * width;
-      for (size_t row = 0; row < raster.rows(); ++row, codes += width) {
-        const size_t begin = row * group.columns + static_cast<size_t>(g) * width;
-        for (size_t i = 0; i < width; ++i) {
-          group.value[begin + i] = raster.arithmetic().ValueOf(codes[i] == kLaneEscapeCode ? 0 : codes[i]);
-        }
-        if (codes_out == nullptr) continue;
-        for (size_t i = 0; i < width; ++i) codes_out[begin + i] = static_cast<Code>(codes[i]);
-      }
+    const LaneRows rows{static_cast<size_t>(raster.planes()), raster.rows(), width, codes_.plane_samples(), group.columns};
+    const Code* codes = codes_.Plane(static_cast<size_t>(raster.first())) + row_begin * width;
+    if constexpr (kNarrow) {
+      StoreLaneValues(rows, codes, group.value, codes_out);
+    } else {
+      StoreLaneValues(rows, LaneValues::WideValuesOf(kind_), codes, group.value, codes_out);
     }
   }
 
@@ -286,78 +299,93 @@ class LaneSetEncoder {
 
   float SigmaScale() const { return kNarrow ? 1.0f : 1.0f / PowerOfTwo(model_.unit_exponent); }
 
-  template <typename Visit>
-  void VisitBandPositions(const LaneGroup<Lanes>& group, size_t step, size_t& offset, Visit visit) const {
-    const size_t skip = 2 * (model_.interlaced ? 2 : 1) * group.columns;  // what the rows above the band spoil
-    const size_t begin = group.positions > 2 * skip ? skip : group.columns;
-    size_t at = begin + offset;
+  // The first position of a band's group that the rows above the band do not spoil.
+  size_t FirstPosition(const LaneGroup<Lanes>& group) const {
+    const size_t skip = 2 * (model_.interlaced ? 2 : 1) * group.columns;
+    return group.positions > 2 * skip ? skip : group.columns;
+  }
+
+  bool IsFiller(const LaneGroup<Lanes>& group, size_t p) const {
+    return group.filler != nullptr && group.filler[p % group.period] != 0;
+  }
+
+  // What the expected error of a position is made of, then its error, in units of the model; of each class.
+  static constexpr size_t kErrorFeatures = 7;
+  struct ErrorRows {
+    std::array<float*, kErrorFeatures + 1> row{};
+    float* expected = nullptr;
+    float* weight = nullptr;
+    Code* center = nullptr;
+    size_t count = 0;
+  };
+
+  // The prior of errors and the weights of what they are expected from.
+  void FitErrors() {
+    const size_t total = static_cast<size_t>(band_shape_.planes) * static_cast<size_t>(band_shape_.plane_samples());
+    const size_t step = StepOf(total, options_.fit_samples) | 1;
+    const size_t room = (total / step + 2 * num_planes() + kRansLanes) / kRansLanes * kRansLanes;
+    float* rows = scratch().fits.Get(kLaneClasses * (kErrorFeatures + 3) * room);
+    Code* centers = scratch().fit_centers.Get(kLaneClasses * room);
+    for (size_t c = 0; c < kLaneClasses; ++c) {
+      for (float*& row : error_rows_[c].row) row = std::exchange(rows, rows + room);
+      error_rows_[c].expected = std::exchange(rows, rows + room);
+      error_rows_[c].weight = std::exchange(rows, rows + room);
+      error_rows_[c].center = centers + c * room;
+      error_rows_[c].count = 0;
+    }
+    size_t offset = 0;
+    AnalyseBand([&](LaneRaster<Lanes>& raster, const LaneAnalysis<Lanes>& analysis) {
+      CollectErrors(raster.group(), analysis, step, offset);
+    });
+    double sum = 0;
+    size_t count = 0;
+    for (size_t c = 0; c < model_.num_classes(); ++c) {
+      const ErrorRows& of_class = error_rows_[c];
+      sum += std::accumulate(of_class.row.back(), of_class.row.back() + of_class.count, 0.0);
+      count += of_class.count;
+    }
+    const double mean = count == 0 ? 0 : sum / static_cast<double>(count);
+    model_.error_prior = static_cast<int>(std::clamp(mean * 4, 0.0, double{kMaxLaneErrorPrior}));
+    for (size_t c = 0; c < model_.num_classes(); ++c) FitSigma(room, c);
+  }
+
+  void CollectErrors(const LaneGroup<Lanes>& group, const LaneAnalysis<Lanes>& analysis, size_t step, size_t& offset) {
+    const float scale = SigmaScale();
+    size_t at = FirstPosition(group) + offset;
     for (; at < group.positions; at += step) {
       // Anywhere within the step: in none with the columns.
       const size_t p = std::min(group.positions - 1, at + (static_cast<uint32_t>(at) * 2654435761u >> 12) % step);
-      const size_t c = model_.interlaced ? p / group.columns & 1 : 0;
-      if (group.filler == nullptr || !group.filler[c * group.columns + p % group.columns]) visit(p, c);
+      if (IsFiller(group, p)) continue;
+      ErrorRows& rows = error_rows_[model_.interlaced ? p / group.columns & 1 : 0];
+      const size_t n = rows.count++;
+      for (size_t t = 0; t < kLaneErrors; ++t) rows.row[t][n] = ToFloat(group.error[p - group.error_distance[t]]) * scale;
+      const Value* above = group.value + p - group.columns;
+      const float left = ToFloat(above[-1]), here = ToFloat(above[0]), right = ToFloat(above[1]);
+      rows.row[4][n] = (std::max({left, here, right}) - std::min({left, here, right})) * scale;
+      rows.row[5][n] = 1.0f;
+      rows.row[6][n] = group.has_references ? ToFloat(group.reference_activity[p]) * scale : 0.0f;
+      rows.row[7][n] = ToFloat(group.error[p]) * scale;
+      rows.center[n] = analysis.center[p];
     }
     offset = at - group.positions;
   }
 
-  void FitErrorPrior() {
-    double sum = 0;
-    size_t count = 0, offset = 0;
-    AnalyseBand([&](LaneRaster<Lanes>& raster, const LaneAnalysis<Lanes>&) {
-      VisitBandPositions(raster.group(), 7, offset, [&](size_t p, size_t) {
-        sum += double{ToFloat(raster.group().error[p])};
-        ++count;
-      });
-    });
-    const double mean = count == 0 ? 0 : sum / static_cast<double>(count) * double{SigmaScale()};
-    model_.error_prior = static_cast<int>(std::clamp(mean * 4, 0.0, double{kMaxLaneErrorPrior}));
-  }
-
-  void FitSigma() {
-    constexpr size_t kMaxFits = 8000;
-    const size_t total = static_cast<size_t>(band_shape_.planes) * static_cast<size_t>(band_shape_.plane_samples());
-    const size_t step = StepOf(total, kMaxFits) | 1;
-    std::vector<Features> rows;
-    size_t offset = 0;
-    const float scale = SigmaScale();
-    AnalyseBand([&](LaneRaster<Lanes>& raster, const LaneAnalysis<Lanes>&) {
-      const LaneGroup<Lanes>& group = raster.group();
-      VisitBandPositions(group, step, offset, [&](size_t p, size_t c) {
-        Features row;
-        for (size_t t = 0; t < kLaneErrors; ++t) row.f[t] = ToFloat(group.error[p - group.error_distance[t]]) * scale;
-        const Value* above = group.value + p - group.columns;
-        const float left = ToFloat(above[-1]), here = ToFloat(above[0]), right = ToFloat(above[1]);
-        row.f[4] = (std::max({left, here, right}) - std::min({left, here, right})) * scale;
-        row.f[5] = 1.0f;
-        row.f[6] = group.has_references ? ToFloat(group.reference_activity[p]) * scale : 0.0f;
-        row.error = ToFloat(group.error[p]) * scale;
-        row.c = static_cast<uint8_t>(c);
-        rows.push_back(row);
-      });
-    });
-    for (size_t c = 0; c < model_.num_classes(); ++c) FitSigmaOfClass(rows, c);
-  }
-
-  void FitSigmaOfClass(const std::vector<Features>& rows, size_t c) {
-    constexpr size_t kFeatures = 7;
-    std::array<double, NormalEquations::kMaxFeatures> solution{};
-    for (int round = 0; round < kSigmaRounds; ++round) {
-      NormalEquations equations(kFeatures);
-      for (const Features& row : rows) {
-        if (row.c != c) continue;
-        float weight = 1.0f;
-        if (round > 0) {
-          double expected = 0;
-          for (size_t i = 0; i < kFeatures; ++i) expected += solution[i] * double{row.f[i]};
-          weight = 1.0f / (static_cast<float>(std::max(expected, 0.0)) + 1.0f);
-        }
-        equations.Add(row.f, row.error, weight * weight);
-      }
-      if (equations.empty()) return;
-      NormalEquations::Ridge ridge;
-      ridge.fill(1e-4);
-      solution = equations.Solve(ridge);
+  // Twice: errors that are expected to be large may be off by more.
+  void FitSigma(size_t stride, size_t c) {
+    ErrorRows& rows = error_rows_[c];
+    if (rows.count == 0) return;
+    const size_t padded = (rows.count + kDotLanes - 1) / kDotLanes * kDotLanes;
+    for (float* row : rows.row) std::fill(row + rows.count, row + padded, 0.0f);
+    std::array<double, kErrorFeatures> ridge;
+    ridge.fill(1e-4);
+    RowEquations::Solution solution = RowEquations::Solve(rows.row[0], stride, kErrorFeatures, padded, ridge.data());
+    std::fill_n(rows.expected, padded, 0.0f);
+    for (size_t i = 0; i < kErrorFeatures; ++i) {
+      AddWeighted(static_cast<float>(solution[i]), rows.row[i], padded, rows.expected);
     }
+    for (size_t i = 0; i < padded; ++i) rows.weight[i] = 1.0f / (std::max(rows.expected[i], 0.0f) + 1.0f);
+    for (float* row : rows.row) MultiplyRows(row, rows.weight, padded, row);
+    solution = RowEquations::Solve(rows.row[0], stride, kErrorFeatures, padded, ridge.data());
     const auto weight = [&](size_t i, double fraction) {
       const double scaled = std::isnan(solution[i]) ? 0 : solution[i] * fraction;
       return static_cast<int32_t>(
@@ -370,19 +398,27 @@ class LaneSetEncoder {
     sigma.reference = weight(6, 1 << kLaneSigmaBits);
   }
 
-  float ExpectedError(const Features& row) const {
-    const LaneSigmaWeights& sigma = model_.sigma[row.c];
-    float sum = static_cast<float>(sigma.unit) / 16.0f;
-    for (size_t t = 0; t < kLaneErrors; ++t) sum += static_cast<float>(sigma.error[t]) / 64.0f * row.f[t];
-    return std::max(0.0f, sum + static_cast<float>(sigma.range) / 64.0f * row.f[4] +
-                              static_cast<float>(sigma.reference) / 64.0f * row.f[6]);
+  // The expected errors of the positions of FitErrors, times their weights.
+  void ExpectErrors(size_t c) {
+    const LaneSigmaWeights& sigma = model_.sigma[c];
+    ErrorRows& rows = error_rows_[c];
+    std::fill_n(rows.expected, rows.count, 0.0f);
+    const auto add = [&](size_t feature, float weight) {
+      AddWeighted(weight, rows.row[feature], rows.count, rows.expected);
+    };
+    for (size_t t = 0; t < kLaneErrors; ++t) add(t, static_cast<float>(sigma.error[t]) / 64.0f);
+    add(4, static_cast<float>(sigma.range) / 64.0f);
+    add(5, static_cast<float>(sigma.unit) / 16.0f);
+    add(6, static_cast<float>(sigma.reference) / 64.0f);
   }
 
   // ---- Bins, cells, contexts ----
 
-  struct BandPosition {
-    uint8_t position, activity;
-    int32_t center, code;
+  // Positions of the band that stand for samples.
+  struct Band {
+    uint8_t *position = nullptr, *activity = nullptr;
+    Code *center = nullptr, *code = nullptr;
+    size_t size = 0;
   };
 
   void ChooseBins() {
@@ -395,10 +431,8 @@ class LaneSetEncoder {
       model_.position_base = model_.low_code - (1 << model_.position_shift >> 1);
       ChooseActivityBase();
     }
-    std::vector<BandPosition> band;
-    band.reserve(static_cast<size_t>(band_shape_.planes) * static_cast<size_t>(band_shape_.plane_samples()));
-    CollectBand(band);
-    if (band.empty()) {
+    const Band band = CollectBand();
+    if (band.size == 0) {
       model_.cluster = {0};
       model_.fixed_center = {false};
       model_.center = {model_.low_code};
@@ -410,73 +444,77 @@ class LaneSetEncoder {
            rows * columns > 4) {
       --(rows > columns ? rows : columns);
     }
-    model_.position_thresholds = Thresholds(band, rows, &BandPosition::position);
-    model_.activity_thresholds = Thresholds(band, columns, &BandPosition::activity);
+    model_.position_thresholds = Thresholds(band.position, band.size, rows);
+    model_.activity_thresholds = Thresholds(band.activity, band.size, columns);
     ChooseShift(band);
     ChooseCells(band);
   }
 
   // So that the least expected errors are just above 0.
   void ChooseActivityBase() {
+    const float scale = SigmaScale();
     std::vector<int32_t> activities;
-    model_.activity_base = -(1 << 16);
-    size_t offset = 0;
-    AnalyseBandSigma(activities, offset);
+    for (size_t c = 0; c < model_.num_classes(); ++c) {
+      ExpectErrors(c);
+      const ErrorRows& rows = error_rows_[c];
+      for (size_t i = 0; i < rows.count; ++i) {
+        const float expected = rows.expected[i] / rows.weight[i] / scale;
+        if (!(expected > 0)) continue;
+        int32_t activity = static_cast<int32_t>(std::bit_cast<uint32_t>(expected) >> 19);
+        if (IsFloat(kind_)) {
+          const float center = std::max(std::abs(map_.ToValue(rows.center[i])), PowerOfTwo(-63));
+          activity -= static_cast<int32_t>(std::bit_cast<uint32_t>(center) >> 23 << 4);
+        }
+        activities.push_back(activity);
+      }
+    }
     model_.activity_base = activities.empty() ? 0 : Quantile(activities, 0.02) - 4;
   }
 
-  // Raw activities of wide positions, before they are cut to bytes.
-  void AnalyseBandSigma(std::vector<int32_t>& activities, size_t& offset) {
-    const LaneTables tables = MakeLaneTables(kind_, model_);
-    const float scale = SigmaScale();
+  Band CollectBand() {
+    const size_t room = (codes_.columns * (model_.interlaced ? 2 : 1)) * static_cast<size_t>(band_shape_.height) * num_planes();
+    Band band;
+    band.position = scratch().band_bytes.Get(2 * room);
+    band.activity = band.position + room;
+    band.center = scratch().band_codes.Get(2 * room);
+    band.code = band.center + room;
     AnalyseBand([&](LaneRaster<Lanes>& raster, const LaneAnalysis<Lanes>& analysis) {
       const LaneGroup<Lanes>& group = raster.group();
-      VisitBandPositions(group, 31, offset, [&](size_t p, size_t c) {
-        Features row;
-        for (size_t t = 0; t < kLaneErrors; ++t) row.f[t] = ToFloat(group.error[p - group.error_distance[t]]) * scale;
-        const Value* above = group.value + p - group.columns;
-        const float left = ToFloat(above[-1]), here = ToFloat(above[0]), right = ToFloat(above[1]);
-        row.f[4] = (std::max({left, here, right}) - std::min({left, here, right})) * scale;
-        row.f[6] = group.has_references ? ToFloat(group.reference_activity[p]) * scale : 0.0f;
-        row.c = static_cast<uint8_t>(c);
-        const float expected = ExpectedError(row) / scale;
-        if (!(expected > 0)) return;
-        int32_t activity = static_cast<int32_t>(std::bit_cast<uint32_t>(expected) >> 19);
-        if (tables.is_float) {
-          const float p_value = std::max(std::abs(map_.ToValue(analysis.center[p])), PowerOfTwo(-63));
-          activity -= static_cast<int32_t>(std::bit_cast<uint32_t>(p_value) >> 23 << 4);
-        }
-        activities.push_back(activity);
-      });
+      const size_t begin = FirstPosition(group);
+      const Code* codes = scratch().band_raster.Get(0);
+      if (group.filler == nullptr) {
+        const size_t count = group.positions - begin;
+        std::copy_n(analysis.position + begin, count, band.position + band.size);
+        std::copy_n(analysis.activity + begin, count, band.activity + band.size);
+        std::copy_n(analysis.center + begin, count, band.center + band.size);
+        std::copy_n(codes + begin, count, band.code + band.size);
+        band.size += count;
+        return;
+      }
+      size_t c = begin % group.period;
+      for (size_t p = begin; p < group.positions; ++p, c = c + 1 == group.period ? 0 : c + 1) {
+        band.position[band.size] = analysis.position[p];
+        band.activity[band.size] = analysis.activity[p];
+        band.center[band.size] = analysis.center[p];
+        band.code[band.size] = codes[p];
+        if (group.filler[c] == 0) ++band.size;
+      }
     });
+    return band;
   }
 
-  void CollectBand(std::vector<BandPosition>& band) {
-    size_t offset = 0;
-    AnalyseBand([&](LaneRaster<Lanes>& raster, const LaneAnalysis<Lanes>& analysis) {
-      const size_t width = raster.plane_columns(), columns = raster.group().columns;
-      VisitBandPositions(raster.group(), 1, offset, [&](size_t p, size_t) {
-        const size_t row = p / columns, column = p % columns;
-        const int32_t* codes = codes_.Plane(static_cast<size_t>(raster.first()) + column / width);
-        band.push_back({analysis.position[p], analysis.activity[p], analysis.center[p],
-                        codes[(band_begin_ + row) * width + column % width]});
-      });
-    });
-  }
-
-  static std::vector<uint8_t> Thresholds(const std::vector<BandPosition>& band, int bins,
-                                         uint8_t BandPosition::*member) {
-    std::array<size_t, 256> counts{};
-    for (const BandPosition& at : band) ++counts[at.*member];
+  static std::vector<uint8_t> Thresholds(const uint8_t* bytes, size_t size, int bins) {
+    std::array<std::array<uint32_t, 256>, 4> counts{};  // equal bytes in a row would wait for each other
+    for (size_t i = 0; i < size; ++i) ++counts[i % 4][bytes[i]];
     std::vector<uint8_t> thresholds;
     size_t below = 0;
     int bin = 1;
     for (size_t byte = 0; byte < 255 && bin < bins; ++byte) {
-      below += counts[byte];
-      const size_t wanted = band.size() * static_cast<size_t>(bin) / static_cast<size_t>(bins);
-      if (below < wanted || below == 0 || below == band.size()) continue;
+      for (const auto& part : counts) below += part[byte];
+      const size_t wanted = size * static_cast<size_t>(bin) / static_cast<size_t>(bins);
+      if (below < wanted || below == 0 || below == size) continue;
       thresholds.push_back(static_cast<uint8_t>(byte));
-      while (bin < bins && band.size() * static_cast<size_t>(bin) / static_cast<size_t>(bins) <= below) ++bin;
+      while (bin < bins && size * static_cast<size_t>(bin) / static_cast<size_t>(bins) <= below) ++bin;
     }
     return thresholds;
   }
@@ -485,13 +523,13 @@ class LaneSetEncoder {
     return code == kLaneEscapeCode || (model_.has_mode && code == model_.mode_code);
   }
 
-  void ChooseShift(const std::vector<BandPosition>& band) {
+  void ChooseShift(const Band& band) {
     if constexpr (!kNarrow) {
       std::vector<uint32_t> magnitudes;
-      const size_t step = StepOf(band.size(), kStatisticsSamples);
-      for (size_t i = 0; i < band.size(); i += step) {
-        if (!IsSpecial(band[i].code))
-          magnitudes.push_back(static_cast<uint32_t>(std::abs(band[i].code - band[i].center)));
+      const size_t step = StepOf(band.size, kStatisticsSamples);
+      for (size_t i = 0; i < band.size; i += step) {
+        if (IsSpecial(band.code[i])) continue;
+        magnitudes.push_back(static_cast<uint32_t>(std::abs(band.code[i] - band.center[i])));
       }
       if (magnitudes.empty()) return;
       const uint32_t third = Quantile(magnitudes, 1.0 / 3);
@@ -518,7 +556,7 @@ class LaneSetEncoder {
     return bin;
   }
 
-  void ChooseCells(const std::vector<BandPosition>& band) {
+  void ChooseCells(const Band& band) {
     const size_t rows = model_.position_bins(), columns = model_.activity_bins(), cells = rows * columns;
     std::array<uint8_t, 256> row_of{}, column_of{};
     for (size_t byte = 0; byte < 256; ++byte) {
@@ -528,17 +566,17 @@ class LaneSetEncoder {
     ChooseCenters(band, row_of);
     CellCounts moving(cells, kMaxLaneTokens), fixed(cells, kMaxLaneTokens);
     std::vector<uint64_t> moving_raw(cells, 0), fixed_raw(cells, 0);
-    for (const BandPosition& at : band) {
-      const size_t row = row_of[at.position], cell = row * columns + column_of[at.activity];
+    for (size_t i = 0; i < band.size; ++i) {
+      const size_t row = row_of[band.position[i]], cell = row * columns + column_of[band.activity[i]];
       int raw_bits = 0;
-      ++moving.At(cell, static_cast<size_t>(TokenOf(at.code, at.center, raw_bits)));
+      ++moving.At(cell, static_cast<size_t>(TokenOf(band.code[i], band.center[i], raw_bits)));
       moving_raw[cell] += static_cast<uint64_t>(raw_bits);
       if (!options_.fixed_centers) continue;
-      ++fixed.At(cell, static_cast<size_t>(TokenOf(at.code, model_.center[row], raw_bits)));
+      ++fixed.At(cell, static_cast<size_t>(TokenOf(band.code[i], model_.center[row], raw_bits)));
       fixed_raw[cell] += static_cast<uint64_t>(raw_bits);
     }
     // A band stands for the whole.
-    const size_t times = std::max<size_t>(1, num_samples() / band.size());
+    const size_t times = std::max<size_t>(1, num_samples() / band.size);
     const auto scale = [&](CellCounts& counts) {
       for (size_t cell = 0; cell < cells; ++cell) {
         for (size_t token = 0; token < kMaxLaneTokens; ++token) counts.At(cell, token) *= static_cast<uint32_t>(times);
@@ -557,17 +595,17 @@ class LaneSetEncoder {
         for (size_t token = 0; token < kMaxLaneTokens; ++token) moving.At(cell, token) = fixed.Row(cell)[token];
       }
     }
-    Clusters clusters = ClusterCells(moving, static_cast<int>(columns), options_.max_contexts);
+    Clusters clusters = ClusterCells(moving, static_cast<int>(columns), options_.max_contexts, options_.max_all_pairs);
     model_.cluster = std::move(clusters.cluster);
     model_.tables = std::move(clusters.tables);
   }
 
   // The median code of each position bin.
-  void ChooseCenters(const std::vector<BandPosition>& band, const std::array<uint8_t, 256>& row_of) {
+  void ChooseCenters(const Band& band, const std::array<uint8_t, 256>& row_of) {
     std::vector<std::vector<int32_t>> codes(model_.position_bins());
-    const size_t step = StepOf(band.size(), 2 * kStatisticsSamples);
-    for (size_t i = 0; i < band.size(); i += step) {
-      if (!IsSpecial(band[i].code)) codes[row_of[band[i].position]].push_back(band[i].code);
+    const size_t step = StepOf(band.size, 2 * kStatisticsSamples);
+    for (size_t i = 0; i < band.size; i += step) {
+      if (!IsSpecial(band.code[i])) codes[row_of[band.position[i]]].push_back(band.code[i]);
     }
     model_.center.assign(codes.size(), model_.low_code);
     for (size_t row = 0; row < codes.size(); ++row) {
@@ -633,14 +671,32 @@ class LaneSetEncoder {
     }
   }
 
+  // In tables that take turns, for equal symbols in a row would wait for each other; apart by no multiple of 4096 bytes,
+  // which would look like the same addresses.
+  const uint32_t* CountSymbols(size_t size) {
+    constexpr size_t kTables = 4, kPadding = 272;
+    const size_t stride = size + kPadding;
+    uint32_t* counts = scratch().counts.Get(kTables * stride);
+    std::fill_n(counts, kTables * stride, 0u);
+    for (size_t step = 0; step < active_.size(); ++step) {
+      const uint16_t* symbol = symbols_.symbol + step * kRansLanes;
+      const size_t active = active_[step];
+      size_t i = 0;
+      for (; i + kTables <= active; i += kTables) {
+        for (size_t t = 0; t < kTables; ++t) ++counts[t * stride + symbol[i + t]];
+      }
+      for (; i < active; ++i) ++counts[symbol[i]];
+    }
+    for (size_t t = 1; t < kTables; ++t) {
+      for (size_t i = 0; i < size; ++i) counts[i] += counts[t * stride + i];
+    }
+    return counts;
+  }
+
   void EncodeTokens(EncodedLaneSet& result) {
     const PhaseTimer timer(Phase::kEntropy);
     const size_t contexts = model_.tables.size();
-    std::vector<uint32_t> counts((contexts + 1) * kMaxLaneTokens, 0);
-    for (size_t step = 0; step < active_.size(); ++step) {
-      const uint16_t* symbol = symbols_.symbol + step * kRansLanes;
-      for (size_t i = 0; i < active_[step]; ++i) ++counts[symbol[i]];
-    }
+    const uint32_t* counts = CountSymbols((contexts + 1) * kMaxLaneTokens);
     size_t used = static_cast<size_t>(model_.first_residual_token()) + 1;
     for (size_t context = 0; context < contexts; ++context) {
       for (size_t token = kMaxLaneTokens; token > used; --token) {
@@ -651,7 +707,7 @@ class LaneSetEncoder {
     const std::vector<uint8_t> raw_bits = LaneTokenRawBits(model_);
     std::vector<uint64_t> entries((contexts + 1) * kMaxLaneTokens, 0);
     for (size_t context = 0; context < contexts; ++context) {
-      const uint32_t* row = counts.data() + context * kMaxLaneTokens;
+      const uint32_t* row = counts + context * kMaxLaneTokens;
       std::vector<uint32_t> of_context(row, row + used);
       if (std::all_of(of_context.begin(), of_context.end(), [](uint32_t n) { return n == 0; })) of_context[0] = 1;
       model_.tables[context] = TableWeights(of_context, used);
@@ -680,21 +736,17 @@ class LaneSetEncoder {
   // Lower halves of binary32; those of the mode only if one of them is not 0.
   void CollectLowHalves(EncodedLaneSet& result) {
     const uint32_t mode = map_.ToSample(model_.mode_code);
-    const auto low = [&](size_t plane, size_t at) { return LoadLittleEndian(planes_[plane] + 4 * at, 2); };
     model_.mode_has_low = !model_.has_mode;
     for (size_t plane = 0; plane < num_planes() && !model_.mode_has_low; ++plane) {
-      for (size_t at = 0; at < plane_samples(); ++at) {
-        if (SampleAt(plane, at) == mode && low(plane, at) != 0) model_.mode_has_low = true;
-      }
+      model_.mode_has_low = HasLowHalfOf(planes_[plane], plane_samples(), mode);
     }
-    result.low.reserve(2 * num_samples());
-    for (size_t plane = 0; plane < num_planes(); ++plane) {
-      for (size_t at = 0; at < plane_samples(); ++at) {
-        if (!model_.mode_has_low && SampleAt(plane, at) == mode) continue;
-        result.low.push_back(planes_[plane][4 * at]);
-        result.low.push_back(planes_[plane][4 * at + 1]);
-      }
+    uint16_t* low = scratch().low.Get(num_samples() + kLowPadding);
+    size_t count = 0;
+    for (const std::byte* plane : planes_) {
+      count += PackLowHalves(plane, plane_samples(), !model_.mode_has_low, mode, low + count);
     }
+    const std::span<const std::byte> bytes = std::as_bytes(std::span(low, count));
+    result.low.assign(bytes.begin(), bytes.end());
   }
 
   struct EncoderScratch : LaneScratch<Value> {
@@ -702,6 +754,11 @@ class LaneSetEncoder {
     Scratch<uint16_t> symbols, raw;
     Scratch<uint8_t> raw_bits;
     Scratch<std::byte> stream;
+    Scratch<Code> source, fit_centers, band_raster, band_codes;
+    Scratch<float> fits;
+    Scratch<uint8_t> band_bytes;
+    Scratch<uint32_t> counts;
+    Scratch<uint16_t> low;
   };
   EncoderScratch& scratch() { return *scratch_; }
 
@@ -712,7 +769,8 @@ class LaneSetEncoder {
   SampleKind kind_;
   SampleMap map_;
   LaneModel model_;
-  LaneCodes codes_;
+  LaneCodes<Lanes> codes_;
+  std::array<ErrorRows, kLaneClasses> error_rows_;
   SetShape band_shape_;
   size_t band_begin_ = 0;
   std::vector<uint8_t> active_;

@@ -20,10 +20,11 @@ struct LaneEncoderOptions {
   int window = 0;  // earlier planes that are searched; 0: all
   bool previous_item = true;
   bool own_taps = false;
-  size_t max_contexts = 64;
+  size_t max_contexts = 64, max_all_pairs = 72;
   int position_bins = 16, activity_bins = 16;
   bool fixed_centers = false;
-  size_t sample_positions = 65536;  // that the model is fitted to
+  size_t fit_samples = 4096;        // that spatial weights and expected errors are fitted to
+  size_t sample_positions = 65536;  // that contexts are made of
   size_t search_samples = 512;      // of each plane
 };
 

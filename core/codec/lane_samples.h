@@ -5,10 +5,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <optional>
 
 #include "core/codec/lane_model.h"
 #include "core/codec/lane_raster.h"
+#include "core/kernels/lane_source.h"
 
 namespace dcac {
 
@@ -27,9 +28,12 @@ inline constexpr std::array<RasterStep, kLaneTapsOfClass> kRasterSteps = {
 inline constexpr std::array<RasterStep, kMaxLaneTaps> kInterlacedSteps = {
     {{1, 0}, {1, 1}, {1, -1}, {2, 0}, {2, 1}, {2, -1}, {3, 0}, {3, -1}, {4, 0}}};
 
-// Planes x raster rows x raster columns of codes; kLaneEscapeCode where a sample has none.
+// Planes x raster rows x raster columns of codes; kLaneEscapeCode where a wide sample has none.
+template <typename Lanes>
 struct LaneCodes {
-  const int32_t* codes = nullptr;
+  using Code = typename Lanes::Code;
+
+  const Code* codes = nullptr;
   size_t planes = 0, rows = 0, columns = 0;
   size_t width = 0;  // of the planes
   bool interlaced = false;
@@ -38,14 +42,22 @@ struct LaneCodes {
   size_t ClassOfRow(size_t row) const { return interlaced ? row & 1 : 0; }
   // Whether a place stands for no sample: what rows of odd columns have too many.
   bool IsFiller(size_t row, size_t column) const { return interlaced && 2 * column + (row & 1) >= width; }
-  const int32_t* Plane(size_t plane) const { return codes + plane * plane_samples(); }
+  const Code* Plane(size_t plane) const { return codes + plane * plane_samples(); }
+
+  // The place of tap t of a place of a plane; nothing above the first row.
+  std::optional<size_t> TapPlace(size_t row, size_t column, size_t t) const {
+    const size_t index = TapDistanceIndex(interlaced, ClassOfRow(row), t, column, width);
+    const RasterStep step = interlaced ? kInterlacedSteps[index] : kRasterSteps[index];
+    if (row < static_cast<size_t>(step.rows)) return std::nullopt;
+    return (row - static_cast<size_t>(step.rows)) * columns +
+           static_cast<size_t>(static_cast<ptrdiff_t>(column) - step.columns);
+  }
 };
 
 // Values of codes, in steps (narrow) or as they are, for fits.
 class LaneValues {
  public:
-  LaneValues(SampleKind kind, const SampleMap& map, float unit, const LaneCodes& codes)
-      : narrow_(IsNarrow(kind)), unit_(unit), map_(map), codes_(codes) {}
+  LaneValues(SampleKind kind, const SampleMap& map, float unit) : narrow_(IsNarrow(kind)), unit_(unit), map_(map) {}
 
   bool is_narrow() const { return narrow_; }
   float unit() const { return unit_; }
@@ -56,22 +68,17 @@ class LaneValues {
     if (code == kLaneEscapeCode) code = 0;
     return narrow_ ? static_cast<float>(code) : map_.ToValue(code);
   }
-
-  // Tap t of a position as the kernels see it; `mean` above the first row.
-  float Tap(size_t plane, size_t row, size_t column, size_t t, float mean) const {
-    const size_t index = TapDistanceIndex(codes_.interlaced, codes_.ClassOfRow(row), t, column, codes_.width);
-    const RasterStep step = codes_.interlaced ? kInterlacedSteps[index] : kRasterSteps[index];
-    if (row < static_cast<size_t>(step.rows)) return mean;
-    const size_t at = (row - static_cast<size_t>(step.rows)) * codes_.columns +
-                      static_cast<size_t>(static_cast<ptrdiff_t>(column) - step.columns);
-    return OfCode(codes_.Plane(plane)[at]);
+  void OfCodes(size_t count, const uint8_t* codes, float* values) const { StoreFitValues(count, codes, values); }
+  void OfCodes(size_t count, const int32_t* codes, float* values) const {
+    StoreLaneValues({1, 1, count, count, count}, WideValuesOf(map_.kind()), codes, values, nullptr);
   }
+
+  static WideValues WideValuesOf(SampleKind kind) { return {IsFloat(kind), SampleMap::MantissaBits(kind)}; }
 
  private:
   bool narrow_;
   float unit_;
   const SampleMap& map_;
-  const LaneCodes& codes_;
 };
 
 }  // namespace dcac

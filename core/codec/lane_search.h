@@ -7,12 +7,24 @@
 
 namespace dcac {
 
-// Fits model.spatial by least squares, weighted by how quiet the neighbourhood of a sample is.
-void FitLaneSpatial(const LaneCodes& codes, const LaneValues& values, LaneModel& model);
+// Fits model.spatial by least squares, weighted by how quiet the neighbourhood of a sample is, to at most `max_samples`.
+template <typename Lanes>
+void FitLaneSpatial(const LaneCodes<Lanes>& codes, const LaneValues& values, size_t max_samples, LaneModel& model);
 
 // Chooses references and own taps of the planes.
-void SearchLaneReferences(const PlaneSet& set, const LaneCodes& codes, const LaneValues& values,
+template <typename Lanes>
+void SearchLaneReferences(const PlaneSet& set, const LaneCodes<Lanes>& codes, const LaneValues& values,
                           const LaneEncoderOptions& options, LaneModel& model);
+
+// Weighted squares of up to kMaxFeatures rows of features and a row of targets, n (a multiple of kDotLanes) elements
+// each, `stride` apart, the targets last; every row is multiplied by the square roots of the weights.
+class RowEquations {
+ public:
+  static constexpr size_t kMaxFeatures = 8;
+  using Solution = std::array<double, kMaxFeatures>;
+
+  static Solution Solve(const float* rows, size_t stride, size_t num_features, size_t n, const double* ridge);
+};
 
 }  // namespace dcac
 

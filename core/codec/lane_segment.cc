@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/exact_math.h"
 #include "core/base/status_macros.h"
+#include "core/codec/context_builder.h"
 #include "core/codec/lane_account.h"
 #include "core/codec/lane_decoder.h"
 #include "core/codec/lane_encoder.h"
@@ -21,32 +22,40 @@ namespace {
 
 constexpr int kMinSetColumns = 6;
 
-LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options) {
+// `plane_samples`: what planes have; few do not pay for references.
+LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, size_t plane_samples) {
   LaneEncoderOptions lanes;
+  size_t min_reference_samples = 100;
   lanes.previous_item = options.previous_item;
   lanes.window = options.window;
   switch (options.level) {
     case 1:
+      lanes.sample_positions = 1 << 15;
+      lanes.fit_samples = 2048;
       lanes.max_contexts = 16;
+      lanes.max_all_pairs = 24;
       lanes.position_bins = 8;
       lanes.activity_bins = 8;
       break;
     case 2:
       lanes.num_taps = 6;
       lanes.max_contexts = 32;
+      lanes.max_all_pairs = 40;
       lanes.fixed_centers = true;
       break;
     case 3:
       lanes.max_references = 4;
-      lanes.search_samples = 1024;
-      lanes.sample_positions = 1 << 17;
+      min_reference_samples = 400;
+      lanes.sample_positions = 1 << 16;
       lanes.max_contexts = 32;
+      lanes.max_all_pairs = 40;
       lanes.fixed_centers = true;
       break;
     case 4:
       lanes.interlaced = true;
       lanes.max_references = 4;
       lanes.max_contexts = 48;
+      lanes.max_all_pairs = 56;
       lanes.fixed_centers = true;
       break;
     case 5:
@@ -55,8 +64,9 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options) {
       lanes.max_references = 8;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
-      lanes.search_samples = 2048;
-      lanes.sample_positions = 1 << 19;
+      lanes.search_samples = 1024;
+      lanes.fit_samples = 8192;
+      lanes.sample_positions = 1 << 18;
       break;
     default:
       lanes.interlaced = true;
@@ -66,9 +76,12 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options) {
       lanes.fixed_centers = true;
       lanes.min_columns = 66;
       lanes.search_samples = options.level == 6 ? 2048 : 4096;
+      lanes.fit_samples = 16384;
       lanes.sample_positions = options.level == 6 ? 1 << 20 : 1 << 24;
+      lanes.max_all_pairs = kMaxAllPairs;
+      min_reference_samples = 0;
   }
-  if (options.mode == Mode::kIntra) lanes.max_references = 0;
+  if (options.mode == Mode::kIntra || plane_samples < min_reference_samples) lanes.max_references = 0;
   if (options.max_references) lanes.max_references = std::min(lanes.max_references, *options.max_references);
   return lanes;
 }
@@ -97,16 +110,35 @@ bool HasRoom(const SetShape& shape) {
   return static_cast<int64_t>(shape.planes) * shape.width >= kMinSetColumns;
 }
 
+void AppendStream(const Bytes& stream, Bytes& body) {
+  AppendVarint(stream.size(), body);
+  AppendBytes(stream, body);
+}
+
+// The side information and the streams of each set.
+void AppendStreams(const Bytes& side, const std::vector<std::pair<SampleKind, EncodedLaneSet>>& sets, Bytes& body) {
+  constexpr size_t kMaxVarint = 10;
+  size_t size = side.size() + kMaxVarint;
+  for (const auto& [kind, set] : sets) size += set.words.size() + set.escapes.size() + set.low.size() + 3 * kMaxVarint;
+  body.reserve(size);
+  AppendStream(side, body);
+  for (const auto& [kind, set] : sets) {
+    AppendStream(set.words, body);
+    if (!IsNarrow(kind)) AppendStream(set.escapes, body);
+    if (kind == SampleKind::kF32) AppendStream(set.low, body);
+  }
+}
+
 }  // namespace
 
 Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
   Bytes body;
   if (!LanesKnow(KindOf(shape.dtype))) return body;
-  const std::vector<uint32_t> samples = WidenSamples(shape, packed);
-  const std::vector<PlaneCoding> codings = ClassifyPlanes(shape, samples, options.previous_item);
+  const std::vector<PlaneCoding> codings =
+      ClassifyPlanes(shape, packed, SampleBytes(shape.dtype), options.previous_item);
   RangeEncoder side;
   EncodePlaneCodings(side, shape.dtype, codings);
-  Bytes streams;
+  std::vector<std::pair<SampleKind, EncodedLaneSet>> sets;
   for (PlaneKind kind : kSetKinds) {
     const PlaneSet set = CollectSet(shape, codings, kind);
     if (set.planes.empty()) continue;
@@ -120,22 +152,12 @@ Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOpt
         plane = small.emplace_back(Downsample(shape, plane, static_cast<size_t>(ScaleOf(kind)))).data();
       planes.push_back(plane);
     }
-    const EncodedLaneSet encoded = EncodeLaneSet(set, planes, OptionsOfLevel(options));
-    EncodeLaneModel(side, set.kind, set.shape, set.same_channel, encoded.model);
-    AppendVarint(encoded.words.size(), streams);
-    AppendBytes(encoded.words, streams);
-    if (IsNarrow(set.kind)) continue;
-    AppendVarint(encoded.escapes.size(), streams);
-    AppendBytes(encoded.escapes, streams);
-    if (set.kind != SampleKind::kF32) continue;
-    AppendVarint(encoded.low.size(), streams);
-    AppendBytes(encoded.low, streams);
+    const LaneEncoderOptions lanes = OptionsOfLevel(options, static_cast<size_t>(set.shape.plane_samples()));
+    const auto& [sample_kind, encoded] = sets.emplace_back(set.kind, EncodeLaneSet(set, planes, lanes));
+    EncodeLaneModel(side, sample_kind, set.shape, set.same_channel, encoded.model);
   }
   if (side.failed()) return body;
-  const Bytes side_bytes = side.Finish();
-  AppendVarint(side_bytes.size(), body);
-  AppendBytes(side_bytes, body);
-  AppendBytes(streams, body);
+  AppendStreams(side.Finish(), sets, body);
   return body;
 }
 

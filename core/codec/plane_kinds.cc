@@ -1,5 +1,6 @@
 #include "core/codec/plane_kinds.h"
 
+#include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <xxhash.h>
 
@@ -7,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <span>
 #include <unordered_map>
 
 #include "core/base/exact_math.h"
@@ -15,40 +17,56 @@
 namespace dcac {
 namespace {
 
+// Samples of a plane, `sample_bytes` each, as they lie in memory.
 class PlaneView {
  public:
-  PlaneView(const SegmentShape& shape, const std::vector<uint32_t>& samples, int plane)
-      : width_(shape.width),
-        size_(static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width)),
-        data_(samples.data() + static_cast<size_t>(plane) * size_) {}
+  PlaneView(const SegmentShape& shape, ByteSpan samples, size_t sample_bytes, int plane)
+      : width_(static_cast<size_t>(shape.width)),
+        sample_bytes_(sample_bytes),
+        bytes_(static_cast<size_t>(shape.height) * width_ * sample_bytes),
+        data_(samples.data() + static_cast<size_t>(plane) * bytes_) {}
 
-  uint32_t At(int y, int x) const {
-    return data_[static_cast<size_t>(y) * static_cast<size_t>(width_) + static_cast<size_t>(x)];
-  }
-  const uint32_t* data() const { return data_; }
-  size_t size() const { return size_; }
+  uint32_t first() const { return static_cast<uint32_t>(LoadLittleEndian(data_, static_cast<int>(sample_bytes_))); }
+  uint64_t Hash() const { return XXH3_64bits(data_, bytes_); }
+  bool IsConstant() const { return std::memcmp(data_, data_ + sample_bytes_, bytes_ - sample_bytes_) == 0; }
+  bool operator==(const PlaneView& other) const { return std::memcmp(data_, other.data_, bytes_) == 0; }
 
-  bool IsConstant() const {
-    return std::all_of(data_, data_ + size_, [this](uint32_t sample) { return sample == data_[0]; });
-  }
-  bool operator==(const PlaneView& other) const {
-    return std::memcmp(data_, other.data_, size_ * sizeof(uint32_t)) == 0;
+  bool IsUpsampled(size_t scale) const {
+    const size_t row_bytes = width_ * sample_bytes_, height = bytes_ / row_bytes;
+    if (height <= scale || width_ <= scale) return false;
+    for (size_t y = 0; y < height; ++y) {
+      const std::byte* row = data_ + y * row_bytes;
+      if (y % scale != 0) {
+        if (std::memcmp(row, row - y % scale * row_bytes, row_bytes) != 0) return false;
+        continue;
+      }
+      for (size_t x = 0; x < width_; ++x) {
+        if (!SameSample(row + x * sample_bytes_, row + (x - x % scale) * sample_bytes_)) return false;
+      }
+    }
+    return true;
   }
 
  private:
-  int width_;
-  size_t size_;
-  const uint32_t* data_;
+  bool SameSample(const std::byte* a, const std::byte* b) const {
+    for (size_t i = 0; i < sample_bytes_; ++i) {
+      if (a[i] != b[i]) return false;
+    }
+    return true;
+  }
+
+  size_t width_, sample_bytes_, bytes_;
+  const std::byte* data_;
 };
 
-bool IsUpsampled(const SegmentShape& shape, const PlaneView& plane, int scale) {
-  if (shape.height <= scale || shape.width <= scale) return false;
-  for (int y = 0; y < shape.height; ++y) {
-    for (int x = 0; x < shape.width; ++x) {
-      if (plane.At(y, x) != plane.At(y - y % scale, x - x % scale)) return false;
-    }
+// The greatest scale at which a plane is upsampled; kNormal: none.  What is upsampled by 4 is so by 2.
+PlaneKind UpsampledKind(const PlaneView& plane) {
+  PlaneKind found = PlaneKind::kNormal;
+  for (PlaneKind kind : {PlaneKind::kUpsampled2, PlaneKind::kUpsampled4, PlaneKind::kUpsampled8}) {
+    if (!plane.IsUpsampled(static_cast<size_t>(ScaleOf(kind)))) break;
+    found = kind;
   }
-  return true;
+  return found;
 }
 
 // Estimated bits of a plane under a simple coder: the median-edge prediction of LOCO-I and the static entropy of the
@@ -195,32 +213,36 @@ void NarrowSamples(const SegmentShape& shape, const std::vector<uint32_t>& sampl
 
 std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, const std::vector<uint32_t>& samples,
                                         bool previous_item) {
-  const int num_planes = shape.all_planes();
-  std::vector<PlaneCoding> codings(static_cast<size_t>(num_planes));
-  std::vector<uint64_t> hashes(static_cast<size_t>(num_planes));
-  tbb::parallel_for(0, num_planes, [&](int p) {
-    const PlaneView plane(shape, samples, p);
-    PlaneCoding& coding = codings[static_cast<size_t>(p)];
-    hashes[static_cast<size_t>(p)] = XXH3_64bits(plane.data(), plane.size() * sizeof(uint32_t));
-    if (plane.IsConstant()) {
-      coding = {PlaneKind::kConstant, plane.At(0, 0), 0};
-      return;
-    }
-    for (PlaneKind kind : {PlaneKind::kUpsampled8, PlaneKind::kUpsampled4, PlaneKind::kUpsampled2}) {
-      if (IsUpsampled(shape, plane, ScaleOf(kind))) {
-        coding.kind = kind;
-        return;
+  return ClassifyPlanes(shape, std::as_bytes(std::span(samples)), sizeof(uint32_t), previous_item);
+}
+
+std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, ByteSpan samples, size_t sample_bytes,
+                                        bool previous_item) {
+  constexpr size_t kGrainBytes = 1 << 16;
+  const size_t num_planes = static_cast<size_t>(shape.all_planes());
+  std::vector<PlaneCoding> codings(num_planes);
+  std::vector<uint64_t> hashes(num_planes);
+  const auto view = [&](size_t p) { return PlaneView(shape, samples, sample_bytes, static_cast<int>(p)); };
+  const size_t grain = kGrainBytes * num_planes / (samples.size() + 1) + 1;
+  tbb::parallel_for(tbb::blocked_range<size_t>(0, num_planes, grain), [&](const tbb::blocked_range<size_t>& range) {
+    for (size_t p = range.begin(); p < range.end(); ++p) {
+      const PlaneView plane = view(p);
+      if (plane.IsConstant()) {
+        codings[p] = {PlaneKind::kConstant, plane.first(), 0};
+      } else {
+        hashes[p] = plane.Hash();
+        codings[p].kind = UpsampledKind(plane);
       }
     }
   });
-  std::unordered_map<uint64_t, int> first_with_hash;
-  for (int p = 0; p < num_planes; ++p) {
-    if (!previous_item && p % shape.planes == 0) first_with_hash.clear();
-    PlaneCoding& coding = codings[static_cast<size_t>(p)];
-    if (coding.kind == PlaneKind::kConstant) continue;
-    const auto [at, inserted] = first_with_hash.try_emplace(hashes[static_cast<size_t>(p)], p);
-    if (!inserted && PlaneView(shape, samples, p) == PlaneView(shape, samples, at->second)) {
-      coding = {PlaneKind::kDuplicate, 0, at->second};
+  std::unordered_map<uint64_t, size_t> first_with_hash;
+  first_with_hash.reserve(num_planes);
+  for (size_t p = 0; p < num_planes; ++p) {
+    if (!previous_item && p % static_cast<size_t>(shape.planes) == 0) first_with_hash.clear();
+    if (codings[p].kind == PlaneKind::kConstant) continue;
+    const auto [at, inserted] = first_with_hash.try_emplace(hashes[p], p);
+    if (!inserted && view(p) == view(at->second)) {
+      codings[p] = {PlaneKind::kDuplicate, 0, static_cast<int>(at->second)};
     }
   }
   return codings;
@@ -238,9 +260,11 @@ void ChooseDifferences(const SegmentShape& shape, const std::vector<uint32_t>& s
   }
   std::vector<std::vector<int32_t>> ordered(static_cast<size_t>(num_planes));
   for (int p : normal) {
-    const PlaneView plane(shape, samples, p);
-    for (size_t i = 0; i < plane.size(); ++i)
-      ordered[static_cast<size_t>(p)].push_back(OrderedInteger(shape.dtype, plane.data()[i]));
+    const size_t size = static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width);
+    for (size_t i = 0; i < size; ++i) {
+      ordered[static_cast<size_t>(p)].push_back(
+          OrderedInteger(shape.dtype, samples[static_cast<size_t>(p) * size + i]));
+    }
   }
   tbb::parallel_for(size_t{0}, normal.size(), [&](size_t at) {
     const FloatEnvironment environment;

@@ -54,6 +54,11 @@ class SampleMap {
 
   SampleKind kind() const { return kind_; }
   int base_exponent() const { return base_; }
+  // The first biased exponent without codes.
+  int EndExponent() const {
+    const int special = FirstSpecialExponent(kind_);
+    return base_ + kMaxOctaves < special ? base_ + kMaxOctaves : special;
+  }
 
   // The code of a sample; nothing for an escape.
   std::optional<int32_t> ToCode(uint32_t sample) const {
@@ -89,11 +94,6 @@ class SampleMap {
   }
   // The biased binary32 exponent after the last of finite samples.
   static int FirstSpecialExponent(SampleKind kind) { return kind == SampleKind::kF16 ? 143 : 255; }
-  // The first biased exponent without codes.
-  int EndExponent() const {
-    const int special = FirstSpecialExponent(kind_);
-    return base_ + kMaxOctaves < special ? base_ + kMaxOctaves : special;
-  }
   // A binary16 pattern as binary32 pattern of the same value, for normal numbers.
   static uint32_t WidenHalf(uint32_t half) {
     return ((half & 0x8000u) << 16) | (((half & 0x7fffu) << 13) + (112u << 23));

@@ -1,0 +1,273 @@
+#include "core/kernels/lane_source.h"
+
+#include <bit>
+#include <cstring>
+
+#include "core/kernels/lane_group.h"
+#include "core/kernels/target.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/kernels/lane_source.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.h:
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace dcac {
+namespace HWY_NAMESPACE {
+
+// Plain loops, which the compiler vectorises for each target.
+
+// store(i, at): column i of the row is sample `at` of the source.
+template <typename Code, typename Load>
+HWY_INLINE void LoadRow(size_t width, bool interlaced, Code* HWY_RESTRICT codes, Load load) {
+  if (!interlaced) {
+    for (size_t i = 0; i < width; ++i) codes[i] = load(i);
+    return;
+  }
+  const size_t odd = width / 2, even = width - odd;
+  for (size_t i = 0; i < odd; ++i) {
+    codes[i] = load(2 * i);
+    codes[even + i] = load(2 * i + 1);
+  }
+  if (odd == even) return;
+  codes[odd] = load(2 * odd);
+  codes[even + odd] = codes[even + odd - 1];
+}
+
+void LoadNarrowCodes(const LaneSource& source, uint8_t sign, uint8_t* HWY_RESTRICT codes) {
+  const uint8_t* HWY_RESTRICT samples = reinterpret_cast<const uint8_t*>(source.samples);
+  if (!source.interlaced) {
+    LoadRow(source.height * source.width, false, codes, [=](size_t i) { return static_cast<uint8_t>(samples[i] ^ sign); });
+    return;
+  }
+  const size_t columns = (source.width + 1) / 2 * 2;
+  for (size_t y = 0; y < source.height; ++y) {
+    LoadRow(source.width, true, codes, [=](size_t i) { return static_cast<uint8_t>(samples[i] ^ sign); });
+    samples += source.width;
+    codes += columns;
+  }
+}
+
+HWY_INLINE uint32_t SampleAt(const std::byte* samples, size_t sample_bytes, size_t i) {
+  uint16_t sample;
+  std::memcpy(&sample, samples + i * sample_bytes + sample_bytes - 2, 2);
+  return sample;
+}
+
+HWY_INLINE int32_t IntegerCode(uint32_t sample, uint32_t sign) {
+  return static_cast<int32_t>((sample ^ sign) - sign);
+}
+
+HWY_INLINE int32_t FloatCode(uint32_t sample, bool is_half, int mantissa_bits, int base, int end) {
+  const uint32_t wide = is_half ? ((sample & 0x8000u) << 16) | (((sample & 0x7fffu) << 13) + (112u << 23)) : sample << 16;
+  const int32_t magnitude = static_cast<int32_t>((wide & 0x7fffffffu) >> (23 - mantissa_bits));
+  const bool has_code = magnitude >= base << mantissa_bits && magnitude < end << mantissa_bits;
+  const int32_t positive = magnitude - (base << mantissa_bits) + 1;
+  const int32_t sign = static_cast<int32_t>(wide) >> 31;
+  const int32_t code = has_code ? (positive ^ sign) - sign : kLaneEscapeCode;
+  return sample == 0 ? 0 : code;
+}
+
+template <typename Load>
+HWY_INLINE void LoadWideRows(const LaneSource& source, size_t sample_bytes, int32_t* HWY_RESTRICT codes, Load load) {
+  const std::byte* samples = source.samples;
+  const size_t rows = source.interlaced ? source.height : 1;
+  const size_t width = source.interlaced ? source.width : source.width * source.height;
+  const size_t columns = source.interlaced ? (width + 1) / 2 * 2 : width;
+  for (size_t y = 0; y < rows; ++y) {
+    LoadRow(width, source.interlaced, codes, [=](size_t i) { return load(SampleAt(samples, sample_bytes, i)); });
+    samples += width * sample_bytes;
+    codes += columns;
+  }
+}
+
+template <size_t kSampleBytes>
+HWY_INLINE void LoadWide(const LaneSource& source, const WideSamples& of, int32_t* HWY_RESTRICT codes) {
+  const int base = of.base, end = of.end;
+  const uint32_t sign = of.sign;
+  if (!of.is_float) {
+    LoadWideRows(source, kSampleBytes, codes, [=](uint32_t sample) { return IntegerCode(sample, sign); });
+  } else if (of.is_half) {
+    LoadWideRows(source, kSampleBytes, codes, [=](uint32_t sample) { return FloatCode(sample, true, 10, base, end); });
+  } else {
+    LoadWideRows(source, kSampleBytes, codes, [=](uint32_t sample) { return FloatCode(sample, false, 7, base, end); });
+  }
+}
+
+bool LoadWideCodes(const LaneSource& source, const WideSamples& of, int32_t* HWY_RESTRICT codes) {
+  if (of.sample_bytes == 4) {
+    LoadWide<4>(source, of, codes);
+  } else {
+    LoadWide<2>(source, of, codes);
+  }
+  if (!of.is_float) return true;
+  const size_t count = source.height * (source.interlaced ? (source.width + 1) / 2 * 2 : source.width);
+  int32_t escapes = 0;
+  for (size_t i = 0; i < count; ++i) escapes |= codes[i] == kLaneEscapeCode ? 1 : 0;
+  return escapes == 0;
+}
+
+// Row by row of the planes: values of codes, and copies of them.
+template <typename Code, typename Value, typename ToValue>
+HWY_INLINE void StoreRows(const LaneRows& rows, const Code* codes, Value* values, Code* raster_codes, ToValue to_value) {
+  for (size_t g = 0; g < rows.planes; ++g) {
+    const Code* HWY_RESTRICT from = codes + g * rows.plane_stride;
+    for (size_t row = 0; row < rows.rows; ++row, from += rows.columns) {
+      const size_t begin = row * rows.stride + g * rows.columns;
+      Value* HWY_RESTRICT to = values + begin;
+      for (size_t i = 0; i < rows.columns; ++i) to[i] = to_value(from[i]);
+      if (raster_codes == nullptr) continue;
+      Code* HWY_RESTRICT copy = raster_codes + begin;
+      for (size_t i = 0; i < rows.columns; ++i) copy[i] = from[i];
+    }
+  }
+}
+
+void StoreNarrowValues(const LaneRows& rows, const uint8_t* codes, int16_t* values, uint8_t* raster_codes) {
+  StoreRows(rows, codes, values, raster_codes, [](uint8_t code) { return static_cast<int16_t>(code << 6); });
+}
+
+HWY_INLINE float FloatOfCode(int32_t code, int mantissa_bits) {
+  constexpr int32_t kValueBase = 64;  // biased exponent of 2^-63, the value of code 1
+  const uint32_t sign = static_cast<uint32_t>(code) & 0x80000000u;
+  const int32_t magnitude = (code < 0 ? -static_cast<uint32_t>(code) : static_cast<uint32_t>(code)) - 1u +
+                            static_cast<uint32_t>(kValueBase << mantissa_bits);
+  const uint32_t bits = static_cast<uint32_t>(magnitude) << (23 - mantissa_bits) | sign;
+  return std::bit_cast<float>(code == 0 || code == kLaneEscapeCode ? 0u : bits);
+}
+
+void StoreWideValues(const LaneRows& rows, const WideValues& kind, const int32_t* codes, float* values,
+                     int32_t* raster_codes) {
+  const int mantissa_bits = kind.mantissa_bits;
+  if (kind.is_float) {
+    StoreRows(rows, codes, values, raster_codes, [=](int32_t code) { return FloatOfCode(code, mantissa_bits); });
+  } else {
+    StoreRows(rows, codes, values, raster_codes, [](int32_t code) { return static_cast<float>(code); });
+  }
+}
+
+void StoreNarrowFitValues(size_t count, const uint8_t* HWY_RESTRICT codes, float* HWY_RESTRICT values) {
+  for (size_t i = 0; i < count; ++i) values[i] = static_cast<float>(codes[i]);
+}
+
+LaneCodeRange RangeOfNarrow(size_t count, const uint8_t* HWY_RESTRICT codes) {
+  constexpr size_t kBlock = 1 << 16;  // whose sum has 32 bits
+  LaneCodeRange range;
+  uint8_t low = 255, high = 0;
+  for (size_t begin = 0; begin < count; begin += kBlock) {
+    const size_t end = count - begin < kBlock ? count : begin + kBlock;
+    uint32_t sum = 0;
+    for (size_t i = begin; i < end; ++i) {
+      low = codes[i] < low ? codes[i] : low;
+      high = codes[i] > high ? codes[i] : high;
+      sum += codes[i];
+    }
+    range.sum += sum;
+  }
+  range.low = low;
+  range.high = high;
+  return range;
+}
+
+LaneCodeRange RangeOfWide(size_t count, const int32_t* HWY_RESTRICT codes) {
+  int32_t low = INT32_MAX, high = INT32_MIN;
+  for (size_t i = 0; i < count; ++i) {
+    const int32_t code = codes[i] == kLaneEscapeCode ? 0 : codes[i];
+    low = code < low ? code : low;
+    high = code > high ? code : high;
+  }
+  return {low, high, 0};
+}
+
+bool HasLowHalf(const std::byte* samples, size_t count, uint32_t mode) {
+  uint32_t found = 0;
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t sample;
+    std::memcpy(&sample, samples + 4 * i, 4);
+    found |= sample >> 16 == mode ? sample & 0xffffu : 0u;
+  }
+  return found != 0;
+}
+
+size_t PackLow(const std::byte* samples, size_t count, bool skips_mode, uint32_t mode, uint16_t* HWY_RESTRICT out) {
+  if (!skips_mode) {
+    for (size_t i = 0; i < count; ++i) std::memcpy(out + i, samples + 4 * i, 2);
+    return count;
+  }
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::ScalableTag<int32_t> d;
+  const hn::Rebind<uint16_t, decltype(d)> d16;
+  const auto of_mode = hn::Set(d, static_cast<int32_t>(mode << 16)), low_bits = hn::Set(d, 0xffff);
+  size_t packed = 0, i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
+    const auto sample = hn::LoadU(d, reinterpret_cast<const int32_t*>(samples) + i);
+    const auto keep = hn::Ne(hn::AndNot(low_bits, sample), of_mode);
+    hn::StoreU(hn::DemoteTo(d16, hn::Compress(hn::And(sample, low_bits), keep)), d16, out + packed);
+    packed += hn::CountTrue(d, keep);
+  }
+  for (; i < count; ++i) {
+    uint32_t sample;
+    std::memcpy(&sample, samples + 4 * i, 4);
+    out[packed] = static_cast<uint16_t>(sample);
+    packed += sample >> 16 != mode ? 1 : 0;
+  }
+  return packed;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace dcac
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace dcac {
+
+HWY_EXPORT(LoadNarrowCodes);
+HWY_EXPORT(LoadWideCodes);
+HWY_EXPORT(StoreNarrowValues);
+HWY_EXPORT(StoreWideValues);
+HWY_EXPORT(StoreNarrowFitValues);
+HWY_EXPORT(RangeOfNarrow);
+HWY_EXPORT(RangeOfWide);
+HWY_EXPORT(HasLowHalf);
+HWY_EXPORT(PackLow);
+
+void LoadLaneCodes(const LaneSource& source, uint8_t sign, uint8_t* codes) {
+  DCAC_DYNAMIC_DISPATCH(LoadNarrowCodes)(source, sign, codes);
+}
+
+bool LoadLaneCodes(const LaneSource& source, const WideSamples& samples, int32_t* codes) {
+  return DCAC_DYNAMIC_DISPATCH(LoadWideCodes)(source, samples, codes);
+}
+
+void StoreLaneValues(const LaneRows& rows, const uint8_t* codes, int16_t* values, uint8_t* raster_codes) {
+  DCAC_DYNAMIC_DISPATCH(StoreNarrowValues)(rows, codes, values, raster_codes);
+}
+
+void StoreLaneValues(const LaneRows& rows, const WideValues& kind, const int32_t* codes, float* values,
+                     int32_t* raster_codes) {
+  DCAC_DYNAMIC_DISPATCH(StoreWideValues)(rows, kind, codes, values, raster_codes);
+}
+
+void StoreFitValues(size_t count, const uint8_t* codes, float* values) {
+  DCAC_DYNAMIC_DISPATCH(StoreNarrowFitValues)(count, codes, values);
+}
+
+LaneCodeRange RangeOfLaneCodes(size_t count, const uint8_t* codes) {
+  return DCAC_DYNAMIC_DISPATCH(RangeOfNarrow)(count, codes);
+}
+
+LaneCodeRange RangeOfLaneCodes(size_t count, const int32_t* codes) {
+  return DCAC_DYNAMIC_DISPATCH(RangeOfWide)(count, codes);
+}
+
+bool HasLowHalfOf(const std::byte* samples, size_t count, uint32_t mode) {
+  return DCAC_DYNAMIC_DISPATCH(HasLowHalf)(samples, count, mode);
+}
+
+size_t PackLowHalves(const std::byte* samples, size_t count, bool skips_mode, uint32_t mode, uint16_t* out) {
+  return DCAC_DYNAMIC_DISPATCH(PackLow)(samples, count, skips_mode, mode, out);
+}
+
+}  // namespace dcac
+#endif  // HWY_ONCE
