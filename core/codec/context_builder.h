@@ -37,8 +37,8 @@ struct Clusters {
   double bits = 0;                            // estimate: ideal code length with tables
 };
 
-// Merges cells while that saves bits, and on to at most `max_clusters`.  `columns`: activity bins, the cells' row length.
-// Cells that are no neighbours are merged once at most `max_all_pairs` clusters are left.
+// Merges cells while that saves bits, and on to at most `max_clusters`.  `columns`: activity bins, the cells' row
+// length. Cells that are no neighbours are merged once at most `max_all_pairs` clusters are left.
 inline constexpr size_t kMaxAllPairs = 96;
 Clusters ClusterCells(const CellCounts& counts, int columns, size_t max_clusters = kMaxClusters,
                       size_t max_all_pairs = kMaxAllPairs);

@@ -285,7 +285,8 @@ class LaneSetEncoder {
   void LoadGroup(LaneRaster<Lanes>& raster, size_t row_begin, Code* codes_out) const {
     const LaneGroup<Lanes>& group = raster.group();
     const size_t width = raster.plane_columns();
-    const LaneRows rows{static_cast<size_t>(raster.planes()), raster.rows(), width, codes_.plane_samples(), group.columns};
+    const LaneRows rows{static_cast<size_t>(raster.planes()), raster.rows(), width, codes_.plane_samples(),
+                        group.columns};
     const Code* codes = codes_.Plane(static_cast<size_t>(raster.first())) + row_begin * width;
     if constexpr (kNarrow) {
       StoreLaneValues(rows, codes, group.value, codes_out);
@@ -358,7 +359,8 @@ class LaneSetEncoder {
       if (IsFiller(group, p)) continue;
       ErrorRows& rows = error_rows_[model_.interlaced ? p / group.columns & 1 : 0];
       const size_t n = rows.count++;
-      for (size_t t = 0; t < kLaneErrors; ++t) rows.row[t][n] = ToFloat(group.error[p - group.error_distance[t]]) * scale;
+      for (size_t t = 0; t < kLaneErrors; ++t)
+        rows.row[t][n] = ToFloat(group.error[p - group.error_distance[t]]) * scale;
       const Value* above = group.value + p - group.columns;
       const float left = ToFloat(above[-1]), here = ToFloat(above[0]), right = ToFloat(above[1]);
       rows.row[4][n] = (std::max({left, here, right}) - std::min({left, here, right})) * scale;
@@ -472,7 +474,8 @@ class LaneSetEncoder {
   }
 
   Band CollectBand() {
-    const size_t room = (codes_.columns * (model_.interlaced ? 2 : 1)) * static_cast<size_t>(band_shape_.height) * num_planes();
+    const size_t room =
+        (codes_.columns * (model_.interlaced ? 2 : 1)) * static_cast<size_t>(band_shape_.height) * num_planes();
     Band band;
     band.position = scratch().band_bytes.Get(2 * room);
     band.activity = band.position + room;
@@ -671,8 +674,8 @@ class LaneSetEncoder {
     }
   }
 
-  // In tables that take turns, for equal symbols in a row would wait for each other; apart by no multiple of 4096 bytes,
-  // which would look like the same addresses.
+  // In tables that take turns, for equal symbols in a row would wait for each other; apart by no multiple of 4096
+  // bytes, which would look like the same addresses.
   const uint32_t* CountSymbols(size_t size) {
     constexpr size_t kTables = 4, kPadding = 272;
     const size_t stride = size + kPadding;

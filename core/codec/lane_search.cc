@@ -21,7 +21,8 @@ constexpr double kUnitScale = 8;  // units of LaneTapWeights::unit and LanePlane
 
 int32_t RoundTo(double value, int32_t limit) {
   if (std::isnan(value)) return 0;
-  return static_cast<int32_t>(std::floor(std::clamp(value, -static_cast<double>(limit), static_cast<double>(limit)) + 0.5));
+  return static_cast<int32_t>(
+      std::floor(std::clamp(value, -static_cast<double>(limit), static_cast<double>(limit)) + 0.5));
 }
 
 constexpr size_t RoundUp(size_t n, size_t unit) {
@@ -123,8 +124,8 @@ class SpatialFit {
       AddWeighted(static_cast<float>(model_.spatial[c].tap[t]) / static_cast<float>(1 << kLaneTapBits), rows_[c][t],
                   padded, predicted_);
     }
-    AddWeighted(static_cast<float>(model_.spatial[c].unit) / static_cast<float>(kUnitScale), rows_[c][num_taps_], padded,
-                predicted_);
+    AddWeighted(static_cast<float>(model_.spatial[c].unit) / static_cast<float>(kUnitScale), rows_[c][num_taps_],
+                padded, predicted_);
     bool any = false;
     for (size_t i = 0; i < count_[c]; ++i) {
       if (!(predicted_[i] < low_gap_[c][i]) && !(predicted_[i] > high_gap_[c][i])) continue;
@@ -287,7 +288,8 @@ class LaneSearch {
       const size_t begin = begin_of_class_[c];
       LaneSpatialFit fit;
       fit.mean = MeanOf(plane);
-      fit.base = fit.mean + static_cast<float>(model_.spatial[c].unit) * values_.unit() / static_cast<float>(kUnitScale);
+      fit.base =
+          fit.mean + static_cast<float>(model_.spatial[c].unit) * values_.unit() / static_cast<float>(kUnitScale);
       for (size_t t = 0; t < num_taps_; ++t) {
         fit.weight[t] = static_cast<float>(model_.spatial[c].tap[t]) / static_cast<float>(1 << kLaneTapBits);
       }
@@ -299,8 +301,8 @@ class LaneSearch {
       for (size_t t = 0; t < num_taps_; ++t) places.tap[t] += begin;
       places.count = RoundUp(count_of_class_[c], kGramLanes);
       FindLaneInnovations(values, places, fit,
-                          {sampled_.value + at + begin, sampled_.residual + at + begin, sampled_.innovation + at + begin,
-                           sampled_.scale + at + begin});
+                          {sampled_.value + at + begin, sampled_.residual + at + begin,
+                           sampled_.innovation + at + begin, sampled_.scale + at + begin});
       for (float* row : {sampled_.residual, sampled_.innovation, sampled_.scale}) {
         std::fill(row + at + begin + count_of_class_[c], row + at + begin + places.count, 0.0f);
       }
@@ -390,7 +392,8 @@ class LaneSearch {
     return chosen;
   }
 
-  // What is left of products with planes from `first` on after projection on a plane; returns the power that this takes.
+  // What is left of products with planes from `first` on after projection on a plane; returns the power that this
+  // takes.
   double TakeOut(size_t plane, float product, size_t first, size_t pool, float* left, int32_t* row) const {
     GramOfRows(quantized_ + plane * stride_, 1, quantized_ + first * stride_, pool, stride_, row);
     const float weight = product * inverse_power_[plane];
@@ -537,7 +540,8 @@ class LaneSearch {
     std::array<bool, kMaxFeatures> used{};
     double error = double{Dot(target, target, stride_)};
     Terms terms;
-    const size_t limit = std::min(k, static_cast<size_t>(options_.max_references) + (options_.own_taps ? kMaxOwnTerms : 0));
+    const size_t limit =
+        std::min(k, static_cast<size_t>(options_.max_references) + (options_.own_taps ? kMaxOwnTerms : 0));
     while (terms.size < limit) {
       size_t best = k;
       double saved = 0;
@@ -550,8 +554,7 @@ class LaneSearch {
         }
       }
       if (best == k) break;
-      const double gain =
-          kGainTrust * samples / 2 * Log2((error + noise) / (std::max(error - saved, 0.0) + noise));
+      const double gain = kGainTrust * samples / 2 * Log2((error + noise) / (std::max(error - saved, 0.0) + noise));
       if (gain < pool.feature[best].bits + (terms.size == 0 ? kFirstTermBits : 0)) break;
       const size_t n = terms.size++;
       terms.feature[n] = best;

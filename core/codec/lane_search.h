@@ -7,7 +7,8 @@
 
 namespace dcac {
 
-// Fits model.spatial by least squares, weighted by how quiet the neighbourhood of a sample is, to at most `max_samples`.
+// Fits model.spatial by least squares, weighted by how quiet the neighbourhood of a sample is, to at most
+// `max_samples`.
 template <typename Lanes>
 void FitLaneSpatial(const LaneCodes<Lanes>& codes, const LaneValues& values, size_t max_samples, LaneModel& model);
 

@@ -44,8 +44,8 @@ void AddWeighted(float weight, const float* row, size_t n, float* out);
 // Rounds factor * a[i], times b[i] if there is b, to integers in -127 .. 127.
 void QuantizeRow(const float* a, const float* b, float factor, size_t n, int16_t* out);
 
-// out[i * num_b + j] = sum of the products of row i of a and row j of b, rows of n integers in -127 .. 127, n a multiple
-// of kGramLanes.
+// out[i * num_b + j] = sum of the products of row i of a and row j of b, rows of n integers in -127 .. 127, n a
+// multiple of kGramLanes.
 inline constexpr size_t kGramLanes = 32;
 void GramOfRows(const int16_t* a, size_t num_a, const int16_t* b, size_t num_b, size_t n, int32_t* out);
 

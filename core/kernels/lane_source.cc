@@ -38,7 +38,8 @@ HWY_INLINE void LoadRow(size_t width, bool interlaced, Code* HWY_RESTRICT codes,
 void LoadNarrowCodes(const LaneSource& source, uint8_t sign, uint8_t* HWY_RESTRICT codes) {
   const uint8_t* HWY_RESTRICT samples = reinterpret_cast<const uint8_t*>(source.samples);
   if (!source.interlaced) {
-    LoadRow(source.height * source.width, false, codes, [=](size_t i) { return static_cast<uint8_t>(samples[i] ^ sign); });
+    LoadRow(source.height * source.width, false, codes,
+            [=](size_t i) { return static_cast<uint8_t>(samples[i] ^ sign); });
     return;
   }
   const size_t columns = (source.width + 1) / 2 * 2;
@@ -60,7 +61,8 @@ HWY_INLINE int32_t IntegerCode(uint32_t sample, uint32_t sign) {
 }
 
 HWY_INLINE int32_t FloatCode(uint32_t sample, bool is_half, int mantissa_bits, int base, int end) {
-  const uint32_t wide = is_half ? ((sample & 0x8000u) << 16) | (((sample & 0x7fffu) << 13) + (112u << 23)) : sample << 16;
+  const uint32_t wide =
+      is_half ? ((sample & 0x8000u) << 16) | (((sample & 0x7fffu) << 13) + (112u << 23)) : sample << 16;
   const int32_t magnitude = static_cast<int32_t>((wide & 0x7fffffffu) >> (23 - mantissa_bits));
   const bool has_code = magnitude >= base << mantissa_bits && magnitude < end << mantissa_bits;
   const int32_t positive = magnitude - (base << mantissa_bits) + 1;
@@ -110,7 +112,8 @@ bool LoadWideCodes(const LaneSource& source, const WideSamples& of, int32_t* HWY
 
 // Row by row of the planes: values of codes, and copies of them.
 template <typename Code, typename Value, typename ToValue>
-HWY_INLINE void StoreRows(const LaneRows& rows, const Code* codes, Value* values, Code* raster_codes, ToValue to_value) {
+HWY_INLINE void StoreRows(const LaneRows& rows, const Code* codes, Value* values, Code* raster_codes,
+                          ToValue to_value) {
   for (size_t g = 0; g < rows.planes; ++g) {
     const Code* HWY_RESTRICT from = codes + g * rows.plane_stride;
     for (size_t row = 0; row < rows.rows; ++row, from += rows.columns) {

@@ -22,8 +22,8 @@ void LoadLaneCodes(const LaneSource& source, uint8_t sign, uint8_t* codes);
 struct WideSamples {
   size_t sample_bytes = 2;  // 4: of binary32, whose upper halves they are
   bool is_float = false;
-  uint32_t sign = 0;      // integers: 0x8000 if they are signed
-  bool is_half = false;   // floats: binary16, else bfloat16
+  uint32_t sign = 0;     // integers: 0x8000 if they are signed
+  bool is_half = false;  // floats: binary16, else bfloat16
   int mantissa_bits = 0;
   int base = 0, end = 0;  // biased binary32 exponents that have codes
 };
