@@ -545,8 +545,16 @@ class LaneSetEncoder {
     raw_bits = 0;
     if (code == kLaneEscapeCode) return model_.escape_token();
     if (model_.has_mode && code == model_.mode_code) return 0;
-    int32_t residual = code - center;
-    if constexpr (kNarrow) residual = static_cast<int8_t>(residual);
+    const int32_t residual = code - center;
+    if constexpr (kNarrow) {
+      const size_t byte = static_cast<uint8_t>(residual);
+      raw_bits = narrow_raw_bits_[byte];
+      return narrow_token_[byte];
+    }
+    return ResidualToken(residual, raw_bits);
+  }
+
+  int ResidualToken(int32_t residual, int& raw_bits) const {
     const uint32_t magnitude = static_cast<uint32_t>(residual < 0 ? -1 - residual : residual);
     const int q = ClassOfMagnitude(magnitude >> model_.shift);
     raw_bits = model_.shift + LaneClassOf(q).raw_bits;
@@ -567,6 +575,13 @@ class LaneSetEncoder {
       column_of[byte] = static_cast<uint8_t>(BinOf(model_.activity_thresholds, static_cast<uint8_t>(byte)));
     }
     ChooseCenters(band, row_of);
+    if constexpr (kNarrow) {
+      for (int residual = -128; residual < 128; ++residual) {
+        int raw_bits = 0;
+        narrow_token_[static_cast<uint8_t>(residual)] = static_cast<uint8_t>(ResidualToken(residual, raw_bits));
+        narrow_raw_bits_[static_cast<uint8_t>(residual)] = static_cast<uint8_t>(raw_bits);
+      }
+    }
     CellCounts moving(cells, kMaxLaneTokens), fixed(cells, kMaxLaneTokens);
     std::vector<uint64_t> moving_raw(cells, 0), fixed_raw(cells, 0);
     for (size_t i = 0; i < band.size; ++i) {
@@ -776,6 +791,7 @@ class LaneSetEncoder {
   std::array<ErrorRows, kLaneClasses> error_rows_;
   SetShape band_shape_;
   size_t band_begin_ = 0;
+  std::array<uint8_t, 256> narrow_token_{}, narrow_raw_bits_{};  // of each residual as a byte
   std::vector<uint8_t> active_;
   LaneSymbols symbols_;
 };

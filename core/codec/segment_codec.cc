@@ -390,19 +390,17 @@ bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
 // The strong level is slow and only tried where the fast one comes near.
 constexpr int kFastLevel = 1, kStrongLevel = 9;
 
-// Whether zstd, tried on a few pieces, comes near `limit` bytes for all of the samples.
-bool ZstdComesNear(ByteSpan packed, size_t stride, size_t limit) {
+// Whether zstd, tried on a few pieces, stays below `limit` bytes for all of the samples.
+bool ZstdStaysBelow(ByteSpan packed, size_t stride, size_t limit) {
   constexpr size_t kPieces = 4, kPieceBytes = 16384;
-  if (packed.size() < 2 * kPieces * kPieceBytes) {
-    return !EncodeZstdBody(packed, stride, kFastLevel, limit + limit / 16).empty();
-  }
+  if (packed.size() < 2 * kPieces * kPieceBytes) return !EncodeZstdBody(packed, stride, kFastLevel, limit).empty();
   size_t coded = 0;
   for (size_t piece = 0; piece < kPieces; ++piece) {
     const size_t begin = packed.size() / kPieces * piece / kPieceBytes * kPieceBytes;
     const Bytes body = EncodeZstdBody(packed.subspan(begin, kPieceBytes), stride, kFastLevel, kPieceBytes);
     coded += body.empty() ? kPieceBytes : body.size();
   }
-  return coded * (packed.size() / (kPieces * kPieceBytes)) < limit + limit / 16;
+  return coded * (packed.size() / (kPieces * kPieceBytes)) < limit;
 }
 
 bool UsesLanes(const SegmentShape& shape, const EncodeOptions& options) {
@@ -428,9 +426,14 @@ Bytes EncodeSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOpti
     if (!lanes.empty()) {
       KeepSmaller(std::move(lanes), best);
       if (!CanUseZstd(shape, options)) return best;
+      // The lower levels promise speed, which trials of the strong level that lead to nothing cost.
+      constexpr int kLastFastLevel = 4, kLastFastestLevel = 2;
+      const int zstd_level = options.level <= kLastFastestLevel ? kFastLevel : kStrongLevel;
       for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
-        if (ZstdComesNear(packed, stride, best.size()))
-          KeepSmaller(EncodeZstdBody(packed, stride, kStrongLevel, best.size()), best);
+        const size_t margin = options.level <= kLastFastLevel ? 0 : best.size() / 16;
+        if (ZstdStaysBelow(packed, stride, best.size() + margin)) {
+          KeepSmaller(EncodeZstdBody(packed, stride, zstd_level, best.size()), best);
+        }
         if (stride == 1) break;
       }
       return best;
