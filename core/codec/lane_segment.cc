@@ -64,7 +64,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, size_t plane_sam
       lanes.max_references = 8;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
-      lanes.search_samples = 1024;
+      lanes.search_samples = 2048;
       lanes.fit_samples = 8192;
       lanes.sample_positions = 1 << 18;
       break;
