@@ -10,30 +10,38 @@
 namespace dcac {
 namespace {
 
-constexpr SegmentShape kShape{DType::kU8, 1, 3, 16, 16};
+constexpr SegmentShape kShape{DType::kU8, 1, 3, 64, 64};
 
 // A slope, the slope with changes, a constant plane.
 Bytes Samples() {
   Bytes packed;
   uint32_t noise = 1;
   for (int plane = 0; plane < 2; ++plane) {
-    for (int i = 0; i < 256; ++i) {
+    for (int i = 0; i < 4096; ++i) {
       noise = noise * 1664525 + 1013904223;
-      packed.push_back(static_cast<std::byte>(i / 16 * 7 + (noise >> 28)));
+      packed.push_back(static_cast<std::byte>(i / 64 * 3 + (noise >> 28)));
     }
   }
-  packed.insert(packed.end(), 256, std::byte{5});
+  packed.insert(packed.end(), 4096, std::byte{5});
   return packed;
 }
 
-Bytes ModelBody() {
-  const Bytes body = EncodeSegmentBody(kShape, Samples(), {});
+// Lanes, or waves at the greatest levels.
+Bytes ModelBody(int level = EncodeOptions::kDefaultLevel) {
+  EncodeOptions options;
+  options.level = level;
+  const Bytes body = EncodeSegmentBody(kShape, Samples(), options);
   EXPECT_EQ(*MethodOfBody(body), SegmentMethod::kModel);
   return body;
 }
 
-TEST(SegmentSummary, TellsOfAModelFromItsFront) {
-  const Bytes body = ModelBody();
+class SegmentSummaryLevelTest : public testing::TestWithParam<int> {};
+
+INSTANTIATE_TEST_SUITE_P(Levels, SegmentSummaryLevelTest,
+                         testing::Values(EncodeOptions::kDefaultLevel, EncodeOptions::kMaxLevel));
+
+TEST_P(SegmentSummaryLevelTest, TellsOfAModelFromItsFront) {
+  const Bytes body = ModelBody(GetParam());
   const auto needed = SummaryBytes(ByteSpan(body).first(kSummaryHeadBytes), body.size());
   ASSERT_TRUE(needed.ok()) << needed.status();
   ASSERT_LT(*needed, body.size());
@@ -48,8 +56,8 @@ TEST(SegmentSummary, TellsOfAModelFromItsFront) {
   EXPECT_LT(info.side_bytes, *needed);
 }
 
-TEST(SegmentSummary, NeedsAllOfTheSideInformation) {
-  const Bytes body = ModelBody();
+TEST_P(SegmentSummaryLevelTest, NeedsAllOfTheSideInformation) {
+  const Bytes body = ModelBody(GetParam());
   const size_t needed = *SummaryBytes(body, body.size());
   for (size_t size = 0; size < needed; ++size) {
     SegmentInfo info;
