@@ -186,8 +186,9 @@ def lane_goldens():
     """What the fast levels write."""
     for dtype in DTYPES:
         source = Inputs(f'lanes {dtype}')
-        maps = np.maximum(source.maps((1, 14, 8, 25)), -20000)
-        maps = as_dtype(np.concatenate([maps, maps + source.integers(-800, 801, maps.shape)]), dtype)
+        maps = source.maps((1, 16, 10, 25))
+        maps = np.concatenate([maps, maps + source.integers(-9000, 9001, maps.shape)])
+        maps = as_dtype(np.maximum(maps, -90000), dtype)  # not much that repeats: zstd is not to be the smaller
         for level, width in ((1, 25), (3, 25), (5, 25), (7, 24)):
             yield f'{dtype}-level-{level}', np.ascontiguousarray(maps[..., :width]), dtype, [f'--level={level}']
     for name, samples, dtype, options in [*plane_goldens(29, 43, ()), *special_goldens()]:
