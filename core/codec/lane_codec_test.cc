@@ -93,7 +93,7 @@ class LaneCodecTest : public testing::TestWithParam<DType> {};
 INSTANTIATE_TEST_SUITE_P(DTypes, LaneCodecTest,
                          testing::Values(DType::kU8, DType::kI8, DType::kU16, DType::kI16, DType::kF16, DType::kBF16,
                                          DType::kF32),
-                         [](const auto& info) { return std::string(DTypeName(info.param)); });
+                         [](const auto& test) { return std::string(DTypeName(test.param)); });
 
 TEST_P(LaneCodecTest, SmoothPlanesComeBackAtEveryLevel) {
   const SegmentShape shape{GetParam(), 2, 9, 12, 31};
@@ -266,7 +266,7 @@ TEST_P(LaneCodecTest, ChangedBodiesAreErrorsOrOtherSamples) {
         changed[at] ^= static_cast<std::byte>(1 << at % 8);
         Bytes back, other;
         const absl::Status status = Decode(shape, changed, back);
-        if (!status.ok()) EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+        EXPECT_TRUE(status.ok() || absl::IsDataLoss(status)) << status;
         if (at % 16 != 0) continue;
         ASSERT_TRUE(ForceTarget(SupportedTargets().back()).ok());
         const absl::Status on_other = Decode(shape, changed, other);
