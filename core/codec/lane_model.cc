@@ -33,6 +33,7 @@ class LaneModelCoder {
     if (coder_.failed()) return;
     CodeTables(coder_, model_.table_bits, model_.num_tokens, model_.tables);
     Check(model_.num_tokens <= static_cast<int>(kMaxLaneTokens));
+    if (coder_.failed()) return;
     // A narrow set's raw bits must fit the state, a wide one's a raw stage.
     const int most = IsNarrow(kind_) ? 15 - model_.table_bits : static_cast<int>(kMaxRawBits);
     const int last = model_.num_tokens - 1 - model_.first_residual_token();
