@@ -23,8 +23,9 @@ namespace {
 constexpr int kMinSetColumns = 6;
 
 // `plane_samples`: what planes have; few do not pay for references.
-LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, size_t plane_samples) {
+LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind, size_t plane_samples) {
   LaneEncoderOptions lanes;
+  const bool narrow = IsNarrow(kind);  // coding a wide sample takes longer anyway: more may be spent on it
   size_t min_reference_samples = 100;
   lanes.previous_item = options.previous_item;
   lanes.window = options.window;
@@ -44,6 +45,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, size_t plane_sam
       lanes.fixed_centers = true;
       break;
     case 3:
+      lanes.num_taps = narrow ? 3 : 6;
       lanes.max_references = 4;
       min_reference_samples = 400;
       lanes.sample_positions = 1 << 16;
@@ -61,17 +63,17 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, size_t plane_sam
     case 5:
       lanes.interlaced = true;
       lanes.num_taps = 6;
-      lanes.max_references = 8;
+      lanes.max_references = narrow ? 8 : 12;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
       lanes.search_samples = 2048;
       lanes.fit_samples = 8192;
-      lanes.sample_positions = 1 << 18;
+      lanes.sample_positions = narrow ? 1 << 18 : 1 << 20;
       break;
     default:
       lanes.interlaced = true;
       lanes.num_taps = 6;
-      lanes.max_references = options.level == 6 ? 12 : 16;
+      lanes.max_references = options.level == 6 ? (narrow ? 12 : 14) : 16;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
       lanes.min_columns = 66;
@@ -152,7 +154,7 @@ Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOpt
         plane = small.emplace_back(Downsample(shape, plane, static_cast<size_t>(ScaleOf(kind)))).data();
       planes.push_back(plane);
     }
-    const LaneEncoderOptions lanes = OptionsOfLevel(options, static_cast<size_t>(set.shape.plane_samples()));
+    const LaneEncoderOptions lanes = OptionsOfLevel(options, set.kind, static_cast<size_t>(set.shape.plane_samples()));
     const auto& [sample_kind, encoded] = sets.emplace_back(set.kind, EncodeLaneSet(set, planes, lanes));
     EncodeLaneModel(side, sample_kind, set.shape, set.same_channel, encoded.model);
   }
