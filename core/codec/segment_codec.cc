@@ -427,7 +427,7 @@ Bytes EncodeSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOpti
       KeepSmaller(std::move(lanes), best);
       if (!CanUseZstd(shape, options)) return best;
       // The lower levels promise speed, which trials of the strong level that lead to nothing cost.
-      constexpr int kLastFastLevel = 4, kLastFastestLevel = 2;
+      constexpr int kLastFastLevel = 5, kLastFastestLevel = 2;
       const int zstd_level = options.level <= kLastFastestLevel ? kFastLevel : kStrongLevel;
       for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
         const size_t margin = options.level <= kLastFastLevel ? 0 : best.size() / 16;
