@@ -432,7 +432,8 @@ Bytes EncodeSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOpti
       for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
         const size_t margin = options.level <= kLastFastLevel ? 0 : best.size() / 16;
         if (ZstdStaysBelow(packed, stride, best.size() + margin)) {
-          KeepSmaller(EncodeZstdBody(packed, stride, zstd_level, best.size()), best);
+          KeepSmaller(EncodeZstdBody(packed, stride, kFastLevel, best.size()), best);  // at times the smaller one
+          if (zstd_level != kFastLevel) KeepSmaller(EncodeZstdBody(packed, stride, zstd_level, best.size()), best);
         }
         if (stride == 1) break;
       }
