@@ -281,7 +281,7 @@ class LaneSetEncoder {
     }
   }
 
-  // Values of a group, and its codes if asked, from raster row `row_begin` of its planes on.
+  // Values and codes of a group, from raster row `row_begin` of its planes on.
   void LoadGroup(LaneRaster<Lanes>& raster, size_t row_begin, Code* codes_out) const {
     const LaneGroup<Lanes>& group = raster.group();
     const size_t width = raster.plane_columns();
@@ -540,58 +540,36 @@ class LaneSetEncoder {
     }
   }
 
-  // Token and raw bits of a code, as the kernels have them.
-  int TokenOf(int32_t code, int32_t center, int& raw_bits) const {
-    raw_bits = 0;
+  // Token of a code, as the kernels have it.
+  int TokenOf(const LaneTables& tables, int32_t code, int32_t center) const {
     if (code == kLaneEscapeCode) return model_.escape_token();
     if (model_.has_mode && code == model_.mode_code) return 0;
     const int32_t residual = code - center;
-    if constexpr (kNarrow) {
-      const size_t byte = static_cast<uint8_t>(residual);
-      raw_bits = narrow_raw_bits_[byte];
-      return narrow_token_[byte];
-    }
-    return ResidualToken(residual, raw_bits);
-  }
-
-  int ResidualToken(int32_t residual, int& raw_bits) const {
+    if constexpr (kNarrow) return tables.token[static_cast<uint8_t>(residual)];
     const uint32_t magnitude = static_cast<uint32_t>(residual < 0 ? -1 - residual : residual);
-    const int q = ClassOfMagnitude(magnitude >> model_.shift);
-    raw_bits = model_.shift + LaneClassOf(q).raw_bits;
-    return model_.first_residual_token() + 2 * q + (residual < 0 ? 1 : 0);
-  }
-
-  static size_t BinOf(const std::vector<uint8_t>& thresholds, uint8_t byte) {
-    size_t bin = 0;
-    while (bin < thresholds.size() && byte > thresholds[bin]) ++bin;
-    return bin;
+    return model_.first_residual_token() + 2 * ClassOfMagnitude(magnitude >> model_.shift) + (residual < 0 ? 1 : 0);
   }
 
   void ChooseCells(const Band& band) {
     const size_t rows = model_.position_bins(), columns = model_.activity_bins(), cells = rows * columns;
-    std::array<uint8_t, 256> row_of{}, column_of{};
-    for (size_t byte = 0; byte < 256; ++byte) {
-      row_of[byte] = static_cast<uint8_t>(BinOf(model_.position_thresholds, static_cast<uint8_t>(byte)));
-      column_of[byte] = static_cast<uint8_t>(BinOf(model_.activity_thresholds, static_cast<uint8_t>(byte)));
-    }
-    ChooseCenters(band, row_of);
-    if constexpr (kNarrow) {
-      for (int residual = -128; residual < 128; ++residual) {
-        int raw_bits = 0;
-        narrow_token_[static_cast<uint8_t>(residual)] = static_cast<uint8_t>(ResidualToken(residual, raw_bits));
-        narrow_raw_bits_[static_cast<uint8_t>(residual)] = static_cast<uint8_t>(raw_bits);
-      }
+    const LaneTables tables = MakeLaneTables(kind_, model_);
+    ChooseCenters(band, tables);
+    std::array<uint8_t, kMaxLaneTokens> raw_bits_of{};
+    for (int token = model_.first_residual_token(); token < static_cast<int>(kMaxLaneTokens); ++token) {
+      raw_bits_of[static_cast<size_t>(token)] =
+          static_cast<uint8_t>(LaneRawBits(token - model_.first_residual_token(), model_.shift));
     }
     CellCounts moving(cells, kMaxLaneTokens), fixed(cells, kMaxLaneTokens);
     std::vector<uint64_t> moving_raw(cells, 0), fixed_raw(cells, 0);
     for (size_t i = 0; i < band.size; ++i) {
-      const size_t row = row_of[band.position[i]], cell = row * columns + column_of[band.activity[i]];
-      int raw_bits = 0;
-      ++moving.At(cell, static_cast<size_t>(TokenOf(band.code[i], band.center[i], raw_bits)));
-      moving_raw[cell] += static_cast<uint64_t>(raw_bits);
+      const size_t row = RowOf(tables, band.position[i]), cell = row * columns + tables.activity_bin[band.activity[i]];
+      const size_t token = static_cast<size_t>(TokenOf(tables, band.code[i], band.center[i]));
+      ++moving.At(cell, token);
+      moving_raw[cell] += raw_bits_of[token];
       if (!options_.fixed_centers) continue;
-      ++fixed.At(cell, static_cast<size_t>(TokenOf(band.code[i], model_.center[row], raw_bits)));
-      fixed_raw[cell] += static_cast<uint64_t>(raw_bits);
+      const size_t fixed_token = static_cast<size_t>(TokenOf(tables, band.code[i], model_.center[row]));
+      ++fixed.At(cell, fixed_token);
+      fixed_raw[cell] += raw_bits_of[fixed_token];
     }
     // A band stands for the whole.
     const size_t times = std::max<size_t>(1, num_samples() / band.size);
@@ -618,12 +596,16 @@ class LaneSetEncoder {
     model_.tables = std::move(clusters.tables);
   }
 
+  static size_t RowOf(const LaneTables& tables, uint8_t position) {
+    return tables.position_bin[position] / kMaxLaneBins;
+  }
+
   // The median code of each position bin.
-  void ChooseCenters(const Band& band, const std::array<uint8_t, 256>& row_of) {
+  void ChooseCenters(const Band& band, const LaneTables& tables) {
     std::vector<std::vector<int32_t>> codes(model_.position_bins());
     const size_t step = StepOf(band.size, 2 * kStatisticsSamples);
     for (size_t i = 0; i < band.size; i += step) {
-      if (!IsSpecial(band.code[i])) codes[row_of[band.position[i]]].push_back(band.code[i]);
+      if (!IsSpecial(band.code[i])) codes[RowOf(tables, band.position[i])].push_back(band.code[i]);
     }
     model_.center.assign(codes.size(), model_.low_code);
     for (size_t row = 0; row < codes.size(); ++row) {
@@ -791,7 +773,6 @@ class LaneSetEncoder {
   std::array<ErrorRows, kLaneClasses> error_rows_;
   SetShape band_shape_;
   size_t band_begin_ = 0;
-  std::array<uint8_t, 256> narrow_token_{}, narrow_raw_bits_{};  // of each residual as a byte
   std::vector<uint8_t> active_;
   LaneSymbols symbols_;
 };

@@ -13,7 +13,7 @@ namespace dcac {
 
 // What an encoder spends on a plane set.
 struct LaneEncoderOptions {
-  bool interlaced = false;  // where the width is even
+  bool interlaced = false;  // where rows have four samples or more
   int num_taps = 3;
   int min_columns = 130;  // of a raster, where there are as many: a decoder is faster where rows are long
   int max_references = 0;

@@ -217,20 +217,18 @@ absl::StatusOr<LaneSide> ParseLaneSide(const SegmentShape& shape, ByteSpan side_
     return absl::DataLossError(absl::StrCat("segment of lanes, of ", std::string(DTypeName(shape.dtype)),
                                             shape.in_token_order() ? " in token order" : "", ": there are none"));
   }
-  LaneSide result;
-  RangeDecoder side(side_bytes);
-  result.codings = DecodePlaneCodings(side, shape.dtype, shape.all_planes());
-  if (side.failed()) return absl::DataLossError("plane kinds are malformed");
-  for (PlaneKind kind : kSetKinds) {
-    PlaneSet set = CollectSet(shape, result.codings, kind);
-    if (set.planes.empty()) continue;
-    if (kind == PlaneKind::kDifference) return absl::DataLossError("lanes have no planes of differences");
-    LaneModel model = DecodeLaneModel(side, set.kind, set.shape, set.same_channel);
-    if (side.failed())
-      return absl::DataLossError(absl::StrCat("model of plane set ", static_cast<int>(kind), " is malformed"));
-    result.sets.push_back({std::move(set), std::move(model)});
-  }
-  return result;
+  // Of a kind that a lane model may not be of: not even its model is read.
+  bool has_differences = false;
+  auto side = ParseSide<LaneModel>(shape, side_bytes, [&](RangeDecoder& coder, const PlaneSet& set) {
+    if (set.plane_kind != PlaneKind::kDifference) {
+      return DecodeLaneModel(coder, set.kind, set.shape, set.same_channel);
+    }
+    has_differences = true;
+    coder.Fail();
+    return LaneModel();
+  });
+  if (has_differences) return absl::DataLossError("lanes have no planes of differences");
+  return side;
 }
 
 absl::Status DecodeLaneBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed,

@@ -22,16 +22,8 @@ inline constexpr int kMaxLaneLevel = 7;
 // What follows the layout id; empty if the segment is none for lanes.  `shape` is not in token order.
 Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options);
 
-struct LaneSet {
-  PlaneSet set;
-  LaneModel model;
-};
-
-// The side information of a body.
-struct LaneSide {
-  std::vector<PlaneCoding> codings;  // of every plane of the segment
-  std::vector<LaneSet> sets;         // those that are not empty, in the order in which they are coded
-};
+using LaneSet = SetWithModel<LaneModel>;
+using LaneSide = SideWithModels<LaneModel>;
 
 // Errors: DataLoss.
 absl::StatusOr<LaneSide> ParseLaneSide(const SegmentShape& shape, ByteSpan side_bytes);

@@ -1,10 +1,5 @@
 #include "core/codec/model_side.h"
 
-#include <utility>
-
-#include "absl/strings/str_cat.h"
-#include "core/codec/range_coder.h"
-
 namespace dcac {
 
 PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, PlaneKind kind) {
@@ -33,19 +28,9 @@ PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& c
 }
 
 absl::StatusOr<ModelSide> ParseModelSide(const SegmentShape& shape, ByteSpan side_bytes) {
-  ModelSide result;
-  RangeDecoder side(side_bytes);
-  result.codings = DecodePlaneCodings(side, shape.dtype, shape.all_planes());
-  if (side.failed()) return absl::DataLossError("plane kinds are malformed");
-  for (PlaneKind kind : kSetKinds) {
-    PlaneSet set = CollectSet(shape, result.codings, kind);
-    if (set.planes.empty()) continue;
-    SetModel model = DecodeSetModel(side, set.kind, set.shape, set.same_channel);
-    if (side.failed())
-      return absl::DataLossError(absl::StrCat("model of plane set ", static_cast<int>(kind), " is malformed"));
-    result.sets.push_back({std::move(set), std::move(model)});
-  }
-  return result;
+  return ParseSide<SetModel>(shape, side_bytes, [](RangeDecoder& side, const PlaneSet& set) {
+    return DecodeSetModel(side, set.kind, set.shape, set.same_channel);
+  });
 }
 
 }  // namespace dcac

@@ -4,11 +4,14 @@
 #define DCAC_CORE_CODEC_MODEL_SIDE_H_
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "core/base/bytes.h"
 #include "core/codec/plane_kinds.h"
+#include "core/codec/range_coder.h"
 #include "core/codec/set_model.h"
 
 namespace dcac {
@@ -29,15 +32,39 @@ struct PlaneSet {
 
 PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, PlaneKind kind);
 
-struct ModelledSet {
+// A plane set and its model, of either layout.
+template <typename Model>
+struct SetWithModel {
   PlaneSet set;
-  SetModel model;
+  Model model;
 };
 
-struct ModelSide {
-  std::vector<PlaneCoding> codings;  // of every plane of the segment
-  std::vector<ModelledSet> sets;     // those that are not empty, in the order in which they are coded
+template <typename Model>
+struct SideWithModels {
+  std::vector<PlaneCoding> codings;       // of every plane of the segment
+  std::vector<SetWithModel<Model>> sets;  // those that are not empty, in the order in which they are coded
 };
+
+// `decode(coder, set)` decodes the model of a set, coder.failed() being set where it is malformed.  Errors: DataLoss.
+template <typename Model, typename Decode>
+absl::StatusOr<SideWithModels<Model>> ParseSide(const SegmentShape& shape, ByteSpan side_bytes, Decode decode) {
+  SideWithModels<Model> result;
+  RangeDecoder side(side_bytes);
+  result.codings = DecodePlaneCodings(side, shape.dtype, shape.all_planes());
+  if (side.failed()) return absl::DataLossError("plane kinds are malformed");
+  for (PlaneKind kind : kSetKinds) {
+    PlaneSet set = CollectSet(shape, result.codings, kind);
+    if (set.planes.empty()) continue;
+    Model model = decode(side, set);
+    if (side.failed())
+      return absl::DataLossError(absl::StrCat("model of plane set ", static_cast<int>(kind), " is malformed"));
+    result.sets.push_back({std::move(set), std::move(model)});
+  }
+  return result;
+}
+
+using ModelledSet = SetWithModel<SetModel>;
+using ModelSide = SideWithModels<SetModel>;
 
 // Errors: DataLoss.
 absl::StatusOr<ModelSide> ParseModelSide(const SegmentShape& shape, ByteSpan side_bytes);

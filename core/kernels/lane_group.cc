@@ -38,16 +38,12 @@ HWY_INLINE hn::Vec<D> Cut(D, hn::Vec<D> v, hn::Vec<D> low, hn::Vec<D> high) {
   return hn::Min(hn::Max(v, low), high);
 }
 
-// table[v] of each byte.
-HWY_INLINE void LookUp256(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_RESTRICT in,
-                          uint8_t* HWY_RESTRICT out) {
+// table[v] of each byte v below 16 * kRows, without instructions that look up in so large a table.
+template <size_t kRows>
+HWY_INLINE void LookUpRows(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_RESTRICT in,
+                           uint8_t* HWY_RESTRICT out) {
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
   for (size_t i = 0; i < kRansLanes; ++i) out[i] = table[in[i]];
-#elif HWY_TARGET <= HWY_AVX3_DL
-  const __m512i v = _mm512_load_si512(in);
-  const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(table), v, _mm512_load_si512(table + 64));
-  const __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(table + 128), v, _mm512_load_si512(table + 192));
-  _mm512_store_si512(out, _mm512_mask_blend_epi8(_mm512_movepi8_mask(v), low, high));
 #else
   const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
@@ -56,7 +52,7 @@ HWY_INLINE void LookUp256(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_
     const auto row = hn::BitCast(ds, hn::And(hn::ShiftRight<4>(v), hn::Set(d, 15)));
     const auto column = hn::And(v, hn::Set(d, 15));
     auto result = hn::Zero(d);
-    for (size_t r = 0; r < 16; ++r) {
+    for (size_t r = 0; r < kRows; ++r) {
       const auto entries = hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * r), column);
       const auto is_row = hn::VecFromMask(ds, hn::Eq(row, hn::Set(ds, static_cast<int8_t>(r))));
       result = hn::Or(result, hn::And(entries, hn::BitCast(d, is_row)));
@@ -66,27 +62,25 @@ HWY_INLINE void LookUp256(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_
 #endif
 }
 
+// table[v] of each byte.
+HWY_INLINE void LookUp256(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_RESTRICT in,
+                          uint8_t* HWY_RESTRICT out) {
+#if HWY_TARGET <= HWY_AVX3_DL
+  const __m512i v = _mm512_load_si512(in);
+  const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(table), v, _mm512_load_si512(table + 64));
+  const __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(table + 128), v, _mm512_load_si512(table + 192));
+  _mm512_store_si512(out, _mm512_mask_blend_epi8(_mm512_movepi8_mask(v), low, high));
+#else
+  LookUpRows<16>(table, in, out);
+#endif
+}
+
 // table[v] of bytes below 64.
 HWY_INLINE void LookUp64(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
-#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
-  for (size_t i = 0; i < kRansLanes; ++i) out[i] = table[in[i]];
-#elif HWY_TARGET <= HWY_AVX3_DL
+#if HWY_TARGET <= HWY_AVX3_DL
   _mm512_store_si512(out, _mm512_permutexvar_epi8(_mm512_load_si512(in), _mm512_load_si512(table)));
 #else
-  const ByteTag d;
-  const hn::RebindToSigned<ByteTag> ds;
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    const auto v = hn::Load(d, in + i);
-    const auto row = hn::BitCast(ds, hn::And(hn::ShiftRight<4>(v), hn::Set(d, 15)));
-    const auto column = hn::And(v, hn::Set(d, 15));
-    auto result = hn::Zero(d);
-    for (size_t r = 0; r < 4; ++r) {
-      const auto entries = hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * r), column);
-      const auto is_row = hn::VecFromMask(ds, hn::Eq(row, hn::Set(ds, static_cast<int8_t>(r))));
-      result = hn::Or(result, hn::And(entries, hn::BitCast(d, is_row)));
-    }
-    hn::Store(result, d, out + i);
-  }
+  LookUpRows<4>(table, in, out);
 #endif
 }
 

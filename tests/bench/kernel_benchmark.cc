@@ -1,7 +1,6 @@
 // Speed of the kernels alone and of whole tensors, on every SIMD target of this CPU, next to the plain loops that
 // specify kernels and to memcpy.  One thread; items are symbols or products.
 #include <benchmark/benchmark.h>
-#include <oneapi/tbb/global_control.h>
 
 #include <algorithm>
 #include <cstring>
@@ -229,10 +228,5 @@ void RegisterAll() {
 }  // namespace dcac
 
 int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  const tbb::global_control one_thread(tbb::global_control::max_allowed_parallelism, 1);
-  dcac::RegisterAll();
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
+  return dcac::RunBenchmarks(argc, argv, dcac::RegisterAll);
 }

@@ -1,7 +1,6 @@
 // Speed of the kernels of the lanes layout on one group of planes, and on what is made of it, on every SIMD target of
 // this CPU.  One thread; items are samples.
 #include <benchmark/benchmark.h>
-#include <oneapi/tbb/global_control.h>
 
 #include <algorithm>
 #include <array>
@@ -228,10 +227,5 @@ void RegisterAll() {
 }  // namespace dcac
 
 int main(int argc, char** argv) {
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  const tbb::global_control one_thread(tbb::global_control::max_allowed_parallelism, 1);
-  dcac::RegisterAll();
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
+  return dcac::RunBenchmarks(argc, argv, dcac::RegisterAll);
 }

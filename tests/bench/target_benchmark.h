@@ -3,6 +3,7 @@
 #define DCAC_TESTS_BENCH_TARGET_BENCHMARK_H_
 
 #include <benchmark/benchmark.h>
+#include <oneapi/tbb/global_control.h>
 
 #include <functional>
 #include <string>
@@ -28,6 +29,16 @@ inline void RegisterForTargets(const std::string& name, const std::function<void
 inline void RegisterWithPlain(const std::string& name, const std::function<void(benchmark::State&, bool plain)>& body) {
   benchmark::RegisterBenchmark((name + "/plain").c_str(), [body](benchmark::State& state) { body(state, true); });
   RegisterForTargets(name, [body](benchmark::State& state) { body(state, false); });
+}
+
+// The main function of a program whose benchmarks `register_all` registers; one thread.
+inline int RunBenchmarks(int argc, char** argv, void (*register_all)()) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  const tbb::global_control one_thread(tbb::global_control::max_allowed_parallelism, 1);
+  register_all();
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
 }
 
 }  // namespace dcac
