@@ -13,7 +13,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/options.h"
-#include "core/base/digest.h"
+#include "core/base/hash.h"
 #include "core/base/status_macros.h"
 #include "core/files/frame_source.h"
 #include "core/files/npy.h"

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/digest.h"
+#include "core/base/hash.h"
 #include "core/base/out_of_memory.h"
 #include "core/base/status_macros.h"
 #include "core/codec/segment_codec.h"

@@ -2,7 +2,6 @@
 
 #include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/parallel_for.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +11,7 @@
 #include <unordered_map>
 
 #include "core/base/exact_math.h"
+#include "core/base/hash.h"
 #include "core/codec/sample_map.h"
 
 namespace dcac {
@@ -27,7 +27,7 @@ class PlaneView {
         data_(samples.data() + static_cast<size_t>(plane) * bytes_) {}
 
   uint32_t first() const { return static_cast<uint32_t>(LoadLittleEndian(data_, static_cast<int>(sample_bytes_))); }
-  uint64_t Hash() const { return XXH3_64bits(data_, bytes_); }
+  uint64_t Hash() const { return HashOf({data_, bytes_}); }
   bool IsConstant() const { return std::memcmp(data_, data_ + sample_bytes_, bytes_ - sample_bytes_) == 0; }
   bool operator==(const PlaneView& other) const { return std::memcmp(data_, other.data_, bytes_) == 0; }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/exact_math.h"
 #include "core/base/phase_timer.h"
+#include "core/base/scratch.h"
 #include "core/base/status_macros.h"
 #include "core/codec/lane_segment.h"
 #include "core/codec/model_side.h"
@@ -22,6 +23,7 @@
 #include "core/codec/segment_shape.h"
 #include "core/codec/set_decoder.h"
 #include "core/codec/set_encoder.h"
+#include "core/kernels/shuffle.h"
 
 namespace dcac {
 namespace {
@@ -305,36 +307,36 @@ absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std:
   }
 }
 
-// Byte i of every `stride` bytes together: equal places of samples are alike.
-void Shuffle(ByteSpan in, size_t stride, std::byte* out) {
-  const size_t n = in.size() / stride;
-  for (size_t b = 0; b < stride; ++b) {
-    for (size_t i = 0; i < n; ++i) out[b * n + i] = in[i * stride + b];
-  }
-}
+// The strong level is slow and only tried where the fast one comes near.
+constexpr int kFastLevel = 1, kStrongLevel = 9;
 
-void Unshuffle(ByteSpan in, size_t stride, std::byte* out) {
-  const size_t n = in.size() / stride;
-  for (size_t b = 0; b < stride; ++b) {
-    for (size_t i = 0; i < n; ++i) out[i * stride + b] = in[b * n + i];
-  }
-}
+using ZstdCompressor = std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)>;
+
+// What a thread keeps to use zstd: to make a context takes longer than to code a small segment.
+struct ZstdScratch {
+  ZstdCompressor fast_compressor{nullptr, ZSTD_freeCCtx};  // of the strong level it would be large
+  std::unique_ptr<ZSTD_DCtx, size_t (*)(ZSTD_DCtx*)> decompressor{nullptr, ZSTD_freeDCtx};
+  Scratch<std::byte> shuffled;
+};
 
 // Empty if zstd fails or does not get below `limit` bytes.
 Bytes EncodeZstdBody(ByteSpan packed, size_t stride, int level, size_t limit) {
   const PhaseTimer timer(Phase::kEntropy);
-  Bytes shuffled(stride == 1 ? 0 : packed.size());
-  if (stride != 1) Shuffle(packed, stride, shuffled.data());
-  const ByteSpan bytes = stride == 1 ? packed : ByteSpan(shuffled);
+  const ScratchLease<ZstdScratch> scratch;
+  ZstdCompressor strong_compressor(nullptr, ZSTD_freeCCtx);
+  ZstdCompressor& compressor = level == kFastLevel ? scratch->fast_compressor : strong_compressor;
+  if (!compressor) compressor.reset(ZSTD_createCCtx());
+  if (!compressor) return {};
+  std::byte* const shuffled = stride == 1 ? nullptr : scratch->shuffled.Get(packed.size());
+  if (stride != 1) ShuffleBytes(packed.data(), packed.size() / stride, stride, shuffled);
+  const ByteSpan bytes = stride == 1 ? packed : ByteSpan(shuffled, packed.size());
   // What is too large fails, before all of it is compressed.
   Bytes body(2 + std::min(ZSTD_compressBound(packed.size()), std::max<size_t>(limit, 2) - 2));
   body[0] = static_cast<std::byte>(SegmentMethod::kZstd);
   body[1] = static_cast<std::byte>(stride);
-  const std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);
-  if (!context) return {};
-  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level);
-  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_contentSizeFlag, 0);
-  const size_t size = ZSTD_compress2(context.get(), body.data() + 2, body.size() - 2, bytes.data(), bytes.size());
+  ZSTD_CCtx_setParameter(compressor.get(), ZSTD_c_compressionLevel, level);
+  ZSTD_CCtx_setParameter(compressor.get(), ZSTD_c_contentSizeFlag, 0);
+  const size_t size = ZSTD_compress2(compressor.get(), body.data() + 2, body.size() - 2, bytes.data(), bytes.size());
   if (ZSTD_isError(size) || size + 2 >= limit) return {};
   body.resize(size + 2);
   return body;
@@ -355,12 +357,16 @@ absl::Status DecodeZstdBody(const SegmentShape& shape, ByteReader& reader, std::
     return absl::DataLossError("the zstd data is not one whole frame");
   }
   const PhaseTimer timer(Phase::kEntropy);
-  Bytes shuffled(packed.size());
-  const size_t size = ZSTD_decompress(shuffled.data(), shuffled.size(), compressed.data(), compressed.size());
+  const ScratchLease<ZstdScratch> scratch;
+  if (!scratch->decompressor) scratch->decompressor.reset(ZSTD_createDCtx());
+  if (!scratch->decompressor) return absl::ResourceExhaustedError("out of memory");
+  std::byte* const shuffled = stride == 1 ? packed.data() : scratch->shuffled.Get(packed.size());
+  const size_t size =
+      ZSTD_decompressDCtx(scratch->decompressor.get(), shuffled, packed.size(), compressed.data(), compressed.size());
   if (ZSTD_isError(size)) return absl::DataLossError(absl::StrCat("zstd: ", ZSTD_getErrorName(size)));
   if (size != packed.size())
     return absl::DataLossError(absl::StrCat("zstd frame holds ", size, " bytes, expected ", packed.size()));
-  Unshuffle(shuffled, stride, packed.data());
+  if (stride != 1) UnshuffleBytes(shuffled, packed.size() / stride, stride, packed.data());
   return absl::OkStatus();
 }
 
@@ -386,9 +392,6 @@ bool CanModel(const SegmentShape& packed_shape) {
 bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
   return options.previous_item || shape.items == 1;
 }
-
-// The strong level is slow and only tried where the fast one comes near.
-constexpr int kFastLevel = 1, kStrongLevel = 9;
 
 // Whether zstd, tried on a few pieces, stays below `limit` bytes for all of the samples.
 bool ZstdStaysBelow(ByteSpan packed, size_t stride, size_t limit) {

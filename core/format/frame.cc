@@ -1,10 +1,9 @@
 #include "core/format/frame.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/hash.h"
 #include "core/base/status_macros.h"
 
 namespace dcac {
@@ -17,7 +16,7 @@ constexpr uint8_t kFlagProfile = 1;
 constexpr uint8_t kFlagBaseFrames = 2;
 
 uint32_t Checksum32(ByteSpan data) {
-  return static_cast<uint32_t>(XXH3_64bits(data.data(), data.size()));
+  return static_cast<uint32_t>(HashOf(data));
 }
 
 absl::Status CheckMagicAndVersion(ByteReader& reader) {
@@ -112,7 +111,7 @@ absl::StatusOr<FrameHeader> ParseHeader(ByteSpan data, size_t& header_bytes, boo
 }
 
 uint64_t SegmentChecksum(uint64_t segment_index, ByteSpan body) {
-  return XXH3_64bits_withSeed(body.data(), body.size(), segment_index);
+  return HashOf(body, segment_index);
 }
 
 void AppendSegment(uint64_t segment_index, ByteSpan body, Bytes& out) {
