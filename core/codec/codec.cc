@@ -46,6 +46,15 @@ absl::StatusOr<Tensor> Decompress(std::span<const std::byte> frame, const Decode
   return Tensor{*decoder.spec(), decoder.Pull()};
 }
 
+absl::StatusOr<TensorSpec> DecompressInto(std::span<const std::byte> frame, std::span<std::byte> tensor,
+                                          const DecodeLimits& limits) {
+  FrameDecoder decoder(limits);
+  decoder.DecodeTo(tensor);
+  DCAC_RETURN_IF_ERROR(decoder.Push(frame));
+  DCAC_RETURN_IF_ERROR(decoder.Finish());
+  return *decoder.spec();
+}
+
 absl::StatusOr<FrameInfo> Inspect(const FrameAccess& frame, const DecodeLimits& limits) {
   return CatchOutOfMemory([&]() -> absl::StatusOr<FrameInfo> {
     DCAC_ASSIGN_OR_RETURN(const OpenFrame open, OpenFrame::Open(frame, limits));

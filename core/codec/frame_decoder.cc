@@ -23,46 +23,63 @@ struct FrameDecoder::Impl {
   // `bounded`: stops after a batch of slabs.
   absl::Status Consume(ByteSpan data, bool bounded) {
     backlog = false;
-    AppendBytes(data, input);
     consumed += data.size();
-    if (!header) DCAC_RETURN_IF_ERROR(TryHeader());
-    if (header && next_segment < header->geometry.num_segments()) DCAC_RETURN_IF_ERROR(TakeSegments(bounded));
-    if (header && next_segment == header->geometry.num_segments() && bodies.empty()) return TryTrailer();
+    if (kept.empty()) {  // a frame that comes in one piece is read where it is
+      unread = data;
+      DCAC_RETURN_IF_ERROR(ReadOn(bounded));
+      AppendBytes(unread, kept);
+    } else {
+      AppendBytes(data, kept);
+      unread = kept;
+      DCAC_RETURN_IF_ERROR(ReadOn(bounded));
+      kept.erase(kept.begin(), kept.end() - static_cast<ptrdiff_t>(unread.size()));
+    }
     return absl::OkStatus();
+  }
+
+  absl::Status ReadOn(bool bounded) {
+    if (!header) DCAC_RETURN_IF_ERROR(TryHeader());
+    if (!header) return absl::OkStatus();
+    DCAC_RETURN_IF_ERROR(TakeSegments(bounded));
+    return next_segment == header->geometry.num_segments() ? TryTrailer() : absl::OkStatus();
   }
 
   absl::Status TryHeader() {
     size_t header_bytes = 0;
     bool incomplete = false;
-    auto parsed = ParseHeader(Rest(), header_bytes, incomplete);
-    if (!parsed.ok()) return incomplete && input.size() < kMaxHeaderBytes ? absl::OkStatus() : parsed.status();
+    auto parsed = ParseHeader(unread, header_bytes, incomplete);
+    if (!parsed.ok()) return incomplete && unread.size() < kMaxHeaderBytes ? absl::OkStatus() : parsed.status();
     DCAC_RETURN_IF_ERROR(CheckLimits(*parsed, limits));
+    if (tensor) DCAC_RETURN_IF_ERROR(CheckTensor(parsed->spec));
     header = *std::move(parsed);
-    position = header_bytes;
+    unread = unread.subspan(header_bytes);
     return absl::OkStatus();
   }
 
-  ByteSpan Rest() const { return ByteSpan(input).subspan(position); }
+  absl::Status CheckTensor(const TensorSpec& spec) const {
+    DCAC_ASSIGN_OR_RETURN(const uint64_t bytes, TensorBytes(spec));
+    if (bytes == tensor->size()) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat("memory of ", tensor->size(), " bytes for a tensor of ", bytes));
+  }
 
-  // Collects the bodies of segments; decodes them whenever a batch of whole slabs is there.
+  // Collects the bodies of segments, which stay where they are; decodes them whenever a batch of whole slabs is there.
   absl::Status TakeSegments(bool bounded) {
     const Geometry& geometry = header->geometry;
-    while (!backlog && next_segment + bodies.size() < geometry.num_segments()) {
+    while (!backlog && next_segment < geometry.num_segments()) {
+      if (bodies.empty()) batch_segments = BatchSegments();  // for the batch: the arena may change between calls
       const uint64_t segment = next_segment + bodies.size();
-      DCAC_ASSIGN_OR_RETURN(const std::optional<SegmentBody> body, ReadSegment(geometry, segment, Rest()));
+      DCAC_ASSIGN_OR_RETURN(const std::optional<SegmentBody> body,
+                            ReadSegment(geometry, segment, unread.subspan(batch_bytes)));
       if (!body) break;
       stored_bytes.push_back(body->stored_bytes);
       index_bytes += VarintBytes(body->stored_bytes);
-      bodies.emplace_back(body->body.begin(), body->body.end());
-      position += body->stored_bytes;
-      if (bodies.size() == 1) batch_segments = BatchSegments();  // for the batch: the arena may change between calls
-      if (bodies.size() == batch_segments) {
-        DCAC_RETURN_IF_ERROR(DecodeBatch());
-        backlog = bounded && !Rest().empty() && next_segment < geometry.num_segments();
-      }
+      bodies.push_back({static_cast<size_t>(body->body.data() - unread.data()), body->body.size()});
+      batch_bytes += body->stored_bytes;
+      if (bodies.size() < batch_segments) continue;
+      DCAC_RETURN_IF_ERROR(DecodeBatch());
+      unread = unread.subspan(std::exchange(batch_bytes, 0));
+      backlog = bounded && !unread.empty() && next_segment < geometry.num_segments();
     }
-    input.erase(input.begin(), input.begin() + static_cast<ptrdiff_t>(position));
-    position = 0;
     return absl::OkStatus();
   }
 
@@ -87,8 +104,7 @@ struct FrameDecoder::Impl {
       slab_offset.push_back(bytes);
       bytes += static_cast<size_t>(geometry.SegmentBytes(geometry.SlabBox(slab)));
     }
-    const size_t begin = output.size();
-    output.resize(begin + bytes);
+    const std::span<std::byte> room = Room(bytes);
     std::vector<absl::Status> statuses(bodies.size());
     tbb::parallel_for(size_t{0}, bodies.size(), [&](size_t i) {
       const uint64_t segment = next_segment + i;
@@ -97,43 +113,58 @@ struct FrameDecoder::Impl {
         statuses[i] = absl::CancelledError("decoding was cancelled");
         return;
       }
-      statuses[i] = decode_segment(*header, segment, bodies[i], geometry.SlabBox(slab),
-                                   output.data() + begin + slab_offset[static_cast<size_t>(slab - first_slab)]);
+      statuses[i] =
+          decode_segment(*header, segment, unread.subspan(bodies[i].begin, bodies[i].size), geometry.SlabBox(slab),
+                         room.data() + slab_offset[static_cast<size_t>(slab - first_slab)]);
     });
     for (const absl::Status& segment_status : statuses) DCAC_RETURN_IF_ERROR(segment_status);
-    digest_stream.Update(ByteSpan(output).subspan(begin));
+    digest_stream.Update(room);
     produced += bytes;
     next_segment += bodies.size();
     bodies.clear();
     return absl::OkStatus();
   }
 
+  // Where the next samples go.
+  std::span<std::byte> Room(size_t bytes) {
+    if (tensor) return tensor->subspan(static_cast<size_t>(produced), bytes);
+    output.resize(output.size() + bytes);
+    return std::span(output).last(bytes);
+  }
+
   absl::Status TryTrailer() {
     // The index has as many entries as there are segments: its size is known before it is complete.
     const uint64_t tail = index_bytes + kTrailerBytes;
-    if (Rest().size() < tail) return absl::OkStatus();
-    if (Rest().size() > tail)
-      return absl::DataLossError(absl::StrCat("the frame is followed by ", Rest().size() - tail, " bytes"));
-    DCAC_ASSIGN_OR_RETURN(const FrameTrailer trailer, ParseIndexAndTrailer(Rest(), header->geometry.num_segments()));
+    if (unread.size() < tail) return absl::OkStatus();
+    if (unread.size() > tail)
+      return absl::DataLossError(absl::StrCat("the frame is followed by ", unread.size() - tail, " bytes"));
+    DCAC_ASSIGN_OR_RETURN(const FrameTrailer trailer, ParseIndexAndTrailer(unread, header->geometry.num_segments()));
     if (trailer.stored_bytes != stored_bytes) return absl::DataLossError("the index does not match the segments");
     if (trailer.digest != digest_stream.Get()) return absl::DataLossError("the digest of the tensor does not match");
+    unread = {};
     done = true;
     return absl::OkStatus();
   }
 
   DecodeLimits limits;
   std::optional<FrameHeader> header;
-  Bytes input;  // not parsed yet, from `position` on
-  size_t position = 0;
-  std::vector<Bytes> bodies;  // of the segments after next_segment, checked
+  struct Body {
+    size_t begin, size;
+  };
+
+  Bytes kept;                // what earlier calls left unread
+  ByteSpan unread;           // of this call, from the segments on that are not decoded yet
+  std::vector<Body> bodies;  // of the segments after next_segment, checked; places in `unread`
+  size_t batch_bytes = 0;    // of `unread`, that these segments take
   size_t batch_segments = 0;
   uint64_t next_segment = 0;
   std::vector<uint64_t> stored_bytes;
   uint64_t index_bytes = 0;  // of their varints
   Bytes output;
+  std::optional<std::span<std::byte>> tensor;  // where samples go in place of `output`
   uint64_t consumed = 0, produced = 0;
   DigestStream digest_stream;
-  bool backlog = false;  // whole segments may wait in `input`
+  bool backlog = false;  // whole segments may wait in `kept`
   bool done = false;
   const std::atomic<bool>* cancelled = nullptr;
   SegmentDecoder decode_segment = [](const FrameHeader& frame_header, uint64_t segment, ByteSpan body, const Box& slab,
@@ -169,6 +200,10 @@ bool FrameDecoder::has_backlog() const {
 
 void FrameDecoder::CancelOn(const std::atomic<bool>* cancelled) {
   impl_->cancelled = cancelled;
+}
+
+void FrameDecoder::DecodeTo(std::span<std::byte> tensor) {
+  impl_->tensor = tensor;
 }
 
 void FrameDecoder::DecodeSegmentsBy(SegmentDecoder decoder) {

@@ -1,5 +1,7 @@
 #include "core/codec/segment_reader.h"
 
+#include <memory>
+
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/codec/segment_codec.h"
@@ -52,10 +54,15 @@ absl::Status DecodeSegmentInto(const FrameHeader& header, uint64_t segment_index
                                std::byte* slab_data, SegmentAccount* account) {
   const Geometry& geometry = header.geometry;
   const Box box = geometry.SegmentBox(segment_index);
-  Bytes packed(static_cast<size_t>(geometry.SegmentBytes(box)));
-  const absl::Status status = DecodeSegmentBody(ShapeOfBox(header.spec.dtype, geometry, box), body, packed, account);
-  if (!status.ok()) return InSegment(segment_index, status);
-  ScatterBox(geometry.extents(), slab, box, packed.data(), slab_data);
+  const SegmentShape shape = ShapeOfBox(header.spec.dtype, geometry, box);
+  const auto decode_to = [&](std::byte* packed) {
+    const absl::Status status = DecodeSegmentBody(shape, body, std::span(packed, shape.bytes()), account);
+    return status.ok() ? status : InSegment(segment_index, status);
+  };
+  if (const auto place = PackedPlace(geometry.extents(), slab, box)) return decode_to(slab_data + *place);
+  const auto packed = std::make_unique_for_overwrite<std::byte[]>(shape.bytes());
+  DCAC_RETURN_IF_ERROR(decode_to(packed.get()));
+  ScatterBox(geometry.extents(), slab, box, packed.get(), slab_data);
   return absl::OkStatus();
 }
 

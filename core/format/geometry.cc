@@ -60,21 +60,26 @@ void Transpose(const std::byte* from, uint64_t rows, uint64_t columns, uint64_t 
   }
 }
 
+// Where the rows of a unit of the box begin in the slab, in bytes.
+uint64_t UnitPlace(const Extents& extents, const Box& slab, const Box& box, uint64_t item, uint64_t unit) {
+  const uint64_t first_unit = (box.plane_begin - slab.plane_begin) / extents.unit;
+  const uint64_t slab_units = slab.planes() / extents.unit;
+  const uint64_t slab_unit = (item + box.item_begin - slab.item_begin) * slab_units + first_unit + unit;
+  return (slab_unit * slab.rows() + box.row_begin - slab.row_begin) * extents.unit_row_samples() * extents.sample_bytes;
+}
+
 // Calls block(place in the slab, place in the packed samples) for the rows of every unit of planes of the box: in the
 // slab, these are contiguous.  Places are bytes.
 template <typename Block>
 void ForEachUnit(const Extents& extents, const Box& slab, const Box& box, Block block) {
   const uint64_t row_bytes = extents.unit_row_samples() * extents.sample_bytes;
-  const uint64_t slab_units = slab.planes() / extents.unit, box_units = box.planes() / extents.unit;
-  const uint64_t first_unit = (box.plane_begin - slab.plane_begin) / extents.unit;
+  const uint64_t box_units = box.planes() / extents.unit;
   const uint64_t block_bytes = box.rows() * row_bytes;
   for (uint64_t item = 0; item < box.items(); ++item) {
     for (uint64_t unit = 0; unit < box_units; ++unit) {
-      const uint64_t slab_unit = (item + box.item_begin - slab.item_begin) * slab_units + first_unit + unit;
-      const uint64_t at = (slab_unit * slab.rows() + box.row_begin - slab.row_begin) * row_bytes;
       const uint64_t packed = extents.in_token_order() ? item * box_units * block_bytes + unit * row_bytes
                                                        : (item * box_units + unit) * block_bytes;
-      block(at, packed);
+      block(UnitPlace(extents, slab, box, item, unit), packed);
     }
   }
 }
@@ -243,6 +248,16 @@ Box Geometry::SlabBox(uint64_t slab_index) const {
 
 uint64_t Geometry::max_slab_bytes() const {
   return num_slabs() == 0 ? 0 : SegmentBytes(SlabBox(0));
+}
+
+std::optional<uint64_t> PackedPlace(const Extents& extents, const Box& slab, const Box& box) {
+  const uint64_t unit_bytes = extents.unit * extents.sample_bytes;
+  const bool whole_units =
+      box.rows() * extents.width == 1 || (!IsTransposed(extents) && PackedStep(extents, box) == unit_bytes);
+  const bool one_unit = box.items() == 1 && box.planes() == extents.unit;
+  const bool neighbours = box.rows() == slab.rows() && (box.items() == 1 || box.planes() == slab.planes());
+  if (!whole_units || !(one_unit || neighbours)) return std::nullopt;
+  return UnitPlace(extents, slab, box, 0, 0);
 }
 
 void GatherBox(const Extents& extents, const Box& slab, const Box& box, const std::byte* slab_data, std::byte* packed) {

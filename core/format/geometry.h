@@ -3,6 +3,7 @@
 #define DCAC_CORE_FORMAT_GEOMETRY_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "dcac/options.h"
@@ -90,6 +91,9 @@ class Geometry {
 // The planes of both boxes are whole units.
 void GatherBox(const Extents& extents, const Box& slab, const Box& box, const std::byte* slab_data, std::byte* packed);
 void ScatterBox(const Extents& extents, const Box& slab, const Box& box, const std::byte* packed, std::byte* slab_data);
+
+// Where the packed samples of `box` begin in the slab's memory, in bytes, if they lie there as they are packed.
+std::optional<uint64_t> PackedPlace(const Extents& extents, const Box& slab, const Box& box);
 
 }  // namespace dcac
 

@@ -281,33 +281,43 @@ TEST(GatherScatterTest, EveryLayoutOrdersItsSegments) {
       const uint64_t samples = 3 * 4 * 6 * 5 * e.components;
       std::vector<uint32_t> tensor(samples);
       for (size_t i = 0; i < samples; ++i) tensor[i] = static_cast<uint32_t>(i);
-      const Geometry g = *Geometry::Create(e, 1, e.unit * std::min<uint64_t>(2, e.units()), (e.height + 1) / 2);
-      uint64_t slab_at = 0;
-      for (uint64_t segment = 0; segment < g.num_segments(); ++segment) {
-        const uint64_t slab_index = segment / g.segments_per_slab();
-        const Box slab = g.SlabBox(slab_index), box = g.SegmentBox(segment);
-        const auto* slab_data = reinterpret_cast<const std::byte*>(tensor.data()) + slab_at;
-        std::vector<uint32_t> packed(g.SegmentBytes(box) / 4), slab_copy(g.SegmentBytes(slab) / 4);
-        GatherBox(e, slab, box, slab_data, reinterpret_cast<std::byte*>(packed.data()));
-        for (uint64_t i = 0; i < packed.size(); ++i) {
-          // Of the place in the packed samples: item, plane, row, column.
-          uint64_t item = 0, plane = 0, row = 0, x = 0;
-          if (e.in_token_order()) {
-            plane = i % box.planes(), row = i / box.planes() % box.rows(), item = i / box.planes() / box.rows();
-          } else {
-            x = i % e.width, row = i / e.width % box.rows(), plane = i / e.width / box.rows() % box.planes();
-            item = i / e.width / box.rows() / box.planes();
+      for (uint64_t bands : {1, 2}) {
+        const Geometry g =
+            *Geometry::Create(e, 1, e.unit * std::min<uint64_t>(2, e.units()), (e.height + bands - 1) / bands);
+        uint64_t slab_at = 0;
+        for (uint64_t segment = 0; segment < g.num_segments(); ++segment) {
+          const uint64_t slab_index = segment / g.segments_per_slab();
+          const Box slab = g.SlabBox(slab_index), box = g.SegmentBox(segment);
+          const auto* slab_data = reinterpret_cast<const std::byte*>(tensor.data()) + slab_at;
+          std::vector<uint32_t> packed(g.SegmentBytes(box) / 4), slab_copy(g.SegmentBytes(slab) / 4);
+          GatherBox(e, slab, box, slab_data, reinterpret_cast<std::byte*>(packed.data()));
+          for (uint64_t i = 0; i < packed.size(); ++i) {
+            // Of the place in the packed samples: item, plane, row, column.
+            uint64_t item = 0, plane = 0, row = 0, x = 0;
+            if (e.in_token_order()) {
+              plane = i % box.planes(), row = i / box.planes() % box.rows(), item = i / box.planes() / box.rows();
+            } else {
+              x = i % e.width, row = i / e.width % box.rows(), plane = i / e.width / box.rows() % box.planes();
+              item = i / e.width / box.rows() / box.planes();
+            }
+            item += box.item_begin, plane += box.plane_begin, row += box.row_begin;
+            const uint64_t unit = item * e.units() + plane / e.unit;
+            ASSERT_EQ(packed[i], ((unit * e.height + row) * e.width + x) * e.unit + plane % e.unit);
           }
-          item += box.item_begin, plane += box.plane_begin, row += box.row_begin;
-          const uint64_t unit = item * e.units() + plane / e.unit;
-          ASSERT_EQ(packed[i], ((unit * e.height + row) * e.width + x) * e.unit + plane % e.unit);
+          bool as_packed = true;
+          for (size_t i = 0; i < packed.size(); ++i) as_packed = as_packed && packed[i] == packed[0] + i;
+          const auto place = PackedPlace(e, slab, box);
+          ASSERT_EQ(place.has_value(), as_packed);
+          if (place) {
+            ASSERT_EQ(*place, packed[0] * 4 - slab_at);
+          }
+          ScatterBox(e, slab, box, reinterpret_cast<const std::byte*>(packed.data()),
+                     reinterpret_cast<std::byte*>(slab_copy.data()));
+          for (uint32_t sample : packed) ASSERT_EQ(slab_copy[sample - slab_at / 4], sample);
+          if ((segment + 1) % g.segments_per_slab() == 0) slab_at += g.SegmentBytes(slab);
         }
-        ScatterBox(e, slab, box, reinterpret_cast<const std::byte*>(packed.data()),
-                   reinterpret_cast<std::byte*>(slab_copy.data()));
-        for (uint32_t sample : packed) ASSERT_EQ(slab_copy[sample - slab_at / 4], sample);
-        if ((segment + 1) % g.segments_per_slab() == 0) slab_at += g.SegmentBytes(slab);
+        EXPECT_EQ(slab_at, samples * 4);
       }
-      EXPECT_EQ(slab_at, samples * 4);
     }
   }
 }

@@ -24,6 +24,11 @@ void ExpectRoundTrip(const TensorSpec& spec, const Data& data, const EncodeOptio
   ASSERT_TRUE(tensor.ok()) << tensor.status();
   EXPECT_EQ(tensor->spec, spec);
   ASSERT_TRUE(tensor->data == data);
+  Data into(data.size(), std::byte{0xA5});
+  const auto restored = DecompressInto(*frame, into);
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  EXPECT_EQ(*restored, spec);
+  ASSERT_TRUE(into == data);
   if (options.segment_bytes >= EncodeOptions::kDefaultSegmentBytes) {
     EXPECT_LE(frame->size(), MaxFrameBytes(data.size()));
   }
@@ -466,6 +471,18 @@ TEST(StreamTest, TheDecoderRefusesTruncatedAndFollowedFrames) {
   longer.push_back(std::byte{0});
   EXPECT_EQ(Decompress(longer).status().code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(Decompress({}).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(DecompressIntoTest, RefusesMemoryOfAnotherSize) {
+  const Data frame = *Compress({DType::kU16, {50}}, Data(100));
+  for (const std::size_t size : {0, 50, 99, 101}) {
+    Data tensor(size);
+    EXPECT_EQ(DecompressInto(frame, tensor).status().code(), absl::StatusCode::kInvalidArgument) << size;
+  }
+  Data tensor(100);
+  EXPECT_EQ(DecompressInto(std::span(frame).first(20), tensor).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(DecompressInto(frame, tensor, {.max_tensor_bytes = 99}).status().code(),
+            absl::StatusCode::kResourceExhausted);
 }
 
 TEST(StreamTest, CancellingStopsBothDirections) {

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "client/cli/bench/bench_codec.h"
+#include "client/cli/bench/kept_buffer.h"
 #include "core/base/status_macros.h"
 #include "dcac/codec.h"
 
@@ -18,23 +19,23 @@ class DcacBenchCodec final : public BenchCodec {
     return name;
   }
 
-  // Results are new vectors: the earlier ones are freed first, so that the allocator can give their memory again.
+  // The result is a new vector: the earlier one is freed first, so that the allocator can give its memory again.
   absl::StatusOr<ByteView> Compress(const TensorSpec& spec, std::span<const std::byte> data) override {
     frame_ = std::vector<std::byte>();
     DCAC_ASSIGN_OR_RETURN(frame_, dcac::Compress(spec, data, options_));
     return ByteView(frame_);
   }
 
-  absl::StatusOr<ByteView> Decompress(std::span<const std::byte> compressed, std::size_t /*raw_bytes*/) override {
-    tensor_ = Tensor();
-    DCAC_ASSIGN_OR_RETURN(tensor_, dcac::Decompress(compressed));
-    return ByteView(tensor_.data);
+  absl::StatusOr<ByteView> Decompress(std::span<const std::byte> compressed, std::size_t raw_bytes) override {
+    const std::span<std::byte> tensor = tensor_.Get(raw_bytes);
+    DCAC_RETURN_IF_ERROR(dcac::DecompressInto(compressed, tensor).status());
+    return tensor;
   }
 
  private:
   EncodeOptions options_;
   std::vector<std::byte> frame_;
-  Tensor tensor_;
+  KeptBuffer tensor_;
 };
 
 }  // namespace

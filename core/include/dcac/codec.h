@@ -39,6 +39,12 @@ absl::StatusOr<std::vector<std::byte>> Compress(const TensorSpec& spec, std::spa
 // (a declared size exceeds `limits`; out of memory).
 absl::StatusOr<Tensor> Decompress(std::span<const std::byte> frame, const DecodeLimits& limits = {});
 
+// As Decompress, but into memory of the caller, which need not be fresh or set: the fastest way.  `tensor` must have as
+// many bytes as the tensor (TensorBytes of ReadFrameSpec); on error its content is unspecified.
+// Errors: as Decompress, InvalidArgument (`tensor` has another size).
+absl::StatusOr<TensorSpec> DecompressInto(std::span<const std::byte> frame, std::span<std::byte> tensor,
+                                          const DecodeLimits& limits = {});
+
 }  // namespace dcac
 
 #endif  // DCAC_CODEC_H_

@@ -35,6 +35,11 @@ class FrameDecoder {
   // decoder.
   void CancelOn(const std::atomic<bool>* cancelled);
 
+  // Before the first bytes: from now on samples go to `tensor`, which must outlive the decoder and have as many bytes
+  // as the tensor, or pushing returns InvalidArgument; Pull gives none.  They are decoded where they stay, without
+  // copies.
+  void DecodeTo(std::span<std::byte> tensor);
+
   // The next bytes of the frame.  Bytes after its end are an error.
   // Errors: DataLoss, Unimplemented, ResourceExhausted as Decompress, Cancelled (CancelOn).
   absl::Status Push(std::span<const std::byte> data);
