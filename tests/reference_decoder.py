@@ -1509,8 +1509,10 @@ class LaneModel:
     """[2] The model of a plane set."""
 
     def __init__(self, side, dtype, numbers, channels, height, width):
-        self.dtype, self.numbers, self.channels = dtype, numbers, channels
-        self.code_dtype = BF16 if dtype is F32 else dtype
+        self.coarse = CoarseMap(side, dtype) if dtype.is_float and side.flag() else None
+        self.dtype = U8 if self.coarse else dtype
+        self.numbers, self.channels = numbers, channels
+        self.code_dtype = BF16 if self.dtype is F32 else self.dtype
         self.height, self.width, self.planes = height, width, len(numbers)
         self.read_head(side)
         self.terms = [LanePlane(self.classes, self.taps) for _ in range(self.planes)]
@@ -1657,10 +1659,48 @@ class LaneModel:
     def decode_from(self, reader):
         """The planes of the set, from its streams."""
         words = reader.take(reader.varint())
+        if self.coarse:
+            return self.coarse.join(LaneSetDecoder(self, words, b'', b'').decode(), reader)
         escapes = b'' if self.dtype.is_narrow else reader.take(reader.varint())
         low = reader.take(reader.varint()) if self.dtype is F32 else b''
         check(len(escapes) % 2 == 0, 'escapes of odd length')
         return LaneSetDecoder(self, words, escapes, low).decode()
+
+
+class CoarseMap:
+    """[2.0, 9] Codes of 8 bits for floats, and what they leave."""
+
+    def __init__(self, side, dtype):
+        self.dtype = dtype
+        self.details = side.uniform(9)
+        self.zero = side.ranged(0, 254)
+        most = (0x8000 >> self.details) - max(self.zero, 254 - self.zero)
+        check(most >= 0, 'codes of no samples')
+        self.least = side.ranged(0, most)
+
+    def join(self, planes, reader):
+        """Samples of planes of codes, from the streams after the words."""
+        escapes, details = reader.take(reader.varint()), reader.take(reader.varint())
+        low = reader.take(reader.varint()) if self.dtype is F32 else b''
+        codes = np.array(planes).astype(np.int64)
+        negative, positive = codes < self.zero, codes > self.zero + 1
+        coded = negative | positive
+        count = int(coded.sum())
+        bits = np.unpackbits(np.frombuffer(details, np.uint8), bitorder='little')
+        check(len(details) == -(-count * self.details // 8), 'size of details')
+        fields = bits[:count * self.details].reshape(count, self.details) @ (1 << np.arange(self.details))
+        steps = np.where(negative, self.zero - 1 - codes, codes - self.zero - 2)
+        samples = np.where(coded, self.least + steps << self.details | negative << 15, 0)
+        samples[coded] |= fields
+        width = self.dtype.width
+        if self.dtype is F32:
+            check(len(low) == 2 * count, 'size of lower halves')
+            samples <<= 16
+            samples[coded] |= np.frombuffer(low, '<u2')
+        escaped = codes == self.zero + 1
+        check(len(escapes) == width // 8 * escaped.sum(), 'size of escapes')
+        samples[escaped] = np.frombuffer(escapes, f'<u{width // 8}')
+        return list(samples.astype(UNSIGNED[width]))
 
 
 def lane_class(q):

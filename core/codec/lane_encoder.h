@@ -31,6 +31,7 @@ struct LaneEncoderOptions {
 struct EncodedLaneSet {
   LaneModel model;
   Bytes words, escapes, low;
+  Bytes details;  // coarse sets
 };
 
 // `planes`: the samples of each plane of the set, packed.  Rows of all of them together have twice kMinLaneColumns

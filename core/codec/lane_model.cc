@@ -23,6 +23,7 @@ class LaneModelCoder {
         model_(model) {}
 
   void Run() {
+    if (IsFloat(kind_)) CodeCoarse();
     CodeHead();
     CodeMeans();
     for (size_t c = 0; c < model_.num_classes(); ++c) CodeSpatial(model_.spatial[c]);
@@ -63,6 +64,24 @@ class LaneModelCoder {
     CodeSigned(coder_, state, value);
     Check(value >= -limit && value <= limit);
     value = std::clamp(value, -limit, limit);
+  }
+
+  // From here on the set is one of u8, if it is coarse.
+  void CodeCoarse() {
+    bool is_coarse = model_.coarse.has_value();
+    CodeFlag(coder_, is_coarse);
+    if (!is_coarse) return;
+    CoarseMap map = model_.coarse.value_or(CoarseMap());
+    Uniform(static_cast<int>(kMaxCoarseDetailBits) + 1, map.detail_bits);
+    Ranged(0, kMaxCoarseZero, map.zero);
+    const int32_t greatest = (0x8000 >> map.detail_bits) - std::max(map.positive(), map.negative());
+    int32_t least = static_cast<int32_t>(map.least);
+    Ranged(0, std::max(0, greatest), least);
+    Check(greatest >= 0);
+    map.least = static_cast<uint32_t>(least);
+    model_.coarse = map;
+    kind_ = SampleKind::kU8;
+    has_low_ = false;
   }
 
   void CodeHead() {

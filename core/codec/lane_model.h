@@ -6,11 +6,13 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/codec/range_coder.h"
 #include "core/codec/sample_map.h"
 #include "core/codec/wave.h"
+#include "core/kernels/coarse.h"
 #include "core/kernels/lane_group.h"
 
 namespace dcac {
@@ -56,6 +58,7 @@ struct LaneSigmaWeights {
 };
 
 struct LaneModel {
+  std::optional<CoarseMap> coarse;  // of floats that are modelled as u8: which codes they are
   bool interlaced = false;
   int num_taps = 3;      // 3 or 6; interlaced: 6
   int group_planes = 1;  // of every group but perhaps the last

@@ -5,6 +5,7 @@
 #include <functional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/codec/lane_streams.h"
@@ -21,6 +22,7 @@ class RandomLaneModels {
   LaneModel Next() {
     LaneModel m;
     m.planes.resize(static_cast<size_t>(shape_.planes));
+    if (IsFloat(kind_) && Flag()) return Coarse();
     m.interlaced = Flag();
     m.num_taps = m.interlaced || Flag() ? 6 : 3;
     do {
@@ -38,6 +40,22 @@ class RandomLaneModels {
     m.activity_thresholds = Thresholds();
     Cells(m);
     Tables(m);
+    return m;
+  }
+
+  // The model of a set of u8, and which samples its codes are.
+  LaneModel Coarse() {
+    const SampleKind kind = std::exchange(kind_, SampleKind::kU8);
+    LaneModel m = Next();
+    kind_ = kind;
+    CoarseMap map;
+    map.zero = Below(kMaxCoarseZero + 1);
+    const int codes = std::max(map.positive(), map.negative());
+    do {
+      map.detail_bits = Below(kMaxCoarseDetailBits + 1);
+    } while (0x8000 >> map.detail_bits < codes);
+    map.least = static_cast<uint32_t>(Below((0x8000 >> map.detail_bits) - codes + 1));
+    m.coarse = map;
     return m;
   }
 
@@ -161,6 +179,12 @@ void ExpectEqual(const LaneModel& a, const LaneModel& b) {
                                 m.num_tokens};
   };
   EXPECT_EQ(head(a), head(b));
+  ASSERT_EQ(a.coarse.has_value(), b.coarse.has_value());
+  if (a.coarse) {
+    EXPECT_EQ(a.coarse->detail_bits, b.coarse->detail_bits);
+    EXPECT_EQ(a.coarse->zero, b.coarse->zero);
+    EXPECT_EQ(a.coarse->least, b.coarse->least);
+  }
   for (size_t c = 0; c < kLaneClasses; ++c) {
     EXPECT_EQ(a.spatial[c].tap, b.spatial[c].tap);
     EXPECT_EQ(a.spatial[c].unit, b.spatial[c].unit);
@@ -294,6 +318,32 @@ TEST(LaneModelTest, ValuesOutOfRangeFail) {
     violation.make(bad);
     EXPECT_TRUE(failed(bad)) << violation.what;
   }
+}
+
+TEST(LaneModelTest, CodesOfNoSampleFail) {
+  LaneModel good;
+  good.planes.resize(4);
+  good.cluster = {0};
+  good.fixed_center = {false};
+  good.center = {0};
+  good.num_tokens = 2;
+  good.tables = {{1, 1}};
+  const SetShape shape{4, 4, 4};
+  const std::vector<int> same_channel(4, -1);
+  const auto failed = [&](int detail_bits, int zero, uint32_t least) {
+    good.coarse = CoarseMap{detail_bits, zero, least};
+    RangeEncoder encoder;
+    EncodeLaneModel(encoder, SampleKind::kBF16, shape, same_channel, good);
+    return encoder.failed();
+  };
+  EXPECT_FALSE(failed(4, 0, 0));
+  EXPECT_FALSE(failed(4, 0, 2048 - 254));
+  EXPECT_TRUE(failed(4, 0, 2048 - 253));
+  EXPECT_FALSE(failed(8, 127, 1));
+  EXPECT_TRUE(failed(8, 127, 2));
+  EXPECT_TRUE(failed(8, 0, 0));  // 254 codes, and 128 steps
+  EXPECT_TRUE(failed(9, 127, 0));
+  EXPECT_TRUE(failed(4, 255, 0));
 }
 
 TEST(LaneModelTest, ClassesOfMagnitudesCoverThem) {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/exact_math.h"
 #include "core/base/status_macros.h"
+#include "core/codec/coarse_set.h"
 #include "core/codec/context_builder.h"
 #include "core/codec/lane_account.h"
 #include "core/codec/lane_decoder.h"
@@ -21,6 +22,7 @@ namespace dcac {
 namespace {
 
 constexpr int kMinSetColumns = 6;
+constexpr int kLastCoarseLevel = 2;  // floats are modelled by 8 bits
 
 // `plane_samples`: what planes have; few do not pay for references.
 LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind, size_t plane_samples) {
@@ -117,16 +119,32 @@ void AppendStream(const Bytes& stream, Bytes& body) {
   AppendBytes(stream, body);
 }
 
+EncodedLaneSet EncodeSet(const PlaneSet& set, const std::vector<const std::byte*>& planes,
+                         const EncodeOptions& options) {
+  const auto lanes_of = [&](SampleKind kind) {
+    return OptionsOfLevel(options, kind, static_cast<size_t>(set.shape.plane_samples()));
+  };
+  if (IsFloat(set.kind) && options.level <= kLastCoarseLevel) {
+    if (const auto map = ChooseCoarseMap(set, planes)) {
+      return EncodeCoarseSet(set, *map, planes, lanes_of(SampleKind::kU8));
+    }
+  }
+  return EncodeLaneSet(set, planes, lanes_of(set.kind));
+}
+
 // The side information and the streams of each set.
 void AppendStreams(const Bytes& side, const std::vector<std::pair<SampleKind, EncodedLaneSet>>& sets, Bytes& body) {
   constexpr size_t kMaxVarint = 10;
   size_t size = side.size() + kMaxVarint;
-  for (const auto& [kind, set] : sets) size += set.words.size() + set.escapes.size() + set.low.size() + 3 * kMaxVarint;
+  for (const auto& [kind, set] : sets) {
+    size += set.words.size() + set.escapes.size() + set.details.size() + set.low.size() + 4 * kMaxVarint;
+  }
   body.reserve(size);
   AppendStream(side, body);
   for (const auto& [kind, set] : sets) {
     AppendStream(set.words, body);
     if (!IsNarrow(kind)) AppendStream(set.escapes, body);
+    if (set.model.coarse) AppendStream(set.details, body);
     if (kind == SampleKind::kF32) AppendStream(set.low, body);
   }
 }
@@ -154,8 +172,7 @@ Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOpt
         plane = small.emplace_back(Downsample(shape, plane, static_cast<size_t>(ScaleOf(kind)))).data();
       planes.push_back(plane);
     }
-    const LaneEncoderOptions lanes = OptionsOfLevel(options, set.kind, static_cast<size_t>(set.shape.plane_samples()));
-    const auto& [sample_kind, encoded] = sets.emplace_back(set.kind, EncodeLaneSet(set, planes, lanes));
+    const auto& [sample_kind, encoded] = sets.emplace_back(set.kind, EncodeSet(set, planes, options));
     EncodeLaneModel(side, sample_kind, set.shape, set.same_channel, encoded.model);
   }
   if (side.failed()) return body;
@@ -176,6 +193,7 @@ absl::Status DecodeSetInto(const SegmentShape& shape, const PlaneSet& set, const
   LaneStreams streams;
   DCAC_RETURN_IF_ERROR(ReadStream("words", reader, streams.words));
   if (!IsNarrow(set.kind)) DCAC_RETURN_IF_ERROR(ReadStream("escapes", reader, streams.escapes));
+  if (model.coarse) DCAC_RETURN_IF_ERROR(ReadStream("details", reader, streams.details));
   if (set.kind == SampleKind::kF32) DCAC_RETURN_IF_ERROR(ReadStream("lower halves", reader, streams.low));
   const size_t scale = static_cast<size_t>(ScaleOf(set.plane_kind));
   std::vector<std::byte*> planes;
@@ -189,7 +207,8 @@ absl::Status DecodeSetInto(const SegmentShape& shape, const PlaneSet& set, const
     }
     planes.push_back(plane);
   }
-  DCAC_RETURN_IF_ERROR(DecodeLaneSet(set.kind, set.shape, model, streams, planes, account));
+  const auto decode = model.coarse ? DecodeCoarseSet : DecodeLaneSet;
+  DCAC_RETURN_IF_ERROR(decode(set.kind, set.shape, model, streams, planes, account));
   for (size_t i = 0; i < small.size(); ++i) {
     Upsample(shape, small[i], scale, packed.data() + static_cast<size_t>(set.planes[i]) * shape.plane_bytes());
   }

@@ -9,7 +9,8 @@ namespace dcac {
 
 struct LaneStreams {
   ByteSpan words;    // states and words of the entropy coder
-  ByteSpan escapes;  // wide: samples without a code, 2 bytes each, in coded order
+  ByteSpan escapes;  // wide: samples without a code, 2 bytes each, in coded order; coarse: whole, plane after plane
+  ByteSpan details;  // coarse: of each sample that has them, plane after plane
   ByteSpan low;      // binary32: lower halves of the samples, 2 bytes each, plane after plane
 };
 

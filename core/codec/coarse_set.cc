@@ -1,0 +1,243 @@
+#include "core/codec/coarse_set.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/phase_timer.h"
+#include "core/base/scratch.h"
+#include "core/base/status_macros.h"
+#include "core/codec/lane_decoder.h"
+#include "core/kernels/coarse.h"
+
+namespace dcac {
+namespace {
+
+constexpr size_t kStatisticsSamples = 8192;
+// Codes per octave, as powers of two: the first that leaves few enough samples without a code.
+constexpr int kFinestOctave = 4, kCoarsestOctave = 2;
+constexpr double kMaxEscapes = 0.01, kMaxEscapesAtAll = 0.02;
+
+size_t BytesOf(SampleKind kind) {
+  return kind == SampleKind::kF32 ? 4 : 2;
+}
+
+// Of the upper 16 bits.
+int MantissaBits(SampleKind kind) {
+  return kind == SampleKind::kF16 ? 10 : 7;
+}
+
+// Codes of a whole set, and its details one a byte.
+struct CoarseScratch {
+  Scratch<uint8_t> codes, details;
+  Scratch<uint16_t> low;
+};
+
+// Magnitudes of some samples that are not +0, by their sign; in ascending order.
+struct Magnitudes {
+  std::vector<uint16_t> positive, negative;
+
+  size_t size() const { return positive.size() + negative.size(); }
+};
+
+Magnitudes CollectMagnitudes(SampleKind kind, size_t plane_samples, const std::vector<const std::byte*>& planes) {
+  const size_t bytes = BytesOf(kind), total = planes.size() * plane_samples;
+  const size_t step = total / kStatisticsSamples + 1;
+  Magnitudes result;
+  for (size_t i = 0; i < total; i += step) {
+    const std::byte* sample = planes[i / plane_samples] + (i % plane_samples) * bytes;
+    const uint32_t upper = static_cast<uint32_t>(LoadLittleEndian(sample + bytes - 2, 2));
+    const uint32_t magnitude = upper & 0x7fff;
+    if (magnitude == 0 || magnitude >> MantissaBits(kind) == 0x7fffu >> MantissaBits(kind)) continue;
+    (upper >> 15 ? result.negative : result.positive).push_back(static_cast<uint16_t>(magnitude));
+  }
+  std::sort(result.positive.begin(), result.positive.end());
+  std::sort(result.negative.begin(), result.negative.end());
+  return result;
+}
+
+size_t CountBelow(const std::vector<uint16_t>& magnitudes, uint32_t least) {
+  return static_cast<size_t>(std::lower_bound(magnitudes.begin(), magnitudes.end(), least) - magnitudes.begin());
+}
+
+// The map of given precision that reaches from the greatest magnitudes of either sign as far down as there are codes.
+CoarseMap MapOf(const Magnitudes& magnitudes, int mantissa_bits, int octave_bits) {
+  CoarseMap map;
+  map.detail_bits = mantissa_bits - octave_bits;
+  const int most = 0x8000 >> map.detail_bits;
+  const int reserve = 1 << (octave_bits - 1);  // half an octave, for samples that were not looked at
+  const auto codes_to = [&](const std::vector<uint16_t>& values) {
+    return values.empty() ? 0 : std::min((values.back() >> map.detail_bits) + 1 + reserve, most);
+  };
+  const int positive = codes_to(magnitudes.positive), negative = codes_to(magnitudes.negative);
+  int least = negative == 0 ? positive - 254 : (positive + negative - 254 + 1) / 2;
+  // Codes beside the zero for negative samples, all others for positive ones.
+  map.zero = std::clamp(negative - std::max(least, 0), 0, kMaxCoarseZero);
+  least = std::clamp(least, 0, most - std::max(map.positive(), map.negative()));
+  map.least = static_cast<uint32_t>(least);
+  return map;
+}
+
+double EscapeShare(const CoarseMap& map, const Magnitudes& magnitudes) {
+  const auto escapes = [&](const std::vector<uint16_t>& values, int codes) {
+    const uint32_t begin = map.least << map.detail_bits;
+    const uint32_t end = (map.least + static_cast<uint32_t>(codes)) << map.detail_bits;
+    return CountBelow(values, begin) + values.size() - CountBelow(values, std::max(begin, end));
+  };
+  return static_cast<double>(escapes(magnitudes.positive, map.positive()) +
+                             escapes(magnitudes.negative, map.negative())) /
+         static_cast<double>(magnitudes.size());
+}
+
+// Calls visit(i) for each code that is an escape.
+template <typename Visit>
+void ForEachEscape(const CoarseMap& map, const uint8_t* codes, size_t count, Visit visit) {
+  const uint8_t *at = codes, *const end = codes + count;
+  while (at < end && (at = static_cast<const uint8_t*>(std::memchr(at, map.escape(), static_cast<size_t>(end - at))))) {
+    visit(static_cast<size_t>(at++ - codes));
+  }
+}
+
+absl::Status WrongSize(const char* what, size_t found, size_t expected) {
+  return absl::DataLossError(absl::StrCat("plane set has ", found, " bytes of ", what, ", expected ", expected));
+}
+
+class CoarseJoiner {
+ public:
+  CoarseJoiner(SampleKind kind, const CoarseMap& map, size_t plane_samples, const LaneStreams& streams,
+               SetAccount* account)
+      : bytes_(BytesOf(kind)), map_(map), plane_samples_(plane_samples), streams_(streams), account_(account) {}
+
+  absl::Status Join(const uint8_t* codes, const std::vector<std::byte*>& planes, CoarseScratch& scratch) {
+    const size_t samples = planes.size() * plane_samples_;
+    const size_t total = CountCoarseDetails(map_, codes, samples);
+    size_t escapes = 0;
+    ForEachEscape(map_, codes, samples, [&](size_t) { ++escapes; });
+    if (const size_t size = PackedFieldBytes(total, map_.detail_bits); streams_.details.size() != size)
+      return WrongSize("details", streams_.details.size(), size);
+    if (streams_.escapes.size() != escapes * bytes_)
+      return WrongSize("escapes", streams_.escapes.size(), escapes * bytes_);
+    if (bytes_ == 4 && streams_.low.size() != 2 * total)
+      return WrongSize("lower halves", streams_.low.size(), 2 * total);
+    uint8_t* details = scratch.details.Get(total + 2 * kCoarsePadding);
+    UnpackFields(streams_.details.data(), total, map_.detail_bits, details);
+    const std::byte *low = streams_.low.data(), *escape = streams_.escapes.data();
+    for (size_t p = 0; p < planes.size(); ++p, codes += plane_samples_) {
+      const size_t count = CountCoarseDetails(map_, codes, plane_samples_);
+      JoinCoarse(map_, bytes_, codes, plane_samples_, details, PaddedLow(low, count, scratch), planes[p]);
+      details += count;
+      const std::byte* const first = escape;
+      ForEachEscape(map_, codes, plane_samples_, [&](size_t i) {
+        std::memcpy(planes[p] + i * bytes_, escape, bytes_);
+        escape += bytes_;
+      });
+      if (account_ != nullptr) Count(p, count, static_cast<size_t>(escape - first) / bytes_);
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  // The next lower halves, where kernels may read beyond them.
+  const std::byte* PaddedLow(const std::byte*& low, size_t count, CoarseScratch& scratch) const {
+    if (bytes_ != 4) return nullptr;
+    const std::byte* const begin = std::exchange(low, low + 2 * count);
+    const std::byte* const end = streams_.low.data() + streams_.low.size();
+    if (static_cast<size_t>(end - low) >= 2 * kCoarsePadding) return begin;
+    uint16_t* copy = scratch.low.Get(count + kCoarsePadding);
+    if (count > 0) std::memcpy(copy, begin, 2 * count);
+    return reinterpret_cast<const std::byte*>(copy);
+  }
+
+  void Count(size_t plane, size_t details, size_t escapes) {
+    const double detail_bits = static_cast<double>(details) * (map_.detail_bits + (bytes_ == 4 ? 16 : 0));
+    const double escape_bits = 8.0 * static_cast<double>(escapes * bytes_);
+    account_->plane_bits[plane] += detail_bits + escape_bits;
+    SampleCount& residuals = account_->samples[static_cast<size_t>(SampleCoding::kResidual)];
+    SampleCount& as_they_are = account_->samples[static_cast<size_t>(SampleCoding::kEscape)];
+    residuals.bits += detail_bits;
+    residuals.samples -= escapes;
+    as_they_are.bits += escape_bits;
+    as_they_are.samples += escapes;
+  }
+
+  size_t bytes_;
+  const CoarseMap& map_;
+  size_t plane_samples_;
+  const LaneStreams& streams_;
+  SetAccount* account_;
+};
+
+}  // namespace
+
+std::optional<CoarseMap> ChooseCoarseMap(const PlaneSet& set, const std::vector<const std::byte*>& planes) {
+  const size_t plane_samples = static_cast<size_t>(set.shape.plane_samples());
+  const Magnitudes magnitudes = CollectMagnitudes(set.kind, plane_samples, planes);
+  if (magnitudes.size() == 0) return std::nullopt;
+  for (int octave_bits = kFinestOctave; octave_bits >= kCoarsestOctave; --octave_bits) {
+    const int mantissa_bits = MantissaBits(set.kind);
+    if (mantissa_bits - octave_bits > kMaxCoarseDetailBits) break;
+    const CoarseMap map = MapOf(magnitudes, mantissa_bits, octave_bits);
+    const double share = EscapeShare(map, magnitudes);
+    const bool is_last = octave_bits == kCoarsestOctave || mantissa_bits - octave_bits == kMaxCoarseDetailBits;
+    if (share <= (is_last ? kMaxEscapesAtAll : kMaxEscapes)) return map;
+  }
+  return std::nullopt;
+}
+
+EncodedLaneSet EncodeCoarseSet(const PlaneSet& set, const CoarseMap& map, const std::vector<const std::byte*>& planes,
+                               const LaneEncoderOptions& options) {
+  const size_t plane_samples = static_cast<size_t>(set.shape.plane_samples()), bytes = BytesOf(set.kind);
+  const size_t samples = planes.size() * plane_samples;
+  const ScratchLease<CoarseScratch> scratch;
+  uint8_t* const codes = scratch->codes.Get(samples + kCoarsePadding);
+  CoarseDetails next{scratch->details.Get(samples + kCoarsePadding),
+                     bytes == 4 ? scratch->low.Get(samples + kCoarsePadding) : nullptr};
+  const CoarseDetails first = next;
+  Bytes escapes;
+  std::vector<const std::byte*> code_planes;
+  {
+    const PhaseTimer timer(Phase::kModel);
+    for (size_t p = 0; p < planes.size(); ++p) {
+      uint8_t* const plane_codes = codes + p * plane_samples;
+      const size_t count = SplitCoarse(map, bytes, planes[p], plane_samples, plane_codes, next);
+      next.details += count;
+      if (bytes == 4) next.low += count;
+      ForEachEscape(map, plane_codes, plane_samples, [&](size_t i) {
+        AppendBytes({planes[p] + i * bytes, bytes}, escapes);
+      });
+      code_planes.push_back(reinterpret_cast<const std::byte*>(plane_codes));
+    }
+  }
+  PlaneSet coarse = set;
+  coarse.kind = SampleKind::kU8;
+  EncodedLaneSet result = EncodeLaneSet(coarse, code_planes, options);
+  result.model.coarse = map;
+  result.escapes = std::move(escapes);
+  const size_t total = static_cast<size_t>(next.details - first.details);
+  result.details.resize(PackedFieldBytes(total, map.detail_bits) + kCoarsePadding);
+  PackFields(first.details, total, map.detail_bits, result.details.data());
+  result.details.resize(PackedFieldBytes(total, map.detail_bits));
+  if (bytes == 4) {
+    const std::span<const std::byte> low = std::as_bytes(std::span(first.low, total));
+    result.low.assign(low.begin(), low.end());
+  }
+  return result;
+}
+
+absl::Status DecodeCoarseSet(SampleKind kind, const SetShape& shape, const LaneModel& model, const LaneStreams& streams,
+                             const std::vector<std::byte*>& planes, SetAccount* account) {
+  const size_t plane_samples = static_cast<size_t>(shape.plane_samples());
+  const ScratchLease<CoarseScratch> scratch;
+  uint8_t* const codes = scratch->codes.Get(planes.size() * plane_samples);
+  std::vector<std::byte*> code_planes;
+  for (size_t p = 0; p < planes.size(); ++p) {
+    code_planes.push_back(reinterpret_cast<std::byte*>(codes + p * plane_samples));
+  }
+  LaneStreams of_codes;
+  of_codes.words = streams.words;
+  DCAC_RETURN_IF_ERROR(DecodeLaneSet(SampleKind::kU8, shape, model, of_codes, code_planes, account));
+  return CoarseJoiner(kind, *model.coarse, plane_samples, streams, account).Join(codes, planes, *scratch);
+}
+
+}  // namespace dcac

@@ -1,0 +1,139 @@
+#include "core/kernels/coarse.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <string_view>
+#include <vector>
+
+#include "core/kernels/target.h"
+
+namespace dcac {
+namespace {
+
+// The specification.
+struct Samples {
+  std::vector<uint32_t> samples;
+  size_t bytes;
+
+  std::vector<std::byte> Packed() const {
+    std::vector<std::byte> packed;
+    for (uint32_t sample : samples) {
+      for (size_t b = 0; b < bytes; ++b) packed.push_back(static_cast<std::byte>(sample >> (8 * b)));
+    }
+    return packed;
+  }
+};
+
+int CodeOf(const CoarseMap& map, uint32_t sample, size_t bytes) {
+  if (sample == 0) return map.zero;
+  const uint32_t upper = bytes == 4 ? sample >> 16 : sample;
+  const int steps = static_cast<int>((upper & 0x7fff) >> map.detail_bits) - static_cast<int>(map.least);
+  const bool is_negative = upper >> 15 != 0;
+  if (steps < 0 || steps >= (is_negative ? map.negative() : map.positive())) return map.escape();
+  return is_negative ? map.zero - 1 - steps : map.escape() + 1 + steps;
+}
+
+CoarseMap RandomMap(std::mt19937_64& random) {
+  CoarseMap map;
+  map.zero = random() % 3 == 0 ? 0 : static_cast<int>(random() % (kMaxCoarseZero + 1));
+  const int codes = std::max(map.positive(), map.negative());
+  do {
+    map.detail_bits = static_cast<int>(random() % (kMaxCoarseDetailBits + 1));
+  } while (0x8000 >> map.detail_bits < codes);
+  map.least = static_cast<uint32_t>(random() % static_cast<uint64_t>((0x8000 >> map.detail_bits) - codes + 1));
+  return map;
+}
+
+Samples RandomSamples(std::mt19937_64& random, const CoarseMap& map, size_t bytes, size_t count) {
+  Samples result{{}, bytes};
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t upper = static_cast<uint32_t>(random() % 0x10000);
+    if (random() % 4 != 0) {
+      upper = (map.least + static_cast<uint32_t>(random() % 256)) << map.detail_bits | (upper & 0x8000);
+      upper = (upper + static_cast<uint32_t>(random() % 256)) & 0xffff;
+    }
+    if (random() % 3 == 0) upper = 0;
+    const uint32_t low = random() % 3 == 0 ? 0 : static_cast<uint32_t>(random() % 0x10000);
+    result.samples.push_back(bytes == 4 ? upper << 16 | low : upper);
+  }
+  return result;
+}
+
+template <typename Test>
+void OnEveryTarget(Test test) {
+  for (std::string_view target : SupportedTargets()) {
+    SCOPED_TRACE(target);
+    ASSERT_TRUE(ForceTarget(target).ok());
+    test();
+  }
+  ASSERT_TRUE(ForceTarget("").ok());
+}
+
+TEST(CoarseTest, SplitsAndJoinsAsSpecifiedOnAllTargets) {
+  OnEveryTarget([] {
+    std::mt19937_64 random(1);
+    for (size_t count : {0, 1, 2, 31, 63, 64, 65, 127, 128, 200, 1000}) {
+      for (size_t bytes : {2, 4}) {
+        for (int repetition = 0; repetition < 20; ++repetition) {
+          const CoarseMap map = RandomMap(random);
+          const Samples samples = RandomSamples(random, map, bytes, count);
+          const std::vector<std::byte> packed = samples.Packed();
+          std::vector<uint8_t> codes(count + kCoarsePadding), details(count + kCoarsePadding);
+          std::vector<uint16_t> low(count + 2 * kCoarsePadding);
+          const size_t used = SplitCoarse(map, bytes, packed.data(), count, codes.data(), {details.data(), low.data()});
+          size_t next = 0;
+          std::vector<uint32_t> expected = samples.samples;
+          for (size_t i = 0; i < count; ++i) {
+            ASSERT_EQ(codes[i], CodeOf(map, samples.samples[i], bytes)) << i;
+            if (codes[i] == map.escape()) expected[i] = 0;
+            if (codes[i] == map.zero || codes[i] == map.escape()) continue;
+            const uint32_t upper = bytes == 4 ? samples.samples[i] >> 16 : samples.samples[i];
+            ASSERT_EQ(details[next], upper & ((1u << map.detail_bits) - 1)) << i;
+            if (bytes == 4) {
+              ASSERT_EQ(low[next], samples.samples[i] & 0xffff) << i;
+            }
+            ++next;
+          }
+          ASSERT_EQ(used, next);
+          EXPECT_EQ(CountCoarseDetails(map, codes.data(), count), next);
+          std::vector<std::byte> back(packed.size() + 1), low_bytes(2 * low.size() + 1);
+          std::memcpy(low_bytes.data() + 1, low.data(), 2 * low.size());
+          JoinCoarse(map, bytes, codes.data(), count, details.data(), low_bytes.data() + 1, back.data());
+          back.pop_back();
+          EXPECT_EQ(back, (Samples{expected, bytes}).Packed());
+        }
+      }
+    }
+  });
+}
+
+TEST(CoarseTest, FieldsComeBackFromAsManyBytesAsTheyNeed) {
+  OnEveryTarget([] {
+    std::mt19937_64 random(2);
+    for (int bits = 0; bits <= kMaxCoarseDetailBits; ++bits) {
+      for (size_t count : {0, 1, 7, 8, 9, 64, 65, 203}) {
+        std::vector<uint8_t> fields(count);
+        for (uint8_t& field : fields) field = static_cast<uint8_t>(random() & ((1u << bits) - 1));
+        std::vector<std::byte> packed(PackedFieldBytes(count, bits) + kCoarsePadding);
+        PackFields(fields.data(), count, bits, packed.data());
+        packed.resize(PackedFieldBytes(count, bits));
+        for (size_t i = 0; i < count; ++i) {
+          for (int b = 0; b < bits; ++b) {
+            const size_t at = i * static_cast<size_t>(bits) + static_cast<size_t>(b);
+            ASSERT_EQ(std::to_integer<int>(packed[at / 8]) >> (at % 8) & 1, fields[i] >> b & 1);
+          }
+        }
+        std::vector<uint8_t> back(count + kCoarsePadding);
+        UnpackFields(packed.data(), count, bits, back.data());
+        back.resize(count);
+        EXPECT_EQ(back, fields);
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace dcac
