@@ -114,15 +114,14 @@ bool LoadWideCodes(const LaneSource& source, const WideSamples& of, int32_t* HWY
 template <typename Code, typename Value, typename ToValue>
 HWY_INLINE void StoreRows(const LaneRows& rows, const Code* codes, Value* values, Code* raster_codes,
                           ToValue to_value) {
+  const size_t columns = rows.columns;  // of their own, for bytes that are written might be those of `rows`
   for (size_t g = 0; g < rows.planes; ++g) {
     const Code* HWY_RESTRICT from = codes + g * rows.plane_stride;
-    for (size_t row = 0; row < rows.rows; ++row, from += rows.columns) {
-      const size_t begin = row * rows.stride + g * rows.columns;
+    for (size_t row = 0; row < rows.rows; ++row, from += columns) {
+      const size_t begin = row * rows.stride + g * columns;
       Value* HWY_RESTRICT to = values + begin;
-      for (size_t i = 0; i < rows.columns; ++i) to[i] = to_value(from[i]);
-      if (raster_codes == nullptr) continue;
-      Code* HWY_RESTRICT copy = raster_codes + begin;
-      for (size_t i = 0; i < rows.columns; ++i) copy[i] = from[i];
+      for (size_t i = 0; i < columns; ++i) to[i] = to_value(from[i]);
+      if (raster_codes != nullptr) std::memcpy(raster_codes + begin, from, columns * sizeof(Code));
     }
   }
 }
