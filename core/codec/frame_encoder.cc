@@ -4,6 +4,7 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -91,13 +92,11 @@ struct FrameEncoder::Impl {
       if (IsCancelled()) return;
       const uint64_t segment = first_segment + i;
       const uint64_t slab = segment / geometry.segments_per_slab();
-      const Box box = geometry.SegmentBox(segment);
-      Bytes packed(static_cast<size_t>(geometry.SegmentBytes(box)));
-      GatherBox(geometry.extents(), geometry.SlabBox(slab), box,
-                data.data() + slab_offset[static_cast<size_t>(slab - first_slab)], packed.data());
-      bodies[i] = EncodeSegmentBody(ShapeOfBox(header.spec.dtype, geometry, box), packed, options);
+      bodies[i] = EncodeBox(geometry.SlabBox(slab), geometry.SegmentBox(segment),
+                            data.data() + slab_offset[static_cast<size_t>(slab - first_slab)]);
     });
     if (IsCancelled()) return absl::CancelledError("encoding was cancelled");
+    MakeRoom(bodies);
     for (size_t i = 0; i < bodies.size(); ++i) {
       const size_t before = output.size();
       AppendSegment(first_segment + i, bodies[i], output);
@@ -105,6 +104,25 @@ struct FrameEncoder::Impl {
       produced += stored_bytes.back();
     }
     return absl::OkStatus();
+  }
+
+  // The body of a segment of a slab.
+  Bytes EncodeBox(const Box& slab, const Box& box, const std::byte* slab_data) const {
+    const Extents& extents = header.geometry.extents();
+    const SegmentShape shape = ShapeOfBox(header.spec.dtype, header.geometry, box);
+    if (const auto place = PackedPlace(extents, slab, box))
+      return EncodeSegmentBody(shape, ByteSpan(slab_data + *place, shape.bytes()), options);
+    const auto packed = std::make_unique_for_overwrite<std::byte[]>(shape.bytes());
+    GatherBox(extents, slab, box, slab_data, packed.get());
+    return EncodeSegmentBody(shape, ByteSpan(packed.get(), shape.bytes()), options);
+  }
+
+  // For the segments and for what follows the last one, so that it makes nothing move.
+  void MakeRoom(const std::vector<Bytes>& bodies) {
+    constexpr size_t kMaxVarint = 10;
+    size_t needed = output.size() + kTrailerBytes + kMaxVarint * (stored_bytes.size() + bodies.size());
+    for (const Bytes& body : bodies) needed += kMaxVarint + body.size() + kSegmentChecksumBytes;
+    if (needed > output.capacity()) output.reserve(std::max(needed, 2 * output.capacity()));
   }
 
   bool IsCancelled() const { return cancelled != nullptr && cancelled->load(std::memory_order_relaxed); }

@@ -135,7 +135,7 @@ EncodedLaneSet EncodeSet(const PlaneSet& set, const std::vector<const std::byte*
 // The side information and the streams of each set.
 void AppendStreams(const Bytes& side, const std::vector<std::pair<SampleKind, EncodedLaneSet>>& sets, Bytes& body) {
   constexpr size_t kMaxVarint = 10;
-  size_t size = side.size() + kMaxVarint;
+  size_t size = side.size() + kMaxVarint + 2;  // with room for method and layout id in front
   for (const auto& [kind, set] : sets) {
     size += set.words.size() + set.escapes.size() + set.details.size() + set.low.size() + 4 * kMaxVarint;
   }

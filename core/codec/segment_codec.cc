@@ -307,8 +307,8 @@ absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std:
   }
 }
 
-// The strong level is slow and only tried where the fast one comes near.
-constexpr int kFastLevel = 1, kStrongLevel = 9;
+// Of zstd.  The strong ones are slow and only tried where the fast one comes near.
+constexpr int kFastLevel = 1, kMiddleLevel = 5, kStrongLevel = 9;
 
 using ZstdCompressor = std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)>;
 
@@ -378,9 +378,24 @@ Bytes StoredBody(ByteSpan packed) {
   return body;
 }
 
-void KeepSmaller(Bytes body, Bytes& best) {
-  if (!body.empty() && body.size() < best.size()) best = std::move(body);
-}
+// The smallest of the bodies offered; while there is none below its size, the stored one, which is made at the end.
+class SmallestBody {
+ public:
+  explicit SmallestBody(ByteSpan packed) : packed_(packed), size_(static_cast<size_t>(MaxBodyBytes(packed.size()))) {}
+
+  size_t size() const { return size_; }
+  void Offer(Bytes body) {
+    if (body.empty() || body.size() >= size_) return;
+    best_ = std::move(body);
+    size_ = best_.size();
+  }
+  Bytes Take() { return best_.empty() ? StoredBody(packed_) : std::move(best_); }
+
+ private:
+  ByteSpan packed_;
+  Bytes best_;
+  size_t size_;
+};
 
 bool CanModel(const SegmentShape& packed_shape) {
   const SegmentShape shape = ModelShape(packed_shape);
@@ -393,17 +408,19 @@ bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
   return options.previous_item || shape.items == 1;
 }
 
-// Whether zstd, tried on a few pieces, stays below `limit` bytes for all of the samples.
-bool ZstdStaysBelow(ByteSpan packed, size_t stride, size_t limit) {
-  constexpr size_t kPieces = 4, kPieceBytes = 16384;
-  if (packed.size() < 2 * kPieces * kPieceBytes) return !EncodeZstdBody(packed, stride, kFastLevel, limit).empty();
+// Whether zstd, tried on a few pieces, may stay below `limit` bytes for all of the samples: it finds more repetitions
+// in the whole than in pieces.  Small segments are to take little time: their pieces are short.
+bool MayStayBelow(ByteSpan packed, size_t stride, size_t limit) {
+  constexpr size_t kPieces = 4, kSmallBytes = 1 << 17;
+  const size_t piece_bytes = packed.size() < kSmallBytes ? 2048 : 16384;
+  if (packed.size() < 2 * kPieces * piece_bytes) return true;
   size_t coded = 0;
   for (size_t piece = 0; piece < kPieces; ++piece) {
-    const size_t begin = packed.size() / kPieces * piece / kPieceBytes * kPieceBytes;
-    const Bytes body = EncodeZstdBody(packed.subspan(begin, kPieceBytes), stride, kFastLevel, kPieceBytes);
-    coded += body.empty() ? kPieceBytes : body.size();
+    const size_t begin = packed.size() / kPieces * piece / piece_bytes * piece_bytes;
+    const Bytes body = EncodeZstdBody(packed.subspan(begin, piece_bytes), stride, kFastLevel, piece_bytes);
+    coded += body.empty() ? piece_bytes : body.size();
   }
-  return coded * (packed.size() / (kPieces * kPieceBytes)) < limit;
+  return coded * packed.size() / (kPieces * piece_bytes) < limit + limit / 16;
 }
 
 bool UsesLanes(const SegmentShape& shape, const EncodeOptions& options) {
@@ -412,50 +429,55 @@ bool UsesLanes(const SegmentShape& shape, const EncodeOptions& options) {
 
 // Empty if the segment is none for lanes.
 Bytes EncodeLaneSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
-  const Bytes lanes = EncodeLaneBody(shape, packed, options);
-  Bytes body;
-  if (lanes.empty()) return body;
-  AppendByte(static_cast<uint8_t>(SegmentMethod::kModel), body);
-  AppendByte(kLaneLayout, body);
-  AppendBytes(lanes, body);
+  Bytes body = EncodeLaneBody(shape, packed, options);
+  if (body.empty()) return body;
+  body.insert(body.begin(), {static_cast<std::byte>(SegmentMethod::kModel), std::byte{kLaneLayout}});
   return body;
+}
+
+// Levels that promise speed; of these, those that promise most.
+constexpr int kLastFastLevel = 5, kLastFastestLevel = 2;
+
+// Beside lanes.  The lower levels promise speed, which trials of a strong level that lead to nothing cost.
+void OfferZstd(ByteSpan packed, size_t stride, int level, SmallestBody& best) {
+  const size_t limit = level <= kLastFastLevel ? best.size() : best.size() + best.size() / 16;
+  if (!MayStayBelow(packed, stride, limit)) return;
+  Bytes fast = EncodeZstdBody(packed, stride, kFastLevel, limit);
+  if (fast.empty()) return;
+  best.Offer(std::move(fast));  // at times smaller than that of a strong level
+  if (level > kLastFastestLevel) {
+    best.Offer(EncodeZstdBody(packed, stride, level < kLastFastLevel ? kMiddleLevel : kStrongLevel, best.size()));
+  }
 }
 
 // The smallest body of a method that codes the samples as they are.
 Bytes EncodeSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
-  Bytes best = StoredBody(packed);
+  SmallestBody best(packed);
   if (UsesLanes(shape, options)) {
     Bytes lanes = EncodeLaneSamples(shape, packed, options);
     if (!lanes.empty()) {
-      KeepSmaller(std::move(lanes), best);
-      if (!CanUseZstd(shape, options)) return best;
-      // The lower levels promise speed, which trials of the strong level that lead to nothing cost.
-      constexpr int kLastFastLevel = 5, kLastFastestLevel = 2;
-      const int zstd_level = options.level <= kLastFastestLevel ? kFastLevel : kStrongLevel;
+      best.Offer(std::move(lanes));
+      if (!CanUseZstd(shape, options)) return best.Take();
       for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
-        const size_t margin = options.level <= kLastFastLevel ? 0 : best.size() / 16;
-        if (ZstdStaysBelow(packed, stride, best.size() + margin)) {
-          KeepSmaller(EncodeZstdBody(packed, stride, kFastLevel, best.size()), best);  // at times the smaller one
-          if (zstd_level != kFastLevel) KeepSmaller(EncodeZstdBody(packed, stride, zstd_level, best.size()), best);
-        }
+        OfferZstd(packed, stride, options.level, best);
         if (stride == 1) break;
       }
-      return best;
+      return best.Take();
     }
   }
   const bool rows = IsModelled(shape.dtype) && CanBeRows(shape);
-  if (rows) KeepSmaller(EncodeRowBody(shape, packed, options), best);
+  if (rows) best.Offer(EncodeRowBody(shape, packed, options));
   // Planes find nothing in floats of tokens that rows do not; integers may have few values, which planes do better.
   if (CanModel(shape) && !(rows && IsFloat(KindOf(shape.dtype)))) {
-    KeepSmaller(EncodePlaneBody(shape, packed, options), best);
+    best.Offer(EncodePlaneBody(shape, packed, options));
   }
-  if (!CanUseZstd(shape, options)) return best;
+  if (!CanUseZstd(shape, options)) return best.Take();
   for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
     if (!EncodeZstdBody(packed, stride, kFastLevel, best.size() + best.size() / 2).empty())
-      KeepSmaller(EncodeZstdBody(packed, stride, kStrongLevel, best.size()), best);
+      best.Offer(EncodeZstdBody(packed, stride, kStrongLevel, best.size()));
     if (stride == 1) break;
   }
-  return best;
+  return best.Take();
 }
 
 SegmentShape WithDType(SegmentShape shape, DType dtype) {
@@ -566,14 +588,14 @@ Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const Encode
   const std::optional<DType> target = ChooseRecoding(shape.dtype, packed);
   const bool is_wide = SampleBytes(shape.dtype) == 8;
   if (!target && !is_wide) return EncodeSamples(shape, packed, options);
-  Bytes best = StoredBody(packed);
-  if (target) KeepSmaller(EncodeRecodedBody(shape, *target, packed, options), best);
+  SmallestBody best(packed);
+  if (target) best.Offer(EncodeRecodedBody(shape, *target, packed, options));
   const bool differences = is_wide && CanUseZstd(shape, options) && DifferencesFitLowWords(shape.dtype, packed);
   if (is_wide && (!target || (differences && !CanModel(WithDType(shape, *target)))))
-    KeepSmaller(EncodeWordsBody(shape, differences, packed, options), best);
+    best.Offer(EncodeWordsBody(shape, differences, packed, options));
   // Whatever the above came to: no larger than what anybody gets who shuffles the bytes.
-  if (is_wide && CanUseZstd(shape, options)) KeepSmaller(EncodeZstdBody(packed, 8, kStrongLevel, best.size()), best);
-  return best;
+  if (is_wide && CanUseZstd(shape, options)) best.Offer(EncodeZstdBody(packed, 8, kStrongLevel, best.size()));
+  return best.Take();
 }
 
 absl::StatusOr<SegmentMethod> MethodOfBody(ByteSpan body) {
