@@ -1,6 +1,7 @@
 #include "core/codec/coarse_set.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -34,31 +35,45 @@ struct CoarseScratch {
   Scratch<uint16_t> low;
 };
 
-// Magnitudes of some samples that are not +0, by their sign; in ascending order.
+// How often magnitudes of samples occur that are not +0 and have a finite one, of each sign, in steps of the finest
+// codes.
 struct Magnitudes {
-  std::vector<uint16_t> positive, negative;
-
-  size_t size() const { return positive.size() + negative.size(); }
+  std::array<std::vector<uint32_t>, 2> counts;
+  size_t total = 0;
 };
 
+int FinestDetailBits(SampleKind kind) {
+  return MantissaBits(kind) - kFinestOctave;
+}
+
 Magnitudes CollectMagnitudes(SampleKind kind, size_t plane_samples, const std::vector<const std::byte*>& planes) {
-  const size_t bytes = BytesOf(kind), total = planes.size() * plane_samples;
-  const size_t step = total / kStatisticsSamples + 1;
+  const size_t bytes = BytesOf(kind), samples = planes.size() * plane_samples;
+  const size_t step = samples / kStatisticsSamples + 1;
+  const uint32_t infinity = 0x7fffu >> MantissaBits(kind) << MantissaBits(kind);
   Magnitudes result;
-  for (size_t i = 0; i < total; i += step) {
-    const std::byte* sample = planes[i / plane_samples] + (i % plane_samples) * bytes;
-    const uint32_t upper = static_cast<uint32_t>(LoadLittleEndian(sample + bytes - 2, 2));
+  for (auto& counts : result.counts) counts.resize(size_t{0x8000} >> FinestDetailBits(kind));
+  size_t plane = 0, at = 0;
+  for (size_t i = 0; i < samples; i += step, at += step) {
+    while (at >= plane_samples) {
+      at -= plane_samples;
+      ++plane;
+    }
+    const uint32_t upper = static_cast<uint32_t>(LoadLittleEndian(planes[plane] + at * bytes + bytes - 2, 2));
     const uint32_t magnitude = upper & 0x7fff;
-    if (magnitude == 0 || magnitude >> MantissaBits(kind) == 0x7fffu >> MantissaBits(kind)) continue;
-    (upper >> 15 ? result.negative : result.positive).push_back(static_cast<uint16_t>(magnitude));
+    if (magnitude == 0 || magnitude >= infinity) continue;
+    ++result.counts[upper >> 15][magnitude >> FinestDetailBits(kind)];
+    ++result.total;
   }
-  std::sort(result.positive.begin(), result.positive.end());
-  std::sort(result.negative.begin(), result.negative.end());
   return result;
 }
 
-size_t CountBelow(const std::vector<uint16_t>& magnitudes, uint32_t least) {
-  return static_cast<size_t>(std::lower_bound(magnitudes.begin(), magnitudes.end(), least) - magnitudes.begin());
+// The number of codes of a sign up to the greatest magnitude and a little beyond it: not all samples were looked at.
+int CodesOf(const std::vector<uint32_t>& counts, int octave_bits) {
+  const auto last = std::find_if(counts.rbegin(), counts.rend(), [](uint32_t count) { return count != 0; });
+  if (last == counts.rend()) return 0;
+  const int coarser = kFinestOctave - octave_bits, most = static_cast<int>(counts.size()) >> coarser;
+  const int greatest = static_cast<int>(counts.rend() - last) - 1;
+  return std::min((greatest >> coarser) + 1 + (1 << (octave_bits - 1)), most);
 }
 
 // The map of given precision that reaches from the greatest magnitudes of either sign as far down as there are codes.
@@ -66,28 +81,26 @@ CoarseMap MapOf(const Magnitudes& magnitudes, int mantissa_bits, int octave_bits
   CoarseMap map;
   map.detail_bits = mantissa_bits - octave_bits;
   const int most = 0x8000 >> map.detail_bits;
-  const int reserve = 1 << (octave_bits - 1);  // half an octave, for samples that were not looked at
-  const auto codes_to = [&](const std::vector<uint16_t>& values) {
-    return values.empty() ? 0 : std::min((values.back() >> map.detail_bits) + 1 + reserve, most);
-  };
-  const int positive = codes_to(magnitudes.positive), negative = codes_to(magnitudes.negative);
+  const int positive = CodesOf(magnitudes.counts[0], octave_bits);
+  const int negative = CodesOf(magnitudes.counts[1], octave_bits);
   int least = negative == 0 ? positive - 254 : (positive + negative - 254 + 1) / 2;
-  // Codes beside the zero for negative samples, all others for positive ones.
+  // Codes below the zero for negative samples, all others for positive ones.
   map.zero = std::clamp(negative - std::max(least, 0), 0, kMaxCoarseZero);
   least = std::clamp(least, 0, most - std::max(map.positive(), map.negative()));
   map.least = static_cast<uint32_t>(least);
   return map;
 }
 
-double EscapeShare(const CoarseMap& map, const Magnitudes& magnitudes) {
-  const auto escapes = [&](const std::vector<uint16_t>& values, int codes) {
-    const uint32_t begin = map.least << map.detail_bits;
-    const uint32_t end = (map.least + static_cast<uint32_t>(codes)) << map.detail_bits;
-    return CountBelow(values, begin) + values.size() - CountBelow(values, std::max(begin, end));
-  };
-  return static_cast<double>(escapes(magnitudes.positive, map.positive()) +
-                             escapes(magnitudes.negative, map.negative())) /
-         static_cast<double>(magnitudes.size());
+double EscapeShare(const CoarseMap& map, const Magnitudes& magnitudes, int octave_bits) {
+  const int finer = kFinestOctave - octave_bits;
+  uint64_t coded = 0;
+  for (size_t sign = 0; sign < 2; ++sign) {
+    const std::vector<uint32_t>& counts = magnitudes.counts[sign];
+    const size_t codes = static_cast<size_t>(sign == 0 ? map.positive() : map.negative());
+    const size_t end = std::min(counts.size(), (map.least + codes) << finer);
+    for (size_t i = size_t{map.least} << finer; i < end; ++i) coded += counts[i];
+  }
+  return static_cast<double>(magnitudes.total - coded) / static_cast<double>(magnitudes.total);
 }
 
 // Calls visit(i) for each code that is an escape.
@@ -107,33 +120,38 @@ class CoarseJoiner {
  public:
   CoarseJoiner(SampleKind kind, const CoarseMap& map, size_t plane_samples, const LaneStreams& streams,
                SetAccount* account)
-      : bytes_(BytesOf(kind)), map_(map), plane_samples_(plane_samples), streams_(streams), account_(account) {}
+      : bytes_(BytesOf(kind)), tables_(map), plane_samples_(plane_samples), streams_(streams), account_(account) {}
 
   absl::Status Join(const uint8_t* codes, const std::vector<std::byte*>& planes, CoarseScratch& scratch) {
-    const size_t samples = planes.size() * plane_samples_;
-    const size_t total = CountCoarseDetails(map_, codes, samples);
-    size_t escapes = 0;
-    ForEachEscape(map_, codes, samples, [&](size_t) { ++escapes; });
-    if (const size_t size = PackedFieldBytes(total, map_.detail_bits); streams_.details.size() != size)
+    std::vector<size_t> counts(planes.size());
+    size_t total = 0;
+    for (size_t p = 0; p < planes.size(); ++p) {
+      counts[p] = CountCoarseDetails(map(), codes + p * plane_samples_, plane_samples_);
+      total += counts[p];
+    }
+    if (const size_t size = PackedFieldBytes(total, map().detail_bits); streams_.details.size() != size)
       return WrongSize("details", streams_.details.size(), size);
-    if (streams_.escapes.size() != escapes * bytes_)
-      return WrongSize("escapes", streams_.escapes.size(), escapes * bytes_);
     if (bytes_ == 4 && streams_.low.size() != 2 * total)
       return WrongSize("lower halves", streams_.low.size(), 2 * total);
     uint8_t* details = scratch.details.Get(total + 2 * kCoarsePadding);
-    UnpackFields(streams_.details.data(), total, map_.detail_bits, details);
-    const std::byte *low = streams_.low.data(), *escape = streams_.escapes.data();
+    UnpackFields(streams_.details.data(), total, map().detail_bits, details);
+    const std::byte* low = streams_.low.data();
+    size_t next_escape = 0;
     for (size_t p = 0; p < planes.size(); ++p, codes += plane_samples_) {
-      const size_t count = CountCoarseDetails(map_, codes, plane_samples_);
-      JoinCoarse(map_, bytes_, codes, plane_samples_, details, PaddedLow(low, count, scratch), planes[p]);
-      details += count;
-      const std::byte* const first = escape;
-      ForEachEscape(map_, codes, plane_samples_, [&](size_t i) {
-        std::memcpy(planes[p] + i * bytes_, escape, bytes_);
-        escape += bytes_;
+      const std::byte* const padded_low = PaddedLow(low, counts[p], scratch);
+      JoinCoarse(tables_, bytes_, codes, plane_samples_, details, padded_low, planes[p]);
+      details += counts[p];
+      const size_t first_escape = next_escape;
+      ForEachEscape(map(), codes, plane_samples_, [&](size_t i) {
+        const size_t at = next_escape++ * bytes_;
+        if (at + bytes_ <= streams_.escapes.size()) {
+          std::memcpy(planes[p] + i * bytes_, streams_.escapes.data() + at, bytes_);
+        }
       });
-      if (account_ != nullptr) Count(p, count, static_cast<size_t>(escape - first) / bytes_);
+      if (account_ != nullptr) Count(p, counts[p], next_escape - first_escape);
     }
+    if (streams_.escapes.size() != next_escape * bytes_)
+      return WrongSize("escapes", streams_.escapes.size(), next_escape * bytes_);
     return absl::OkStatus();
   }
 
@@ -150,7 +168,7 @@ class CoarseJoiner {
   }
 
   void Count(size_t plane, size_t details, size_t escapes) {
-    const double detail_bits = static_cast<double>(details) * (map_.detail_bits + (bytes_ == 4 ? 16 : 0));
+    const double detail_bits = static_cast<double>(details) * (map().detail_bits + (bytes_ == 4 ? 16 : 0));
     const double escape_bits = 8.0 * static_cast<double>(escapes * bytes_);
     account_->plane_bits[plane] += detail_bits + escape_bits;
     SampleCount& residuals = account_->samples[static_cast<size_t>(SampleCoding::kResidual)];
@@ -161,8 +179,10 @@ class CoarseJoiner {
     as_they_are.samples += escapes;
   }
 
+  const CoarseMap& map() const { return tables_.map; }
+
   size_t bytes_;
-  const CoarseMap& map_;
+  CoarseTables tables_;
   size_t plane_samples_;
   const LaneStreams& streams_;
   SetAccount* account_;
@@ -173,12 +193,12 @@ class CoarseJoiner {
 std::optional<CoarseMap> ChooseCoarseMap(const PlaneSet& set, const std::vector<const std::byte*>& planes) {
   const size_t plane_samples = static_cast<size_t>(set.shape.plane_samples());
   const Magnitudes magnitudes = CollectMagnitudes(set.kind, plane_samples, planes);
-  if (magnitudes.size() == 0) return std::nullopt;
+  if (magnitudes.total == 0) return std::nullopt;
   for (int octave_bits = kFinestOctave; octave_bits >= kCoarsestOctave; --octave_bits) {
     const int mantissa_bits = MantissaBits(set.kind);
     if (mantissa_bits - octave_bits > kMaxCoarseDetailBits) break;
     const CoarseMap map = MapOf(magnitudes, mantissa_bits, octave_bits);
-    const double share = EscapeShare(map, magnitudes);
+    const double share = EscapeShare(map, magnitudes, octave_bits);
     const bool is_last = octave_bits == kCoarsestOctave || mantissa_bits - octave_bits == kMaxCoarseDetailBits;
     if (share <= (is_last ? kMaxEscapesAtAll : kMaxEscapes)) return map;
   }

@@ -73,11 +73,30 @@ HWY_INLINE void Expand(uint64_t mask, const std::byte* HWY_RESTRICT from, uint16
 }
 
 // The upper 16 bits of a block's samples.
-HWY_INLINE void JoinUpper(const CoarseMap& map, const uint8_t* HWY_RESTRICT codes, const uint8_t* HWY_RESTRICT details,
-                          uint16_t* HWY_RESTRICT upper) {
+HWY_INLINE void JoinUpper(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes,
+                          const uint8_t* HWY_RESTRICT details, uint16_t* HWY_RESTRICT upper) {
+#if HWY_TARGET <= HWY_AVX3_DL
+  const __m512i code = _mm512_loadu_si512(codes);
+  const __mmask64 is_upper = _mm512_movepi8_mask(code);
+  const auto look_up = [&](const std::array<uint8_t, 256>& table) HWY_ATTR {
+    const uint8_t* rows = table.data();
+    const __m512i first = _mm512_permutex2var_epi8(_mm512_load_si512(rows), code, _mm512_load_si512(rows + 64));
+    const __m512i second = _mm512_permutex2var_epi8(_mm512_load_si512(rows + 128), code, _mm512_load_si512(rows + 192));
+    return _mm512_mask_blend_epi8(is_upper, first, second);
+  };
+  const __m512i low = _mm512_or_si512(look_up(tables.low_byte), _mm512_load_si512(details));
+  const __m512i high = look_up(tables.high_byte);
+  // Pairs of bytes lie in the right order within each 16 bytes.
+  const __m512i even = _mm512_unpacklo_epi8(low, high), odd = _mm512_unpackhi_epi8(low, high);
+  const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11),
+                second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+  _mm512_storeu_si512(upper, _mm512_permutex2var_epi64(even, first, odd));
+  _mm512_storeu_si512(upper + 32, _mm512_permutex2var_epi64(even, second, odd));
+#else
   const HalfTag d;
   const hn::RebindToSigned<HalfTag> ds;
   const hn::Rebind<uint8_t, HalfTag> d8;
+  const CoarseMap& map = tables.map;
   const auto zero = hn::Set(d, static_cast<uint16_t>(map.zero)),
              escape = hn::Set(d, static_cast<uint16_t>(map.escape()));
   const auto above = hn::Set(d, static_cast<uint16_t>(map.least - static_cast<uint32_t>(map.escape()) - 1));
@@ -91,10 +110,12 @@ HWY_INLINE void JoinUpper(const CoarseMap& map, const uint8_t* HWY_RESTRICT code
     const auto sample = hn::Or(hn::Or(hn::ShiftLeftSame(magnitude, map.detail_bits), detail),
                                hn::IfThenElseZero(is_negative, sign_bit));
     const auto is_none = hn::Or(hn::Eq(code, zero), hn::Eq(code, escape));
-    hn::Store(hn::IfThenZeroElse(is_none, sample), d, upper + i);
+    hn::StoreU(hn::IfThenZeroElse(is_none, sample), d, upper + i);
   }
+#endif
 }
 
+// binary32 from halves; `low` where the mask has no bit is anything.
 HWY_INLINE void JoinHalves(uint64_t mask, const uint16_t* HWY_RESTRICT upper, const uint16_t* HWY_RESTRICT low,
                            uint32_t* HWY_RESTRICT samples) {
   for (size_t i = 0; i < kBlock; ++i) {
@@ -103,33 +124,46 @@ HWY_INLINE void JoinHalves(uint64_t mask, const uint16_t* HWY_RESTRICT upper, co
   }
 }
 
-void Join(const CoarseMap& map, size_t sample_bytes, const uint8_t* HWY_RESTRICT codes, size_t count,
-          const uint8_t* HWY_RESTRICT details, const std::byte* HWY_RESTRICT low, std::byte* HWY_RESTRICT samples) {
-  alignas(64) uint8_t last[kBlock], expanded[kBlock];
+// A block's samples; returns the number of details that it has.
+HWY_INLINE size_t JoinBlock(const CoarseTables& tables, size_t sample_bytes, const uint8_t* HWY_RESTRICT codes,
+                            const uint8_t* HWY_RESTRICT details, const std::byte* HWY_RESTRICT low,
+                            std::byte* HWY_RESTRICT samples) {
+  alignas(64) uint8_t expanded[kBlock];
   alignas(64) uint16_t upper[kBlock], expanded_low[kBlock];
   alignas(64) uint32_t joined[kBlock];
-  for (size_t begin = 0; begin < count; begin += kBlock) {
-    const size_t active = HWY_MIN(kBlock, count - begin);
-    const uint8_t* block = codes + begin;
-    if (active < kBlock) {
-      std::memset(last, map.zero, kBlock);
-      std::memcpy(last, block, active);
-      block = last;
-    }
-    const uint64_t mask = DetailMask(map, block);
-    const size_t used = static_cast<size_t>(std::popcount(mask));
-    Expand(mask, details, expanded);
-    details += used;
-    JoinUpper(map, block, expanded, upper);
-    if (sample_bytes == 2) {
-      std::memcpy(samples + 2 * begin, upper, 2 * active);
-      continue;
-    }
+  const uint64_t mask = DetailMask(tables.map, codes);
+  Expand(mask, details, expanded);
+  JoinUpper(tables, codes, expanded, upper);
+  if (sample_bytes == 2) {
+    std::memcpy(samples, upper, sizeof(upper));
+  } else {
     Expand(mask, low, expanded_low);
-    low += 2 * used;
+#if HWY_TARGET <= HWY_AVX3_DL
+    // Expanding has left zeros elsewhere.
+    for (size_t i = 0; i < kBlock; ++i) joined[i] = static_cast<uint32_t>(upper[i]) << 16 | expanded_low[i];
+#else
     JoinHalves(mask, upper, expanded_low, joined);
-    std::memcpy(samples + 4 * begin, joined, 4 * active);
+#endif
+    std::memcpy(samples, joined, sizeof(joined));
   }
+  return static_cast<size_t>(std::popcount(mask));
+}
+
+void Join(const CoarseTables& tables, size_t sample_bytes, const uint8_t* HWY_RESTRICT codes, size_t count,
+          const uint8_t* HWY_RESTRICT details, const std::byte* HWY_RESTRICT low, std::byte* HWY_RESTRICT samples) {
+  size_t begin = 0;
+  for (; begin + kBlock <= count; begin += kBlock) {
+    const size_t used = JoinBlock(tables, sample_bytes, codes + begin, details, low, samples + begin * sample_bytes);
+    details += used;
+    if (sample_bytes == 4) low += 2 * used;
+  }
+  if (begin == count) return;
+  alignas(64) uint8_t last[kBlock];
+  alignas(64) std::byte joined[4 * kBlock];
+  std::memset(last, tables.map.zero, kBlock);
+  std::memcpy(last, codes + begin, count - begin);
+  JoinBlock(tables, sample_bytes, last, details, low, joined);
+  std::memcpy(samples + begin * sample_bytes, joined, (count - begin) * sample_bytes);
 }
 
 size_t CountDetails(const CoarseMap& map, const uint8_t* HWY_RESTRICT codes, size_t count) {
@@ -289,9 +323,20 @@ size_t CountCoarseDetails(const CoarseMap& map, const uint8_t* codes, size_t cou
   return DCAC_DYNAMIC_DISPATCH(CountDetails)(map, codes, count);
 }
 
-void JoinCoarse(const CoarseMap& map, size_t sample_bytes, const uint8_t* codes, size_t count, const uint8_t* details,
-                const std::byte* low, std::byte* samples) {
-  DCAC_DYNAMIC_DISPATCH(Join)(map, sample_bytes, codes, count, details, low, samples);
+CoarseTables::CoarseTables(const CoarseMap& coarse_map) : map(coarse_map) {
+  for (int code = 0; code < 256; ++code) {
+    const bool is_negative = code < map.zero;
+    const uint32_t steps = static_cast<uint32_t>(is_negative ? map.zero - 1 - code : code - map.escape() - 1);
+    const uint32_t upper = (map.least + steps) << map.detail_bits | (is_negative ? 0x8000u : 0u);
+    const bool is_none = code == map.zero || code == map.escape();
+    low_byte[static_cast<size_t>(code)] = static_cast<uint8_t>(is_none ? 0 : upper);
+    high_byte[static_cast<size_t>(code)] = static_cast<uint8_t>(is_none ? 0 : upper >> 8);
+  }
+}
+
+void JoinCoarse(const CoarseTables& tables, size_t sample_bytes, const uint8_t* codes, size_t count,
+                const uint8_t* details, const std::byte* low, std::byte* samples) {
+  DCAC_DYNAMIC_DISPATCH(Join)(tables, sample_bytes, codes, count, details, low, samples);
 }
 
 void PackFields(const uint8_t* fields, size_t count, int bits, std::byte* packed) {

@@ -3,6 +3,7 @@
 #ifndef DCAC_CORE_KERNELS_COARSE_H_
 #define DCAC_CORE_KERNELS_COARSE_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -40,10 +41,18 @@ size_t SplitCoarse(const CoarseMap& map, size_t sample_bytes, const std::byte* s
 // The number of codes that have details.
 size_t CountCoarseDetails(const CoarseMap& map, const uint8_t* codes, size_t count);
 
+// The upper 16 bits of the samples of each code, less details, by their bytes; 0 for escapes.
+struct CoarseTables {
+  explicit CoarseTables(const CoarseMap& coarse_map);
+
+  CoarseMap map;
+  alignas(64) std::array<uint8_t, 256> low_byte, high_byte;
+};
+
 // Samples from codes; escapes become +0.  As many details, and of 4 bytes lower halves (2 bytes each, of any
 // alignment), as CountCoarseDetails says are used; kCoarsePadding more can be read.
-void JoinCoarse(const CoarseMap& map, size_t sample_bytes, const uint8_t* codes, size_t count, const uint8_t* details,
-                const std::byte* low, std::byte* samples);
+void JoinCoarse(const CoarseTables& tables, size_t sample_bytes, const uint8_t* codes, size_t count,
+                const uint8_t* details, const std::byte* low, std::byte* samples);
 
 // Fields of `bits` (0 .. 8) bits, the first in the low bits of the first byte, from bytes and back.  Packed ones take
 // PackedFieldBytes.  What is written has room for kCoarsePadding more bytes.

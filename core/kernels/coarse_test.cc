@@ -101,7 +101,7 @@ TEST(CoarseTest, SplitsAndJoinsAsSpecifiedOnAllTargets) {
           EXPECT_EQ(CountCoarseDetails(map, codes.data(), count), next);
           std::vector<std::byte> back(packed.size() + 1), low_bytes(2 * low.size() + 1);
           std::memcpy(low_bytes.data() + 1, low.data(), 2 * low.size());
-          JoinCoarse(map, bytes, codes.data(), count, details.data(), low_bytes.data() + 1, back.data());
+          JoinCoarse(CoarseTables(map), bytes, codes.data(), count, details.data(), low_bytes.data() + 1, back.data());
           back.pop_back();
           EXPECT_EQ(back, (Samples{expected, bytes}).Packed());
         }
