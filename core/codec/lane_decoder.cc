@@ -89,9 +89,7 @@ class LaneSetDecoder {
       if (!DecodeLaneGroup(tables, raster_.group(), rans, codes)) return Malformed();
       if (counter_) counter_->CountGroup(tables, raster_, codes);
       if (kind_ == SampleKind::kI8) FlipBytes(0x80, raster_.group().positions, codes);
-      for (int g = 0; g < raster_.planes(); ++g) {
-        StoreLanePlane(Rows(), codes + static_cast<size_t>(g) * raster_.plane_columns(), Plane(g));
-      }
+      StoreLanePlanes(Rows(), codes, raster_.plane_columns(), Planes());
       return absl::OkStatus();
     } else {
       int32_t* codes = scratch_->codes.Get(room);
@@ -119,7 +117,10 @@ class LaneSetDecoder {
             raster_.plane_columns() * static_cast<size_t>(raster_.planes())};
   }
 
-  std::byte* Plane(int g) const { return planes_[static_cast<size_t>(raster_.first() + g)]; }
+  // Of the group.
+  std::span<std::byte* const> Planes() const {
+    return std::span(planes_).subspan(static_cast<size_t>(raster_.first()), static_cast<size_t>(raster_.planes()));
+  }
 
   // Codes of a group to samples where its planes are.
   absl::Status StoreWide(const LaneTables& tables, const int32_t* codes, const LaneEscapes& escapes) {
@@ -133,18 +134,22 @@ class LaneSetDecoder {
       if (raster_.IsFiller(position)) return Malformed();
       samples[position] = static_cast<uint16_t>(LoadLittleEndian(streams_.escapes.data() + 2 * next_escape_++, 2));
     }
-    for (int g = 0; g < raster_.planes(); ++g) {
-      const uint16_t* raster = samples + static_cast<size_t>(g) * raster_.plane_columns();
-      if (kind_ != SampleKind::kF32) {
-        StoreLanePlane(Rows(), raster, Plane(g));
-        continue;
-      }
-      const size_t count = static_cast<size_t>(shape_.plane_samples());
-      uint16_t* upper = scratch_->upper.Get(count);
-      StoreLanePlane(Rows(), raster, reinterpret_cast<std::byte*>(upper));
-      const uint16_t mode = static_cast<uint16_t>(map_.ToSample(model_.mode_code));
+    if (kind_ == SampleKind::kF32) return StoreFloats(samples);
+    StoreLanePlanes(Rows(), samples, raster_.plane_columns(), Planes());
+    return absl::OkStatus();
+  }
+
+  // Of the upper halves in a raster.
+  absl::Status StoreFloats(const uint16_t* raster) {
+    const size_t count = static_cast<size_t>(shape_.plane_samples());
+    uint16_t* upper = scratch_->upper.Get(count);
+    std::byte* const upper_plane[] = {reinterpret_cast<std::byte*>(upper)};
+    const uint16_t mode = static_cast<uint16_t>(map_.ToSample(model_.mode_code));
+    for (std::byte* plane : Planes()) {
+      StoreLanePlanes(Rows(), raster, 0, upper_plane);
+      raster += raster_.plane_columns();
       next_low_ = JoinLaneHalves(upper, count, model_.has_mode && !model_.mode_has_low, mode, next_low_,
-                                 streams_.low.data() + streams_.low.size(), Plane(g));
+                                 streams_.low.data() + streams_.low.size(), plane);
       if (next_low_ == nullptr) return absl::DataLossError("a plane set has too few lower halves");
     }
     return absl::OkStatus();

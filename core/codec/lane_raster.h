@@ -242,13 +242,19 @@ class LaneRaster {
       Repeat(own_base_);
       for (size_t t = 0; t < group_.num_taps; ++t) Repeat(own_weights_[t]);
     }
-    // Rows of means above the first, from the position before it backwards.
-    for (size_t end = above_; end > 0;) {
-      for (int g = planes_; g-- > 0 && end > 0;) {
-        const size_t count = std::min(end, plane_columns_);
-        end -= count;
-        std::fill_n(group_.value - above_ + end, count, arithmetic_.ValueOf(PlaneAt(g).mean));
-      }
+    SetRowsAbove();
+  }
+
+  // Rows of means above the first, from the position before it backwards.
+  void SetRowsAbove() {
+    Value* const row = group_.value - group_.columns;
+    for (int g = 0; g < planes_; ++g) {
+      std::fill_n(row + static_cast<size_t>(g) * plane_columns_, plane_columns_, arithmetic_.ValueOf(PlaneAt(g).mean));
+    }
+    for (size_t set = group_.columns; set < above_;) {
+      const size_t count = std::min(group_.columns, above_ - set);
+      set += count;
+      std::copy_n(group_.value - set + group_.columns, count, group_.value - set);
     }
   }
 

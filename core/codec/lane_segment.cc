@@ -222,7 +222,8 @@ void FillPlanes(const SegmentShape& shape, const std::vector<PlaneCoding>& codin
     std::byte* plane = packed.data() + p * plane_bytes;
     if (codings[p].kind == PlaneKind::kConstant) {
       for (size_t i = 0; i < bytes; ++i) plane[i] = static_cast<std::byte>(codings[p].value >> (8 * i));
-      for (size_t i = bytes; i < plane_bytes; ++i) plane[i] = plane[i - bytes];
+      for (size_t done = bytes; done < plane_bytes; done += std::min(done, plane_bytes - done))
+        std::memcpy(plane + done, plane, std::min(done, plane_bytes - done));
     } else if (codings[p].kind == PlaneKind::kDuplicate) {
       std::memcpy(plane, packed.data() + static_cast<size_t>(codings[p].source) * plane_bytes, plane_bytes);
     }

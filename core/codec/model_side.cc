@@ -1,5 +1,7 @@
 #include "core/codec/model_side.h"
 
+#include <algorithm>
+
 namespace dcac {
 
 PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, PlaneKind kind) {
@@ -7,6 +9,12 @@ PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& c
   set.plane_kind = kind;
   set.kind = kind == PlaneKind::kDifference ? DifferenceKindOf(shape.dtype) : KindOf(shape.dtype);
   const int scale = ScaleOf(kind);
+  const auto planes = static_cast<size_t>(
+      std::count_if(codings.begin(), codings.end(), [kind](const PlaneCoding& coding) { return coding.kind == kind; }));
+  if (planes == 0) return set;
+  set.planes.reserve(planes);
+  set.same_channel.reserve(planes);
+  set.item_begin.reserve(planes);
   std::vector<int> place(codings.size(), -1);
   int item_begin = 0, item = -1;
   for (size_t p = 0; p < codings.size(); ++p) {

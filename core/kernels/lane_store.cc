@@ -34,14 +34,29 @@ HWY_INLINE void Interleave(const T* HWY_RESTRICT even, const T* HWY_RESTRICT odd
   }
 }
 
+// In pieces of kBytes, the last of which overlaps the one before it; kBytes <= row_bytes.
+template <size_t kBytes>
+HWY_INLINE void CopyPieces(const std::byte* from, size_t stride_bytes, size_t rows, size_t row_bytes, std::byte* to) {
+  for (size_t row = 0; row < rows; ++row, from += stride_bytes, to += row_bytes) {
+    for (size_t i = 0; i + kBytes <= row_bytes; i += kBytes) std::memcpy(to + i, from + i, kBytes);
+    std::memcpy(to + row_bytes - kBytes, from + row_bytes - kBytes, kBytes);
+  }
+}
+
+void CopyRows(const std::byte* from, size_t stride_bytes, size_t rows, size_t row_bytes, std::byte* to) {
+  if (row_bytes >= 16 && row_bytes <= 512) return CopyPieces<16>(from, stride_bytes, rows, row_bytes, to);
+  if (row_bytes >= 4 && row_bytes < 8) return CopyPieces<4>(from, stride_bytes, rows, row_bytes, to);
+  if (row_bytes >= 8 && row_bytes < 16) return CopyPieces<8>(from, stride_bytes, rows, row_bytes, to);
+  for (size_t row = 0; row < rows; ++row) std::memcpy(to + row * row_bytes, from + row * stride_bytes, row_bytes);
+}
+
 template <typename T>
 HWY_INLINE void StorePlane(const LanePlaneRows& rows, const T* from, std::byte* to) {
   const size_t row_bytes = rows.width * sizeof(T);
+  if (!rows.interlaced) {
+    return CopyRows(reinterpret_cast<const std::byte*>(from), rows.stride * sizeof(T), rows.height, row_bytes, to);
+  }
   for (size_t y = 0; y < rows.height; ++y, to += row_bytes) {
-    if (!rows.interlaced) {
-      std::memcpy(to, from + y * rows.stride, row_bytes);
-      continue;
-    }
     const T* even = from + 2 * y * rows.stride;
     const size_t pairs = rows.width / 2;
     Interleave(even, even + rows.stride, pairs, to);
@@ -49,23 +64,18 @@ HWY_INLINE void StorePlane(const LanePlaneRows& rows, const T* from, std::byte* 
   }
 }
 
-void StorePlane8(const LanePlaneRows& rows, const uint8_t* from, std::byte* to) {
-  StorePlane(rows, from, to);
-}
-void StorePlane16(const LanePlaneRows& rows, const uint16_t* from, std::byte* to) {
-  StorePlane(rows, from, to);
+template <typename T>
+HWY_INLINE void StorePlanes(const LanePlaneRows& rows, const T* from, size_t columns, std::byte* const* to,
+                            size_t count) {
+  for (size_t plane = 0; plane < count; ++plane) StorePlane(rows, from + plane * columns, to[plane]);
 }
 
-// In pieces of 16 bytes, the last of which overlaps the one before it.
-void CopyRows(const std::byte* from, size_t stride_bytes, size_t rows, size_t row_bytes, std::byte* to) {
-  if (row_bytes < 16 || row_bytes > 512) {
-    for (size_t row = 0; row < rows; ++row) std::memcpy(to + row * row_bytes, from + row * stride_bytes, row_bytes);
-    return;
-  }
-  for (size_t row = 0; row < rows; ++row, from += stride_bytes, to += row_bytes) {
-    for (size_t i = 0; i + 16 <= row_bytes; i += 16) std::memcpy(to + i, from + i, 16);
-    std::memcpy(to + row_bytes - 16, from + row_bytes - 16, 16);
-  }
+void StorePlanes8(const LanePlaneRows& rows, const uint8_t* from, size_t columns, std::byte* const* to, size_t count) {
+  StorePlanes(rows, from, columns, to, count);
+}
+void StorePlanes16(const LanePlaneRows& rows, const uint16_t* from, size_t columns, std::byte* const* to,
+                   size_t count) {
+  StorePlanes(rows, from, columns, to, count);
 }
 
 void Flip(uint8_t flip, size_t count, uint8_t* HWY_RESTRICT bytes) {
@@ -86,12 +96,89 @@ void SamplesOfCodes(const LaneTables& tables, uint32_t offset, const int32_t* HW
   }
 }
 
+// Vectors of samples; return how many samples they did, the rest being too few or too near the end.
+#if HWY_TARGET == HWY_SCALAR
+size_t JoinAllVectors(const uint16_t*, size_t, const std::byte*, std::byte*) {
+  return 0;
+}
+size_t JoinVectors(const uint16_t*, size_t, uint16_t, const std::byte*&, const std::byte*, std::byte*) {
+  return 0;
+}
+#else
+HWY_INLINE size_t JoinAllVectors(const uint16_t* HWY_RESTRICT upper, size_t count, const std::byte* low,
+                                 std::byte* to) {
+  const hn::ScalableTag<uint16_t> d;
+  const uint16_t* halves = reinterpret_cast<const uint16_t*>(low);
+  uint16_t* out = reinterpret_cast<uint16_t*>(to);
+  size_t i = 0;
+  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d))
+    hn::StoreInterleaved2(hn::LoadU(d, halves + i), hn::LoadU(d, upper + i), d, out + 2 * i);
+  return i;
+}
+
+#if HWY_TARGET <= HWY_AVX3
+HWY_INLINE size_t JoinVectors(const uint16_t* HWY_RESTRICT upper, size_t count, uint16_t mode, const std::byte*& low,
+                              const std::byte* end, std::byte* to) {
+  const hn::Full512<uint32_t> d;
+  const hn::Rebind<uint16_t, decltype(d)> d16;
+  const auto of_mode = hn::Set(d, mode);
+  size_t i = 0;
+  for (; i + 16 <= count && end - low >= 32; i += 16) {
+    const auto high = hn::PromoteTo(d, hn::LoadU(d16, upper + i));
+    const auto halves = hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const uint16_t*>(low)));
+    const auto has_low = hn::Ne(high, of_mode);
+    const hn::Vec<decltype(d)> placed{_mm512_maskz_expand_epi32(has_low.raw, halves.raw)};
+    hn::StoreU(hn::Or(hn::ShiftLeft<16>(high), placed), d, reinterpret_cast<uint32_t*>(to) + i);
+    low += 2 * hn::CountTrue(d, has_low);
+  }
+  return i;
+}
+#else
+// For four samples, by which of them have a lower half: the bytes of these halves in the lower halves of 32 bits.
+struct LowPlaces {
+  alignas(16) uint8_t bytes[16][16];
+};
+constexpr LowPlaces MakeLowPlaces() {
+  LowPlaces places{};
+  for (size_t mask = 0; mask < 16; ++mask) {
+    uint8_t next = 0;
+    for (size_t lane = 0; lane < 4; ++lane) {
+      const bool has_low = (mask >> lane & 1) != 0;
+      for (size_t b = 0; b < 4; ++b) places.bytes[mask][4 * lane + b] = has_low && b < 2 ? next++ : uint8_t{0x80};
+    }
+  }
+  return places;
+}
+constexpr LowPlaces kLowPlaces = MakeLowPlaces();
+
+HWY_INLINE size_t JoinVectors(const uint16_t* HWY_RESTRICT upper, size_t count, uint16_t mode, const std::byte*& low,
+                              const std::byte* end, std::byte* to) {
+  const hn::Full128<uint32_t> d;
+  const hn::Full128<uint8_t> d8;
+  const hn::Rebind<uint16_t, decltype(d)> d16;
+  const auto of_mode = hn::Set(d, mode);
+  size_t i = 0;
+  for (; i + 4 <= count && end - low >= 16; i += 4) {
+    const auto high = hn::PromoteTo(d, hn::LoadU(d16, upper + i));
+    const auto has_low = hn::Ne(high, of_mode);
+    uint8_t mask[8] = {};
+    hn::StoreMaskBits(d, has_low, mask);
+    const auto placed = hn::TableLookupBytesOr0(hn::LoadU(d8, reinterpret_cast<const uint8_t*>(low)),
+                                                hn::Load(d8, kLowPlaces.bytes[mask[0]]));
+    hn::StoreU(hn::Or(hn::ShiftLeft<16>(high), hn::BitCast(d, placed)), d, reinterpret_cast<uint32_t*>(to) + i);
+    low += 2 * hn::CountTrue(d, has_low);
+  }
+  return i;
+}
+#endif  // HWY_AVX3
+#endif  // HWY_SCALAR
+
 const std::byte* JoinHalves(const uint16_t* HWY_RESTRICT upper, size_t count, bool skips_mode, uint16_t mode,
                             const std::byte* low, const std::byte* end, std::byte* to) {
   const size_t left = static_cast<size_t>(end - low) / 2;
   if (!skips_mode) {
     if (left < count) return nullptr;
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = JoinAllVectors(upper, count, low, to); i < count; ++i) {
       std::memcpy(to + 4 * i, low + 2 * i, 2);
       std::memcpy(to + 4 * i + 2, upper + i, 2);
     }
@@ -102,7 +189,7 @@ const std::byte* JoinHalves(const uint16_t* HWY_RESTRICT upper, size_t count, bo
     for (size_t i = 0; i < count; ++i) needed += upper[i] != mode;
     if (left < needed) return nullptr;
   }
-  for (size_t i = 0; i < count; ++i) {
+  for (size_t i = JoinVectors(upper, count, mode, low, end, to); i < count; ++i) {
     const bool has_low = upper[i] != mode;
     uint16_t half = 0;
     if (end - low >= 2) std::memcpy(&half, low, 2);  // of the mode it is thrown away
@@ -120,19 +207,21 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace dcac {
 
-HWY_EXPORT(StorePlane8);
-HWY_EXPORT(StorePlane16);
+HWY_EXPORT(StorePlanes8);
+HWY_EXPORT(StorePlanes16);
 HWY_EXPORT(CopyRows);
 HWY_EXPORT(Flip);
 HWY_EXPORT(SamplesOfCodes);
 HWY_EXPORT(JoinHalves);
 
-void StoreLanePlane(const LanePlaneRows& rows, const uint8_t* from, std::byte* to) {
-  DCAC_DYNAMIC_DISPATCH(StorePlane8)(rows, from, to);
+void StoreLanePlanes(const LanePlaneRows& rows, const uint8_t* from, size_t columns,
+                     std::span<std::byte* const> planes) {
+  DCAC_DYNAMIC_DISPATCH(StorePlanes8)(rows, from, columns, planes.data(), planes.size());
 }
 
-void StoreLanePlane(const LanePlaneRows& rows, const uint16_t* from, std::byte* to) {
-  DCAC_DYNAMIC_DISPATCH(StorePlane16)(rows, from, to);
+void StoreLanePlanes(const LanePlaneRows& rows, const uint16_t* from, size_t columns,
+                     std::span<std::byte* const> planes) {
+  DCAC_DYNAMIC_DISPATCH(StorePlanes16)(rows, from, columns, planes.data(), planes.size());
 }
 
 void CopyLaneRows(const std::byte* from, size_t stride_bytes, size_t rows, size_t row_bytes, std::byte* to) {

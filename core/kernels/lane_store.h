@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "core/kernels/lane_group.h"
 
@@ -16,9 +17,11 @@ struct LanePlaneRows {
   size_t stride = 0;             // of raster rows, in samples
 };
 
-// Samples of 1 or 2 bytes; `to` need not be aligned.
-void StoreLanePlane(const LanePlaneRows& rows, const uint8_t* from, std::byte* to);
-void StoreLanePlane(const LanePlaneRows& rows, const uint16_t* from, std::byte* to);
+// Samples of 1 or 2 bytes.  The rows of the planes begin `columns` samples apart; planes need not be aligned.
+void StoreLanePlanes(const LanePlaneRows& rows, const uint8_t* from, size_t columns,
+                     std::span<std::byte* const> planes);
+void StoreLanePlanes(const LanePlaneRows& rows, const uint16_t* from, size_t columns,
+                     std::span<std::byte* const> planes);
 
 // Copies `rows` rows of `row_bytes` that are `stride_bytes` apart, one after the other.
 void CopyLaneRows(const std::byte* from, size_t stride_bytes, size_t rows, size_t row_bytes, std::byte* to);

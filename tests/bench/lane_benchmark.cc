@@ -175,9 +175,10 @@ void Store(benchmark::State& state, bool interlaced) {
   constexpr size_t kSamples = size_t{kHeight} * kWidth;
   const std::vector<Sample> raster(kSamples + 64, Sample{1});
   std::vector<std::byte> plane(kSamples * sizeof(Sample));
+  std::byte* const planes[] = {plane.data()};
   const LanePlaneRows rows{kHeight, kWidth, interlaced, interlaced ? size_t{kWidth} / 2 : size_t{kWidth}};
   for (auto _ : state) {
-    StoreLanePlane(rows, raster.data(), plane.data());
+    StoreLanePlanes(rows, raster.data(), 0, planes);
     benchmark::ClobberMemory();
   }
   CountSamples(state, kSamples);
