@@ -22,7 +22,10 @@ namespace dcac {
 namespace {
 
 constexpr int kMinSetColumns = 6;
-constexpr int kLastCoarseLevel = 2;  // floats are modelled by 8 bits
+// The last level at which floats are modelled by 8 bits.
+constexpr int LastCoarseLevel(SampleKind kind) {
+  return kind == SampleKind::kF32 ? 3 : kind == SampleKind::kF16 || kind == SampleKind::kBF16 ? 2 : 0;
+}
 
 // `plane_samples`: what planes have; few do not pay for references.
 LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind, size_t plane_samples) {
@@ -124,9 +127,12 @@ EncodedLaneSet EncodeSet(const PlaneSet& set, const std::vector<const std::byte*
   const auto lanes_of = [&](SampleKind kind) {
     return OptionsOfLevel(options, kind, static_cast<size_t>(set.shape.plane_samples()));
   };
-  if (IsFloat(set.kind) && options.level <= kLastCoarseLevel) {
+  if (options.level <= LastCoarseLevel(set.kind)) {
     if (const auto map = ChooseCoarseMap(set, planes)) {
-      return EncodeCoarseSet(set, *map, planes, lanes_of(SampleKind::kU8));
+      LaneEncoderOptions lanes = lanes_of(SampleKind::kU8);
+      // What is left of their bits is a small part of binary32 samples: it is worth while to spend more on it.
+      if (options.level == 3) lanes.interlaced = true;
+      return EncodeCoarseSet(set, *map, planes, lanes);
     }
   }
   return EncodeLaneSet(set, planes, lanes_of(set.kind));
