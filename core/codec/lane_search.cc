@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
-#include <span>
+#include <utility>
+#include <vector>
 
 #include "core/base/exact_math.h"
 #include "core/base/scratch.h"
@@ -176,18 +178,158 @@ constexpr double kNoiseShare = 0.1, kGainTrust = 0.8, kWeightBits = 6, kFirstTer
 constexpr size_t kMinOwnTapSamples = 700;  // of a plane, for taps of its own
 constexpr size_t kMaxOwnTerms = 6;
 constexpr size_t kMaxFeatures = kMaxLaneReferences + kLaneClasses * kLaneTapsOfClass + 1;
+constexpr size_t kMaxRows = kMaxLaneReferences + kLaneTapsOfClass + 2;  // of references, taps, the unit, the target
+constexpr size_t kMaxWindow = 1024;
+const size_t kMinCandidateSamples = getenv("CM") ? strtoul(getenv("CM"), 0, 10) : 512, kProductsPerSample = getenv("PPS") ? strtoul(getenv("PPS"), 0, 10) : 128;
+constexpr float kTargetRoot = 256, kScaleRoot = 8192;  // roots of mean squares of integers
 
-// What all planes of a search have: rows of `stride` floats or integers for each.
+// Runs of samples of a plane that stand for all of it: their places in a row of samples are those of class 0, then
+// those of class 1.  The samples in the middle, of both classes, serve to find candidates.
+template <typename Lanes>
+class LaneSamplePlan {
+ public:
+  LaneSamplePlan(const LaneCodes<Lanes>& codes, size_t num_classes, size_t num_taps, size_t samples, size_t candidates)
+      : codes_(codes), num_classes_(num_classes), num_taps_(num_taps) {
+    ChooseRuns(samples);
+    for (size_t c = 0; c < num_classes; ++c) Arrange(c, candidates);
+    stride_ = end_[num_classes - 1];
+    if (num_classes == 1) end_[1] = end_[0];
+  }
+
+  size_t stride() const { return stride_; }  // of a row of samples
+  size_t count() const { return count_; }    // of those that are no padding
+  size_t begin(size_t c) const { return c == 0 ? 0 : end_[0]; }
+  size_t end(size_t c) const { return end_[c]; }
+  size_t candidate_begin() const { return candidate_begin_; }
+  size_t candidate_end() const { return candidate_end_; }
+  size_t margin() const { return 4 * codes_.columns + kLaneTapsOfClass; }  // before the first value of a plane
+
+  // Rows of the samples of class c and of their taps.  `values`: of a plane, with `margin` means before and kGramLanes
+  // more elements behind.
+  template <typename T>
+  void CopySamples(size_t c, const T* values, T* row) const {
+    CopyRuns(runs_[c].data(), runs_[c].size(), values, row);
+  }
+  template <typename T>
+  void CopyTaps(size_t c, size_t t, const T* values, T* row) const {
+    CopyRuns(runs_[c].data(), runs_[c].size(), values - distance_[c][t], row);
+    for (const Patch& patch : patches_[c][t]) row[patch.to] = values[patch.from];
+  }
+  // Clears what is no sample.
+  template <typename T>
+  void ClearPadding(T* row) const {
+    for (const LaneRun& run : padding_) std::fill_n(row + run.to, run.count, T{});
+  }
+
+ private:
+  struct Patch {
+    int32_t to, from;
+  };
+
+  void ChooseRuns(size_t limit) {
+    // Neighbours tell little more than one of them: where planes are large, runs are short.
+    constexpr size_t kRunColumns = 64;
+    const size_t samples = codes_.plane_samples();
+    const size_t width =
+        samples <= limit ? codes_.columns : std::clamp<size_t>(kRunColumns * limit / samples, 1, codes_.columns);
+    const size_t of_row = codes_.columns / width, total = codes_.rows * of_row;
+    const size_t wanted = samples <= limit ? total : std::clamp<size_t>(limit / width, 1, total);
+    for (size_t k = 0; k < wanted; ++k) {
+      const size_t at = SpreadIndex(k, wanted, total), row = at / of_row;
+      const size_t column = of_row == 1 ? SpreadIndex(k, wanted, wanted + codes_.columns - width) - k
+                                        : at % of_row * (codes_.columns - width) / (of_row - 1);
+      const size_t count = width - (codes_.IsFiller(row, column + width - 1) ? 1 : 0);
+      if (count == 0) continue;
+      runs_[codes_.ClassOfRow(row)].push_back(
+          {static_cast<int32_t>(row * codes_.columns + column), 0, static_cast<int32_t>(count)});
+    }
+  }
+
+  // Those for candidates behind the others in class 0, before them in class 1.
+  void Arrange(size_t c, size_t candidates) {
+    std::vector<LaneRun> others, chosen;
+    size_t all = 0, taken = 0;
+    for (const LaneRun& run : runs_[c]) all += static_cast<size_t>(run.count);
+    const size_t wanted = std::min(all, candidates / num_classes_);
+    size_t before = 0;
+    for (const LaneRun& run : runs_[c]) {
+      before += static_cast<size_t>(run.count);
+      const bool is_chosen = taken * all < wanted * before;
+      (is_chosen ? chosen : others).push_back(run);
+      taken += is_chosen ? static_cast<size_t>(run.count) : 0;
+    }
+    size_t next = c == 0 ? 0 : end_[0];
+    const auto place = [&](std::vector<LaneRun>& runs) {
+      for (LaneRun& run : runs) {
+        run.to = static_cast<int32_t>(next);
+        next += static_cast<size_t>(run.count);
+      }
+      const size_t end = RoundUp(next, kGramLanes);
+      if (end > next) padding_.push_back({0, static_cast<int32_t>(next), static_cast<int32_t>(end - next)});
+      next = end;
+    };
+    if (c == 0) {
+      place(others);
+      candidate_begin_ = next;
+      place(chosen);
+      candidate_end_ = next;
+      std::swap(others, chosen);
+    } else {
+      place(chosen);
+      candidate_end_ = next;
+      place(others);
+    }
+    end_[c] = next;
+    count_ += all;
+    runs_[c] = std::move(chosen);
+    runs_[c].insert(runs_[c].end(), others.begin(), others.end());
+    std::sort(runs_[c].begin(), runs_[c].end(), [](const LaneRun& a, const LaneRun& b) { return a.to < b.to; });
+    FindTaps(c);
+  }
+
+  // Taps lie a fixed distance before samples, but for those near the sides of the plane.
+  void FindTaps(size_t c) {
+    const std::array<size_t, kMaxLaneTaps> distances = TapDistances(codes_.interlaced, codes_.columns);
+    constexpr size_t kSide = 2;
+    for (size_t t = 0; t < num_taps_; ++t) {
+      distance_[c][t] =
+          static_cast<ptrdiff_t>(distances[(codes_.interlaced ? kInterlacedTaps[c][t] : kRasterTaps[t]).distance]);
+      for (const LaneRun& run : runs_[c]) {
+        const size_t row = static_cast<size_t>(run.from) / codes_.columns;
+        const size_t begin = static_cast<size_t>(run.from) % codes_.columns;
+        for (size_t i = 0; i < static_cast<size_t>(run.count); ++i) {
+          const size_t column = begin + i;
+          if (column >= kSide && column + kSide < codes_.columns) continue;
+          const auto place = codes_.TapPlace(row, column, t);
+          const ptrdiff_t usual = static_cast<ptrdiff_t>(run.from) + static_cast<ptrdiff_t>(i) - distance_[c][t];
+          if (!place || static_cast<ptrdiff_t>(*place) == usual) continue;
+          patches_[c][t].push_back({run.to + static_cast<int32_t>(i), static_cast<int32_t>(*place)});
+        }
+      }
+    }
+  }
+
+  const LaneCodes<Lanes>& codes_;
+  size_t num_classes_, num_taps_;
+  std::array<std::vector<LaneRun>, kLaneClasses> runs_;
+  std::array<std::array<ptrdiff_t, kLaneTapsOfClass>, kLaneClasses> distance_{};
+  std::array<std::array<std::vector<Patch>, kLaneTapsOfClass>, kLaneClasses> patches_;
+  std::vector<LaneRun> padding_;
+  std::array<size_t, kLaneClasses> end_{};
+  size_t stride_ = 0, count_ = 0, candidate_begin_ = 0, candidate_end_ = 0;
+};
+
+// What all planes of a search have: rows of `stride` integers for each.
 struct SearchScratch {
-  Scratch<float> value, residual, innovation, scale;
-  Scratch<int16_t> quantized;
-  Scratch<int32_t> places;
+  Scratch<int16_t> innovation, candidate, target, scale, edges;
+  Scratch<int32_t> gram;
 };
 
 // What one thread has.
 struct PlaneScratch {
-  Scratch<float> values, rows, predicted;
-  Scratch<int32_t> gram;
+  Scratch<float> values, samples, left;
+  Scratch<int16_t> integers, rows;
+  Scratch<int32_t> products;
 };
 
 template <typename Lanes>
@@ -202,63 +344,47 @@ class LaneSearch {
         model_(model),
         num_taps_(static_cast<size_t>(model.num_taps)),
         low_(values.OfCode(model.low_code)),
-        high_(values.OfCode(model.high_code)) {}
+        high_(values.OfCode(model.high_code)),
+        inverse_unit_(1 / values.unit()),
+        plan_(codes, model.num_classes(), num_taps_, options.search_samples, CandidateSamples(codes, options)),
+        stride_(plan_.stride()),
+        planes_(codes.planes),
+        window_(options.window > 0 ? std::min(static_cast<size_t>(options.window), kMaxWindow) : kMaxWindow) {}
 
   void Run() {
-    ChoosePlaces();
-    const size_t size = codes_.planes * stride_;
-    sampled_ = {scratch_->value.Get(size), scratch_->residual.Get(size), scratch_->innovation.Get(size),
-                scratch_->scale.Get(size)};
-    quantized_ = scratch_->quantized.Get(size);
-    power_.assign(codes_.planes, 0);
-    inverse_power_.assign(codes_.planes, 0);
+    const size_t size = planes_.size() * stride_;
+    innovation_ = scratch_->innovation.Get(size);
+    target_ = scratch_->target.Get(size);
+    scale_ = scratch_->scale.Get(size);
+    edges_ = scratch_->edges.Get(size);
+    candidate_samples_ = plan_.candidate_end() - plan_.candidate_begin();
+    if (values_.is_narrow()) {
+      candidates_ = {innovation_ + plan_.candidate_begin(), stride_, planes_.size()};
+    } else {
+      weighted_ = scratch_->candidate.Get(planes_.size() * candidate_samples_);
+      candidates_ = {weighted_, candidate_samples_, planes_.size()};
+    }
+    inverse_power_.assign(planes_.size(), 0);
     ForEachGroup([this](size_t begin, size_t end) {
       for (size_t plane = begin; plane < end; ++plane) Sample(plane);
     });
-    ForEachGroup([this](size_t begin, size_t end) { FitGroup(begin, end); });
+    if (options_.max_references > 0) MultiplyCandidates();
+    ForEachGroup([this](size_t begin, size_t end) {
+      for (size_t plane = begin; plane < end; ++plane) FitPlane(plane);
+    });
   }
 
  private:
-  // ---- Places ----
-
-  // Of class 0, then of class 1; both padded with places that do not count.
-  void ChoosePlaces() {
-    const size_t samples = codes_.plane_samples();
-    const size_t count = std::min(samples, options_.search_samples);
-    std::array<std::vector<size_t>, kLaneClasses> chosen;
-    for (size_t i = 0; i < count; ++i) {
-      const size_t at = SpreadIndex(i, count, samples);
-      const size_t row = at / codes_.columns;
-      if (!codes_.IsFiller(row, at % codes_.columns)) chosen[codes_.ClassOfRow(row)].push_back(at);
-    }
-    for (size_t c = 0; c < kLaneClasses; ++c) {
-      begin_of_class_[c] = stride_;
-      count_of_class_[c] = chosen[c].size();
-      stride_ += RoundUp(chosen[c].size(), kGramLanes);
-    }
-    num_places_ = count_of_class_[0] + count_of_class_[1];
-    int32_t* next = scratch_->places.Get((1 + num_taps_) * stride_);
-    const int32_t mean = static_cast<int32_t>(samples);  // which lies behind the values of a plane
-    std::fill_n(next, (1 + num_taps_) * stride_, mean);
-    for (size_t t = 0; t < num_taps_; ++t) places_.tap[t] = next + (1 + t) * stride_;
-    for (size_t c = 0; c < kLaneClasses; ++c) {
-      for (size_t i = 0; i < chosen[c].size(); ++i) {
-        const size_t at = chosen[c][i], to = begin_of_class_[c] + i;
-        next[to] = static_cast<int32_t>(at);
-        for (size_t t = 0; t < num_taps_; ++t) {
-          const auto place = codes_.TapPlace(at / codes_.columns, at % codes_.columns, t);
-          next[(1 + t) * stride_ + to] = place ? static_cast<int32_t>(*place) : mean;
-        }
-      }
-    }
-    places_.place = next;
-    places_.count = stride_;
-    places_.num_taps = num_taps_;
-  }
+  // Of a plane: what its rows of integers are multiples of, and the power of its candidate row.
+  struct Plane {
+    double innovation = 0, scale = 0, target = 0;
+    float value = 0;
+    int32_t power = 0;
+  };
 
   template <typename Body>
   void ForEachGroup(Body body) {
-    constexpr size_t kGrainSamples = 1 << 14;
+    constexpr size_t kGrainSamples = 1 << 15;
     const size_t group = static_cast<size_t>(model_.group_planes);
     const size_t groups = (codes_.planes + group - 1) / group;
     const size_t grain = kGrainSamples / (group * stride_) + 1;
@@ -268,137 +394,192 @@ class LaneSearch {
     });
   }
 
+  // More where planes are large or few: products of all pairs take a part of the time only.
+  static size_t CandidateSamples(const LaneCodes<Lanes>& codes, const LaneEncoderOptions& options) {
+    const size_t affordable = kProductsPerSample * codes.plane_samples() / codes.planes;
+    return std::min(std::max(affordable, kMinCandidateSamples), options.search_samples);
+  }
+
+  // ---- Samples ----
+
   float MeanOf(size_t plane) const { return values_.OfCode(model_.planes[plane].mean); }
 
-  // All values of a plane and its mean.
+  // In units.
+  float Above(float value, size_t plane) const { return (value - MeanOf(plane)) * inverse_unit_; }
+
+  // What the values of a plane are above its mean, in units; zeros before and behind.
   const float* ValuesOf(size_t plane, PlaneScratch& scratch) const {
     const size_t samples = codes_.plane_samples();
-    float* values = scratch.values.Get(samples + 1);
+    float* all = scratch.values.Get(plan_.margin() + samples + kGramLanes);
+    float* values = all + plan_.margin();
+    std::fill_n(all, plan_.margin(), 0.0f);
     values_.OfCodes(samples, codes_.Plane(plane), values);
-    values[samples] = MeanOf(plane);
+    CenterRow(MeanOf(plane), inverse_unit_, samples, values);
+    std::fill_n(values + samples, kGramLanes, 0.0f);
     return values;
   }
 
-  // Innovations at the places, and how much they count.
+  LaneSpatialFit SpatialFitOf(size_t plane, size_t c) const {
+    LaneSpatialFit fit;
+    fit.base = static_cast<float>(model_.spatial[c].unit) / static_cast<float>(kUnitScale);
+    for (size_t t = 0; t < num_taps_; ++t) {
+      fit.weight[t] = static_cast<float>(model_.spatial[c].tap[t]) / static_cast<float>(1 << kLaneTapBits);
+    }
+    fit.low = Above(low_, plane);
+    fit.high = Above(high_, plane);
+    fit.slack = values_.slack() * inverse_unit_;
+    return fit;
+  }
+
+  // The factor that gives a row the mean square root^2.
+  float FactorOf(const float* row, float root) const {
+    const float power = Dot(row, row, stride_);
+    return power > 1e-12f ? root / std::sqrt(power / static_cast<float>(plan_.count())) : 0.0f;
+  }
+  // So that sums of products have 31 bits, those of a sample are few.
+  float Root() const { return std::min(1024.0f, std::sqrt(static_cast<float>(1 << 30) / static_cast<float>(stride_))); }
+
+  // Innovations of a plane and how much they count.
   void Sample(size_t plane) {
     const ScratchLease<PlaneScratch> scratch;
     const float* values = ValuesOf(plane, *scratch);
-    const size_t at = plane * stride_;
+    float* rows = scratch->samples.Get((5 + num_taps_) * stride_ + kGramLanes);
+    const auto take = [&] { return std::exchange(rows, rows + stride_); };
+    float *residual = take(), *innovation = take(), *scale = take(), *product = take(), *value = take();
+    LaneTapRows taps;
+    taps.num_taps = num_taps_;
     for (size_t c = 0; c < model_.num_classes(); ++c) {
-      const size_t begin = begin_of_class_[c];
-      LaneSpatialFit fit;
-      fit.mean = MeanOf(plane);
-      fit.base =
-          fit.mean + static_cast<float>(model_.spatial[c].unit) * values_.unit() / static_cast<float>(kUnitScale);
+      const size_t begin = plan_.begin(c);
+      plan_.CopySamples(c, values, value);
+      taps.value = value + begin;
+      taps.count = plan_.end(c) - begin;
       for (size_t t = 0; t < num_taps_; ++t) {
-        fit.weight[t] = static_cast<float>(model_.spatial[c].tap[t]) / static_cast<float>(1 << kLaneTapBits);
+        plan_.CopyTaps(c, t, values, rows + t * stride_);
+        taps.tap[t] = rows + t * stride_ + begin;
       }
-      fit.low = low_;
-      fit.high = high_;
-      fit.slack = values_.slack();
-      LanePlaces places = places_;
-      places.place += begin;
-      for (size_t t = 0; t < num_taps_; ++t) places.tap[t] += begin;
-      places.count = RoundUp(count_of_class_[c], kGramLanes);
-      FindLaneInnovations(values, places, fit,
-                          {sampled_.value + at + begin, sampled_.residual + at + begin,
-                           sampled_.innovation + at + begin, sampled_.scale + at + begin});
-      for (float* row : {sampled_.residual, sampled_.innovation, sampled_.scale}) {
-        std::fill(row + at + begin + count_of_class_[c], row + at + begin + places.count, 0.0f);
-      }
+      FindLaneInnovations(taps, SpatialFitOf(plane, c), {residual + begin, innovation + begin, scale + begin});
     }
-    Quantize(plane, scratch->rows.Get(stride_));
+    for (float* row : {residual, innovation, scale, value}) plan_.ClearPadding(row);
+    Quantize(plane, {residual, innovation, scale}, value, product);
   }
 
-  // Innovations as small integers, in units of their own; those of floats as they count, for few large values would
-  // rule their products.
-  void Quantize(size_t plane, float* weighted) {
-    constexpr float kRoot = 32;  // of the mean square
+  void Quantize(size_t plane, const LaneInnovations& rows, const float* value, float* product) {
     const size_t at = plane * stride_;
-    const float* innovation = sampled_.innovation + at;
-    const float* scale = values_.is_narrow() ? nullptr : sampled_.scale + at;
-    if (scale != nullptr) MultiplyRows(innovation, scale, stride_, weighted);
-    const float* row = scale != nullptr ? weighted : innovation;
-    const float power = Dot(row, row, stride_);
-    const float factor = power > 1e-6f ? kRoot / std::sqrt(power / static_cast<float>(num_places_)) : 0.0f;
-    QuantizeRow(innovation, scale, factor, stride_, quantized_ + at);
-    int32_t sum = 0;
-    GramOfRows(quantized_ + at, 1, quantized_ + at, 1, stride_, &sum);
-    power_[plane] = sum;
-    inverse_power_[plane] = sum == 0 ? 0.0f : 1.0f / static_cast<float>(sum);
+    Plane& result = planes_[plane];
+    const float factor = FactorOf(rows.innovation, Root());
+    result.innovation = double{factor};
+    QuantizeRow(rows.innovation, factor, stride_, innovation_ + at);
+    const float scale = FactorOf(rows.scale, kScaleRoot);
+    result.scale = double{scale} / (1 << 15);
+    QuantizeRow(rows.scale, scale, stride_, scale_ + at);
+    MultiplyRows(rows.residual, rows.scale, stride_, product);
+    const float target = FactorOf(product, kTargetRoot);
+    result.target = double{target};
+    QuantizeRow(product, target, stride_, target_ + at);
+    MarkEdges(value, Above(low_, plane), Above(high_, plane), stride_, edges_ + at);
+    plan_.ClearPadding(edges_ + at);
+    if (HasOwnTaps()) result.value = FactorOf(value, Root());
+    if (options_.max_references == 0) return;
+    if (!values_.is_narrow()) {
+      // As they count, for few large values would rule their products.
+      MultiplyRows(rows.innovation, rows.scale, stride_, product);
+      QuantizeRow(product + plan_.candidate_begin(), FactorOf(product, Root()), candidate_samples_,
+                  weighted_ + plane * candidate_samples_);
+    }
+    result.power = CandidateProduct(plane, plane);
+    inverse_power_[plane] = result.power == 0 ? 0.0f : 1.0f / static_cast<float>(result.power);
+  }
+
+  int32_t CandidateProduct(size_t a, size_t b) const {
+    int32_t product = 0;
+    GramOfRows({candidates_.Row(a), 0, 1}, {candidates_.Row(b), 0, 1}, candidate_samples_, &product, 1);
+    return product;
   }
 
   // ---- Candidates ----
 
   using Candidates = std::vector<size_t>;
 
-  void FitGroup(size_t begin, size_t end) {
-    const ScratchLease<PlaneScratch> scratch;
-    size_t first = begin;
-    for (size_t plane = begin; plane < end; ++plane) first = std::min(first, FirstOfPool(plane, begin));
-    const size_t pool = begin - first;
-    int32_t* gram = scratch->gram.Get((end - begin + 1) * pool + 1);
-    if (options_.max_references > 0) {
-      GramOfRows(quantized_ + begin * stride_, end - begin, quantized_ + first * stride_, pool, stride_, gram);
-    }
-    for (size_t plane = begin; plane < end; ++plane) {
-      const int32_t* products = gram + (plane - begin) * pool;
-      Candidates candidates;
-      if (options_.max_references > 0 && power_[plane] != 0) {
-        candidates = Pursue(plane, first, std::span(products, pool), *scratch, gram + (end - begin) * pool);
-      }
-      Fit(plane, candidates, *scratch);
+  // Products of planes that are not farther apart than the window and a group, both ways: a row of gram_ has those of a
+  // plane with gram_columns_ planes from GramBegin on.
+  size_t GramReach() const { return window_ + static_cast<size_t>(model_.group_planes); }
+  size_t GramBegin(size_t plane) const {
+    const size_t block = plane / kGramBlock * kGramBlock;
+    return std::min(block > GramReach() ? block - GramReach() : 0, planes_.size() - gram_columns_);
+  }
+  int32_t* GramRow(size_t plane) { return gram_ + plane * gram_columns_; }
+  const int32_t* GramRow(size_t plane) const { return gram_ + plane * gram_columns_; }
+
+  void MultiplyCandidates() {
+    const size_t planes = planes_.size();
+    gram_columns_ = std::min(planes, 2 * (GramReach() + kGramBlock));
+    gram_ = scratch_->gram.Get(planes * gram_columns_);
+    const size_t blocks = (planes + kGramBlock - 1) / kGramBlock;
+    const size_t grain = (1 << 22) / (kGramBlock * gram_columns_ * candidate_samples_) + 1;
+    tbb::parallel_for(tbb::blocked_range<size_t>(0, blocks, grain), [&](const tbb::blocked_range<size_t>& range) {
+      for (size_t block = range.begin(); block < range.end(); ++block) MultiplyBlock(block * kGramBlock);
+    });
+  }
+
+  void MultiplyBlock(size_t begin) {
+    const size_t end = std::min(begin + kGramBlock, planes_.size()), first = GramBegin(begin);
+    const IntegerRows rows{candidates_.Row(begin), candidates_.stride, end - begin};
+    const IntegerRows others{candidates_.Row(first), candidates_.stride, end - first};
+    GramOfRows(rows, others, candidate_samples_, GramRow(begin), gram_columns_);
+    for (size_t other = first; other < begin; ++other) {
+      const size_t from = GramBegin(other);
+      int32_t* to = GramRow(other) + begin - from;
+      const size_t count = std::min(end - begin, from + gram_columns_ - std::min(begin, from + gram_columns_));
+      const int32_t* product = GramRow(begin) + other - first;
+      for (size_t i = 0; i < count; ++i) to[i] = product[i * gram_columns_];
     }
   }
 
   size_t FirstOfPool(size_t plane, size_t group_begin) const {
-    const size_t window = static_cast<size_t>(options_.window);
-    const size_t first = window > 0 && group_begin > window ? group_begin - window : 0;
+    const size_t first = group_begin > window_ ? group_begin - window_ : 0;
     return options_.previous_item ? first
                                   : std::max(first, std::min(group_begin, static_cast<size_t>(set_.item_begin[plane])));
   }
 
   // Planes of earlier groups by matching pursuit: each is the one most like what those before it leave of the
-  // innovations of `plane`.  `products`: with the planes from `first` on; `row` has room for as many.
-  Candidates Pursue(size_t plane, size_t first, std::span<const int32_t> products, PlaneScratch& scratch,
-                    int32_t* row) const {
+  // innovations of `plane`.
+  Candidates Pursue(size_t plane, PlaneScratch& scratch) const {
     Candidates chosen;
-    const size_t begin = FirstOfPool(plane, first + products.size()) - first;
-    const size_t pool = products.size();
-    float* left = scratch.values.Get(pool);
-    for (size_t i = begin; i < pool; ++i) left[i] = static_cast<float>(products[i]);
-    double power = power_[plane];
+    const size_t end = static_cast<size_t>(model_.GroupBegin(static_cast<int>(plane)));
+    const size_t first = FirstOfPool(plane, end), pool = end - first;
+    if (planes_[plane].power == 0) return chosen;
+    double power = planes_[plane].power;
+    float* left = scratch.left.Get(pool);
+    std::fill_n(left, pool, 0.0f);
+    // Returns the best of what is left.
+    const auto take_out = [&](float weight, const int32_t* products) {
+      return TakeOutRow(weight, products, inverse_power_.data() + first, pool, left);
+    };
+    LaneMatch match = take_out(-1, GramRow(plane) + first - GramBegin(plane));
+    const auto choose = [&](size_t other, float product, const int32_t* products) {
+      chosen.push_back(other);
+      const float weight = product * inverse_power_[other];
+      power -= double{weight * product};
+      match = take_out(weight, products);
+    };
     const int same = set_.same_channel[plane];
-    if (same >= 0 && static_cast<size_t>(same) < first + begin && options_.previous_item) {
-      chosen.push_back(static_cast<size_t>(same));
-      int32_t product = 0;
-      GramOfRows(quantized_ + plane * stride_, 1, quantized_ + chosen[0] * stride_, 1, stride_, &product);
-      if (pool > begin) power -= TakeOut(chosen[0], static_cast<float>(product), first, pool, left, row);
+    if (same >= 0 && static_cast<size_t>(same) < end && options_.previous_item) {
+      const size_t other = static_cast<size_t>(same);
+      const int32_t* products = GramRow(other) + first - GramBegin(other);
+      if (other < first) {
+        int32_t* row = scratch.products.Get(pool + 1);
+        GramOfRows({candidates_.Row(other), 0, 1}, {candidates_.Row(first), candidates_.stride, pool},
+                   candidate_samples_, row, pool);
+        products = row;
+      }
+      choose(other, static_cast<float>(CandidateProduct(plane, other)), products);
     }
     while (chosen.size() < static_cast<size_t>(options_.max_references)) {
-      float best_score = 0;
-      size_t best = pool;
-      for (size_t i = begin; i < pool; ++i) {
-        const float score = left[i] * left[i] * inverse_power_[first + i];
-        if (score > best_score) {
-          best_score = score;
-          best = i;
-        }
-      }
-      if (best == pool || !MayPay(plane, double{best_score}, power)) break;
-      chosen.push_back(first + best);
-      power -= TakeOut(first + best, left[best], first, pool, left, row);
+      if (match.at == pool || !MayPay(plane, double{match.score}, power)) break;
+      const size_t other = first + match.at;
+      choose(other, left[match.at], GramRow(other) + first - GramBegin(other));
     }
     return chosen;
-  }
-
-  // What is left of products with planes from `first` on after projection on a plane; returns the power that this
-  // takes.
-  double TakeOut(size_t plane, float product, size_t first, size_t pool, float* left, int32_t* row) const {
-    GramOfRows(quantized_ + plane * stride_, 1, quantized_ + first * stride_, pool, stride_, row);
-    const float weight = product * inverse_power_[plane];
-    for (size_t i = 0; i < pool; ++i) left[i] -= weight * static_cast<float>(row[i]);
-    return double{weight * product};
   }
 
   // Whether a reference that takes `saved` off the power of the innovations may be worth its bits, seen kindly.
@@ -419,39 +600,57 @@ class LaneSearch {
     size_t c = 0, tap = 0;
     bool is_unit = false;
     double bits = 0;
+    size_t row = 0;
+    double unit = 1;  // what a weight of the row is in weights of the feature, but for the target
   };
   struct Features {
     std::array<Feature, kMaxFeatures> feature;
-    size_t size = 0;
+    size_t size = 0, rows = 0;
   };
   struct Terms {
     std::array<size_t, kMaxFeatures> feature{};
-    std::array<double, kMaxFeatures> weight{};
+    std::array<double, kMaxFeatures> weight{};  // of rows
     size_t size = 0;
   };
+  // Symmetric; of rows of features and, last, of the target.
+  struct Products {
+    std::array<std::array<double, kMaxFeatures>, kMaxFeatures> gram;
+    std::array<double, kMaxFeatures> rhs;
+    double target = 0;
+  };
+
+  bool HasOwnTaps() const { return options_.own_taps && codes_.plane_samples() >= kMinOwnTapSamples; }
 
   Features PoolOf(size_t plane, const Candidates& candidates) const {
     Features pool;
-    const auto add = [&](const Feature& feature) { pool.feature[pool.size++] = feature; };
-    for (size_t candidate : candidates) add({static_cast<int>(candidate), 0, 0, false, ReferenceBits(plane)});
-    if (options_.own_taps && codes_.plane_samples() >= kMinOwnTapSamples) {
-      for (size_t c = 0; c < model_.num_classes(); ++c) {
-        for (size_t t = 0; t < num_taps_; ++t) add({-1, c, t, false, kOwnTapBits + kWeightBits});
-      }
-      add({-1, 0, 0, true, kWeightBits});
+    const double scale = planes_[plane].scale;
+    for (size_t candidate : candidates) {
+      pool.feature[pool.size++] = {static_cast<int>(candidate),          0, 0, false, ReferenceBits(plane), pool.rows++,
+                                   scale * planes_[candidate].innovation};
     }
+    if (!HasOwnTaps()) return pool;
+    for (size_t c = 0; c < model_.num_classes(); ++c) {
+      for (size_t t = 0; t < num_taps_; ++t) {
+        pool.feature[pool.size++] = {
+            -1, c, t, false, kOwnTapBits + kWeightBits, pool.rows + t, scale * double{planes_[plane].value}};
+      }
+    }
+    pool.rows += num_taps_;
+    pool.feature[pool.size++] = {
+        -1, 0, 0, true, kWeightBits, pool.rows++, scale * double{kUnitRow}};
     return pool;
   }
 
-  void Fit(size_t plane, const Candidates& candidates, PlaneScratch& scratch) {
-    const Features pool = PoolOf(plane, candidates);
+  void FitPlane(size_t plane) {
+    const ScratchLease<PlaneScratch> scratch;
+    const Features pool = PoolOf(plane, options_.max_references > 0 ? Pursue(plane, *scratch) : Candidates());
     if (pool.size == 0) return;
-    float* rows = scratch.rows.Get((pool.size + 1) * stride_);  // of features, then the target
-    FillRows(plane, pool, rows, scratch);
-    size_t left = num_places_;
-    Terms terms = Select(pool, rows, left);
-    const size_t hidden = terms.size == 0 ? 0 : Hide(plane, terms, pool.size, rows, scratch);
-    if (hidden > 0) terms = Select(pool, rows, left - hidden);
+    int16_t* rows = scratch->rows.Get((pool.rows + 2) * stride_ + kGramLanes);  // then the target, and a mask
+    FillRows(plane, pool, rows, *scratch);
+    size_t left = plan_.count();
+    Terms terms = Select(plane, pool, ProductsOf(pool, rows), left);
+    const size_t hidden = terms.size == 0 ? 0 : Hide(plane, pool, terms, rows);
+    if (hidden > 0) terms = Select(plane, pool, ProductsOf(pool, rows), left - hidden);
     Keep(plane, pool, terms);
   }
 
@@ -459,9 +658,10 @@ class LaneSearch {
     LanePlane& result = model_.planes[plane];
     for (size_t n = 0; n < terms.size; ++n) {
       const Feature& feature = pool.feature[terms.feature[n]];
-      const int32_t weight = RoundTo(terms.weight[n] * (1 << kLaneTermBits), kMaxLaneTermWeight);
+      const double value = terms.weight[n] * feature.unit / planes_[plane].target;
+      const int32_t weight = RoundTo(value * (1 << kLaneTermBits), kMaxLaneTermWeight);
       if (feature.is_unit) {
-        result.unit = RoundTo(terms.weight[n] * kUnitScale, kMaxLaneUnitWeight);
+        result.unit = RoundTo(value * kUnitScale, kMaxLaneUnitWeight);
       } else if (weight == 0) {
         continue;
       } else if (feature.reference >= 0) {
@@ -473,72 +673,93 @@ class LaneSearch {
     }
   }
 
-  void FillRows(size_t plane, const Features& pool, float* rows, PlaneScratch& scratch) const {
-    const float* scale = sampled_.scale + plane * stride_;
-    const float* values = nullptr;
+  void FillRows(size_t plane, const Features& pool, int16_t* rows, PlaneScratch& scratch) const {
+    const int16_t* scale = scale_ + plane * stride_;
+    // So that sums of products have 31 bits.
+    const int16_t limit = static_cast<int16_t>(std::min(4095.0f, std::sqrt(2e9f / static_cast<float>(stride_))));
     for (size_t f = 0; f < pool.size; ++f) {
       const Feature& feature = pool.feature[f];
-      float* row = rows + f * stride_;
+      int16_t* row = rows + feature.row * stride_;
       if (feature.reference >= 0) {
-        MultiplyRows(sampled_.innovation + static_cast<size_t>(feature.reference) * stride_, scale, stride_, row);
+        WeightRow(innovation_ + static_cast<size_t>(feature.reference) * stride_, scale, limit, stride_, row);
       } else if (feature.is_unit) {
-        std::fill_n(row, stride_, 0.0f);
-        AddWeighted(values_.unit(), scale, stride_, row);
-      } else {
-        if (values == nullptr) values = ValuesOf(plane, scratch);
-        const size_t begin = begin_of_class_[feature.c];
-        std::fill_n(row, stride_, 0.0f);
-        GatherScaled(values, places_.tap[feature.tap] + begin, MeanOf(plane), scale + begin, count_of_class_[feature.c],
-                     row + begin);
+        std::fill_n(row, stride_, kUnitRow);
+        WeightRow(row, scale, limit, stride_, row);
       }
     }
-    MultiplyRows(sampled_.residual + plane * stride_, scale, stride_, rows + pool.size * stride_);
+    if (HasOwnTaps()) FillTapRows(plane, rows + (pool.rows - 1 - num_taps_) * stride_, limit, scratch);
+    std::copy_n(target_ + plane * stride_, stride_, rows + pool.rows * stride_);
   }
 
-  // Takes out what the range hides, which says nothing; returns how many places.
-  size_t Hide(size_t plane, const Terms& terms, size_t num_features, float* rows, PlaneScratch& scratch) const {
-    const float* value = sampled_.value + plane * stride_;
-    const float* residual = sampled_.residual + plane * stride_;
-    const float* scale = sampled_.scale + plane * stride_;
-    float* keep = scratch.predicted.Get(stride_);
-    std::fill_n(keep, stride_, 0.0f);
+  void FillTapRows(size_t plane, int16_t* rows, int16_t limit, PlaneScratch& scratch) const {
+    const size_t margin = plan_.margin(), size = margin + codes_.plane_samples() + kGramLanes;
+    const float* values = ValuesOf(plane, scratch) - margin;
+    int16_t* integers = scratch.integers.Get(size);
+    QuantizeRow(values, planes_[plane].value, size, integers);
+    for (size_t t = 0; t < num_taps_; ++t) {
+      int16_t* row = rows + t * stride_;
+      for (size_t c = 0; c < model_.num_classes(); ++c) plan_.CopyTaps(c, t, integers + margin, row);
+      WeightRow(row, scale_ + plane * stride_, limit, stride_, row);
+    }
+  }
+
+  Products ProductsOf(const Features& pool, const int16_t* rows) const {
+    constexpr size_t kStride = kMaxRows;
+    std::array<std::array<int32_t, kMaxRows * kStride>, kLaneClasses> sums;
+    const size_t target = pool.rows;
+    for (size_t c = 0; c < model_.num_classes(); ++c) {
+      const size_t begin = plan_.begin(c);
+      GramOfRows({rows + begin, stride_, pool.rows + 1}, plan_.end(c) - begin, sums[c].data(), kStride);
+    }
+    const auto of_class = [&](size_t c, size_t a, size_t b) {
+      return double{sums[c][std::max(a, b) * kStride + std::min(a, b)]};
+    };
+    const auto product = [&](const Feature* a, const Feature* b) {
+      double sum = 0;
+      for (size_t c = 0; c < model_.num_classes(); ++c) {
+        const auto has = [c](const Feature* f) { return f == nullptr || f->reference >= 0 || f->is_unit || f->c == c; };
+        if (has(a) && has(b)) sum += of_class(c, a == nullptr ? target : a->row, b == nullptr ? target : b->row);
+      }
+      return sum;
+    };
+    Products result;
+    for (size_t a = 0; a < pool.size; ++a) {
+      for (size_t b = 0; b <= a; ++b) {
+        result.gram[a][b] = result.gram[b][a] = product(&pool.feature[a], &pool.feature[b]);
+      }
+      result.rhs[a] = product(&pool.feature[a], nullptr);
+    }
+    result.target = product(nullptr, nullptr);
+    return result;
+  }
+
+  // Takes out what the range hides, which says nothing; returns how many samples.
+  size_t Hide(size_t plane, const Features& pool, const Terms& terms, int16_t* rows) const {
+    LaneTerms sum;
     for (size_t n = 0; n < terms.size; ++n) {
-      AddWeighted(static_cast<float>(terms.weight[n]), rows + terms.feature[n] * stride_, stride_, keep);
+      sum.row[sum.count] = rows + pool.feature[terms.feature[n]].row * stride_;
+      sum.weight[sum.count++] = static_cast<int16_t>(RoundTo(terms.weight[n] * (1 << 12), INT16_MAX));
     }
-    size_t hidden = 0;
-    for (size_t i = 0; i < stride_; ++i) {
-      const float weighted = keep[i] + (value[i] - residual[i]) * scale[i];
-      const bool is_hidden = scale[i] > 0 && ((value[i] <= low_ && weighted < low_ * scale[i]) ||
-                                              (value[i] >= high_ && weighted > high_ * scale[i]));
-      keep[i] = is_hidden ? 0.0f : 1.0f;
-      hidden += is_hidden ? 1 : 0;
-    }
+    int16_t* keep = rows + (pool.rows + 1) * stride_;
+    const size_t hidden = FindHidden(sum, target_ + plane * stride_, edges_ + plane * stride_, stride_, keep);
     if (hidden == 0) return 0;
-    for (size_t f = 0; f <= num_features; ++f) MultiplyRows(rows + f * stride_, keep, stride_, rows + f * stride_);
+    for (size_t row = 0; row <= pool.rows; ++row) MaskRow(keep, stride_, rows + row * stride_);
     return hidden;
   }
 
   // Forward selection: while a term promises more bits than it costs.  What is left of each feature and of the target
   // after projection on the terms so far is known by the products only (as in a Cholesky decomposition).
-  Terms Select(const Features& pool, const float* rows, size_t left) const {
+  Terms Select(size_t plane, const Features& pool, const Products& products, size_t left) const {
     const size_t k = pool.size;
-    std::array<std::array<float, kMaxFeatures>, kMaxFeatures> gram;
-    for (size_t a = 0; a < k; ++a) DotWithRows(rows + a * stride_, rows, stride_, a + 1, stride_, gram[a].data());
-    std::array<float, kMaxFeatures> products;
-    const float* target = rows + k * stride_;
-    DotWithRows(target, rows, stride_, k, stride_, products.data());
-    const double noise = kNoiseShare * static_cast<double>(left) + 1e-9;
+    const double unit = planes_[plane].target;
+    const double noise = (kNoiseShare * static_cast<double>(left) + 1e-9) * unit * unit;
     const double samples =
-        static_cast<double>(codes_.plane_samples()) * static_cast<double>(left) / static_cast<double>(num_places_);
-    std::array<double, kMaxFeatures> diagonal, rhs;
-    for (size_t f = 0; f < k; ++f) {
-      diagonal[f] = double{gram[f][f]} * (1 + 1e-6);
-      rhs[f] = double{products[f]};
-    }
+        static_cast<double>(codes_.plane_samples()) * static_cast<double>(left) / static_cast<double>(plan_.count());
+    std::array<double, kMaxFeatures> diagonal, rhs = products.rhs;
+    for (size_t f = 0; f < k; ++f) diagonal[f] = products.gram[f][f] * (1 + 1e-6);
     std::array<std::array<double, kMaxFeatures>, kMaxFeatures> factor;  // [term][feature]
     std::array<double, kMaxFeatures> projected{};
-    std::array<bool, kMaxFeatures> used{};
-    double error = double{Dot(target, target, stride_)};
+    double error = products.target;
     Terms terms;
     const size_t limit =
         std::min(k, static_cast<size_t>(options_.max_references) + (options_.own_taps ? kMaxOwnTerms : 0));
@@ -546,30 +767,32 @@ class LaneSearch {
       size_t best = k;
       double saved = 0;
       for (size_t f = 0; f < k; ++f) {
-        if (used[f] || !(diagonal[f] > 1e-6 * double{gram[f][f]})) continue;
-        const double saves = rhs[f] * rhs[f] / diagonal[f];
-        if (saves > saved) {
-          saved = saves;
-          best = f;
-        }
+        // That of a term is 0 up to rounding.
+        if (!(diagonal[f] > 1e-6 * products.gram[f][f]) || !(rhs[f] * rhs[f] > saved * diagonal[f])) continue;
+        saved = rhs[f] * rhs[f] / diagonal[f];
+        best = f;
       }
       if (best == k) break;
       const double gain = kGainTrust * samples / 2 * Log2((error + noise) / (std::max(error - saved, 0.0) + noise));
       if (gain < pool.feature[best].bits + (terms.size == 0 ? kFirstTermBits : 0)) break;
       const size_t n = terms.size++;
       terms.feature[n] = best;
-      used[best] = true;
       error -= saved;
-      const double root = std::sqrt(diagonal[best]);
-      projected[n] = rhs[best] / root;
-      for (size_t f = 0; f < k; ++f) {
-        double value = double{f > best ? gram[f][best] : gram[best][f]};
-        for (size_t m = 0; m < n; ++m) value -= factor[m][best] * factor[m][f];
-        factor[n][f] = f == best ? root : value / root;
-        if (used[f]) continue;
-        diagonal[f] -= factor[n][f] * factor[n][f];
-        rhs[f] -= factor[n][f] * projected[n];
+      const double root = std::sqrt(diagonal[best]), inverse = 1 / root;
+      projected[n] = rhs[best] * inverse;
+      std::array<double, kMaxFeatures>& next = factor[n];
+      std::copy_n(products.gram[best].begin(), k, next.begin());
+      for (size_t m = 0; m < n; ++m) {
+        const double of_best = factor[m][best];
+        for (size_t f = 0; f < k; ++f) next[f] -= of_best * factor[m][f];
       }
+      for (size_t f = 0; f < k; ++f) {
+        next[f] *= inverse;
+        diagonal[f] -= next[f] * next[f];
+        rhs[f] -= next[f] * projected[n];
+      }
+      next[best] = root;
+      diagonal[best] = 0;
     }
     for (size_t n = terms.size; n-- > 0;) {
       double value = projected[n];
@@ -579,6 +802,9 @@ class LaneSearch {
     return terms;
   }
 
+  static constexpr int16_t kUnitRow = 2048;
+  static constexpr size_t kGramBlock = 16;
+
   ScratchLease<SearchScratch> scratch_;
   const PlaneSet& set_;
   const LaneCodes<Lanes>& codes_;
@@ -586,14 +812,17 @@ class LaneSearch {
   const LaneEncoderOptions& options_;
   LaneModel& model_;
   size_t num_taps_;
-  float low_, high_;
-  std::array<size_t, kLaneClasses> begin_of_class_{}, count_of_class_{};
-  size_t num_places_ = 0, stride_ = 0;
-  LanePlaces places_;
-  LaneInnovations sampled_;  // rows of all planes
-  int16_t* quantized_ = nullptr;
-  std::vector<int32_t> power_;  // of the quantized innovations
-  std::vector<float> inverse_power_;
+  float low_, high_, inverse_unit_;
+  LaneSamplePlan<Lanes> plan_;
+  size_t stride_;
+  std::vector<Plane> planes_;
+  std::vector<float> inverse_power_;  // of candidate rows
+  size_t window_;
+  int16_t *innovation_ = nullptr, *weighted_ = nullptr, *target_ = nullptr, *scale_ = nullptr, *edges_ = nullptr;
+  IntegerRows candidates_;  // of all planes
+  size_t candidate_samples_ = 0;
+  int32_t* gram_ = nullptr;
+  size_t gram_columns_ = 0;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "core/kernels/lane_search.h"
 
+#include <bit>
 #include <cmath>
 
 #include "core/kernels/target.h"
@@ -15,57 +16,59 @@ namespace dcac {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Plain loops, which the compiler vectorises for each target, but for the products of integers.
+// Plain loops, which the compiler vectorises for each target, but where vectors say more.
+
+template <typename T>
+HWY_INLINE void CopyAllRuns(const LaneRun* runs, size_t num_runs, const T* HWY_RESTRICT values, T* HWY_RESTRICT row) {
+  const hn::CappedTag<T, kGramLanes> d;
+  for (size_t r = 0; r < num_runs; ++r) {
+    const T* from = values + runs[r].from;
+    T* to = row + runs[r].to;
+    const size_t count = static_cast<size_t>(runs[r].count);
+    for (size_t i = 0; i < count; i += hn::Lanes(d)) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
+  }
+}
+
+void CopyFloatRuns(const LaneRun* runs, size_t num_runs, const float* values, float* row) {
+  CopyAllRuns(runs, num_runs, values, row);
+}
+
+void CopyIntegerRuns(const LaneRun* runs, size_t num_runs, const int16_t* values, int16_t* row) {
+  CopyAllRuns(runs, num_runs, values, row);
+}
 
 template <size_t kTaps>
-HWY_INLINE void FindInnovations(const float* HWY_RESTRICT values, const LanePlaces& places, const LaneSpatialFit& fit,
-                                const LaneInnovations& out) {
-  float* HWY_RESTRICT value_out = out.value;
-  float* HWY_RESTRICT residual_out = out.residual;
-  float* HWY_RESTRICT innovation_out = out.innovation;
-  float* HWY_RESTRICT scale_out = out.scale;
-  const int32_t* HWY_RESTRICT place = places.place;
-  const int32_t* tap_place[kTaps];
-  float weight[kTaps];
-  for (size_t t = 0; t < kTaps; ++t) {
-    tap_place[t] = places.tap[t];
-    weight[t] = fit.weight[t];
-  }
-  const float mean = fit.mean, base = fit.base, low = fit.low, high = fit.high, slack = fit.slack;
-  constexpr float kShare = 1.0f / static_cast<float>(kTaps);
-  for (size_t i = 0; i < places.count; ++i) {
-    float tap[kTaps];
-    float sum = 0, p = base;
+HWY_INLINE void FindInnovations(const LaneTapRows& rows, const LaneSpatialFit& fit, const LaneInnovations& out) {
+  const hn::CappedTag<float, kGramLanes> d;
+  const float* taps[kTaps];
+  for (size_t t = 0; t < kTaps; ++t) taps[t] = rows.tap[t];
+  const auto low = hn::Set(d, fit.low), high = hn::Set(d, fit.high), slack = hn::Set(d, fit.slack);
+  const auto share = hn::Set(d, 1.0f / static_cast<float>(kTaps)), tenth = hn::Set(d, 0.1f);
+  const auto half_share = hn::Set(d, 0.5f / static_cast<float>(kTaps)), one = hn::Set(d, 1.0f);
+  for (size_t i = 0; i < rows.count; i += hn::Lanes(d)) {
+    auto p = hn::Set(d, fit.base), sum = hn::Zero(d), spread = hn::Zero(d);
     for (size_t t = 0; t < kTaps; ++t) {
-      tap[t] = values[tap_place[t][i]];
-      sum += tap[t];
-      p += weight[t] * (tap[t] - mean);
+      const auto tap = hn::LoadU(d, taps[t] + i);
+      sum = hn::Add(sum, tap);
+      p = hn::Add(p, hn::Mul(hn::Set(d, fit.weight[t]), tap));
     }
-    const float center = sum * kShare;
-    float spread = 0;
-    for (size_t t = 0; t < kTaps; ++t) spread += std::fabs(tap[t] - center);
-    const float value = values[place[i]];
-    const float at_least = p < low ? low : p, cut = at_least > high ? high : at_least;
-    const float innovation = value - cut;
-    value_out[i] = value;
-    residual_out[i] = value - p;
-    innovation_out[i] = innovation;
-    scale_out[i] = 1.0f / (0.5f * kShare * spread + 0.1f * std::fabs(innovation) + slack);
+    const auto center = hn::Mul(sum, share);
+    for (size_t t = 0; t < kTaps; ++t) spread = hn::Add(spread, hn::Abs(hn::Sub(hn::LoadU(d, taps[t] + i), center)));
+    const auto value = hn::LoadU(d, rows.value + i);
+    const auto innovation = hn::Sub(value, hn::Min(hn::Max(p, low), high));
+    hn::StoreU(hn::Sub(value, p), d, out.residual + i);
+    hn::StoreU(innovation, d, out.innovation + i);
+    const auto size = hn::Add(hn::Mul(half_share, spread), hn::Mul(tenth, hn::Abs(innovation)));
+    hn::StoreU(hn::Div(one, hn::Add(size, slack)), d, out.scale + i);
   }
 }
 
-void FindInnovationsOfPlane(const float* HWY_RESTRICT values, const LanePlaces& places, const LaneSpatialFit& fit,
-                            const LaneInnovations& out) {
-  if (places.num_taps == 3) {
-    FindInnovations<3>(values, places, fit, out);
+void FindInnovationsOfPlane(const LaneTapRows& rows, const LaneSpatialFit& fit, const LaneInnovations& out) {
+  if (rows.num_taps == 3) {
+    FindInnovations<3>(rows, fit, out);
   } else {
-    FindInnovations<6>(values, places, fit, out);
+    FindInnovations<6>(rows, fit, out);
   }
-}
-
-void GatherScaledRow(const float* HWY_RESTRICT values, const int32_t* HWY_RESTRICT index, float mean,
-                     const float* HWY_RESTRICT scale, size_t n, float* HWY_RESTRICT out) {
-  for (size_t i = 0; i < n; ++i) out[i] = (values[index[i]] - mean) * scale[i];
 }
 
 void MultiplyTwoRows(const float* a, const float* b, size_t n, float* out) {
@@ -76,80 +79,166 @@ void AddWeightedRow(float weight, const float* HWY_RESTRICT row, size_t n, float
   for (size_t i = 0; i < n; ++i) out[i] += weight * row[i];
 }
 
-HWY_INLINE int16_t Quantized(float v) {
-  const float at_least = v < -127.0f ? -127.0f : v, cut = at_least > 127.0f ? 127.0f : at_least;
-  return static_cast<int16_t>(static_cast<int32_t>(cut + 128.5f) - 128);
+void CenterOneRow(float mean, float factor, size_t n, float* HWY_RESTRICT row) {
+  for (size_t i = 0; i < n; ++i) row[i] = (row[i] - mean) * factor;
 }
 
-void QuantizeOneRow(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, float factor, size_t n,
-                    int16_t* HWY_RESTRICT out) {
-  if (b == nullptr) {
-    for (size_t i = 0; i < n; ++i) out[i] = Quantized(factor * a[i]);
-  } else {
-    for (size_t i = 0; i < n; ++i) out[i] = Quantized(factor * (a[i] * b[i]));
+void QuantizeOneRow(const float* HWY_RESTRICT a, float factor, size_t n, int16_t* HWY_RESTRICT out) {
+  for (size_t i = 0; i < n; ++i) {
+    const float v = a[i] * factor;
+    const float at_least = v < -32767.0f ? -32767.0f : v, cut = at_least > 32767.0f ? 32767.0f : at_least;
+    out[i] = static_cast<int16_t>(static_cast<int32_t>(cut + 32768.5f) - 32768);
   }
 }
 
+void MarkEdgesOfRow(const float* HWY_RESTRICT values, float low, float high, size_t n, int16_t* HWY_RESTRICT out) {
+  for (size_t i = 0; i < n; ++i) {
+    out[i] = static_cast<int16_t>((values[i] >= high ? 1 : 0) - (values[i] <= low ? 1 : 0));
+  }
+}
+
+using IntegerTag = hn::CappedTag<int16_t, kGramLanes>;
+
+void WeightOneRow(const int16_t* HWY_RESTRICT a, const int16_t* HWY_RESTRICT b, int16_t limit, size_t n,
+                  int16_t* HWY_RESTRICT out) {
+  const IntegerTag d;
+  const auto high = hn::Set(d, limit), low = hn::Set(d, static_cast<int16_t>(-limit));
+  for (size_t i = 0; i < n; i += hn::Lanes(d)) {
+    const auto product = hn::MulFixedPoint15(hn::LoadU(d, a + i), hn::LoadU(d, b + i));
+    hn::StoreU(hn::Min(hn::Max(product, low), high), d, out + i);
+  }
+}
+
+size_t FindHiddenSamples(const LaneTerms& terms, const int16_t* HWY_RESTRICT target, const int16_t* HWY_RESTRICT edges,
+                         size_t n, int16_t* HWY_RESTRICT keep) {
+  const IntegerTag d;
+  const auto zero = hn::Zero(d), all = hn::Set(d, int16_t{-1});
+  size_t hidden = 0;
+  for (size_t i = 0; i < n; i += hn::Lanes(d)) {
+    auto sum = zero;
+    for (size_t t = 0; t < terms.count; ++t) {
+      const auto row = hn::ShiftLeft<3>(hn::LoadU(d, terms.row[t] + i));
+      sum = hn::SaturatedAdd(sum, hn::MulFixedPoint15(row, hn::Set(d, terms.weight[t])));
+    }
+    const auto expected = hn::LoadU(d, target + i), edge = hn::LoadU(d, edges + i);
+    const auto is_hidden =
+        hn::Or(hn::And(hn::Lt(edge, zero), hn::Lt(sum, expected)), hn::And(hn::Gt(edge, zero), hn::Gt(sum, expected)));
+    hn::StoreU(hn::IfThenZeroElse(is_hidden, all), d, keep + i);
+    hidden += hn::CountTrue(d, is_hidden);
+  }
+  return hidden;
+}
+
+void MaskOneRow(const int16_t* HWY_RESTRICT keep, size_t n, int16_t* HWY_RESTRICT row) {
+  for (size_t i = 0; i < n; ++i) row[i] = static_cast<int16_t>(row[i] & keep[i]);
+}
+
+LaneMatch TakeOutOneRow(float weight, const int32_t* HWY_RESTRICT row, const float* HWY_RESTRICT inverse_power,
+                        size_t n, float* HWY_RESTRICT left) {
+  // Scores are not negative: as bit patterns they are in the same order.
+  int32_t best = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const float rest = left[i] - weight * static_cast<float>(row[i]);
+    left[i] = rest;
+    const int32_t score = std::bit_cast<int32_t>(rest * rest * inverse_power[i]);
+    best = score > best ? score : best;
+  }
+  LaneMatch match{n, std::bit_cast<float>(best)};
+  for (size_t i = 0; best > 0 && i < n; ++i) {
+    if (std::bit_cast<int32_t>(left[i] * left[i] * inverse_power[i]) == best) {
+      match.at = i;
+      break;
+    }
+  }
+  return match;
+}
+
 HWY_INLINE int32_t ProductOf(const int16_t* HWY_RESTRICT a, const int16_t* HWY_RESTRICT b, size_t n) {
-  int32_t sum = 0;
-  for (size_t i = 0; i < n; ++i) sum += int32_t{a[i]} * b[i];
-  return sum;
+  uint32_t sum = 0;
+  for (size_t i = 0; i < n; ++i) sum += static_cast<uint32_t>(int32_t{a[i]} * b[i]);
+  return static_cast<int32_t>(sum);
 }
 
 #if HWY_TARGET != HWY_SCALAR
+// The sums of the lanes of four vectors.
+template <class V>
+HWY_INLINE void StoreTotals(V s0, V s1, V s2, V s3, int32_t* HWY_RESTRICT out) {
+  const hn::DFromV<V> d;
+  const hn::Repartition<int64_t, decltype(d)> d64;
+  const auto s01 = hn::Add(hn::InterleaveLower(d, s0, s1), hn::InterleaveUpper(d, s0, s1));
+  const auto s23 = hn::Add(hn::InterleaveLower(d, s2, s3), hn::InterleaveUpper(d, s2, s3));
+  const auto low = hn::InterleaveLower(d64, hn::BitCast(d64, s01), hn::BitCast(d64, s23));
+  const auto high = hn::InterleaveUpper(d64, hn::BitCast(d64, s01), hn::BitCast(d64, s23));
+  const auto of_blocks = hn::Add(hn::BitCast(d, low), hn::BitCast(d, high));
+  const hn::FixedTag<int32_t, 4> d4;
+  alignas(64) int32_t blocks[hn::MaxLanes(d)];
+  hn::Store(of_blocks, d, blocks);
+  auto total = hn::Load(d4, blocks);
+  for (size_t i = 4; i < hn::Lanes(d); i += 4) total = hn::Add(total, hn::Load(d4, blocks + i));
+  hn::StoreU(total, d4, out);
+}
+
 // One row or two by four.
 template <size_t kRows>
-HWY_INLINE void GramTile(const int16_t* HWY_RESTRICT a, const int16_t* HWY_RESTRICT b, size_t n,
-                         int32_t* HWY_RESTRICT out, size_t num_b) {
-  const hn::CappedTag<int16_t, kGramLanes> d;
+HWY_INLINE void GramTile(const int16_t* HWY_RESTRICT a, size_t a_stride, const int16_t* HWY_RESTRICT b, size_t b_stride,
+                         size_t n, int32_t* HWY_RESTRICT out, size_t stride) {
+  const IntegerTag d;
   const hn::Repartition<int32_t, decltype(d)> d32;
   using V = hn::Vec<decltype(d32)>;
   const V zero = hn::Zero(d32);
   V s0 = zero, s1 = zero, s2 = zero, s3 = zero, t0 = zero, t1 = zero, t2 = zero, t3 = zero;
   V u0 = zero, u1 = zero, u2 = zero, u3 = zero, v0 = zero, v1 = zero, v2 = zero, v3 = zero;
   for (size_t i = 0; i < n; i += hn::Lanes(d)) {
-    const auto b0 = hn::LoadU(d, b + i), b1 = hn::LoadU(d, b + n + i), b2 = hn::LoadU(d, b + 2 * n + i),
-               b3 = hn::LoadU(d, b + 3 * n + i);
+    const auto b0 = hn::LoadU(d, b + i), b1 = hn::LoadU(d, b + b_stride + i), b2 = hn::LoadU(d, b + 2 * b_stride + i),
+               b3 = hn::LoadU(d, b + 3 * b_stride + i);
     const auto a0 = hn::LoadU(d, a + i);
     s0 = hn::ReorderWidenMulAccumulate(d32, a0, b0, s0, t0);
     s1 = hn::ReorderWidenMulAccumulate(d32, a0, b1, s1, t1);
     s2 = hn::ReorderWidenMulAccumulate(d32, a0, b2, s2, t2);
     s3 = hn::ReorderWidenMulAccumulate(d32, a0, b3, s3, t3);
     if constexpr (kRows == 2) {
-      const auto a1 = hn::LoadU(d, a + n + i);
+      const auto a1 = hn::LoadU(d, a + a_stride + i);
       u0 = hn::ReorderWidenMulAccumulate(d32, a1, b0, u0, v0);
       u1 = hn::ReorderWidenMulAccumulate(d32, a1, b1, u1, v1);
       u2 = hn::ReorderWidenMulAccumulate(d32, a1, b2, u2, v2);
       u3 = hn::ReorderWidenMulAccumulate(d32, a1, b3, u3, v3);
     }
   }
-  const auto total = [d32](V s, V t) { return hn::GetLane(hn::SumOfLanes(d32, hn::Add(s, t))); };
-  out[0] = total(s0, t0);
-  out[1] = total(s1, t1);
-  out[2] = total(s2, t2);
-  out[3] = total(s3, t3);
+  StoreTotals(hn::Add(s0, t0), hn::Add(s1, t1), hn::Add(s2, t2), hn::Add(s3, t3), out);
   if constexpr (kRows == 2) {
-    out[num_b] = total(u0, v0);
-    out[num_b + 1] = total(u1, v1);
-    out[num_b + 2] = total(u2, v2);
-    out[num_b + 3] = total(u3, v3);
+    StoreTotals(hn::Add(u0, v0), hn::Add(u1, v1), hn::Add(u2, v2), hn::Add(u3, v3), out + stride);
   }
 }
 #endif
 
-void GramOfIntegers(const int16_t* HWY_RESTRICT a, size_t num_a, const int16_t* HWY_RESTRICT b, size_t num_b, size_t n,
-                    int32_t* HWY_RESTRICT out) {
+// Rows begin_a .. end_a of a with the rows of b below end_b.
+HWY_INLINE void GramOfPart(const IntegerRows& a, size_t begin_a, size_t end_a, const IntegerRows& b, size_t end_b,
+                           size_t n, int32_t* HWY_RESTRICT out, size_t stride) {
   size_t whole_b = 0;
 #if HWY_TARGET != HWY_SCALAR
-  whole_b = num_b / 4 * 4;
+  whole_b = end_b / 4 * 4;
   for (size_t j = 0; j < whole_b; j += 4) {
-    size_t i = 0;
-    for (; i + 2 <= num_a; i += 2) GramTile<2>(a + i * n, b + j * n, n, out + i * num_b + j, num_b);
-    if (i < num_a) GramTile<1>(a + i * n, b + j * n, n, out + i * num_b + j, num_b);
+    size_t i = begin_a;
+    for (; i + 2 <= end_a; i += 2) {
+      GramTile<2>(a.Row(i), a.stride, b.Row(j), b.stride, n, out + i * stride + j, stride);
+    }
+    if (i < end_a) GramTile<1>(a.Row(i), a.stride, b.Row(j), b.stride, n, out + i * stride + j, stride);
   }
 #endif
-  for (size_t i = 0; i < num_a; ++i) {
-    for (size_t j = whole_b; j < num_b; ++j) out[i * num_b + j] = ProductOf(a + i * n, b + j * n, n);
+  for (size_t i = begin_a; i < end_a; ++i) {
+    for (size_t j = whole_b; j < end_b; ++j) out[i * stride + j] = ProductOf(a.Row(i), b.Row(j), n);
+  }
+}
+
+void GramOfTwo(const IntegerRows& a, const IntegerRows& b, size_t n, int32_t* out, size_t stride) {
+  GramOfPart(a, 0, a.count, b, b.count, n, out, stride);
+}
+
+void GramOfOne(const IntegerRows& rows, size_t n, int32_t* out, size_t stride) {
+  for (size_t i = 0; i < rows.count; i += 2) {
+    const size_t end = i + 2 < rows.count ? i + 2 : rows.count;
+    const size_t whole = (end + 3) / 4 * 4;
+    GramOfPart(rows, i, end, rows, whole < rows.count ? whole : rows.count, n, out, stride);
   }
 }
 
@@ -173,21 +262,32 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace dcac {
 
+HWY_EXPORT(CopyFloatRuns);
+HWY_EXPORT(CopyIntegerRuns);
 HWY_EXPORT(FindInnovationsOfPlane);
-HWY_EXPORT(GatherScaledRow);
 HWY_EXPORT(MultiplyTwoRows);
 HWY_EXPORT(AddWeightedRow);
+HWY_EXPORT(CenterOneRow);
 HWY_EXPORT(QuantizeOneRow);
-HWY_EXPORT(GramOfIntegers);
+HWY_EXPORT(MarkEdgesOfRow);
+HWY_EXPORT(WeightOneRow);
+HWY_EXPORT(GramOfTwo);
+HWY_EXPORT(GramOfOne);
+HWY_EXPORT(FindHiddenSamples);
+HWY_EXPORT(MaskOneRow);
+HWY_EXPORT(TakeOutOneRow);
 HWY_EXPORT(SumOfRow);
 
-void FindLaneInnovations(const float* values, const LanePlaces& places, const LaneSpatialFit& fit,
-                         const LaneInnovations& out) {
-  DCAC_DYNAMIC_DISPATCH(FindInnovationsOfPlane)(values, places, fit, out);
+void CopyRuns(const LaneRun* runs, size_t num_runs, const float* values, float* row) {
+  DCAC_DYNAMIC_DISPATCH(CopyFloatRuns)(runs, num_runs, values, row);
 }
 
-void GatherScaled(const float* values, const int32_t* index, float mean, const float* scale, size_t n, float* out) {
-  DCAC_DYNAMIC_DISPATCH(GatherScaledRow)(values, index, mean, scale, n, out);
+void CopyRuns(const LaneRun* runs, size_t num_runs, const int16_t* values, int16_t* row) {
+  DCAC_DYNAMIC_DISPATCH(CopyIntegerRuns)(runs, num_runs, values, row);
+}
+
+void FindLaneInnovations(const LaneTapRows& rows, const LaneSpatialFit& fit, const LaneInnovations& out) {
+  DCAC_DYNAMIC_DISPATCH(FindInnovationsOfPlane)(rows, fit, out);
 }
 
 void MultiplyRows(const float* a, const float* b, size_t n, float* out) {
@@ -198,12 +298,40 @@ void AddWeighted(float weight, const float* row, size_t n, float* out) {
   DCAC_DYNAMIC_DISPATCH(AddWeightedRow)(weight, row, n, out);
 }
 
-void QuantizeRow(const float* a, const float* b, float factor, size_t n, int16_t* out) {
-  DCAC_DYNAMIC_DISPATCH(QuantizeOneRow)(a, b, factor, n, out);
+void CenterRow(float mean, float factor, size_t n, float* row) {
+  DCAC_DYNAMIC_DISPATCH(CenterOneRow)(mean, factor, n, row);
 }
 
-void GramOfRows(const int16_t* a, size_t num_a, const int16_t* b, size_t num_b, size_t n, int32_t* out) {
-  DCAC_DYNAMIC_DISPATCH(GramOfIntegers)(a, num_a, b, num_b, n, out);
+void QuantizeRow(const float* a, float factor, size_t n, int16_t* out) {
+  DCAC_DYNAMIC_DISPATCH(QuantizeOneRow)(a, factor, n, out);
+}
+
+void MarkEdges(const float* values, float low, float high, size_t n, int16_t* out) {
+  DCAC_DYNAMIC_DISPATCH(MarkEdgesOfRow)(values, low, high, n, out);
+}
+
+void WeightRow(const int16_t* a, const int16_t* b, int16_t limit, size_t n, int16_t* out) {
+  DCAC_DYNAMIC_DISPATCH(WeightOneRow)(a, b, limit, n, out);
+}
+
+void GramOfRows(const IntegerRows& a, const IntegerRows& b, size_t n, int32_t* out, size_t stride) {
+  DCAC_DYNAMIC_DISPATCH(GramOfTwo)(a, b, n, out, stride);
+}
+
+void GramOfRows(const IntegerRows& rows, size_t n, int32_t* out, size_t stride) {
+  DCAC_DYNAMIC_DISPATCH(GramOfOne)(rows, n, out, stride);
+}
+
+size_t FindHidden(const LaneTerms& terms, const int16_t* target, const int16_t* edges, size_t n, int16_t* keep) {
+  return DCAC_DYNAMIC_DISPATCH(FindHiddenSamples)(terms, target, edges, n, keep);
+}
+
+void MaskRow(const int16_t* keep, size_t n, int16_t* row) {
+  DCAC_DYNAMIC_DISPATCH(MaskOneRow)(keep, n, row);
+}
+
+LaneMatch TakeOutRow(float weight, const int32_t* row, const float* inverse_power, size_t n, float* left) {
+  return DCAC_DYNAMIC_DISPATCH(TakeOutOneRow)(weight, row, inverse_power, n, left);
 }
 
 float SumOfValues(const float* values, size_t n) {
