@@ -105,10 +105,14 @@ Bytes Downsample(const SegmentShape& shape, const std::byte* plane, size_t scale
 
 void Upsample(const SegmentShape& shape, const Bytes& coded, size_t scale, std::byte* plane) {
   const size_t bytes = SampleBytes(shape.dtype), width = static_cast<size_t>(shape.width);
-  const size_t coded_width = (width + scale - 1) / scale;
-  for (size_t y = 0; y < static_cast<size_t>(shape.height); ++y) {
-    for (size_t x = 0; x < width; ++x) {
-      std::memcpy(plane + (y * width + x) * bytes, coded.data() + (y / scale * coded_width + x / scale) * bytes, bytes);
+  const std::byte* from = coded.data();
+  for (size_t y = 0; y < static_cast<size_t>(shape.height); ++y, plane += width * bytes) {
+    if (y % scale != 0) {
+      std::memcpy(plane, plane - width * bytes, width * bytes);
+      continue;
+    }
+    for (size_t x = 0; x < width; from += bytes) {
+      for (const size_t end = std::min(width, x + scale); x < end; ++x) std::memcpy(plane + x * bytes, from, bytes);
     }
   }
 }
@@ -221,15 +225,26 @@ absl::Status DecodeSetInto(const SegmentShape& shape, const PlaneSet& set, const
   return absl::OkStatus();
 }
 
+void FillPlane(uint32_t value, size_t sample_bytes, size_t plane_bytes, std::byte* plane) {
+  if (sample_bytes == 1 || value == 0) {
+    std::memset(plane, static_cast<int>(value), plane_bytes);
+    return;
+  }
+  for (size_t i = 0; i < sample_bytes; ++i) plane[i] = static_cast<std::byte>(value >> (8 * i));
+  for (size_t done = sample_bytes; done < plane_bytes;) {  // twice as much each time
+    const size_t count = std::min(done, plane_bytes - done);
+    std::memcpy(plane + done, plane, count);
+    done += count;
+  }
+}
+
 // Planes that are constant or copies, in ascending order.
 void FillPlanes(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, std::span<std::byte> packed) {
   const size_t bytes = SampleBytes(shape.dtype), plane_bytes = shape.plane_bytes();
   for (size_t p = 0; p < codings.size(); ++p) {
     std::byte* plane = packed.data() + p * plane_bytes;
     if (codings[p].kind == PlaneKind::kConstant) {
-      for (size_t i = 0; i < bytes; ++i) plane[i] = static_cast<std::byte>(codings[p].value >> (8 * i));
-      for (size_t done = bytes; done < plane_bytes; done += std::min(done, plane_bytes - done))
-        std::memcpy(plane + done, plane, std::min(done, plane_bytes - done));
+      FillPlane(codings[p].value, bytes, plane_bytes, plane);
     } else if (codings[p].kind == PlaneKind::kDuplicate) {
       std::memcpy(plane, packed.data() + static_cast<size_t>(codings[p].source) * plane_bytes, plane_bytes);
     }
