@@ -74,7 +74,7 @@ Bytes NoiseOf(const SegmentShape& shape, uint64_t seed) {
 absl::Status Decode(const SegmentShape& shape, ByteSpan body, Bytes& packed) {
   packed.assign(shape.bytes(), std::byte{0xa5});
   ByteReader reader(body);
-  return DecodeLaneBody(shape, reader, packed, nullptr);
+  return DecodeLaneBody(shape, reader, PackedPlanes(shape, packed), nullptr);
 }
 
 void ExpectRoundTrip(const SegmentShape& shape, const Bytes& packed, int level) {
@@ -190,7 +190,7 @@ TEST_P(LaneCodecTest, PlanesOfAllKindsComeBack) {
   Bytes back(shape.bytes());
   ByteReader reader(body);
   SegmentAccount account;
-  ASSERT_TRUE(DecodeLaneBody(shape, reader, back, &account).ok());
+  ASSERT_TRUE(DecodeLaneBody(shape, reader, PackedPlanes(shape, back), &account).ok());
   EXPECT_EQ(account.planes[1].kind, PlaneKind::kConstant);
   EXPECT_EQ(account.planes[2].kind, PlaneKind::kUpsampled2);
   EXPECT_EQ(account.planes[3].kind, PlaneKind::kUpsampled4);
@@ -230,7 +230,7 @@ TEST_P(LaneCodecTest, AccountsAddUp) {
     Bytes back(shape.bytes());
     ByteReader reader(body);
     SegmentAccount account;
-    ASSERT_TRUE(DecodeLaneBody(shape, reader, back, &account).ok());
+    ASSERT_TRUE(DecodeLaneBody(shape, reader, PackedPlanes(shape, back), &account).ok());
     EXPECT_EQ(back, packed);
     double bits = 0;
     for (const PlaneAccount& plane : account.planes) bits += plane.bits;

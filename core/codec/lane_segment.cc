@@ -199,7 +199,7 @@ absl::Status ReadStream(const char* what, ByteReader& reader, ByteSpan& stream) 
 }
 
 absl::Status DecodeSetInto(const SegmentShape& shape, const PlaneSet& set, const LaneModel& model, ByteReader& reader,
-                           std::span<std::byte> packed, SetAccount* account) {
+                           const PlaneMemory& memory, SetAccount* account) {
   LaneStreams streams;
   DCAC_RETURN_IF_ERROR(ReadStream("words", reader, streams.words));
   if (!IsNarrow(set.kind)) DCAC_RETURN_IF_ERROR(ReadStream("escapes", reader, streams.escapes));
@@ -210,7 +210,7 @@ absl::Status DecodeSetInto(const SegmentShape& shape, const PlaneSet& set, const
   std::vector<Bytes> small;
   small.reserve(set.planes.size());
   for (int p : set.planes) {
-    std::byte* plane = packed.data() + static_cast<size_t>(p) * shape.plane_bytes();
+    std::byte* plane = memory.plane(static_cast<size_t>(p));
     if (scale > 1) {
       const size_t bytes = static_cast<size_t>(set.shape.plane_samples()) * SampleBytes(shape.dtype);
       plane = small.emplace_back(Bytes(bytes)).data();
@@ -220,7 +220,7 @@ absl::Status DecodeSetInto(const SegmentShape& shape, const PlaneSet& set, const
   const auto decode = model.coarse ? DecodeCoarseSet : DecodeLaneSet;
   DCAC_RETURN_IF_ERROR(decode(set.kind, set.shape, model, streams, planes, account));
   for (size_t i = 0; i < small.size(); ++i) {
-    Upsample(shape, small[i], scale, packed.data() + static_cast<size_t>(set.planes[i]) * shape.plane_bytes());
+    Upsample(shape, small[i], scale, memory.plane(static_cast<size_t>(set.planes[i])));
   }
   return absl::OkStatus();
 }
@@ -239,14 +239,14 @@ void FillPlane(uint32_t value, size_t sample_bytes, size_t plane_bytes, std::byt
 }
 
 // Planes that are constant or copies, in ascending order.
-void FillPlanes(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, std::span<std::byte> packed) {
+void FillPlanes(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, const PlaneMemory& memory) {
   const size_t bytes = SampleBytes(shape.dtype), plane_bytes = shape.plane_bytes();
   for (size_t p = 0; p < codings.size(); ++p) {
-    std::byte* plane = packed.data() + p * plane_bytes;
+    std::byte* plane = memory.plane(p);
     if (codings[p].kind == PlaneKind::kConstant) {
       FillPlane(codings[p].value, bytes, plane_bytes, plane);
     } else if (codings[p].kind == PlaneKind::kDuplicate) {
-      std::memcpy(plane, packed.data() + static_cast<size_t>(codings[p].source) * plane_bytes, plane_bytes);
+      std::memcpy(plane, memory.plane(static_cast<size_t>(codings[p].source)), plane_bytes);
     }
   }
 }
@@ -272,7 +272,7 @@ absl::StatusOr<LaneSide> ParseLaneSide(const SegmentShape& shape, ByteSpan side_
   return side;
 }
 
-absl::Status DecodeLaneBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed,
+absl::Status DecodeLaneBody(const SegmentShape& shape, ByteReader& reader, const PlaneMemory& memory,
                             SegmentAccount* account) {
   const FloatEnvironment environment;
   ByteSpan side_bytes;
@@ -285,7 +285,7 @@ absl::Status DecodeLaneBody(const SegmentShape& shape, ByteReader& reader, std::
   for (const LaneSet& lanes : side.sets) {
     SetAccount set_account;
     DCAC_RETURN_IF_ERROR(
-        DecodeSetInto(shape, lanes.set, lanes.model, reader, packed, account != nullptr ? &set_account : nullptr));
+        DecodeSetInto(shape, lanes.set, lanes.model, reader, memory, account != nullptr ? &set_account : nullptr));
     if (account == nullptr) continue;
     std::vector<std::vector<ReferenceAccount>> references;
     for (const LanePlane& plane : lanes.model.planes) references.push_back(LaneReferencesOf(lanes.set, plane));
@@ -294,7 +294,7 @@ absl::Status DecodeLaneBody(const SegmentShape& shape, ByteReader& reader, std::
   if (reader.remaining() != 0) {
     return absl::DataLossError(absl::StrCat("model segment has ", reader.remaining(), " bytes too many"));
   }
-  FillPlanes(shape, side.codings, packed);
+  FillPlanes(shape, side.codings, memory);
   return absl::OkStatus();
 }
 

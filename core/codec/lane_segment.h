@@ -29,7 +29,7 @@ using LaneSide = SideWithModels<LaneModel>;
 absl::StatusOr<LaneSide> ParseLaneSide(const SegmentShape& shape, ByteSpan side_bytes);
 
 // Unless `account` is null, it is told where the bits went.  Errors: DataLoss.
-absl::Status DecodeLaneBody(const SegmentShape& shape, ByteReader& reader, std::span<std::byte> packed,
+absl::Status DecodeLaneBody(const SegmentShape& shape, ByteReader& reader, const PlaneMemory& memory,
                             SegmentAccount* account);
 
 }  // namespace dcac

@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -301,7 +302,7 @@ absl::Status DecodeModelBody(const SegmentShape& shape, ByteReader& reader, std:
     case kRowLayout:
       return DecodeRowBody(shape, reader, packed, account);
     case kLaneLayout:
-      return DecodeLaneBody(shape, reader, packed, account);
+      return DecodeLaneBody(shape, reader, PackedPlanes(shape, packed), account);
     default:
       return absl::UnimplementedError(absl::StrCat("segment layout is ", layout, ", this build knows 1 .. 3"));
   }
@@ -582,6 +583,11 @@ absl::Status DecodeBody(const SegmentShape& shape, ByteSpan body, Nesting nestin
   return absl::InternalError("unreachable segment method");
 }
 
+bool IsLaneBody(ByteSpan body) {
+  return body.size() >= 2 && body[0] == static_cast<std::byte>(SegmentMethod::kModel) &&
+         body[1] == std::byte{kLaneLayout};
+}
+
 }  // namespace
 
 Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
@@ -611,6 +617,22 @@ absl::StatusOr<SegmentMethod> MethodOfBody(ByteSpan body) {
 absl::Status DecodeSegmentBody(const SegmentShape& shape, ByteSpan body, std::span<std::byte> packed,
                                SegmentAccount* account) {
   return DecodeBody(shape, body, Nesting::kSegment, packed, account);
+}
+
+absl::Status DecodeSegmentPlanes(const SegmentShape& shape, ByteSpan body, const PlaneMemory& planes,
+                                 SegmentAccount* account) {
+  const size_t plane_bytes = shape.plane_bytes(), count = static_cast<size_t>(shape.all_planes());
+  if (planes.stride == plane_bytes)
+    return DecodeSegmentBody(shape, body, std::span(planes.data, shape.bytes()), account);
+  if (IsLaneBody(body)) {
+    if (account != nullptr) account->layout = kLaneLayout;
+    ByteReader reader(body.subspan(2));
+    return DecodeLaneBody(shape, reader, planes, account);
+  }
+  const auto packed = std::make_unique_for_overwrite<std::byte[]>(shape.bytes());
+  DCAC_RETURN_IF_ERROR(DecodeSegmentBody(shape, body, std::span(packed.get(), shape.bytes()), account));
+  for (size_t p = 0; p < count; ++p) std::memcpy(planes.plane(p), packed.get() + p * plane_bytes, plane_bytes);
+  return absl::OkStatus();
 }
 
 }  // namespace dcac

@@ -30,6 +30,18 @@ struct SegmentShape {
   size_t bytes() const { return static_cast<size_t>(all_planes()) * plane_bytes(); }
 };
 
+// Where the planes of a segment are, plane after plane.
+struct PlaneMemory {
+  std::byte* data = nullptr;
+  size_t stride = 0;  // bytes from plane to plane
+
+  std::byte* plane(size_t p) const { return data + p * stride; }
+};
+
+inline PlaneMemory PackedPlanes(const SegmentShape& shape, std::span<std::byte> packed) {
+  return {packed.data(), shape.plane_bytes()};
+}
+
 // The body is at most MaxBodyBytes(shape.bytes()) long.  `packed` is shape.bytes() long.
 Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options);
 
@@ -40,6 +52,10 @@ struct SegmentAccount;
 // unspecified.
 absl::Status DecodeSegmentBody(const SegmentShape& shape, ByteSpan body, std::span<std::byte> packed,
                                SegmentAccount* account = nullptr);
+
+// The same, of samples that are not in token order, into planes that need not be packed: lanes decode where these are.
+absl::Status DecodeSegmentPlanes(const SegmentShape& shape, ByteSpan body, const PlaneMemory& planes,
+                                 SegmentAccount* account = nullptr);
 
 absl::StatusOr<SegmentMethod> MethodOfBody(ByteSpan body);
 

@@ -55,9 +55,12 @@ absl::Status DecodeSegmentInto(const FrameHeader& header, uint64_t segment_index
   const Geometry& geometry = header.geometry;
   const Box box = geometry.SegmentBox(segment_index);
   const SegmentShape shape = ShapeOfBox(header.spec.dtype, geometry, box);
+  if (const auto places = PlacesOfPlanes(geometry.extents(), slab, box)) {
+    return InSegment(segment_index,
+                     DecodeSegmentPlanes(shape, body, {slab_data + places->begin, places->stride}, account));
+  }
   const auto decode_to = [&](std::byte* packed) {
-    const absl::Status status = DecodeSegmentBody(shape, body, std::span(packed, shape.bytes()), account);
-    return status.ok() ? status : InSegment(segment_index, status);
+    return InSegment(segment_index, DecodeSegmentBody(shape, body, std::span(packed, shape.bytes()), account));
   };
   if (const auto place = PackedPlace(geometry.extents(), slab, box)) return decode_to(slab_data + *place);
   const auto packed = std::make_unique_for_overwrite<std::byte[]>(shape.bytes());

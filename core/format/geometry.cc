@@ -260,6 +260,12 @@ std::optional<uint64_t> PackedPlace(const Extents& extents, const Box& slab, con
   return UnitPlace(extents, slab, box, 0, 0);
 }
 
+std::optional<PlanePlaces> PlacesOfPlanes(const Extents& extents, const Box& slab, const Box& box) {
+  const bool even = box.items() == 1 || box.planes() == slab.planes();
+  if (extents.unit != 1 || extents.in_token_order() || !even) return std::nullopt;
+  return PlanePlaces{UnitPlace(extents, slab, box, 0, 0), slab.rows() * extents.width * extents.sample_bytes};
+}
+
 void GatherBox(const Extents& extents, const Box& slab, const Box& box, const std::byte* slab_data, std::byte* packed) {
   const uint64_t unit_bytes = extents.unit * extents.sample_bytes, positions = box.rows() * extents.width;
   ForEachUnit(extents, slab, box, [&](uint64_t at, uint64_t to) {

@@ -95,6 +95,13 @@ void ScatterBox(const Extents& extents, const Box& slab, const Box& box, const s
 // Where the packed samples of `box` begin in the slab's memory, in bytes, if they lie there as they are packed.
 std::optional<uint64_t> PackedPlace(const Extents& extents, const Box& slab, const Box& box);
 
+// Where the first plane of `box` begins in the slab's memory, and the distance of its planes, in bytes, if each of them
+// lies there as it is packed.
+struct PlanePlaces {
+  uint64_t begin = 0, stride = 0;
+};
+std::optional<PlanePlaces> PlacesOfPlanes(const Extents& extents, const Box& slab, const Box& box);
+
 }  // namespace dcac
 
 #endif  // DCAC_CORE_FORMAT_GEOMETRY_H_

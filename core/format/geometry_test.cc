@@ -311,6 +311,13 @@ TEST(GatherScatterTest, EveryLayoutOrdersItsSegments) {
           if (place) {
             ASSERT_EQ(*place, packed[0] * 4 - slab_at);
           }
+          if (const auto places = PlacesOfPlanes(e, slab, box)) {
+            const uint64_t plane_samples = box.rows() * e.width;
+            for (size_t i = 0; i < packed.size(); ++i) {
+              const uint64_t at = places->begin + i / plane_samples * places->stride + i % plane_samples * 4;
+              ASSERT_EQ(packed[i] * 4, slab_at + at);
+            }
+          }
           ScatterBox(e, slab, box, reinterpret_cast<const std::byte*>(packed.data()),
                      reinterpret_cast<std::byte*>(slab_copy.data()));
           for (uint32_t sample : packed) ASSERT_EQ(slab_copy[sample - slab_at / 4], sample);
