@@ -142,14 +142,16 @@ EncodedLaneSet EncodeSet(const PlaneSet& set, const std::vector<const std::byte*
   return EncodeLaneSet(set, planes, lanes_of(set.kind));
 }
 
-// The side information and the streams of each set.
-void AppendStreams(const Bytes& side, const std::vector<std::pair<SampleKind, EncodedLaneSet>>& sets, Bytes& body) {
+// The head, the side information and the streams of each set.
+void AppendStreams(ByteSpan head, const Bytes& side, const std::vector<std::pair<SampleKind, EncodedLaneSet>>& sets,
+                   Bytes& body) {
   constexpr size_t kMaxVarint = 10;
-  size_t size = side.size() + kMaxVarint + 2;  // with room for method and layout id in front
+  size_t size = head.size() + side.size() + kMaxVarint;
   for (const auto& [kind, set] : sets) {
     size += set.words.size() + set.escapes.size() + set.details.size() + set.low.size() + 4 * kMaxVarint;
   }
   body.reserve(size);
+  AppendBytes(head, body);
   AppendStream(side, body);
   for (const auto& [kind, set] : sets) {
     AppendStream(set.words, body);
@@ -161,7 +163,7 @@ void AppendStreams(const Bytes& side, const std::vector<std::pair<SampleKind, En
 
 }  // namespace
 
-Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
+Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options, ByteSpan head) {
   Bytes body;
   if (!LanesKnow(KindOf(shape.dtype))) return body;
   const std::vector<PlaneCoding> codings =
@@ -186,7 +188,7 @@ Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOpt
     EncodeLaneModel(side, sample_kind, set.shape, set.same_channel, encoded.model);
   }
   if (side.failed()) return body;
-  AppendStreams(side.Finish(), sets, body);
+  AppendStreams(head, side.Finish(), sets, body);
   return body;
 }
 

@@ -4,11 +4,13 @@
 #include <oneapi/tbb/parallel_for.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <span>
 #include <unordered_map>
+#include <utility>
 
 #include "core/base/exact_math.h"
 #include "core/base/hash.h"
@@ -28,6 +30,15 @@ class PlaneView {
 
   uint32_t first() const { return static_cast<uint32_t>(LoadLittleEndian(data_, static_cast<int>(sample_bytes_))); }
   uint64_t Hash() const { return HashOf({data_, bytes_}); }
+  // Of some of the samples: equal planes have equal ones.
+  uint64_t RoughHash() const {
+    constexpr size_t kRuns = 4, kRunBytes = 64;
+    if (bytes_ < 2 * kRuns * kRunBytes) return Hash();
+    std::array<std::byte, kRuns * kRunBytes> runs;
+    for (size_t run = 0; run < kRuns; ++run)
+      std::memcpy(runs.data() + run * kRunBytes, data_ + bytes_ / kRuns * run + bytes_ / (2 * kRuns), kRunBytes);
+    return HashOf(runs);
+  }
   bool IsConstant() const { return std::memcmp(data_, data_ + sample_bytes_, bytes_ - sample_bytes_) == 0; }
   bool operator==(const PlaneView& other) const { return std::memcmp(data_, other.data_, bytes_) == 0; }
 
@@ -221,7 +232,7 @@ std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, ByteSpan samp
   constexpr size_t kGrainBytes = 1 << 16;
   const size_t num_planes = static_cast<size_t>(shape.all_planes());
   std::vector<PlaneCoding> codings(num_planes);
-  std::vector<uint64_t> hashes(num_planes);
+  std::vector<uint64_t> rough_hashes(num_planes);
   const auto view = [&](size_t p) { return PlaneView(shape, samples, sample_bytes, static_cast<int>(p)); };
   const size_t grain = kGrainBytes * num_planes / (samples.size() + 1) + 1;
   tbb::parallel_for(tbb::blocked_range<size_t>(0, num_planes, grain), [&](const tbb::blocked_range<size_t>& range) {
@@ -230,20 +241,32 @@ std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, ByteSpan samp
       if (plane.IsConstant()) {
         codings[p] = {PlaneKind::kConstant, plane.first(), 0};
       } else {
-        hashes[p] = plane.Hash();
+        rough_hashes[p] = plane.RoughHash();
         codings[p].kind = UpsampledKind(plane);
       }
     }
   });
-  std::unordered_map<uint64_t, size_t> first_with_hash;
-  first_with_hash.reserve(num_planes);
+  // The first planes with a hash; all of a plane is read only where a part of it equals that of an earlier one.
+  struct First {
+    size_t plane;
+    bool is_read = false;
+  };
+  std::unordered_map<uint64_t, First> alike;
+  std::unordered_map<uint64_t, size_t> equal;
+  alike.reserve(num_planes);
   for (size_t p = 0; p < num_planes; ++p) {
-    if (!previous_item && p % static_cast<size_t>(shape.planes) == 0) first_with_hash.clear();
-    if (codings[p].kind == PlaneKind::kConstant) continue;
-    const auto [at, inserted] = first_with_hash.try_emplace(hashes[p], p);
-    if (!inserted && view(p) == view(at->second)) {
-      codings[p] = {PlaneKind::kDuplicate, 0, static_cast<int>(at->second)};
+    if (!previous_item && p % static_cast<size_t>(shape.planes) == 0) {
+      alike.clear();
+      equal.clear();
     }
+    if (codings[p].kind == PlaneKind::kConstant) continue;
+    const auto [at, is_first] = alike.try_emplace(rough_hashes[p], First{p});
+    if (is_first) continue;
+    First& first = at->second;
+    if (!std::exchange(first.is_read, true)) equal.try_emplace(view(first.plane).Hash(), first.plane);
+    const auto [same, is_new] = equal.try_emplace(view(p).Hash(), p);
+    if (!is_new && view(p) == view(same->second))
+      codings[p] = {PlaneKind::kDuplicate, 0, static_cast<int>(same->second)};
   }
   return codings;
 }

@@ -102,6 +102,18 @@ TEST(ClassifyPlanesTest, ZerosOfBothSignsAreNotTheSame) {
   ExpectRestored(shape, samples);
 }
 
+TEST(ClassifyPlanesTest, TellsPlanesApartThatDifferInOneSample) {
+  const SegmentShape shape{DType::kU8, 1, 60, 30, 40};
+  std::vector<uint32_t> samples(60 * 1200, 3);
+  for (size_t p = 0; p < 30; ++p) samples[p * 1200 + p * 39] = 7;
+  for (size_t p = 30; p < 60; ++p) samples[p * 1200 + (59 - p) * 39] = 7;
+  const std::vector<PlaneCoding> codings = ClassifyPlanes(shape, samples);
+  for (size_t p = 0; p < 60; ++p) {
+    EXPECT_EQ(codings[p].kind, p < 30 ? PlaneKind::kNormal : PlaneKind::kDuplicate) << p;
+    EXPECT_EQ(codings[p].source, p < 30 ? 0 : static_cast<int>(59 - p)) << p;
+  }
+}
+
 TEST(ClassifyPlanesTest, WithoutThePreviousItemDuplicatesAreOfTheSameItem) {
   std::mt19937_64 random(4);
   const SegmentShape shape{DType::kU8, 2, 2, 8, 8};  // both items are equal

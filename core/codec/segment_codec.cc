@@ -430,25 +430,25 @@ bool UsesLanes(const SegmentShape& shape, const EncodeOptions& options) {
 
 // Empty if the segment is none for lanes.
 Bytes EncodeLaneSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
-  Bytes body = EncodeLaneBody(shape, packed, options);
-  if (body.empty()) return body;
-  body.insert(body.begin(), {static_cast<std::byte>(SegmentMethod::kModel), std::byte{kLaneLayout}});
-  return body;
+  constexpr std::byte kHead[] = {static_cast<std::byte>(SegmentMethod::kModel), std::byte{kLaneLayout}};
+  return EncodeLaneBody(shape, packed, options, kHead);
 }
 
 // Levels that promise speed; of these, those that promise most.
 constexpr int kLastFastLevel = 5, kLastFastestLevel = 2;
 
-// Beside lanes.  The lower levels promise speed, which trials of a strong level that lead to nothing cost.
-void OfferZstd(ByteSpan packed, size_t stride, int level, SmallestBody& best) {
+// Beside lanes; returns whether the fast level comes near.  The lower levels promise speed, which trials of a strong
+// level that lead to nothing cost.
+bool OfferZstd(ByteSpan packed, size_t stride, int level, SmallestBody& best) {
   const size_t limit = level <= kLastFastLevel ? best.size() : best.size() + best.size() / 16;
-  if (!MayStayBelow(packed, stride, limit)) return;
+  if (!MayStayBelow(packed, stride, limit)) return false;
   Bytes fast = EncodeZstdBody(packed, stride, kFastLevel, limit);
-  if (fast.empty()) return;
+  if (fast.empty()) return false;
   best.Offer(std::move(fast));  // at times smaller than that of a strong level
   if (level > kLastFastestLevel) {
     best.Offer(EncodeZstdBody(packed, stride, level < kLastFastLevel ? kMiddleLevel : kStrongLevel, best.size()));
   }
+  return true;
 }
 
 // The smallest body of a method that codes the samples as they are.
@@ -460,8 +460,8 @@ Bytes EncodeSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOpti
       best.Offer(std::move(lanes));
       if (!CanUseZstd(shape, options)) return best.Take();
       for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
-        OfferZstd(packed, stride, options.level, best);
-        if (stride == 1) break;
+        const bool is_near = OfferZstd(packed, stride, options.level, best);
+        if (stride == 1 || (!is_near && options.level <= kLastFastLevel)) break;  // samples as they are seldom win
       }
       return best.Take();
     }
