@@ -475,7 +475,8 @@ void SumReferences(const LaneReferences<Lanes>& references) {
   for (size_t row = 0; row < rows; ++row) {
     Value* HWY_RESTRICT sum_out = references.sum + row * references.stride;
     Value* HWY_RESTRICT activity_out = references.activity + row * references.stride;
-    for (size_t i = 0; i < columns; i += hn::Lanes(d)) {
+    for (size_t next = 0; next < columns; next += hn::Lanes(d)) {  // the last vector overlaps the one before it
+      const size_t i = columns < hn::Lanes(d) || next + hn::Lanes(d) <= columns ? next : columns - hn::Lanes(d);
       auto sum = unit, activity = hn::Zero(d);
       for (size_t k = 0; k < references.count; ++k) {
         const auto innovation = hn::LoadU(d, references.innovation[k] + row * columns + i);
