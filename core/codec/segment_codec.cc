@@ -410,10 +410,12 @@ bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
 }
 
 // Whether zstd, tried on a few pieces, may stay below `limit` bytes for all of the samples: it finds more repetitions
-// in the whole than in pieces.  Small segments are to take little time: their pieces are short.
+// in the whole than in pieces.  Pieces are short where little time may be spent, for the segment is small, and where
+// zstd would have to be very good.
 bool MayStayBelow(ByteSpan packed, size_t stride, size_t limit) {
   constexpr size_t kPieces = 4, kSmallBytes = 1 << 17;
-  const size_t piece_bytes = packed.size() < kSmallBytes ? 2048 : 16384;
+  const bool is_brief = packed.size() < kSmallBytes || limit < packed.size() / 8 * 3;
+  const size_t piece_bytes = is_brief ? 2048 : 16384;
   if (packed.size() < 2 * kPieces * piece_bytes) return true;
   size_t coded = 0;
   for (size_t piece = 0; piece < kPieces; ++piece) {
