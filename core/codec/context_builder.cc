@@ -4,106 +4,75 @@
 #include <array>
 #include <bit>
 #include <limits>
+#include <numeric>
 
-#include "core/base/exact_math.h"
+#include "core/kernels/code_length.h"
 
 namespace dcac {
 namespace {
 
-// Estimated bits of a token's entry in a table: what the adaptive code of set_model.cc needs for tables as they occur.
-double EntryBits(uint32_t count) {
-  return count == 0 ? 0.35 : 2.0 + std::min(1.8, 0.25 * Log2(static_cast<double>(count) + 1));
-}
-constexpr double kTableBits = 3;
-
-// What a token of `count` occurrences adds to the bits of a group: its entry, less count * log2(count).
-float LargeTokenBits(uint32_t count) {
-  return static_cast<float>(EntryBits(count) - CountLog2Count(count));
-}
-constexpr uint32_t kSmallCounts = 1 << 14;
-const float* SmallTokenBits() {
-  static const std::vector<float> kSmall = [] {
-    std::vector<float> bits(kSmallCounts);
-    for (uint32_t i = 0; i < kSmallCounts; ++i) bits[i] = LargeTokenBits(i);
-    return bits;
-  }();
-  return kSmall.data();
-}
-
-// Ideal code length of tokens that occur as counted, with a table of their own.
-template <typename Count>
-double GroupBits(size_t tokens, Count count) {
-  const float* const small = SmallTokenBits();
-  double bits = kTableBits;
-  uint64_t total = 0;
-  for (size_t i = 0; i < tokens; ++i) {
-    const uint32_t n = count(i);
-    bits += double{n < kSmallCounts ? small[n] : LargeTokenBits(n)};
-    total += n;
-  }
-  return bits + CountLog2Count(total);
-}
+constexpr float kTableBits = 3;
 
 // Agglomerative clustering with cached costs of pairs and the best partner of each group.  At first only cells that
 // touch in the grid of position and activity may merge; when few groups are left, any two.
 class Agglomeration {
  public:
-  Agglomeration(const CellCounts& counts, int columns) : tokens_(UsedTokens(counts)), owner_(counts.cells()) {
-    const size_t n = counts.cells();
-    groups_.resize(n);
-    for (size_t cell = 0; cell < n; ++cell) {
+  Agglomeration(const CellCounts& counts, int columns)
+      : tokens_(UsedTokens(counts)),
+        counts_(counts.cells() * tokens_),
+        groups_(counts.cells()),
+        partner_cost_(counts.cells(), kApart),
+        owner_(counts.cells()) {
+    std::iota(owner_.begin(), owner_.end(), size_t{0});
+    for (size_t cell = 0; cell < groups_.size(); ++cell) {
       Group& group = groups_[cell];
-      group.counts.assign(counts.Row(cell), counts.Row(cell) + tokens_);
-      group.is_empty = std::all_of(group.counts.begin(), group.counts.end(), [](uint32_t c) { return c == 0; });
-      group.bits = GroupBits(tokens_, [&](size_t i) { return group.counts[i]; });
-      owner_[cell] = cell;
+      std::copy_n(counts.Row(cell), tokens_, Row(cell));
+      group.is_empty = std::all_of(Row(cell), Row(cell) + tokens_, [](uint32_t c) { return c == 0; });
+      group.bits = BitsOf(Row(cell), nullptr);
       if (!group.is_empty) alive_.push_back(cell);
     }
-    cost_.assign(n * n, kApart);
+    // The nearest cells that occur in the same row and in the same column touch.
     const size_t width = static_cast<size_t>(columns);
     for (size_t a : alive_) {
-      // The nearest cell that occurs in the same row and in the same column.
-      for (size_t b = a; b % width != 0;) {
-        if (!groups_[--b].is_empty) {
-          SetCost(a, b, MergeCost(a, b));
-          break;
-        }
-      }
-      for (size_t b = a; b >= width;) {
-        b -= width;
-        if (!groups_[b].is_empty) {
-          SetCost(a, b, MergeCost(a, b));
-          break;
-        }
-      }
+      size_t b = a;
+      while (b % width != 0 && groups_[b - 1].is_empty) --b;
+      if (b % width != 0) Connect(a, b - 1);
+      b = a;
+      while (b >= width && groups_[b - width].is_empty) b -= width;
+      if (b >= width) Connect(a, b - width);
     }
+    for (size_t a : alive_) FindPartner(a);
   }
 
   void Run(size_t max_clusters, size_t max_all_pairs) {
     MergeWhile([&](float cost) { return cost < kApart && (cost < 0 || alive_.size() > max_all_pairs); });
-    all_pairs_ = true;
+    for (size_t a : alive_) groups_[a].links.clear();
     for (size_t a : alive_) {
       for (size_t b : alive_) {
-        if (b < a) SetCost(a, b, MergeCost(a, b));
+        if (b < a) Connect(a, b);
       }
     }
+    for (size_t a : alive_) FindPartner(a);
     MergeWhile([&](float cost) { return cost < 0 || alive_.size() > max_clusters; });
   }
 
-  const std::vector<uint32_t>& counts(size_t group) const { return groups_[group].counts; }
-  double bits(size_t group) const { return groups_[group].bits; }
+  std::vector<uint32_t> counts(size_t group) const { return {Row(group), Row(group) + tokens_}; }
+  double bits(size_t group) const { return double{groups_[group].bits}; }
   bool empty(size_t cell) const { return groups_[cell].is_empty; }
   size_t owner(size_t cell) const { return owner_[cell]; }
 
  private:
   static constexpr float kApart = std::numeric_limits<float>::max();
 
+  struct Link {
+    size_t group;
+    float cost;
+  };
   struct Group {
-    std::vector<uint32_t> counts;
     bool is_empty = false;
-    double bits = 0;
+    float bits = 0;
     size_t partner = 0;
-    float partner_cost = kApart;
+    std::vector<Link> links;  // groups that it may merge with
   };
 
   static size_t UsedTokens(const CellCounts& counts) {
@@ -116,69 +85,81 @@ class Agglomeration {
     return used;
   }
 
-  void SetCost(size_t a, size_t b, float cost) { cost_[a * groups_.size() + b] = cost_[b * groups_.size() + a] = cost; }
-  float Cost(size_t a, size_t b) const { return cost_[a * groups_.size() + b]; }
+  uint32_t* Row(size_t group) { return counts_.data() + group * tokens_; }
+  const uint32_t* Row(size_t group) const { return counts_.data() + group * tokens_; }
 
-  float MergeCost(size_t a, size_t b) const {
-    const Group &x = groups_[a], &y = groups_[b];
-    return static_cast<float>(GroupBits(tokens_, [&](size_t i) { return x.counts[i] + y.counts[i]; }) - x.bits -
-                              y.bits);
+  float BitsOf(const uint32_t* a, const uint32_t* b) const { return kTableBits + CodeLength(a, b, tokens_); }
+
+  float MergeCost(size_t a, size_t b) const { return BitsOf(Row(a), Row(b)) - groups_[a].bits - groups_[b].bits; }
+
+  void Connect(size_t a, size_t b) {
+    const float cost = MergeCost(a, b);
+    groups_[a].links.push_back({b, cost});
+    groups_[b].links.push_back({a, cost});
   }
 
   void FindPartner(size_t a) {
-    Group& group = groups_[a];
-    group.partner_cost = kApart;
-    for (size_t b : alive_) {
-      const float cost = Cost(a, b);
-      if (b != a && cost < group.partner_cost) {
-        group.partner_cost = cost;
-        group.partner = b;
+    partner_cost_[a] = kApart;
+    for (const Link& link : groups_[a].links) {
+      if (link.cost < partner_cost_[a]) {
+        partner_cost_[a] = link.cost;
+        groups_[a].partner = link.group;
       }
     }
   }
 
   template <typename Continue>
   void MergeWhile(Continue goes_on) {
-    for (size_t a : alive_) FindPartner(a);
     while (alive_.size() > 1) {
-      size_t best = alive_[0];
-      for (size_t a : alive_) {
-        if (groups_[a].partner_cost < groups_[best].partner_cost) best = a;
-      }
-      if (!goes_on(groups_[best].partner_cost)) break;
-      Merge(best, groups_[best].partner);
+      const auto best = std::min_element(partner_cost_.begin(), partner_cost_.end());
+      if (!goes_on(*best)) break;
+      const size_t a = static_cast<size_t>(best - partner_cost_.begin());
+      Merge(a, groups_[a].partner);
     }
   }
 
   void Merge(size_t a, size_t b) {
     Group& group = groups_[a];
-    for (size_t i = 0; i < tokens_; ++i) group.counts[i] += groups_[b].counts[i];
-    group.bits = GroupBits(tokens_, [&](size_t i) { return group.counts[i]; });
+    for (size_t i = 0; i < tokens_; ++i) Row(a)[i] += Row(b)[i];
+    group.bits = BitsOf(Row(a), nullptr);
     alive_.erase(std::find(alive_.begin(), alive_.end(), b));
-    for (size_t& owner : owner_) {
-      if (owner == b) owner = a;
-    }
-    for (size_t c : alive_) {
-      if (c != a && (all_pairs_ || Cost(a, c) < kApart || Cost(b, c) < kApart)) SetCost(a, c, MergeCost(a, c));
-    }
-    FindPartner(a);
-    for (size_t c : alive_) {
-      if (c == a) continue;
-      if (groups_[c].partner == a || groups_[c].partner == b) {
-        FindPartner(c);
-      } else if (Cost(c, a) < groups_[c].partner_cost) {
-        groups_[c].partner = a;
-        groups_[c].partner_cost = Cost(c, a);
+    std::replace(owner_.begin(), owner_.end(), b, a);
+    const auto drop = [](std::vector<Link>& links, size_t other) {
+      std::erase_if(links, [other](const Link& link) { return link.group == other; });
+    };
+    drop(group.links, b);
+    for (const Link& link : groups_[b].links) {
+      if (link.group == a) continue;
+      drop(groups_[link.group].links, b);
+      const auto is_other = [&](const Link& of_a) { return of_a.group == link.group; };
+      if (std::none_of(group.links.begin(), group.links.end(), is_other)) {
+        group.links.push_back({link.group, 0});
+        groups_[link.group].links.push_back({a, 0});
       }
     }
+    groups_[b].links.clear();
+    partner_cost_[b] = kApart;
+    for (Link& link : group.links) {
+      Group& other = groups_[link.group];
+      link.cost = MergeCost(a, link.group);
+      std::find_if(other.links.begin(), other.links.end(), [a](const Link& l) { return l.group == a; })->cost =
+          link.cost;
+      if (other.partner == a || other.partner == b) {
+        FindPartner(link.group);
+      } else if (link.cost < partner_cost_[link.group]) {
+        partner_cost_[link.group] = link.cost;
+        other.partner = a;
+      }
+    }
+    FindPartner(a);
   }
 
   size_t tokens_;
-  std::vector<size_t> owner_;
+  std::vector<uint32_t> counts_;  // of each group
   std::vector<Group> groups_;
+  std::vector<float> partner_cost_;
+  std::vector<size_t> owner_;
   std::vector<size_t> alive_;
-  std::vector<float> cost_;
-  bool all_pairs_ = false;
 };
 
 }  // namespace
@@ -216,7 +197,7 @@ std::vector<uint32_t> TableWeights(const std::vector<uint32_t>& counts, size_t t
 }
 
 double CellCounts::CellBits(size_t cell) const {
-  return GroupBits(tokens_, [row = Row(cell)](size_t i) { return row[i]; });
+  return double{kTableBits + CodeLength(Row(cell), nullptr, tokens_)};
 }
 
 Clusters ClusterCells(const CellCounts& counts, int columns, size_t max_clusters, size_t max_all_pairs) {

@@ -30,6 +30,11 @@ constexpr double kBaseQuantile = 0.004;   // share of the nonzero floats that ma
 constexpr double kNarrowModeShare = 0.04, kWideModeShare = 0.01;
 constexpr size_t kSamplesPerCell = 40;
 constexpr double kFixedCenterBits = 2;
+// Symbols are counted in tables that take turns, for equal ones in a row would wait for each other; apart by no
+// multiple of 4096 bytes, which would look like the same addresses.
+constexpr size_t kCountPadding = 272;
+constexpr size_t kCellBlock = 4096;          // samples whose tokens are counted together
+constexpr size_t kErrorPositions = 1 << 16;  // of a band, that expected errors are fitted to a part of
 
 // Every n-th of `count`, about `limit` of them.
 size_t StepOf(size_t count, size_t limit) {
@@ -249,15 +254,19 @@ class LaneSetEncoder {
   // ---- Everything that is fitted to predictions, on a band of rows of all planes ----
 
   void FitToBand() {
+    ChooseBand(std::min(options_.sample_positions, kErrorPositions));
+    FitErrors();
+    ChooseBand(options_.sample_positions);
+    ChooseBins();
+  }
+
+  void ChooseBand(size_t samples) {
     const size_t halves = model_.interlaced ? 2 : 1;
     const size_t row_samples = num_planes() * static_cast<size_t>(set_.shape.width);
     const size_t height = static_cast<size_t>(set_.shape.height);
-    const size_t band =
-        std::clamp<size_t>(options_.sample_positions / row_samples, std::min<size_t>(height, 8), height);
+    const size_t band = std::clamp<size_t>(samples / row_samples, std::min<size_t>(height, 8), height);
     band_begin_ = (height - band) / 2 * halves;
     band_shape_ = {set_.shape.planes, static_cast<int>(band), set_.shape.width};
-    FitErrors();
-    ChooseBins();
   }
 
   // Calls visit(raster) after the analysis of each group of the band.
@@ -477,10 +486,11 @@ class LaneSetEncoder {
     const size_t room =
         (codes_.columns * (model_.interlaced ? 2 : 1)) * static_cast<size_t>(band_shape_.height) * num_planes();
     Band band;
-    band.position = scratch().band_bytes.Get(2 * room);
-    band.activity = band.position + room;
-    band.center = scratch().band_codes.Get(2 * room);
-    band.code = band.center + room;
+    const size_t padded = room + kRansLanes;
+    band.position = scratch().band_bytes.Get(2 * padded);
+    band.activity = band.position + padded;
+    band.center = scratch().band_codes.Get(2 * padded);
+    band.code = band.center + padded;
     AnalyseBand([&](LaneRaster<Lanes>& raster, const LaneAnalysis<Lanes>& analysis) {
       const LaneGroup<Lanes>& group = raster.group();
       const size_t begin = FirstPosition(group);
@@ -540,60 +550,65 @@ class LaneSetEncoder {
     }
   }
 
-  // Token of a code, as the kernels have it.
-  int TokenOf(const LaneTables& tables, int32_t code, int32_t center) const {
-    if (code == kLaneEscapeCode) return model_.escape_token();
-    if (model_.has_mode && code == model_.mode_code) return 0;
-    const int32_t residual = code - center;
-    if constexpr (kNarrow) return tables.token[static_cast<uint8_t>(residual)];
-    const uint32_t magnitude = static_cast<uint32_t>(residual < 0 ? -1 - residual : residual);
-    return model_.first_residual_token() + 2 * ClassOfMagnitude(magnitude >> model_.shift) + (residual < 0 ? 1 : 0);
-  }
-
   void ChooseCells(const Band& band) {
     const size_t rows = model_.position_bins(), columns = model_.activity_bins(), cells = rows * columns;
-    const LaneTables tables = MakeLaneTables(kind_, model_);
+    LaneTables tables = MakeLaneTables(kind_, model_);
     ChooseCenters(band, tables);
-    std::array<uint8_t, kMaxLaneTokens> raw_bits_of{};
-    for (int token = model_.first_residual_token(); token < static_cast<int>(kMaxLaneTokens); ++token) {
-      raw_bits_of[static_cast<size_t>(token)] =
-          static_cast<uint8_t>(LaneRawBits(token - model_.first_residual_token(), model_.shift));
-    }
-    CellCounts moving(cells, kMaxLaneTokens), fixed(cells, kMaxLaneTokens);
-    std::vector<uint64_t> moving_raw(cells, 0), fixed_raw(cells, 0);
-    for (size_t i = 0; i < band.size; ++i) {
-      const size_t row = RowOf(tables, band.position[i]), cell = row * columns + tables.activity_bin[band.activity[i]];
-      const size_t token = static_cast<size_t>(TokenOf(tables, band.code[i], band.center[i]));
-      ++moving.At(cell, token);
-      moving_raw[cell] += raw_bits_of[token];
-      if (!options_.fixed_centers) continue;
-      const size_t fixed_token = static_cast<size_t>(TokenOf(tables, band.code[i], model_.center[row]));
-      ++fixed.At(cell, fixed_token);
-      fixed_raw[cell] += raw_bits_of[fixed_token];
-    }
+    std::copy(model_.center.begin(), model_.center.end(), tables.center.begin());
     // A band stands for the whole.
     const size_t times = std::max<size_t>(1, num_samples() / band.size);
-    const auto scale = [&](CellCounts& counts) {
-      for (size_t cell = 0; cell < cells; ++cell) {
-        for (size_t token = 0; token < kMaxLaneTokens; ++token) counts.At(cell, token) *= static_cast<uint32_t>(times);
-      }
-    };
-    scale(moving);
+    CellCounts moving = CountCells(band, tables, false, times);
     model_.fixed_center.assign(cells, false);
     if (options_.fixed_centers) {
-      scale(fixed);
+      const CellCounts fixed = CountCells(band, tables, true, times);
       for (size_t cell = 0; cell < cells; ++cell) {
-        const double gain =
-            moving.CellBits(cell) - fixed.CellBits(cell) +
-            static_cast<double>(times) * (static_cast<double>(moving_raw[cell]) - static_cast<double>(fixed_raw[cell]));
-        if (gain <= kFixedCenterBits) continue;
+        if (CellBits(moving, cell) - CellBits(fixed, cell) <= kFixedCenterBits) continue;
         model_.fixed_center[cell] = true;
-        for (size_t token = 0; token < kMaxLaneTokens; ++token) moving.At(cell, token) = fixed.Row(cell)[token];
+        std::copy_n(fixed.Row(cell), kMaxLaneTokens, &moving.At(cell, 0));
       }
     }
     Clusters clusters = ClusterCells(moving, static_cast<int>(columns), options_.max_contexts, options_.max_all_pairs);
     model_.cluster = std::move(clusters.cluster);
     model_.tables = std::move(clusters.tables);
+  }
+
+  // How often tokens occur in each cell, times `times`; of residuals from the centers of position bins where they are
+  // `fixed`.
+  CellCounts CountCells(const Band& band, const LaneTables& tables, bool fixed, size_t times) {
+    constexpr size_t kTables = 2;
+    constexpr size_t kSymbols = kLaneCells * kMaxLaneTokens, kStride = kSymbols + kCountPadding;
+    uint32_t* counts = scratch().counts.Get(kTables * kStride);
+    std::fill_n(counts, kTables * kStride, 0u);
+    LaneSymbols symbols;
+    symbols.symbol = scratch().symbols.Get(kCellBlock);
+    symbols.raw_bits = symbols.narrow_raw = scratch().raw_bits.Get(kCellBlock);
+    symbols.raw = scratch().raw.Get(kCellBlock);
+    for (size_t begin = 0; begin < band.size; begin += kCellBlock) {
+      const size_t count = std::min(kCellBlock, band.size - begin);
+      TokenizeLaneCells(tables, {band.position + begin, band.activity + begin, band.center + begin}, band.code + begin,
+                        count, fixed, symbols);
+      for (size_t i = 0; i < count; ++i) ++counts[i % kTables * kStride + symbols.symbol[i]];
+    }
+    const size_t rows = model_.position_bins(), columns = model_.activity_bins();
+    CellCounts result(rows * columns, kMaxLaneTokens);
+    for (size_t cell = 0; cell < rows * columns; ++cell) {
+      const size_t at = (cell / columns * kMaxLaneBins + cell % columns) * kMaxLaneTokens;
+      for (size_t token = 0; token < kMaxLaneTokens; ++token) {
+        const uint32_t count = counts[at + token] + counts[kStride + at + token];
+        result.At(cell, token) = count * static_cast<uint32_t>(times);
+      }
+    }
+    return result;
+  }
+
+  // Of tokens and their raw bits.
+  double CellBits(const CellCounts& counts, size_t cell) const {
+    uint64_t raw_bits = 0;
+    for (int token = model_.first_residual_token(); token < static_cast<int>(kMaxLaneTokens); ++token) {
+      raw_bits += uint64_t{counts.Row(cell)[token]} *
+                  static_cast<uint64_t>(LaneRawBits(token - model_.first_residual_token(), model_.shift));
+    }
+    return counts.CellBits(cell) + static_cast<double>(raw_bits);
   }
 
   static size_t RowOf(const LaneTables& tables, uint8_t position) {
@@ -671,11 +686,9 @@ class LaneSetEncoder {
     }
   }
 
-  // In tables that take turns, for equal symbols in a row would wait for each other; apart by no multiple of 4096
-  // bytes, which would look like the same addresses.
   const uint32_t* CountSymbols(size_t size) {
-    constexpr size_t kTables = 4, kPadding = 272;
-    const size_t stride = size + kPadding;
+    constexpr size_t kTables = 4;
+    const size_t stride = size + kCountPadding;
     uint32_t* counts = scratch().counts.Get(kTables * stride);
     std::fill_n(counts, kTables * stride, 0u);
     for (size_t step = 0; step < active_.size(); ++step) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 #include <vector>

@@ -662,6 +662,38 @@ void TokenizeWide(const LaneTables& tables, const LaneGroup<WideLanes>& group, i
   TokenizeGroup(tables, group, codes, symbols);
 }
 
+template <typename Lanes>
+HWY_INLINE void TokenizeCells(const LaneTables& tables, const LaneAnalysis<Lanes>& analysis,
+                              const typename Lanes::Code* codes, size_t n, bool fixed, const LaneSymbols& symbols) {
+  const ByteTag d;
+  Step<Lanes> step;
+  alignas(64) uint8_t rows[kRansLanes], cells[kRansLanes], marks[kRansLanes];
+  for (size_t begin = 0; begin < n; begin += kRansLanes) {
+    std::memcpy(step.position, analysis.position + begin, sizeof(step.position));
+    std::memcpy(step.activity, analysis.activity + begin, sizeof(step.activity));
+    std::memcpy(step.center, analysis.center + begin, sizeof(step.center));
+    LookUp256(tables.position_bin.data(), step.position, rows);
+    LookUp256(tables.activity_bin.data(), step.activity, cells);
+    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+      hn::Store(hn::Or(hn::Load(d, rows + i), hn::Load(d, cells + i)), d, cells + i);
+    }
+    if (fixed) {
+      std::memset(marks, kFixedCenter, sizeof(marks));
+      FixCenters(tables, rows, marks, step.center);
+    }
+    TokenStep(tables, codes + begin, step.center, cells, symbols, begin);
+  }
+}
+
+void TokenizeNarrowCells(const LaneTables& tables, const LaneAnalysis<NarrowLanes>& analysis, const uint8_t* codes,
+                         size_t n, bool fixed, const LaneSymbols& symbols) {
+  TokenizeCells(tables, analysis, codes, n, fixed, symbols);
+}
+void TokenizeWideCells(const LaneTables& tables, const LaneAnalysis<WideLanes>& analysis, const int32_t* codes,
+                       size_t n, bool fixed, const LaneSymbols& symbols) {
+  TokenizeCells(tables, analysis, codes, n, fixed, symbols);
+}
+
 bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
                   uint8_t* HWY_RESTRICT codes) {
   Step<NarrowLanes> steps[kMaxBatch];
@@ -797,6 +829,8 @@ HWY_EXPORT(AnalyseNarrow);
 HWY_EXPORT(AnalyseWide);
 HWY_EXPORT(TokenizeNarrow);
 HWY_EXPORT(TokenizeWide);
+HWY_EXPORT(TokenizeNarrowCells);
+HWY_EXPORT(TokenizeWideCells);
 HWY_EXPORT(DecodeNarrow);
 HWY_EXPORT(DecodeWide);
 
@@ -826,6 +860,16 @@ void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& g
 void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, int32_t* codes,
                        const LaneSymbols& symbols) {
   DCAC_DYNAMIC_DISPATCH(TokenizeWide)(tables, group, codes, symbols);
+}
+
+void TokenizeLaneCells(const LaneTables& tables, const LaneAnalysis<NarrowLanes>& analysis, const uint8_t* codes,
+                       size_t n, bool fixed, const LaneSymbols& symbols) {
+  DCAC_DYNAMIC_DISPATCH(TokenizeNarrowCells)(tables, analysis, codes, n, fixed, symbols);
+}
+
+void TokenizeLaneCells(const LaneTables& tables, const LaneAnalysis<WideLanes>& analysis, const int32_t* codes,
+                       size_t n, bool fixed, const LaneSymbols& symbols) {
+  DCAC_DYNAMIC_DISPATCH(TokenizeWideCells)(tables, analysis, codes, n, fixed, symbols);
 }
 
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,

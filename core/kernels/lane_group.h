@@ -153,6 +153,14 @@ void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& g
 void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, int32_t* codes,
                        const LaneSymbols& symbols);
 
+// Encoder: symbols of n analysed positions before contexts are known, whose place the cells take; with `fixed`,
+// residuals are from the centers of position bins.  All arrays have room for 63 more; what is read there does not
+// matter.
+void TokenizeLaneCells(const LaneTables& tables, const LaneAnalysis<NarrowLanes>& analysis, const uint8_t* codes,
+                       size_t n, bool fixed, const LaneSymbols& symbols);
+void TokenizeLaneCells(const LaneTables& tables, const LaneAnalysis<WideLanes>& analysis, const int32_t* codes,
+                       size_t n, bool fixed, const LaneSymbols& symbols);
+
 // Decodes a group: codes of `group.positions` samples (with room for 64 more).  False if the words end early or a code
 // is out of range.  `escapes` (wide only): the positions of samples without a code, appended.
 struct LaneEscapes {
