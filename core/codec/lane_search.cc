@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <cstdlib>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -180,8 +178,8 @@ constexpr size_t kMinOwnTapSamples = 700;  // of a plane, for taps of its own
 constexpr size_t kMaxOwnTerms = 6;
 constexpr size_t kMaxFeatures = kMaxLaneReferences + kLaneClasses * kLaneTapsOfClass + 1;
 constexpr size_t kMaxRows = kMaxLaneReferences + kLaneTapsOfClass + 2;  // of references, taps, the unit, the target
-constexpr size_t kMaxWindow = 1024;
-const size_t kMinCandidateSamples = getenv("CM") ? strtoul(getenv("CM"), 0, 10) : 512, kProductsPerSample = getenv("PPS") ? strtoul(getenv("PPS"), 0, 10) : 128;
+constexpr size_t kMaxWindow = 256;
+constexpr size_t kMinCandidateSamples = 512, kProductsPerSample = 64;
 constexpr float kTargetRoot = 256, kScaleRoot = 8192;  // roots of mean squares of integers
 
 // Runs of samples of a plane that stand for all of it: their places in a row of samples are those of class 0, then
@@ -203,6 +201,7 @@ class LaneSamplePlan {
   size_t end(size_t c) const { return end_[c]; }
   size_t candidate_begin() const { return candidate_begin_; }
   size_t candidate_end() const { return candidate_end_; }
+  size_t candidate_count() const { return candidate_count_; }
   size_t margin() const { return 4 * codes_.columns + kLaneTapsOfClass; }  // before the first value of a plane
 
   // Rows of the samples of class c and of their taps.  `values`: of a plane, with `margin` means before and kGramLanes
@@ -282,6 +281,7 @@ class LaneSamplePlan {
     }
     end_[c] = next;
     count_ += all;
+    candidate_count_ += taken;
     runs_[c] = std::move(chosen);
     runs_[c].insert(runs_[c].end(), others.begin(), others.end());
     std::sort(runs_[c].begin(), runs_[c].end(), [](const LaneRun& a, const LaneRun& b) { return a.to < b.to; });
@@ -317,7 +317,7 @@ class LaneSamplePlan {
   std::array<std::array<std::vector<Patch>, kLaneTapsOfClass>, kLaneClasses> patches_;
   std::vector<LaneRun> padding_;
   std::array<size_t, kLaneClasses> end_{};
-  size_t stride_ = 0, count_ = 0, candidate_begin_ = 0, candidate_end_ = 0;
+  size_t stride_ = 0, count_ = 0, candidate_begin_ = 0, candidate_end_ = 0, candidate_count_ = 0;
 };
 
 // What all planes of a search have: rows of `stride` integers for each.
@@ -381,6 +381,7 @@ class LaneSearch {
     double innovation = 0, scale = 0, target = 0;
     float value = 0;
     int32_t power = 0;
+    bool has_edges = false;
   };
 
   template <typename Body>
@@ -479,6 +480,7 @@ class LaneSearch {
     QuantizeRow(product, target, stride_, target_ + at);
     MarkEdges(value, Above(low_, plane), Above(high_, plane), stride_, edges_ + at);
     plan_.ClearPadding(edges_ + at);
+    result.has_edges = std::any_of(edges_ + at, edges_ + at + stride_, [](int16_t edge) { return edge != 0; });
     if (HasOwnTaps()) result.value = FactorOf(value, Root());
     if (options_.max_references == 0) return;
     if (!values_.is_narrow()) {
@@ -637,8 +639,7 @@ class LaneSearch {
       }
     }
     pool.rows += num_taps_;
-    pool.feature[pool.size++] = {
-        -1, 0, 0, true, kWeightBits, pool.rows++, scale * double{kUnitRow}};
+    pool.feature[pool.size++] = {-1, 0, 0, true, kWeightBits, pool.rows++, scale * double{kUnitRow}};
     return pool;
   }
 
@@ -648,11 +649,15 @@ class LaneSearch {
     if (pool.size == 0) return;
     int16_t* rows = scratch->rows.Get((pool.rows + 2) * stride_ + kGramLanes);  // then the target, and a mask
     FillRows(plane, pool, rows, *scratch);
+    // Where the range may hide something, a first fit to a part of the samples tells what.
     size_t left = plan_.count();
-    Terms terms = Select(plane, pool, ProductsOf(pool, rows), left);
-    const size_t hidden = terms.size == 0 ? 0 : Hide(plane, pool, terms, rows);
-    if (hidden > 0) terms = Select(plane, pool, ProductsOf(pool, rows), left - hidden);
-    Keep(plane, pool, terms);
+    if (planes_[plane].has_edges) {
+      const Terms terms = Select(plane, pool, ProductsOf(pool, rows, plan_.candidate_begin(), plan_.candidate_end()),
+                                 plan_.candidate_count(), plan_.candidate_count());
+      if (terms.size == 0) return;
+      left -= Hide(plane, pool, terms, rows);
+    }
+    Keep(plane, pool, Select(plane, pool, ProductsOf(pool, rows, 0, stride_), left, plan_.count()));
   }
 
   void Keep(size_t plane, const Features& pool, const Terms& terms) {
@@ -704,13 +709,14 @@ class LaneSearch {
     }
   }
 
-  Products ProductsOf(const Features& pool, const int16_t* rows) const {
+  // Over samples from `from` to `to`.
+  Products ProductsOf(const Features& pool, const int16_t* rows, size_t from, size_t to) const {
     constexpr size_t kStride = kMaxRows;
     std::array<std::array<int32_t, kMaxRows * kStride>, kLaneClasses> sums;
     const size_t target = pool.rows;
     for (size_t c = 0; c < model_.num_classes(); ++c) {
-      const size_t begin = plan_.begin(c);
-      GramOfRows({rows + begin, stride_, pool.rows + 1}, plan_.end(c) - begin, sums[c].data(), kStride);
+      const size_t begin = std::max(from, plan_.begin(c)), end = std::min(to, plan_.end(c));
+      GramOfRows({rows + begin, stride_, pool.rows + 1}, end - begin, sums[c].data(), kStride);
     }
     const auto of_class = [&](size_t c, size_t a, size_t b) {
       return double{sums[c][std::max(a, b) * kStride + std::min(a, b)]};
@@ -750,12 +756,13 @@ class LaneSearch {
 
   // Forward selection: while a term promises more bits than it costs.  What is left of each feature and of the target
   // after projection on the terms so far is known by the products only (as in a Cholesky decomposition).
-  Terms Select(size_t plane, const Features& pool, const Products& products, size_t left) const {
+  // `left` of `count` samples are not hidden.
+  Terms Select(size_t plane, const Features& pool, const Products& products, size_t left, size_t count) const {
     const size_t k = pool.size;
     const double unit = planes_[plane].target;
     const double noise = (kNoiseShare * static_cast<double>(left) + 1e-9) * unit * unit;
     const double samples =
-        static_cast<double>(codes_.plane_samples()) * static_cast<double>(left) / static_cast<double>(plan_.count());
+        static_cast<double>(codes_.plane_samples()) * static_cast<double>(left) / static_cast<double>(count);
     std::array<double, kMaxFeatures> diagonal, rhs = products.rhs;
     for (size_t f = 0; f < k; ++f) diagonal[f] = products.gram[f][f] * (1 + 1e-6);
     std::array<std::array<double, kMaxFeatures>, kMaxFeatures> factor;  // [term][feature]
