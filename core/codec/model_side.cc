@@ -1,7 +1,5 @@
 #include "core/codec/model_side.h"
 
-#include <algorithm>
-
 namespace dcac {
 
 PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, PlaneKind kind) {
@@ -9,16 +7,15 @@ PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& c
   set.plane_kind = kind;
   set.kind = kind == PlaneKind::kDifference ? DifferenceKindOf(shape.dtype) : KindOf(shape.dtype);
   const int scale = ScaleOf(kind);
-  const auto planes = static_cast<size_t>(
-      std::count_if(codings.begin(), codings.end(), [kind](const PlaneCoding& coding) { return coding.kind == kind; }));
-  if (planes == 0) return set;
-  set.planes.reserve(planes);
-  set.same_channel.reserve(planes);
-  set.item_begin.reserve(planes);
-  std::vector<int> place(codings.size(), -1);
+  std::vector<int> place;
   int item_begin = 0, item = -1;
   for (size_t p = 0; p < codings.size(); ++p) {
     if (codings[p].kind != kind) continue;
+    if (place.empty()) {  // most kinds have no planes
+      place.assign(codings.size(), -1);
+      for (std::vector<int>* of_planes : {&set.planes, &set.same_channel, &set.item_begin})
+        of_planes->reserve(codings.size() - p);
+    }
     const int at = static_cast<int>(set.planes.size());
     const int plane = static_cast<int>(p);
     if (plane / shape.planes != item) {
