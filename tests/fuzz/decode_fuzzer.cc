@@ -39,7 +39,7 @@ absl::Status Stream(ByteSpan frame, bool bounded, Bytes& out) {
   return decoder.Finish();
 }
 
-// Whole, streamed and streamed with bounds: the same outcome, and the same bytes.
+// Whole, into given memory, streamed and streamed with bounds: the same outcome, and the same bytes.
 absl::StatusOr<Tensor> DecodeAllWays(ByteSpan frame) {
   auto tensor = Decompress(frame, fuzz::kLimits);
   for (bool bounded : {false, true}) {
@@ -51,7 +51,11 @@ absl::StatusOr<Tensor> DecodeAllWays(ByteSpan frame) {
     DCAC_FUZZ_REQUIRE(streamed.size() <= fuzz::kLimits.max_tensor_bytes);
   }
   DCAC_FUZZ_REQUIRE(tensor.ok() || fuzz::IsRefusal(tensor.status()));
-  DCAC_FUZZ_REQUIRE(!tensor.ok() || tensor->data.size() == TensorBytes(tensor->spec).value());
+  if (tensor.ok()) {
+    Bytes into(TensorBytes(tensor->spec).value());
+    DCAC_FUZZ_REQUIRE(DecompressInto(frame, into, fuzz::kLimits).ok());
+    DCAC_FUZZ_REQUIRE(into == tensor->data);
+  }
   return tensor;
 }
 
