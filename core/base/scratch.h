@@ -50,9 +50,14 @@ class ScratchLease {
       free.pop_back();
     }
   }
-  ~ScratchLease() { Free().push_back(std::move(object_)); }
-  ScratchLease(const ScratchLease&) = delete;
-  ScratchLease& operator=(const ScratchLease&) = delete;
+  ~ScratchLease() {
+    if (object_) Free().push_back(std::move(object_));
+  }
+  ScratchLease(ScratchLease&&) noexcept = default;
+  ScratchLease& operator=(ScratchLease&& other) noexcept {
+    object_.swap(other.object_);
+    return *this;
+  }
 
   T& operator*() const { return *object_; }
   T* operator->() const { return object_.get(); }

@@ -210,9 +210,10 @@ EncodedLaneSet EncodeCoarseSet(const PlaneSet& set, const CoarseMap& map, const 
   const size_t plane_samples = static_cast<size_t>(set.shape.plane_samples()), bytes = BytesOf(set.kind);
   const size_t samples = planes.size() * plane_samples;
   const ScratchLease<CoarseScratch> scratch;
+  ScratchLease<Scratch<uint16_t>> low_memory;
   uint8_t* const codes = scratch->codes.Get(samples + kCoarsePadding);
   CoarseDetails next{scratch->details.Get(samples + kCoarsePadding),
-                     bytes == 4 ? scratch->low.Get(samples + kCoarsePadding) : nullptr};
+                     bytes == 4 ? low_memory->Get(samples + kCoarsePadding) : nullptr};
   const CoarseDetails first = next;
   Bytes escapes;
   std::vector<const std::byte*> code_planes;
@@ -239,8 +240,8 @@ EncodedLaneSet EncodeCoarseSet(const PlaneSet& set, const CoarseMap& map, const 
   PackFields(first.details, total, map.detail_bits, result.details.data());
   result.details.resize(PackedFieldBytes(total, map.detail_bits));
   if (bytes == 4) {
-    const std::span<const std::byte> low = std::as_bytes(std::span(first.low, total));
-    result.low.assign(low.begin(), low.end());
+    result.low = std::as_bytes(std::span(first.low, total));
+    result.low_memory = std::move(low_memory);
   }
   return result;
 }

@@ -753,13 +753,12 @@ class LaneSetEncoder {
     for (size_t plane = 0; plane < num_planes() && !model_.mode_has_low; ++plane) {
       model_.mode_has_low = HasLowHalfOf(planes_[plane], plane_samples(), mode);
     }
-    uint16_t* low = scratch().low.Get(num_samples() + kLowPadding);
+    uint16_t* low = result.low_memory->Get(num_samples() + kLowPadding);
     size_t count = 0;
     for (const std::byte* plane : planes_) {
       count += PackLowHalves(plane, plane_samples(), !model_.mode_has_low, mode, low + count);
     }
-    const std::span<const std::byte> bytes = std::as_bytes(std::span(low, count));
-    result.low.assign(bytes.begin(), bytes.end());
+    result.low = std::as_bytes(std::span(low, count));
   }
 
   struct EncoderScratch : LaneScratch<Value> {
@@ -771,7 +770,6 @@ class LaneSetEncoder {
     Scratch<float> fits;
     Scratch<uint8_t> band_bytes;
     Scratch<uint32_t> counts;
-    Scratch<uint16_t> low;
   };
   EncoderScratch& scratch() { return *scratch_; }
 

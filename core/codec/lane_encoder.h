@@ -3,9 +3,11 @@
 #define DCAC_CORE_CODEC_LANE_ENCODER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "core/base/bytes.h"
+#include "core/base/scratch.h"
 #include "core/codec/lane_model.h"
 #include "core/codec/model_side.h"
 
@@ -30,8 +32,10 @@ struct LaneEncoderOptions {
 
 struct EncodedLaneSet {
   LaneModel model;
-  Bytes words, escapes, low;
+  Bytes words, escapes;
   Bytes details;  // coarse sets
+  ByteSpan low;   // within low_memory
+  ScratchLease<Scratch<uint16_t>> low_memory;
 };
 
 // `planes`: the samples of each plane of the set, packed.  Rows of all of them together have twice kMinLaneColumns

@@ -121,7 +121,7 @@ bool HasRoom(const SetShape& shape) {
   return static_cast<int64_t>(shape.planes) * shape.width >= kMinSetColumns;
 }
 
-void AppendStream(const Bytes& stream, Bytes& body) {
+void AppendStream(ByteSpan stream, Bytes& body) {
   AppendVarint(stream.size(), body);
   AppendBytes(stream, body);
 }
