@@ -437,7 +437,7 @@ Bytes EncodeLaneSamples(const SegmentShape& shape, ByteSpan packed, const Encode
 }
 
 // Levels that promise speed; of these, those that promise most.
-constexpr int kLastFastLevel = 5, kLastFastestLevel = 2;
+constexpr int kLastFastLevel = 5, kLastFastestLevel = 3;
 
 // Beside lanes; returns whether the fast level comes near.  The lower levels promise speed, which trials of a strong
 // level that lead to nothing cost.
