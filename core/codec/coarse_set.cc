@@ -9,6 +9,7 @@
 #include "core/base/phase_timer.h"
 #include "core/base/scratch.h"
 #include "core/base/status_macros.h"
+#include "core/codec/frequent_samples.h"
 #include "core/codec/lane_decoder.h"
 #include "core/kernels/coarse.h"
 
@@ -18,6 +19,7 @@ namespace {
 constexpr size_t kStatisticsSamples = 8192;
 // Codes per octave, as powers of two: the first that leaves few enough samples without a code.
 constexpr int kFinestOctave = 4, kCoarsestOctave = 2;
+constexpr double kEscapeTokenBits = 8, kExactBits = 100;  // what escapes and exact codes cost, about
 constexpr double kMaxEscapes = 0.01, kMaxEscapesAtAll = 0.02;
 
 size_t BytesOf(SampleKind kind) {
@@ -103,6 +105,24 @@ double EscapeShare(const CoarseMap& map, const Magnitudes& magnitudes, int octav
   return static_cast<double>(magnitudes.total - coded) / static_cast<double>(magnitudes.total);
 }
 
+// Gives samples that are frequent a code of their own, where that saves bits.
+void ChooseExact(SampleKind kind, size_t plane_samples, const std::vector<const std::byte*>& planes, CoarseMap& map) {
+  const size_t bytes = BytesOf(kind);
+  const int low_bits = bytes == 4 ? 16 : 0, fine_bits = map.detail_bits + low_bits;
+  const FrequentSamples found = FindFrequentSamples(planes, plane_samples, bytes, fine_bits);
+  for (const FrequentSample& frequent : found.samples) {
+    const int code = frequent.sample == 0 ? map.zero : map.CodeOf(frequent.sample >> low_bits);
+    if (map.num_exact == kMaxCoarseExact || code == map.zero || code == map.escape()) continue;
+    const auto end = map.exact.begin() + static_cast<ptrdiff_t>(map.num_exact);
+    if (std::any_of(map.exact.begin(), end, [&](const CoarseExact& e) { return e.code == code; })) continue;
+    const double saved = static_cast<double>(fine_bits) * static_cast<double>(frequent.count);
+    const double lost =
+        (8.0 * static_cast<double>(bytes) + kEscapeTokenBits - fine_bits) * static_cast<double>(frequent.neighbours);
+    const double times = static_cast<double>(planes.size() * plane_samples) / static_cast<double>(found.total);
+    if ((saved - lost) * times > kExactBits) map.exact[map.num_exact++] = {static_cast<uint8_t>(code), frequent.sample};
+  }
+}
+
 // Calls visit(i) for each code that is an escape.
 template <typename Visit>
 void ForEachEscape(const CoarseMap& map, const uint8_t* codes, size_t count, Visit visit) {
@@ -120,7 +140,11 @@ class CoarseJoiner {
  public:
   CoarseJoiner(SampleKind kind, const CoarseMap& map, size_t plane_samples, const LaneStreams& streams,
                SetAccount* account)
-      : bytes_(BytesOf(kind)), tables_(map), plane_samples_(plane_samples), streams_(streams), account_(account) {}
+      : bytes_(BytesOf(kind)),
+        tables_(map, bytes_),
+        plane_samples_(plane_samples),
+        streams_(streams),
+        account_(account) {}
 
   absl::Status Join(const uint8_t* codes, const std::vector<std::byte*>& planes, CoarseScratch& scratch) {
     std::vector<size_t> counts(planes.size());
@@ -139,7 +163,7 @@ class CoarseJoiner {
     size_t next_escape = 0;
     for (size_t p = 0; p < planes.size(); ++p, codes += plane_samples_) {
       const std::byte* const padded_low = PaddedLow(low, counts[p], scratch);
-      JoinCoarse(tables_, bytes_, codes, plane_samples_, details, padded_low, planes[p]);
+      JoinCoarse(tables_, codes, plane_samples_, details, padded_low, planes[p]);
       details += counts[p];
       const size_t first_escape = next_escape;
       ForEachEscape(map(), codes, plane_samples_, [&](size_t i) {
@@ -197,10 +221,12 @@ std::optional<CoarseMap> ChooseCoarseMap(const PlaneSet& set, const std::vector<
   for (int octave_bits = kFinestOctave; octave_bits >= kCoarsestOctave; --octave_bits) {
     const int mantissa_bits = MantissaBits(set.kind);
     if (mantissa_bits - octave_bits > kMaxCoarseDetailBits) break;
-    const CoarseMap map = MapOf(magnitudes, mantissa_bits, octave_bits);
+    CoarseMap map = MapOf(magnitudes, mantissa_bits, octave_bits);
     const double share = EscapeShare(map, magnitudes, octave_bits);
     const bool is_last = octave_bits == kCoarsestOctave || mantissa_bits - octave_bits == kMaxCoarseDetailBits;
-    if (share <= (is_last ? kMaxEscapesAtAll : kMaxEscapes)) return map;
+    if (share > (is_last ? kMaxEscapesAtAll : kMaxEscapes)) continue;
+    ChooseExact(set.kind, plane_samples, planes, map);
+    return map;
   }
   return std::nullopt;
 }

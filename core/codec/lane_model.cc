@@ -79,9 +79,32 @@ class LaneModelCoder {
     Ranged(0, std::max(0, greatest), least);
     Check(greatest >= 0);
     map.least = static_cast<uint32_t>(least);
+    if (!coder_.failed()) CodeExact(map);
     model_.coarse = map;
     kind_ = SampleKind::kU8;
     has_low_ = false;
+  }
+
+  void CodeExact(CoarseMap& map) {
+    int count = static_cast<int>(map.num_exact);
+    Uniform(static_cast<int>(kMaxCoarseExact) + 1, count);
+    map.num_exact = static_cast<size_t>(count);
+    for (size_t e = 0; e < map.num_exact; ++e) {
+      CoarseExact& exact = map.exact[e];
+      int32_t code = exact.code;
+      Ranged(0, 255, code);
+      bool is_new = code != map.zero && code != map.escape();
+      for (size_t other = 0; other < e; ++other) is_new = is_new && code != map.exact[other].code;
+      Check(is_new);
+      if (coder_.failed()) return;
+      exact.code = static_cast<uint8_t>(code);
+      uint32_t detail = exact.sample >> (has_low_ ? 16 : 0) & ((1u << map.detail_bits) - 1);
+      uint32_t low = exact.sample & 0xffff;
+      coder_.Direct(map.detail_bits, detail);
+      if (has_low_) coder_.Direct(16, low);
+      exact.sample = map.Upper(code) | detail;
+      if (has_low_) exact.sample = exact.sample << 16 | low;
+    }
   }
 
   void CodeHead() {

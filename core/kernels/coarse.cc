@@ -28,8 +28,12 @@ HWY_INLINE uint64_t DetailMask(const CoarseMap& map, const uint8_t* HWY_RESTRICT
   uint64_t result = 0;
   for (size_t i = 0; i < kBlock; i += hn::Lanes(d)) {
     const auto code = hn::LoadU(d, codes + i);
+    auto has_none = hn::Or(hn::Eq(code, zero), hn::Eq(code, escape));
+    for (size_t e = 0; e < map.num_exact; ++e) {
+      has_none = hn::Or(has_none, hn::Eq(code, hn::Set(d, map.exact[e].code)));
+    }
     uint8_t bytes[8] = {};
-    hn::StoreMaskBits(d, hn::Not(hn::Or(hn::Eq(code, zero), hn::Eq(code, escape))), bytes);
+    hn::StoreMaskBits(d, hn::Not(has_none), bytes);
     uint64_t bits;
     std::memcpy(&bits, bytes, 8);
     result |= bits << i;
@@ -37,22 +41,28 @@ HWY_INLINE uint64_t DetailMask(const CoarseMap& map, const uint8_t* HWY_RESTRICT
   return result;
 }
 
-// out[i] = the next of `from` for each bit of the mask; anything elsewhere.
+// out[i] = the next of `from` for each bit of the mask, 0 elsewhere.
 HWY_INLINE void Expand(uint64_t mask, const uint8_t* HWY_RESTRICT from, uint8_t* HWY_RESTRICT out) {
 #if HWY_TARGET <= HWY_AVX3_DL
   _mm512_store_si512(out, _mm512_maskz_expand_epi8(mask, _mm512_loadu_si512(from)));
 #elif HWY_TARGET == HWY_SCALAR
   for (size_t i = 0; i < kBlock; ++i) {
-    out[i] = *from;
-    from += mask >> i & 1;
+    const bool is_next = (mask >> i & 1) != 0;
+    out[i] = is_next ? *from : 0;
+    from += is_next ? 1 : 0;
   }
 #else
   const hn::CappedTag<uint8_t, 8> d;
   const hn::Full128<uint8_t> d128;
   for (size_t i = 0; i < kBlock; i += 8) {
     const uint8_t bits = static_cast<uint8_t>(mask >> i);
+    uint64_t in_mask = UINT64_C(0x8040201008040201);  // bit k in byte k
+    in_mask = ((bits * UINT64_C(0x0101010101010101)) & in_mask);
     const auto next = hn::LoadU(d128, from), ranks = hn::ZeroExtendVector(d128, hn::LoadU(d, kExpand8[bits].data()));
-    hn::StoreU(hn::LowerHalf(d, hn::TableLookupBytes(next, ranks)), d, out + i);
+    alignas(8) uint8_t mask_bytes[8];
+    std::memcpy(mask_bytes, &in_mask, 8);
+    const auto keep = hn::Ne(hn::Load(d, mask_bytes), hn::Zero(d));
+    hn::StoreU(hn::IfThenElseZero(keep, hn::LowerHalf(d, hn::TableLookupBytes(next, ranks))), d, out + i);
     from += std::popcount(bits);
   }
 #endif
@@ -66,8 +76,11 @@ HWY_INLINE void Expand(uint64_t mask, const std::byte* HWY_RESTRICT from, uint16
   _mm512_store_si512(out + 32, _mm512_maskz_expand_epi16(second, _mm512_loadu_si512(from)));
 #else
   for (size_t i = 0; i < kBlock; ++i) {
-    std::memcpy(out + i, from, 2);
-    from += 2 * (mask >> i & 1);
+    const bool is_next = (mask >> i & 1) != 0;
+    uint16_t next;
+    std::memcpy(&next, from, 2);
+    out[i] = is_next ? next : 0;
+    from += is_next ? 2 : 0;
   }
 #endif
 }
@@ -93,39 +106,26 @@ HWY_INLINE void JoinUpper(const CoarseTables& tables, const uint8_t* HWY_RESTRIC
   _mm512_storeu_si512(upper, _mm512_permutex2var_epi64(even, first, odd));
   _mm512_storeu_si512(upper + 32, _mm512_permutex2var_epi64(even, second, odd));
 #else
-  const HalfTag d;
-  const hn::RebindToSigned<HalfTag> ds;
-  const hn::Rebind<uint8_t, HalfTag> d8;
-  const CoarseMap& map = tables.map;
-  const auto zero = hn::Set(d, static_cast<uint16_t>(map.zero)),
-             escape = hn::Set(d, static_cast<uint16_t>(map.escape()));
-  const auto above = hn::Set(d, static_cast<uint16_t>(map.least - static_cast<uint32_t>(map.escape()) - 1));
-  const auto below = hn::Set(d, static_cast<uint16_t>(map.least + static_cast<uint32_t>(map.zero) - 1));
-  const auto sign_bit = hn::Set(d, uint16_t{0x8000});
-  for (size_t i = 0; i < kBlock; i += hn::Lanes(d)) {
-    const auto code = hn::PromoteTo(d, hn::LoadU(d8, codes + i));
-    const auto is_negative = hn::RebindMask(d, hn::Lt(hn::BitCast(ds, code), hn::BitCast(ds, zero)));
-    const auto magnitude = hn::IfThenElse(is_negative, hn::Sub(below, code), hn::Add(code, above));
-    const auto detail = hn::PromoteTo(d, hn::LoadU(d8, details + i));
-    const auto sample = hn::Or(hn::Or(hn::ShiftLeftSame(magnitude, map.detail_bits), detail),
-                               hn::IfThenElseZero(is_negative, sign_bit));
-    const auto is_none = hn::Or(hn::Eq(code, zero), hn::Eq(code, escape));
-    hn::StoreU(hn::IfThenZeroElse(is_none, sample), d, upper + i);
+  for (size_t i = 0; i < kBlock; ++i) {
+    const uint32_t sample = tables.low_byte[codes[i]] | static_cast<uint32_t>(tables.high_byte[codes[i]]) << 8;
+    upper[i] = static_cast<uint16_t>(sample | details[i]);
   }
 #endif
 }
 
-// binary32 from halves; `low` where the mask has no bit is anything.
-HWY_INLINE void JoinHalves(uint64_t mask, const uint16_t* HWY_RESTRICT upper, const uint16_t* HWY_RESTRICT low,
-                           uint32_t* HWY_RESTRICT samples) {
-  for (size_t i = 0; i < kBlock; ++i) {
-    const uint32_t half = mask >> i & 1 ? low[i] : 0;
-    samples[i] = static_cast<uint32_t>(upper[i]) << 16 | half;
+// binary32 from halves.
+HWY_INLINE void JoinHalves(const CoarseMap& map, const uint8_t* HWY_RESTRICT codes, const uint16_t* HWY_RESTRICT upper,
+                           uint16_t* HWY_RESTRICT low, uint32_t* HWY_RESTRICT samples) {
+  for (size_t e = 0; e < map.num_exact; ++e) {
+    const uint8_t code = map.exact[e].code;
+    const uint16_t half = static_cast<uint16_t>(map.exact[e].sample);
+    for (size_t i = 0; i < kBlock; ++i) low[i] |= codes[i] == code ? half : 0;
   }
+  for (size_t i = 0; i < kBlock; ++i) samples[i] = static_cast<uint32_t>(upper[i]) << 16 | low[i];
 }
 
 // A block's samples; returns the number of details that it has.
-HWY_INLINE size_t JoinBlock(const CoarseTables& tables, size_t sample_bytes, const uint8_t* HWY_RESTRICT codes,
+HWY_INLINE size_t JoinBlock(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes,
                             const uint8_t* HWY_RESTRICT details, const std::byte* HWY_RESTRICT low,
                             std::byte* HWY_RESTRICT samples) {
   alignas(64) uint8_t expanded[kBlock];
@@ -134,26 +134,22 @@ HWY_INLINE size_t JoinBlock(const CoarseTables& tables, size_t sample_bytes, con
   const uint64_t mask = DetailMask(tables.map, codes);
   Expand(mask, details, expanded);
   JoinUpper(tables, codes, expanded, upper);
-  if (sample_bytes == 2) {
+  if (tables.sample_bytes == 2) {
     std::memcpy(samples, upper, sizeof(upper));
   } else {
     Expand(mask, low, expanded_low);
-#if HWY_TARGET <= HWY_AVX3_DL
-    // Expanding has left zeros elsewhere.
-    for (size_t i = 0; i < kBlock; ++i) joined[i] = static_cast<uint32_t>(upper[i]) << 16 | expanded_low[i];
-#else
-    JoinHalves(mask, upper, expanded_low, joined);
-#endif
+    JoinHalves(tables.map, codes, upper, expanded_low, joined);
     std::memcpy(samples, joined, sizeof(joined));
   }
   return static_cast<size_t>(std::popcount(mask));
 }
 
-void Join(const CoarseTables& tables, size_t sample_bytes, const uint8_t* HWY_RESTRICT codes, size_t count,
+void Join(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, size_t count,
           const uint8_t* HWY_RESTRICT details, const std::byte* HWY_RESTRICT low, std::byte* HWY_RESTRICT samples) {
+  const size_t sample_bytes = tables.sample_bytes;
   size_t begin = 0;
   for (; begin + kBlock <= count; begin += kBlock) {
-    const size_t used = JoinBlock(tables, sample_bytes, codes + begin, details, low, samples + begin * sample_bytes);
+    const size_t used = JoinBlock(tables, codes + begin, details, low, samples + begin * sample_bytes);
     details += used;
     if (sample_bytes == 4) low += 2 * used;
   }
@@ -162,21 +158,24 @@ void Join(const CoarseTables& tables, size_t sample_bytes, const uint8_t* HWY_RE
   alignas(64) std::byte joined[4 * kBlock];
   std::memset(last, tables.map.zero, kBlock);
   std::memcpy(last, codes + begin, count - begin);
-  JoinBlock(tables, sample_bytes, last, details, low, joined);
+  JoinBlock(tables, last, details, low, joined);
   std::memcpy(samples + begin * sample_bytes, joined, (count - begin) * sample_bytes);
 }
 
 size_t CountDetails(const CoarseMap& map, const uint8_t* HWY_RESTRICT codes, size_t count) {
   size_t result = 0, i = 0;
   for (; i + kBlock <= count; i += kBlock) result += static_cast<size_t>(std::popcount(DetailMask(map, codes + i)));
-  for (; i < count; ++i) result += codes[i] != map.zero && codes[i] != map.escape() ? 1 : 0;
-  return result;
+  if (i == count) return result;
+  alignas(64) uint8_t last[kBlock];
+  std::memset(last, map.zero, kBlock);
+  std::memcpy(last, codes + i, count - i);
+  return result + static_cast<size_t>(std::popcount(DetailMask(map, last)));
 }
 
-// Codes and details of a block, from the upper halves of its samples and whether they are +0.
-HWY_INLINE void SplitBlock(const CoarseMap& map, const uint16_t* HWY_RESTRICT upper,
-                           const uint16_t* HWY_RESTRICT nonzero, uint8_t* HWY_RESTRICT codes,
-                           uint8_t* HWY_RESTRICT details) {
+// Codes and details of a block, from the upper and, unless they have none, the lower halves of its samples.
+template <bool kHasLow>
+HWY_INLINE void SplitBlock(const CoarseMap& map, const uint16_t* HWY_RESTRICT upper, const uint16_t* HWY_RESTRICT low,
+                           uint8_t* HWY_RESTRICT codes, uint8_t* HWY_RESTRICT details) {
   const HalfTag d;
   const hn::RebindToSigned<HalfTag> ds;
   const hn::Rebind<uint8_t, HalfTag> d8;
@@ -197,8 +196,20 @@ HWY_INLINE void SplitBlock(const CoarseMap& map, const uint16_t* HWY_RESTRICT up
     const auto room = hn::IfThenElse(is_negative, negative, positive);
     const auto is_coded = hn::And(hn::Not(hn::Lt(steps, hn::Zero(ds))), hn::Lt(steps, room));
     const auto code = hn::IfThenElse(is_negative, hn::Sub(below, steps), hn::Add(above, steps));
-    const auto is_zero = hn::RebindMask(ds, hn::Eq(hn::Load(d, nonzero + i), hn::Zero(d)));
-    const auto result = hn::IfThenElse(is_zero, zero, hn::IfThenElse(is_coded, code, escape));
+    auto all_bits = sample;
+    if constexpr (kHasLow) all_bits = hn::Or(sample, hn::Load(d, low + i));
+    const auto is_zero = hn::RebindMask(ds, hn::Eq(all_bits, hn::Zero(d)));
+    auto result = hn::IfThenElse(is_zero, zero, hn::IfThenElse(is_coded, code, escape));
+    for (size_t e = 0; e < map.num_exact; ++e) {
+      const uint32_t exact = map.exact[e].sample;
+      auto differs = hn::Xor(sample, hn::Set(d, static_cast<uint16_t>(kHasLow ? exact >> 16 : exact)));
+      if constexpr (kHasLow) {
+        differs = hn::Or(differs, hn::Xor(hn::Load(d, low + i), hn::Set(d, static_cast<uint16_t>(exact))));
+      }
+      const auto is_alike = hn::Eq(result, hn::Set(ds, static_cast<int16_t>(map.exact[e].code)));
+      const auto is_other = hn::RebindMask(ds, hn::Ne(differs, hn::Zero(d)));
+      result = hn::IfThenElse(hn::And(is_alike, is_other), escape, result);
+    }
     hn::StoreU(hn::DemoteTo(d8, result), d8, codes + i);
     hn::StoreU(hn::DemoteTo(d8, hn::BitCast(ds, hn::And(sample, detail_bits))), d8, details + i);
   }
@@ -232,7 +243,7 @@ HWY_INLINE void Compress(uint64_t mask, const uint16_t* HWY_RESTRICT from, uint1
 
 size_t Split(const CoarseMap& map, size_t sample_bytes, const std::byte* HWY_RESTRICT samples, size_t count,
              uint8_t* HWY_RESTRICT codes, const CoarseDetails& out) {
-  alignas(64) uint16_t upper[kBlock], low[kBlock], nonzero[kBlock];
+  alignas(64) uint16_t upper[kBlock], low[kBlock];
   alignas(64) uint32_t wide[kBlock];
   alignas(64) uint8_t details[kBlock];
   size_t total = 0;
@@ -241,16 +252,15 @@ size_t Split(const CoarseMap& map, size_t sample_bytes, const std::byte* HWY_RES
     if (sample_bytes == 2) {
       if (active < kBlock) std::memset(upper, 0, sizeof(upper));
       std::memcpy(upper, samples + 2 * begin, 2 * active);
-      SplitBlock(map, upper, upper, codes + begin, details);
+      SplitBlock<false>(map, upper, nullptr, codes + begin, details);
     } else {
       if (active < kBlock) std::memset(wide, 0, sizeof(wide));
       std::memcpy(wide, samples + 4 * begin, 4 * active);
       for (size_t i = 0; i < kBlock; ++i) {
         upper[i] = static_cast<uint16_t>(wide[i] >> 16);
         low[i] = static_cast<uint16_t>(wide[i]);
-        nonzero[i] = upper[i] | low[i];
       }
-      SplitBlock(map, upper, nonzero, codes + begin, details);
+      SplitBlock<true>(map, upper, low, codes + begin, details);
     }
     const uint64_t mask = DetailMask(map, codes + begin);
     Compress(mask, details, out.details + total);
@@ -323,20 +333,22 @@ size_t CountCoarseDetails(const CoarseMap& map, const uint8_t* codes, size_t cou
   return DCAC_DYNAMIC_DISPATCH(CountDetails)(map, codes, count);
 }
 
-CoarseTables::CoarseTables(const CoarseMap& coarse_map) : map(coarse_map) {
+CoarseTables::CoarseTables(const CoarseMap& coarse_map, size_t bytes) : map(coarse_map), sample_bytes(bytes) {
+  const auto set = [&](int code, uint32_t upper) {
+    low_byte[static_cast<size_t>(code)] = static_cast<uint8_t>(upper);
+    high_byte[static_cast<size_t>(code)] = static_cast<uint8_t>(upper >> 8);
+  };
   for (int code = 0; code < 256; ++code) {
-    const bool is_negative = code < map.zero;
-    const uint32_t steps = static_cast<uint32_t>(is_negative ? map.zero - 1 - code : code - map.escape() - 1);
-    const uint32_t upper = (map.least + steps) << map.detail_bits | (is_negative ? 0x8000u : 0u);
-    const bool is_none = code == map.zero || code == map.escape();
-    low_byte[static_cast<size_t>(code)] = static_cast<uint8_t>(is_none ? 0 : upper);
-    high_byte[static_cast<size_t>(code)] = static_cast<uint8_t>(is_none ? 0 : upper >> 8);
+    set(code, code == map.zero || code == map.escape() ? 0 : map.Upper(code));
+  }
+  for (size_t e = 0; e < map.num_exact; ++e) {
+    set(map.exact[e].code, sample_bytes == 4 ? map.exact[e].sample >> 16 : map.exact[e].sample);
   }
 }
 
-void JoinCoarse(const CoarseTables& tables, size_t sample_bytes, const uint8_t* codes, size_t count,
-                const uint8_t* details, const std::byte* low, std::byte* samples) {
-  DCAC_DYNAMIC_DISPATCH(Join)(tables, sample_bytes, codes, count, details, low, samples);
+void JoinCoarse(const CoarseTables& tables, const uint8_t* codes, size_t count, const uint8_t* details,
+                const std::byte* low, std::byte* samples) {
+  DCAC_DYNAMIC_DISPATCH(Join)(tables, codes, count, details, low, samples);
 }
 
 void PackFields(const uint8_t* fields, size_t count, int bits, std::byte* packed) {

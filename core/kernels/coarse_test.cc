@@ -29,11 +29,31 @@ struct Samples {
 
 int CodeOf(const CoarseMap& map, uint32_t sample, size_t bytes) {
   if (sample == 0) return map.zero;
-  const uint32_t upper = bytes == 4 ? sample >> 16 : sample;
-  const int steps = static_cast<int>((upper & 0x7fff) >> map.detail_bits) - static_cast<int>(map.least);
-  const bool is_negative = upper >> 15 != 0;
-  if (steps < 0 || steps >= (is_negative ? map.negative() : map.positive())) return map.escape();
-  return is_negative ? map.zero - 1 - steps : map.escape() + 1 + steps;
+  const int code = map.CodeOf(bytes == 4 ? sample >> 16 : sample);
+  for (size_t e = 0; e < map.num_exact; ++e) {
+    if (code == map.exact[e].code && sample != map.exact[e].sample) return map.escape();
+  }
+  return code;
+}
+
+bool HasDetails(const CoarseMap& map, uint8_t code) {
+  bool result = code != map.zero && code != map.escape();
+  for (size_t e = 0; e < map.num_exact; ++e) result = result && code != map.exact[e].code;
+  return result;
+}
+
+TEST(CoarseTest, CodesHaveTheirUpperBits) {
+  const CoarseMap map{4, 100, 1000, 0, {}};
+  for (int code = 0; code < 256; ++code) {
+    if (code == map.zero || code == map.escape()) continue;
+    EXPECT_EQ(map.CodeOf(map.Upper(code)), code);
+    EXPECT_EQ(map.CodeOf(map.Upper(code) | 15), code);
+    EXPECT_EQ(map.Upper(code) >> 15, code < map.zero ? 1u : 0u);
+  }
+  EXPECT_EQ(map.Upper(102), 16000u);
+  EXPECT_EQ(map.Upper(103), 16016u);
+  EXPECT_EQ(map.Upper(99), 0x8000u | 16000u);
+  EXPECT_EQ(map.CodeOf(15999), map.escape());
 }
 
 CoarseMap RandomMap(std::mt19937_64& random) {
@@ -62,6 +82,19 @@ Samples RandomSamples(std::mt19937_64& random, const CoarseMap& map, size_t byte
   return result;
 }
 
+// Some of the samples become exact ones, and frequent.
+void AddExact(std::mt19937_64& random, size_t bytes, CoarseMap& map, Samples& samples) {
+  if (samples.samples.empty()) return;
+  const size_t wanted = random() % (kMaxCoarseExact + 1);
+  for (size_t tries = 0; tries < 20 && map.num_exact < wanted; ++tries) {
+    const uint32_t sample = samples.samples[random() % samples.samples.size()];
+    const int code = CodeOf(map, sample, bytes);
+    if (code == map.zero || code == map.escape() || !HasDetails(map, static_cast<uint8_t>(code))) continue;
+    map.exact[map.num_exact++] = {static_cast<uint8_t>(code), sample};
+    for (uint32_t& other : samples.samples) other = random() % 5 == 0 ? sample : other;
+  }
+}
+
 template <typename Test>
 void OnEveryTarget(Test test) {
   for (std::string_view target : SupportedTargets()) {
@@ -78,8 +111,9 @@ TEST(CoarseTest, SplitsAndJoinsAsSpecifiedOnAllTargets) {
     for (size_t count : {0, 1, 2, 31, 63, 64, 65, 127, 128, 200, 1000}) {
       for (size_t bytes : {2, 4}) {
         for (int repetition = 0; repetition < 20; ++repetition) {
-          const CoarseMap map = RandomMap(random);
-          const Samples samples = RandomSamples(random, map, bytes, count);
+          CoarseMap map = RandomMap(random);
+          Samples samples = RandomSamples(random, map, bytes, count);
+          AddExact(random, bytes, map, samples);
           const std::vector<std::byte> packed = samples.Packed();
           std::vector<uint8_t> codes(count + kCoarsePadding), details(count + kCoarsePadding);
           std::vector<uint16_t> low(count + 2 * kCoarsePadding);
@@ -89,7 +123,7 @@ TEST(CoarseTest, SplitsAndJoinsAsSpecifiedOnAllTargets) {
           for (size_t i = 0; i < count; ++i) {
             ASSERT_EQ(codes[i], CodeOf(map, samples.samples[i], bytes)) << i;
             if (codes[i] == map.escape()) expected[i] = 0;
-            if (codes[i] == map.zero || codes[i] == map.escape()) continue;
+            if (!HasDetails(map, codes[i])) continue;
             const uint32_t upper = bytes == 4 ? samples.samples[i] >> 16 : samples.samples[i];
             ASSERT_EQ(details[next], upper & ((1u << map.detail_bits) - 1)) << i;
             if (bytes == 4) {
@@ -101,7 +135,7 @@ TEST(CoarseTest, SplitsAndJoinsAsSpecifiedOnAllTargets) {
           EXPECT_EQ(CountCoarseDetails(map, codes.data(), count), next);
           std::vector<std::byte> back(packed.size() + 1), low_bytes(2 * low.size() + 1);
           std::memcpy(low_bytes.data() + 1, low.data(), 2 * low.size());
-          JoinCoarse(CoarseTables(map), bytes, codes.data(), count, details.data(), low_bytes.data() + 1, back.data());
+          JoinCoarse(CoarseTables(map, bytes), codes.data(), count, details.data(), low_bytes.data() + 1, back.data());
           back.pop_back();
           EXPECT_EQ(back, (Samples{expected, bytes}).Packed());
         }

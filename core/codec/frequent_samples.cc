@@ -1,0 +1,56 @@
+#include "core/codec/frequent_samples.h"
+
+#include <algorithm>
+
+#include "core/base/bytes.h"
+
+namespace dcac {
+namespace {
+
+constexpr size_t kFirstLook = 512, kSecondLook = 8192;
+constexpr size_t kMinFirstCount = 4;  // in the first look
+
+std::vector<uint32_t> Spread(const std::vector<const std::byte*>& planes, size_t plane_samples, size_t sample_bytes,
+                             size_t limit) {
+  std::vector<uint32_t> result;
+  const size_t samples = planes.size() * plane_samples, step = samples / limit + 1;
+  result.reserve(samples / step + 1);
+  size_t plane = 0, at = 0;
+  for (size_t i = 0; i < samples; i += step, at += step) {
+    while (at >= plane_samples) {
+      at -= plane_samples;
+      ++plane;
+    }
+    const std::byte* sample = planes[plane] + at * sample_bytes;
+    result.push_back(static_cast<uint32_t>(LoadLittleEndian(sample, sample_bytes)));
+  }
+  return result;
+}
+
+}  // namespace
+
+FrequentSamples FindFrequentSamples(const std::vector<const std::byte*>& planes, size_t plane_samples,
+                                    size_t sample_bytes, int fine_bits) {
+  FrequentSamples result;
+  std::vector<uint32_t> first = Spread(planes, plane_samples, sample_bytes, kFirstLook);
+  std::sort(first.begin(), first.end());
+  for (auto begin = first.begin(); begin != first.end();) {
+    const auto end = std::find_if(begin, first.end(), [&](uint32_t sample) { return sample != *begin; });
+    if (static_cast<size_t>(end - begin) >= kMinFirstCount) result.samples.push_back({*begin, 0});
+    begin = end;
+  }
+  if (result.samples.empty()) return result;
+  const std::vector<uint32_t> second = Spread(planes, plane_samples, sample_bytes, kSecondLook);
+  result.total = second.size();
+  for (FrequentSample& frequent : result.samples) {
+    for (uint32_t sample : second) {
+      frequent.count += sample == frequent.sample ? 1 : 0;
+      frequent.neighbours += (sample ^ frequent.sample) >> fine_bits == 0 && sample != frequent.sample ? 1 : 0;
+    }
+  }
+  std::stable_sort(result.samples.begin(), result.samples.end(),
+                   [](const FrequentSample& a, const FrequentSample& b) { return a.count > b.count; });
+  return result;
+}
+
+}  // namespace dcac

@@ -1,0 +1,26 @@
+// Encoder: samples of floats that occur again and again, as what a clip or an activation leaves at its end does.
+#ifndef DCAC_CORE_CODEC_FREQUENT_SAMPLES_H_
+#define DCAC_CORE_CODEC_FREQUENT_SAMPLES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace dcac {
+
+// Of samples spread over planes of `plane_samples` samples of `sample_bytes` bytes.
+struct FrequentSample {
+  uint32_t sample;
+  size_t count;           // how often it was found
+  size_t neighbours = 0;  // how many others were found that differ in their `fine_bits` low bits only
+};
+struct FrequentSamples {
+  size_t total = 0;                     // how many were looked at
+  std::vector<FrequentSample> samples;  // most frequent first
+};
+FrequentSamples FindFrequentSamples(const std::vector<const std::byte*>& planes, size_t plane_samples,
+                                    size_t sample_bytes, int fine_bits);
+
+}  // namespace dcac
+
+#endif  // DCAC_CORE_CODEC_FREQUENT_SAMPLES_H_
