@@ -1561,12 +1561,14 @@ class LaneModel:
             self.high_code = side.ranged(self.low_code, self.codes.high)
             self.shift = side.uniform(16)
             self.unit_exponent = side.ranged(-100, 100)
-        self.mode_has_low = 1
         if side.flag():
             specials.append('mode')
             self.mode = side.ranged(self.low_code, self.high_code)
-            if self.dtype is F32:
-                self.mode_has_low = side.flag()
+        self.exact = {}  # lower halves by upper ones
+        for _ in range(side.uniform(4) if self.dtype is F32 else 0):
+            upper = self.codes.sample(side.ranged(self.low_code, self.high_code))
+            check(upper not in self.exact, 'exact codes that are alike')
+            self.exact[upper] = side.direct(16)
         self.specials = specials + ['escape'] * has_escape
 
     def read_means(self, side):
@@ -1677,6 +1679,14 @@ class CoarseMap:
         most = (0x8000 >> self.details) - max(self.zero, 254 - self.zero)
         check(most >= 0, 'codes of no samples')
         self.least = side.ranged(0, most)
+        self.exact = {}  # samples by codes
+        for _ in range(side.uniform(4)):
+            code = side.ranged(0, 255)
+            check(code not in (self.zero, self.zero + 1, *self.exact), 'an exact code')
+            negative = code < self.zero
+            steps = self.zero - 1 - code if negative else code - self.zero - 2
+            sample = self.least + steps << self.details | negative << 15 | side.direct(self.details)
+            self.exact[code] = sample << 16 | side.direct(16) if dtype is F32 else sample
 
     def join(self, planes, reader):
         """Samples of planes of codes, from the streams after the words."""
@@ -1684,7 +1694,7 @@ class CoarseMap:
         low = reader.take(reader.varint()) if self.dtype is F32 else b''
         codes = np.array(planes).astype(np.int64)
         negative, positive = codes < self.zero, codes > self.zero + 1
-        coded = negative | positive
+        coded = (negative | positive) & ~np.isin(codes, list(self.exact))
         count = int(coded.sum())
         bits = np.unpackbits(np.frombuffer(details, np.uint8), bitorder='little')
         check(len(details) == -(-count * self.details // 8), 'size of details')
@@ -1697,6 +1707,8 @@ class CoarseMap:
             check(len(low) == 2 * count, 'size of lower halves')
             samples <<= 16
             samples[coded] |= np.frombuffer(low, '<u2')
+        for code, sample in self.exact.items():
+            samples[codes == code] = sample
         escaped = codes == self.zero + 1
         check(len(escapes) == width // 8 * escaped.sum(), 'size of escapes')
         samples[escaped] = np.frombuffer(escapes, f'<u{width // 8}')
@@ -1946,6 +1958,7 @@ class LaneSetDecoder:
         self.lanes = Lanes(words, RANS_LANES, model.frequencies, model.table_bits)
         self.escapes, self.low = Reader(escapes), Reader(low)
         self.samples = np.zeros((model.planes, model.height, model.width), UNSIGNED[model.dtype.width])
+        self.needs_low = np.zeros(self.samples.shape, bool)
 
     def decode(self):
         model, innovations = self.model, {}
@@ -1975,7 +1988,9 @@ class LaneSetDecoder:
         clusters = np.where(is_filler, model.filler_cluster, model.cell_cluster[row, column]).tolist()
         codes, samples = self.decode_symbols(clusters, center, is_filler.tolist())
         some = np.flatnonzero(~is_filler)
-        self.samples[plane[some], y[some], x[some]] = np.array(samples, self.samples.dtype)[some]
+        samples = np.array(samples, np.uint64)[some]
+        self.needs_low[plane[some], y[some], x[some]] = samples >> np.uint64(32)
+        self.samples[plane[some], y[some], x[some]] = samples.astype(self.samples.dtype)
         group.update(p, codes, spatial, prediction)
 
     def decode_symbols(self, clusters, centers, is_filler):
@@ -2013,16 +2028,22 @@ class LaneSetDecoder:
             code &= 255
             return code, code ^ 0x80 if model.dtype is I8 else code
         check(model.low_code <= code <= model.high_code, 'a code out of range')
-        sample = struct.unpack('<H', self.escapes.take(2))[0] if escape else model.codes.sample(code)
-        return code, sample << 16 if model.dtype is F32 else sample
+        sample = self.next_escape() if escape else model.codes.sample(code)
+        if model.dtype is not F32:
+            return code, sample
+        # [8] Bit 32: the lower half is to come.
+        if sample not in model.exact:
+            return code, 1 << 32 | sample << 16
+        return code, sample << 16 | (self.next_escape() if escape else model.exact[sample])
+
+    def next_escape(self):
+        return struct.unpack('<H', self.escapes.take(2))[0]
 
     def join_halves(self):
         """[8]"""
-        model = self.model
-        skipped = None if model.mode_has_low else model.codes.sample(model.mode) << 16
-        for plane in self.samples.reshape(model.planes, -1):
-            for i in np.flatnonzero(plane != skipped) if skipped is not None else range(len(plane)):
-                plane[i] |= struct.unpack('<H', self.low.take(2))[0]
+        for plane, places in zip(self.samples, self.needs_low):
+            for place in zip(*np.nonzero(places)):
+                plane[place] |= struct.unpack('<H', self.low.take(2))[0]
         check(self.low.at_end(), 'lower halves are left')
 
 

@@ -22,7 +22,7 @@ std::vector<uint32_t> Spread(const std::vector<const std::byte*>& planes, size_t
       ++plane;
     }
     const std::byte* sample = planes[plane] + at * sample_bytes;
-    result.push_back(static_cast<uint32_t>(LoadLittleEndian(sample, sample_bytes)));
+    result.push_back(static_cast<uint32_t>(LoadLittleEndian(sample, static_cast<int>(sample_bytes))));
   }
   return result;
 }

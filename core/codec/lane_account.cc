@@ -1,5 +1,6 @@
 #include "core/codec/lane_account.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "core/base/exact_math.h"
@@ -33,6 +34,11 @@ SampleCoding LaneCounter::CodingOf(size_t token) const {
   return static_cast<int>(token) == model_.escape_token() ? SampleCoding::kEscape : SampleCoding::kMode;
 }
 
+bool LaneCounter::IsExact(int32_t code) const {
+  return std::any_of(model_.exact.begin(), model_.exact.end(),
+                     [&](const LaneExact& exact) { return exact.code == code; });
+}
+
 void LaneCounter::CountGroup(const LaneTables& tables, const LaneRaster<NarrowLanes>& raster, uint8_t* codes) {
   Count(tables, raster, codes);
 }
@@ -58,7 +64,7 @@ void LaneCounter::Count(const LaneTables& tables, const LaneRaster<Lanes>& raste
         account_.plane_bits[static_cast<size_t>(raster.first()) + position % group.columns / raster.plane_columns()];
     plane_bits += bits_[symbol];
     const SampleCoding coding = CodingOf(symbol % kMaxLaneTokens);
-    const bool has_low = kind_ == SampleKind::kF32 && (coding != SampleCoding::kMode || model_.mode_has_low);
+    const bool has_low = kind_ == SampleKind::kF32 && (coding == SampleCoding::kEscape || !IsExact(codes[position]));
     const double low_bits = has_low ? kLowHalfBits : 0;
     plane_bits += low_bits;
     SampleCount& count = account_.samples[static_cast<size_t>(coding)];

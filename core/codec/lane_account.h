@@ -25,6 +25,7 @@ class LaneCounter {
   template <typename Lanes>
   void Count(const LaneTables& tables, const LaneRaster<Lanes>& raster, typename Lanes::Code* codes);
   SampleCoding CodingOf(size_t token) const;
+  bool IsExact(int32_t code) const;  // binary32: whether it has no lower half
 
   SampleKind kind_;
   const LaneModel& model_;

@@ -166,6 +166,32 @@ TEST_P(LaneCodecTest, FloatsOfAnyRangeComeBack) {
   }
 }
 
+// As at a clip, of one sign or of both, with samples beside them that differ in their low bits only.
+TEST_P(LaneCodecTest, RepeatedSamplesComeBackAndCostLittle) {
+  if (!IsFloat(KindOf(GetParam()))) return;
+  const SegmentShape shape{GetParam(), 1, 6, 40, 33};
+  for (const std::vector<double>& repeated :
+       {std::vector<double>{1.7182818}, {-0.3819660, 1.7182818, 0.6931472, 3.14}}) {
+    std::mt19937_64 random(4);
+    Bytes packed;
+    Bytes without;
+    for (size_t i = 0; i < shape.bytes() / SampleBytes(shape.dtype); ++i) {
+      const double other = static_cast<double>(random() % 100000) / 100000;
+      const double choice = random() % 2 == 0 ? repeated[random() % repeated.size()] : other;
+      uint32_t sample = ToSample(shape.dtype, choice);
+      if (random() % 100 == 0) sample ^= static_cast<uint32_t>(random() % 8);
+      PutSample(shape.dtype, sample, packed);
+      PutSample(shape.dtype, ToSample(shape.dtype, other), without);
+    }
+    for (int level : {1, 3, 5}) {
+      ExpectRoundTrip(shape, packed, level);
+      if (GetParam() != DType::kF32 || repeated.size() > 1) continue;
+      EXPECT_LT(EncodeLaneBody(shape, packed, OfLevel(level)).size(),
+                EncodeLaneBody(shape, without, OfLevel(level)).size() * 3 / 4);
+    }
+  }
+}
+
 TEST_P(LaneCodecTest, PlanesOfAllKindsComeBack) {
   const SegmentShape shape{GetParam(), 2, 8, 17, 49};
   Bytes packed = SmoothPlanes(shape);

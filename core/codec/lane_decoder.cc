@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -51,6 +52,9 @@ class LaneSetDecoder {
         map_(LaneKindOf(kind), model.base_exponent),
         raster_(map_, shape, model, *scratch_),
         references_(shape, model, scratch_->innovations) {
+    for (const LaneExact& exact : model.exact) {
+      exact_.Add(static_cast<uint16_t>(map_.ToSample(exact.code)), exact.low);
+    }
     if (account != nullptr) counter_.emplace(kind, model, *account);
   }
 
@@ -70,9 +74,9 @@ class LaneSetDecoder {
       references_.Keep(raster_);
     }
     DCAC_RETURN_IF_ERROR(rans.Finish());
-    if (next_escape_ * 2 != streams_.escapes.size()) {
+    if (next_escape_ != streams_.escapes.size()) {
       return absl::DataLossError(
-          absl::StrCat("plane set has ", streams_.escapes.size(), " bytes of escapes, expected ", next_escape_ * 2));
+          absl::StrCat("plane set has ", streams_.escapes.size(), " bytes of escapes, expected ", next_escape_));
     }
     if (const std::byte* const end = streams_.low.data() + streams_.low.size(); next_low_ != end) {
       return absl::DataLossError(absl::StrCat("a plane set has ", end - next_low_, " bytes of lower halves too many"));
@@ -94,7 +98,7 @@ class LaneSetDecoder {
     } else {
       int32_t* codes = scratch_->codes.Get(room);
       LaneEscapes escapes;
-      escapes.capacity = streams_.escapes.size() / 2 - next_escape_;
+      escapes.capacity = (streams_.escapes.size() - next_escape_) / 2;
       escape_positions_.resize(model_.has_escape ? std::min(escapes.capacity, raster_.group().positions) : 0);
       escapes.capacity = escape_positions_.size();
       escapes.positions = escape_positions_.data();
@@ -129,14 +133,42 @@ class LaneSetDecoder {
     const uint32_t offset = ((static_cast<uint32_t>(model_.base_exponent) - bias) << tables.mantissa_bits) - 1;
     uint16_t* samples = scratch_->samples.Get(positions);
     SamplesOfLaneCodes(tables, offset, codes, positions, samples);
+    others_.clear();
     for (size_t i = 0; i < escapes.count; ++i) {
       const size_t position = escapes.positions[i];
       if (raster_.IsFiller(position)) return Malformed();
-      samples[position] = static_cast<uint16_t>(LoadLittleEndian(streams_.escapes.data() + 2 * next_escape_++, 2));
+      DCAC_ASSIGN_OR_RETURN(samples[position], NextEscapeHalf());
+      if (!exact_.Has(samples[position])) continue;
+      DCAC_ASSIGN_OR_RETURN(const uint16_t low, NextEscapeHalf());
+      others_.push_back({position, low});
     }
-    if (kind_ == SampleKind::kF32) return StoreFloats(samples);
+    if (kind_ == SampleKind::kF32) {
+      DCAC_RETURN_IF_ERROR(StoreFloats(samples));
+      for (const OtherLow& other : others_) StoreOther(other);
+      return absl::OkStatus();
+    }
     StoreLanePlanes(Rows(), samples, raster_.plane_columns(), Planes());
     return absl::OkStatus();
+  }
+
+  absl::StatusOr<uint16_t> NextEscapeHalf() {
+    if (streams_.escapes.size() - next_escape_ < 2) return Malformed();
+    const uint64_t half = LoadLittleEndian(streams_.escapes.data() + next_escape_, 2);
+    next_escape_ += 2;
+    return static_cast<uint16_t>(half);
+  }
+
+  // The lower half of an escape whose upper half is that of an exact sample.
+  struct OtherLow {
+    size_t position;
+    uint16_t low;
+  };
+
+  void StoreOther(const OtherLow& other) const {
+    const size_t width = raster_.plane_columns(), columns = width * static_cast<size_t>(raster_.planes());
+    const size_t row = other.position / columns, column = other.position % columns, x = column % width;
+    const size_t sample = model_.interlaced ? row / 2 * raster_.width() + 2 * x + row % 2 : row * width + x;
+    std::memcpy(Planes()[column / width] + 4 * sample, &other.low, 2);
   }
 
   // Of the upper halves in a raster.
@@ -144,12 +176,10 @@ class LaneSetDecoder {
     const size_t count = static_cast<size_t>(shape_.plane_samples());
     uint16_t* upper = scratch_->upper.Get(count);
     std::byte* const upper_plane[] = {reinterpret_cast<std::byte*>(upper)};
-    const uint16_t mode = static_cast<uint16_t>(map_.ToSample(model_.mode_code));
     for (std::byte* plane : Planes()) {
       StoreLanePlanes(Rows(), raster, 0, upper_plane);
       raster += raster_.plane_columns();
-      next_low_ = JoinLaneHalves(upper, count, model_.has_mode && !model_.mode_has_low, mode, next_low_,
-                                 streams_.low.data() + streams_.low.size(), plane);
+      next_low_ = JoinLaneHalves(upper, count, exact_, next_low_, streams_.low.data() + streams_.low.size(), plane);
       if (next_low_ == nullptr) return absl::DataLossError("a plane set has too few lower halves");
     }
     return absl::OkStatus();
@@ -165,7 +195,9 @@ class LaneSetDecoder {
   LaneRaster<Lanes> raster_;
   LaneReferencePlanes<Lanes> references_;
   std::vector<uint32_t> escape_positions_;
-  size_t next_escape_ = 0;
+  ExactHalves exact_;
+  std::vector<OtherLow> others_;  // of the group
+  size_t next_escape_ = 0;        // byte
   const std::byte* next_low_ = streams_.low.data();
   std::optional<LaneCounter> counter_;
 };

@@ -11,6 +11,7 @@
 #include "core/base/exact_math.h"
 #include "core/base/phase_timer.h"
 #include "core/codec/context_builder.h"
+#include "core/codec/frequent_samples.h"
 #include "core/codec/lane_raster.h"
 #include "core/codec/lane_references.h"
 #include "core/codec/lane_samples.h"
@@ -25,8 +26,9 @@ namespace dcac {
 namespace {
 
 constexpr size_t kStatisticsSamples = 4096;
-constexpr size_t kSentMeanSamples = 600;  // planes of so many samples have their mean sent
-constexpr double kBaseQuantile = 0.004;   // share of the nonzero floats that may be escapes
+constexpr size_t kSentMeanSamples = 600;                   // planes of so many samples have their mean sent
+constexpr double kBaseQuantile = 0.004;                    // share of the nonzero floats that may be escapes
+constexpr double kOtherEscapeBits = 28, kExactBits = 100;  // costs of escapes beside exact samples, and of these
 constexpr double kNarrowModeShare = 0.04, kWideModeShare = 0.01;
 constexpr size_t kSamplesPerCell = 40;
 constexpr double kFixedCenterBits = 2;
@@ -116,6 +118,7 @@ class LaneSetEncoder {
   void LoadCodes() {
     model_.interlaced = options_.interlaced && set_.shape.width >= 4;
     model_.num_taps = model_.interlaced ? 6 : options_.num_taps;
+    if (set_.kind == SampleKind::kF32) ChooseExact();
     const size_t halves = model_.interlaced ? 2 : 1;
     codes_.planes = num_planes();
     codes_.interlaced = model_.interlaced;
@@ -149,7 +152,24 @@ class LaneSetEncoder {
       samples.mantissa_bits = SampleMap::MantissaBits(kind_);
       samples.base = map_.base_exponent();
       samples.end = map_.EndExponent();
+      samples.exact = exact_;
       if (!LoadLaneCodes(source, samples, codes)) model_.has_escape = true;
+    }
+  }
+
+  // Samples of binary32 whose lower halves are better not sent, even if others like them become escapes.
+  void ChooseExact() {
+    const FrequentSamples found = FindFrequentSamples(planes_, plane_samples(), 4, 16);
+    for (const FrequentSample& frequent : found.samples) {
+      const uint16_t upper = static_cast<uint16_t>(frequent.sample >> 16);
+      const auto code = map_.ToCode(upper);
+      if (model_.exact.size() == ExactHalves::kMax || !code || exact_.Has(upper)) continue;
+      const double saved = 16.0 * static_cast<double>(frequent.count);
+      const double lost = kOtherEscapeBits * static_cast<double>(frequent.neighbours);
+      if ((saved - lost) * static_cast<double>(num_samples()) < kExactBits * static_cast<double>(found.total)) continue;
+      const uint16_t low = static_cast<uint16_t>(frequent.sample);
+      exact_.Add(upper, low);
+      model_.exact.push_back({*code, low});
     }
   }
 
@@ -682,7 +702,10 @@ class LaneSetEncoder {
       if (static_cast<int32_t>(codes[p]) != kLaneEscapeCode) continue;
       const size_t row = p / columns, column = p % columns, x = column % width;
       const size_t sample = model_.interlaced ? row / 2 * codes_.width + 2 * x + row % 2 : row * width + x;
-      AppendLittleEndian(SampleAt(static_cast<size_t>(raster.first()) + column / width, sample), 2, result.escapes);
+      const size_t plane = static_cast<size_t>(raster.first()) + column / width;
+      const uint32_t upper = SampleAt(plane, sample);
+      AppendLittleEndian(upper, 2, result.escapes);
+      if (exact_.Has(static_cast<uint16_t>(upper))) AppendBytes({planes_[plane] + 4 * sample, 2}, result.escapes);
     }
   }
 
@@ -746,17 +769,11 @@ class LaneSetEncoder {
     result.words.assign(stream.begin(), stream.end());
   }
 
-  // Lower halves of binary32; those of the mode only if one of them is not 0.
   void CollectLowHalves(EncodedLaneSet& result) {
-    const uint32_t mode = map_.ToSample(model_.mode_code);
-    model_.mode_has_low = !model_.has_mode;
-    for (size_t plane = 0; plane < num_planes() && !model_.mode_has_low; ++plane) {
-      model_.mode_has_low = HasLowHalfOf(planes_[plane], plane_samples(), mode);
-    }
     uint16_t* low = result.low_memory->Get(num_samples() + kLowPadding);
     size_t count = 0;
     for (const std::byte* plane : planes_) {
-      count += PackLowHalves(plane, plane_samples(), !model_.mode_has_low, mode, low + count);
+      count += PackLowHalves(plane, plane_samples(), exact_, low + count);
     }
     result.low = std::as_bytes(std::span(low, count));
   }
@@ -780,6 +797,7 @@ class LaneSetEncoder {
   SampleKind kind_;
   SampleMap map_;
   LaneModel model_;
+  ExactHalves exact_;  // those of the model
   LaneCodes<Lanes> codes_;
   std::array<ErrorRows, kLaneClasses> error_rows_;
   SetShape band_shape_;

@@ -5,6 +5,7 @@
 
 #include "core/codec/lane_streams.h"
 #include "core/codec/table_coder.h"
+#include "core/kernels/exact_halves.h"
 
 namespace dcac {
 namespace {
@@ -135,9 +136,22 @@ class LaneModelCoder {
       Ranged(-100, 100, model_.unit_exponent);
     }
     CodeFlag(coder_, model_.has_mode);
-    if (!model_.has_mode) return;
-    Ranged(model_.low_code, model_.high_code, model_.mode_code);
-    if (has_low_) CodeFlag(coder_, model_.mode_has_low);
+    if (model_.has_mode) Ranged(model_.low_code, model_.high_code, model_.mode_code);
+    if (has_low_) CodeExactHalves();
+  }
+
+  void CodeExactHalves() {
+    int count = static_cast<int>(model_.exact.size());
+    Uniform(static_cast<int>(ExactHalves::kMax) + 1, count);
+    model_.exact.resize(static_cast<size_t>(std::min(count, static_cast<int>(ExactHalves::kMax))));
+    for (size_t i = 0; i < model_.exact.size(); ++i) {
+      LaneExact& exact = model_.exact[i];
+      Ranged(model_.low_code, model_.high_code, exact.code);
+      for (size_t other = 0; other < i; ++other) Check(exact.code != model_.exact[other].code);
+      uint32_t low = exact.low;
+      coder_.Direct(16, low);
+      exact.low = static_cast<uint16_t>(low);
+    }
   }
 
   void CodeMeans() {

@@ -57,6 +57,12 @@ struct LaneSigmaWeights {
   int32_t range = 0, reference = 0, unit = 0;
 };
 
+// A code of binary32 that stands for one sample only: that with this lower half.
+struct LaneExact {
+  int32_t code = 0;
+  uint16_t low = 0;
+};
+
 struct LaneModel {
   std::optional<CoarseMap> coarse;  // of floats that are modelled as u8: which codes they are
   bool interlaced = false;
@@ -67,7 +73,7 @@ struct LaneModel {
   int32_t low_code = 0, high_code = 255;
   bool has_mode = false, has_escape = false;
   int32_t mode_code = 0;
-  bool mode_has_low = true;  // binary32: whether lower halves of mode samples are sent; else they are 0
+  std::vector<LaneExact> exact;  // binary32: codes of one sample only, different ones
   int shift = 0;
   int unit_exponent = 0;  // wide: the unit is 2^unit_exponent; narrow: it is a step
   bool sends_means = false;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <random>
 #include <string>
@@ -81,9 +82,12 @@ class RandomLaneModels {
     m.low_code = least + Below(most - least + 1);
     m.high_code = m.low_code + Below(most - m.low_code + 1);
     m.has_mode = Flag();
-    if (!m.has_mode) return;
-    m.mode_code = Code(m);
-    if (kind_ == SampleKind::kF32) m.mode_has_low = Flag();
+    if (m.has_mode) m.mode_code = Code(m);
+    for (int i = kind_ == SampleKind::kF32 ? Below(4) : 0; i > 0; --i) {
+      const LaneExact exact{Code(m), static_cast<uint16_t>(Below(0x10000))};
+      const auto is_same = [&](const LaneExact& other) { return other.code == exact.code; };
+      if (std::none_of(m.exact.begin(), m.exact.end(), is_same)) m.exact.push_back(exact);
+    }
   }
 
   int32_t Code(const LaneModel& m) { return m.low_code + Below(m.high_code - m.low_code + 1); }
@@ -172,13 +176,17 @@ class RandomLaneModels {
 
 void ExpectEqual(const LaneModel& a, const LaneModel& b) {
   const auto head = [](const LaneModel& m) {
-    return std::vector<int64_t>{m.interlaced,   m.num_taps,      m.group_planes,   m.table_bits,    m.base_exponent,
-                                m.low_code,     m.high_code,     m.has_mode,       m.has_escape,    m.mode_code,
-                                m.mode_has_low, m.shift,         m.unit_exponent,  m.sends_means,   m.mean,
-                                m.error_prior,  m.position_base, m.position_shift, m.activity_base, m.activity_shift,
-                                m.num_tokens};
+    return std::vector<int64_t>{m.interlaced,    m.num_taps,       m.group_planes,  m.table_bits,     m.base_exponent,
+                                m.low_code,      m.high_code,      m.has_mode,      m.has_escape,     m.mode_code,
+                                m.shift,         m.unit_exponent,  m.sends_means,   m.mean,           m.error_prior,
+                                m.position_base, m.position_shift, m.activity_base, m.activity_shift, m.num_tokens};
   };
   EXPECT_EQ(head(a), head(b));
+  ASSERT_EQ(a.exact.size(), b.exact.size());
+  for (size_t i = 0; i < a.exact.size(); ++i) {
+    EXPECT_EQ(a.exact[i].code, b.exact[i].code);
+    EXPECT_EQ(a.exact[i].low, b.exact[i].low);
+  }
   ASSERT_EQ(a.coarse.has_value(), b.coarse.has_value());
   if (a.coarse) {
     EXPECT_EQ(a.coarse->detail_bits, b.coarse->detail_bits);

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <type_traits>
 
 #include "core/kernels/lane_group.h"
 #include "core/kernels/target.h"
@@ -50,9 +51,10 @@ void LoadNarrowCodes(const LaneSource& source, uint8_t sign, uint8_t* HWY_RESTRI
   }
 }
 
-HWY_INLINE uint32_t SampleAt(const std::byte* samples, size_t sample_bytes, size_t i) {
-  uint16_t sample;
-  std::memcpy(&sample, samples + i * sample_bytes + sample_bytes - 2, 2);
+template <size_t kSampleBytes>
+HWY_INLINE uint32_t SampleAt(const std::byte* samples, size_t i) {
+  std::conditional_t<kSampleBytes == 2, uint16_t, uint32_t> sample;
+  std::memcpy(&sample, samples + i * kSampleBytes, kSampleBytes);
   return sample;
 }
 
@@ -71,37 +73,56 @@ HWY_INLINE int32_t FloatCode(uint32_t sample, bool is_half, int mantissa_bits, i
   return sample == 0 ? 0 : code;
 }
 
-template <typename Load>
-HWY_INLINE void LoadWideRows(const LaneSource& source, size_t sample_bytes, int32_t* HWY_RESTRICT codes, Load load) {
+template <size_t kSampleBytes, typename Load>
+HWY_INLINE void LoadWideRows(const LaneSource& source, int32_t* HWY_RESTRICT codes, Load load) {
   const std::byte* samples = source.samples;
   const size_t rows = source.interlaced ? source.height : 1;
   const size_t width = source.interlaced ? source.width : source.width * source.height;
   const size_t columns = source.interlaced ? (width + 1) / 2 * 2 : width;
   for (size_t y = 0; y < rows; ++y) {
-    LoadRow(width, source.interlaced, codes, [=](size_t i) { return load(SampleAt(samples, sample_bytes, i)); });
-    samples += width * sample_bytes;
+    LoadRow(width, source.interlaced, codes, [=](size_t i) { return load(SampleAt<kSampleBytes>(samples, i)); });
+    samples += width * kSampleBytes;
     codes += columns;
   }
 }
 
-template <size_t kSampleBytes>
+// Of 2 bytes.
 HWY_INLINE void LoadWide(const LaneSource& source, const WideSamples& of, int32_t* HWY_RESTRICT codes) {
   const int base = of.base, end = of.end;
   const uint32_t sign = of.sign;
   if (!of.is_float) {
-    LoadWideRows(source, kSampleBytes, codes, [=](uint32_t sample) { return IntegerCode(sample, sign); });
+    LoadWideRows<2>(source, codes, [=](uint32_t sample) { return IntegerCode(sample, sign); });
   } else if (of.is_half) {
-    LoadWideRows(source, kSampleBytes, codes, [=](uint32_t sample) { return FloatCode(sample, true, 10, base, end); });
+    LoadWideRows<2>(source, codes, [=](uint32_t sample) { return FloatCode(sample, true, 10, base, end); });
   } else {
-    LoadWideRows(source, kSampleBytes, codes, [=](uint32_t sample) { return FloatCode(sample, false, 7, base, end); });
+    LoadWideRows<2>(source, codes, [=](uint32_t sample) { return FloatCode(sample, false, 7, base, end); });
   }
+}
+
+// Of binary32.
+HWY_INLINE void LoadFloats(const LaneSource& source, const WideSamples& of, int32_t* HWY_RESTRICT codes) {
+  const int base = of.base, end = of.end;
+  const auto code_of = [=](uint32_t sample) { return FloatCode(sample >> 16, false, 7, base, end); };
+  if (of.exact.count == 0) {
+    LoadWideRows<4>(source, codes, code_of);
+    return;
+  }
+  const auto exact = [&](size_t i) { return static_cast<uint32_t>(of.exact.upper[i]) << 16 | of.exact.low[i]; };
+  const uint32_t first = exact(0), second = exact(1), third = exact(2);
+  const auto is_other = [](uint32_t sample, uint32_t alike) {
+    return ((sample ^ alike) >> 16 == 0) & (sample != alike);
+  };
+  LoadWideRows<4>(source, codes, [=](uint32_t sample) {
+    const bool is_escape = is_other(sample, first) | is_other(sample, second) | is_other(sample, third);
+    return is_escape ? kLaneEscapeCode : code_of(sample);
+  });
 }
 
 bool LoadWideCodes(const LaneSource& source, const WideSamples& of, int32_t* HWY_RESTRICT codes) {
   if (of.sample_bytes == 4) {
-    LoadWide<4>(source, of, codes);
+    LoadFloats(source, of, codes);
   } else {
-    LoadWide<2>(source, of, codes);
+    LoadWide(source, of, codes);
   }
   if (!of.is_float) return true;
   const size_t count = source.height * (source.interlaced ? (source.width + 1) / 2 * 2 : source.width);
@@ -182,29 +203,23 @@ LaneCodeRange RangeOfWide(size_t count, const int32_t* HWY_RESTRICT codes) {
   return {low, high, 0};
 }
 
-bool HasLowHalf(const std::byte* samples, size_t count, uint32_t mode) {
-  uint32_t found = 0;
-  for (size_t i = 0; i < count; ++i) {
-    uint32_t sample;
-    std::memcpy(&sample, samples + 4 * i, 4);
-    found |= sample >> 16 == mode ? sample & 0xffffu : 0u;
-  }
-  return found != 0;
-}
-
-size_t PackLow(const std::byte* samples, size_t count, bool skips_mode, uint32_t mode, uint16_t* HWY_RESTRICT out) {
-  if (!skips_mode) {
+size_t PackLow(const std::byte* samples, size_t count, const ExactHalves& exact, uint16_t* HWY_RESTRICT out) {
+  if (exact.count == 0) {
     for (size_t i = 0; i < count; ++i) std::memcpy(out + i, samples + 4 * i, 2);
     return count;
   }
   namespace hn = hwy::HWY_NAMESPACE;
   const hn::ScalableTag<int32_t> d;
   const hn::Rebind<uint16_t, decltype(d)> d16;
-  const auto of_mode = hn::Set(d, static_cast<int32_t>(mode << 16)), low_bits = hn::Set(d, 0xffff);
+  const auto upper = [&](size_t i) HWY_ATTR {
+    return hn::Set(d, static_cast<int32_t>(static_cast<uint32_t>(exact.upper[i]) << 16));
+  };
+  const auto first = upper(0), second = upper(1), third = upper(2), low_bits = hn::Set(d, 0xffff);
   size_t packed = 0, i = 0;
   for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
     const auto sample = hn::LoadU(d, reinterpret_cast<const int32_t*>(samples) + i);
-    const auto keep = hn::Ne(hn::AndNot(low_bits, sample), of_mode);
+    const auto high = hn::AndNot(low_bits, sample);
+    const auto keep = hn::And(hn::Ne(high, first), hn::And(hn::Ne(high, second), hn::Ne(high, third)));
     hn::StoreU(hn::DemoteTo(d16, hn::Compress(hn::And(sample, low_bits), keep)), d16, out + packed);
     packed += hn::CountTrue(d, keep);
   }
@@ -212,7 +227,7 @@ size_t PackLow(const std::byte* samples, size_t count, bool skips_mode, uint32_t
     uint32_t sample;
     std::memcpy(&sample, samples + 4 * i, 4);
     out[packed] = static_cast<uint16_t>(sample);
-    packed += sample >> 16 != mode ? 1 : 0;
+    packed += exact.Has(static_cast<uint16_t>(sample >> 16)) ? 0 : 1;
   }
   return packed;
 }
@@ -231,7 +246,6 @@ HWY_EXPORT(StoreWideValues);
 HWY_EXPORT(StoreNarrowFitValues);
 HWY_EXPORT(RangeOfNarrow);
 HWY_EXPORT(RangeOfWide);
-HWY_EXPORT(HasLowHalf);
 HWY_EXPORT(PackLow);
 
 void LoadLaneCodes(const LaneSource& source, uint8_t sign, uint8_t* codes) {
@@ -263,12 +277,8 @@ LaneCodeRange RangeOfLaneCodes(size_t count, const int32_t* codes) {
   return DCAC_DYNAMIC_DISPATCH(RangeOfWide)(count, codes);
 }
 
-bool HasLowHalfOf(const std::byte* samples, size_t count, uint32_t mode) {
-  return DCAC_DYNAMIC_DISPATCH(HasLowHalf)(samples, count, mode);
-}
-
-size_t PackLowHalves(const std::byte* samples, size_t count, bool skips_mode, uint32_t mode, uint16_t* out) {
-  return DCAC_DYNAMIC_DISPATCH(PackLow)(samples, count, skips_mode, mode, out);
+size_t PackLowHalves(const std::byte* samples, size_t count, const ExactHalves& exact, uint16_t* out) {
+  return DCAC_DYNAMIC_DISPATCH(PackLow)(samples, count, exact, out);
 }
 
 }  // namespace dcac

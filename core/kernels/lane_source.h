@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/kernels/exact_halves.h"
+
 namespace dcac {
 
 // Rows of samples, and where their codes go: row by row; interlaced, the even columns of a row and then its odd ones.
@@ -26,6 +28,7 @@ struct WideSamples {
   bool is_half = false;  // floats: binary16, else bfloat16
   int mantissa_bits = 0;
   int base = 0, end = 0;  // biased binary32 exponents that have codes
+  ExactHalves exact;      // binary32: samples of these upper halves and other lower ones have no codes
 };
 
 // False if there are samples without codes (kLaneEscapeCode).
@@ -56,12 +59,10 @@ struct LaneCodeRange {
 LaneCodeRange RangeOfLaneCodes(size_t count, const uint8_t* codes);
 LaneCodeRange RangeOfLaneCodes(size_t count, const int32_t* codes);
 
-// Binary32 samples by halves: whether one with the upper half `mode` has a lower one that is not 0; the lower halves of
-// all samples, but for those with the upper half `mode` where `skips_mode`.  Returns their number; `out` has room for
-// kLowPadding more.
+// The lower halves of binary32 samples, but for those with an upper half of `exact`.  Returns their number; `out` has
+// room for kLowPadding more.
 inline constexpr size_t kLowPadding = 64;
-bool HasLowHalfOf(const std::byte* samples, size_t count, uint32_t mode);
-size_t PackLowHalves(const std::byte* samples, size_t count, bool skips_mode, uint32_t mode, uint16_t* out);
+size_t PackLowHalves(const std::byte* samples, size_t count, const ExactHalves& exact, uint16_t* out);
 
 }  // namespace dcac
 

@@ -101,7 +101,7 @@ void SamplesOfCodes(const LaneTables& tables, uint32_t offset, const int32_t* HW
 size_t JoinAllVectors(const uint16_t*, size_t, const std::byte*, std::byte*) {
   return 0;
 }
-size_t JoinVectors(const uint16_t*, size_t, uint16_t, const std::byte*&, const std::byte*, std::byte*) {
+size_t JoinVectors(const uint16_t*, size_t, const ExactHalves&, const std::byte*&, const std::byte*, std::byte*) {
   return 0;
 }
 #else
@@ -116,19 +116,44 @@ HWY_INLINE size_t JoinAllVectors(const uint16_t* HWY_RESTRICT upper, size_t coun
   return i;
 }
 
+// Upper halves in the lower halves of 32 bits: which of them are exact, and what goes with those.
+template <class D>
+class ExactVectors {
+ public:
+  HWY_INLINE ExactVectors(D d, const ExactHalves& exact) {
+    for (size_t i = 0; i < ExactHalves::kMax; ++i) {
+      upper_[i] = hn::Set(d, uint32_t{exact.upper[i]});
+      low_[i] = hn::Set(d, uint32_t{exact.low[i]});
+    }
+  }
+
+  HWY_INLINE hn::Mask<D> HasLow(hn::Vec<D> upper) const {
+    return hn::And(hn::Ne(upper, upper_[0]), hn::And(hn::Ne(upper, upper_[1]), hn::Ne(upper, upper_[2])));
+  }
+  HWY_INLINE hn::Vec<D> Low(hn::Vec<D> upper) const {
+    return hn::Or(hn::IfThenElseZero(hn::Eq(upper, upper_[0]), low_[0]),
+                  hn::Or(hn::IfThenElseZero(hn::Eq(upper, upper_[1]), low_[1]),
+                         hn::IfThenElseZero(hn::Eq(upper, upper_[2]), low_[2])));
+  }
+
+ private:
+  hn::Vec<D> upper_[ExactHalves::kMax], low_[ExactHalves::kMax];
+};
+
 #if HWY_TARGET <= HWY_AVX3
-HWY_INLINE size_t JoinVectors(const uint16_t* HWY_RESTRICT upper, size_t count, uint16_t mode, const std::byte*& low,
-                              const std::byte* end, std::byte* to) {
+HWY_INLINE size_t JoinVectors(const uint16_t* HWY_RESTRICT upper, size_t count, const ExactHalves& exact,
+                              const std::byte*& low, const std::byte* end, std::byte* to) {
   const hn::Full512<uint32_t> d;
   const hn::Rebind<uint16_t, decltype(d)> d16;
-  const auto of_mode = hn::Set(d, mode);
+  const ExactVectors<hn::Full512<uint32_t> > exacts(d, exact);
   size_t i = 0;
   for (; i + 16 <= count && end - low >= 32; i += 16) {
     const auto high = hn::PromoteTo(d, hn::LoadU(d16, upper + i));
     const auto halves = hn::PromoteTo(d, hn::LoadU(d16, reinterpret_cast<const uint16_t*>(low)));
-    const auto has_low = hn::Ne(high, of_mode);
+    const auto has_low = exacts.HasLow(high);
     const hn::Vec<decltype(d)> placed{_mm512_maskz_expand_epi32(has_low.raw, halves.raw)};
-    hn::StoreU(hn::Or(hn::ShiftLeft<16>(high), placed), d, reinterpret_cast<uint32_t*>(to) + i);
+    hn::StoreU(hn::Or(hn::Or(hn::ShiftLeft<16>(high), exacts.Low(high)), placed), d,
+               reinterpret_cast<uint32_t*>(to) + i);
     low += 2 * hn::CountTrue(d, has_low);
   }
   return i;
@@ -151,21 +176,22 @@ constexpr LowPlaces MakeLowPlaces() {
 }
 constexpr LowPlaces kLowPlaces = MakeLowPlaces();
 
-HWY_INLINE size_t JoinVectors(const uint16_t* HWY_RESTRICT upper, size_t count, uint16_t mode, const std::byte*& low,
-                              const std::byte* end, std::byte* to) {
+HWY_INLINE size_t JoinVectors(const uint16_t* HWY_RESTRICT upper, size_t count, const ExactHalves& exact,
+                              const std::byte*& low, const std::byte* end, std::byte* to) {
   const hn::Full128<uint32_t> d;
   const hn::Full128<uint8_t> d8;
   const hn::Rebind<uint16_t, decltype(d)> d16;
-  const auto of_mode = hn::Set(d, mode);
+  const ExactVectors<hn::Full128<uint32_t> > exacts(d, exact);
   size_t i = 0;
   for (; i + 4 <= count && end - low >= 16; i += 4) {
     const auto high = hn::PromoteTo(d, hn::LoadU(d16, upper + i));
-    const auto has_low = hn::Ne(high, of_mode);
+    const auto has_low = exacts.HasLow(high);
     uint8_t mask[8] = {};
     hn::StoreMaskBits(d, has_low, mask);
     const auto placed = hn::TableLookupBytesOr0(hn::LoadU(d8, reinterpret_cast<const uint8_t*>(low)),
                                                 hn::Load(d8, kLowPlaces.bytes[mask[0]]));
-    hn::StoreU(hn::Or(hn::ShiftLeft<16>(high), hn::BitCast(d, placed)), d, reinterpret_cast<uint32_t*>(to) + i);
+    hn::StoreU(hn::Or(hn::Or(hn::ShiftLeft<16>(high), exacts.Low(high)), hn::BitCast(d, placed)), d,
+               reinterpret_cast<uint32_t*>(to) + i);
     low += 2 * hn::CountTrue(d, has_low);
   }
   return i;
@@ -173,10 +199,10 @@ HWY_INLINE size_t JoinVectors(const uint16_t* HWY_RESTRICT upper, size_t count, 
 #endif  // HWY_AVX3
 #endif  // HWY_SCALAR
 
-const std::byte* JoinHalves(const uint16_t* HWY_RESTRICT upper, size_t count, bool skips_mode, uint16_t mode,
+const std::byte* JoinHalves(const uint16_t* HWY_RESTRICT upper, size_t count, const ExactHalves& exact,
                             const std::byte* low, const std::byte* end, std::byte* to) {
   const size_t left = static_cast<size_t>(end - low) / 2;
-  if (!skips_mode) {
+  if (exact.count == 0) {
     if (left < count) return nullptr;
     for (size_t i = JoinAllVectors(upper, count, low, to); i < count; ++i) {
       std::memcpy(to + 4 * i, low + 2 * i, 2);
@@ -186,16 +212,19 @@ const std::byte* JoinHalves(const uint16_t* HWY_RESTRICT upper, size_t count, bo
   }
   if (left < count) {
     size_t needed = 0;
-    for (size_t i = 0; i < count; ++i) needed += upper[i] != mode;
+    for (size_t i = 0; i < count; ++i) needed += exact.Has(upper[i]) ? 0 : 1;
     if (left < needed) return nullptr;
   }
-  for (size_t i = JoinVectors(upper, count, mode, low, end, to); i < count; ++i) {
-    const bool has_low = upper[i] != mode;
+  for (size_t i = JoinVectors(upper, count, exact, low, end, to); i < count; ++i) {
     uint16_t half = 0;
-    if (end - low >= 2) std::memcpy(&half, low, 2);  // of the mode it is thrown away
-    const uint32_t sample = static_cast<uint32_t>(upper[i]) << 16 | (has_low ? half : 0u);
+    if (exact.Has(upper[i])) {
+      for (size_t e = 0; e < exact.count; ++e) half = exact.upper[e] == upper[i] ? exact.low[e] : half;
+    } else {
+      std::memcpy(&half, low, 2);
+      low += 2;
+    }
+    const uint32_t sample = static_cast<uint32_t>(upper[i]) << 16 | half;
     std::memcpy(to + 4 * i, &sample, 4);
-    low += has_low ? 2 : 0;
   }
   return low;
 }
@@ -237,9 +266,9 @@ void SamplesOfLaneCodes(const LaneTables& tables, uint32_t offset, const int32_t
   DCAC_DYNAMIC_DISPATCH(SamplesOfCodes)(tables, offset, codes, count, samples);
 }
 
-const std::byte* JoinLaneHalves(const uint16_t* upper, size_t count, bool skips_mode, uint16_t mode,
-                                const std::byte* low, const std::byte* end, std::byte* to) {
-  return DCAC_DYNAMIC_DISPATCH(JoinHalves)(upper, count, skips_mode, mode, low, end, to);
+const std::byte* JoinLaneHalves(const uint16_t* upper, size_t count, const ExactHalves& exact, const std::byte* low,
+                                const std::byte* end, std::byte* to) {
+  return DCAC_DYNAMIC_DISPATCH(JoinHalves)(upper, count, exact, low, end, to);
 }
 
 }  // namespace dcac

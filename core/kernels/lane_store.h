@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "core/kernels/exact_halves.h"
 #include "core/kernels/lane_group.h"
 
 namespace dcac {
@@ -33,11 +34,10 @@ void FlipBytes(uint8_t flip, size_t count, uint8_t* bytes);
 void SamplesOfLaneCodes(const LaneTables& tables, uint32_t offset, const int32_t* codes, size_t count,
                         uint16_t* samples);
 
-// binary32 from upper halves and those lower halves that are there: none where the upper half is `mode` if
-// `skips_mode`. `low` .. `end`: the lower halves left; returns the first that was not taken, nullptr if there are too
-// few.
-const std::byte* JoinLaneHalves(const uint16_t* upper, size_t count, bool skips_mode, uint16_t mode,
-                                const std::byte* low, const std::byte* end, std::byte* to);
+// binary32 from upper halves, and from lower halves of those that are not exact.  `low` .. `end`: the lower halves
+// left; returns the first that was not taken, nullptr if there are too few.
+const std::byte* JoinLaneHalves(const uint16_t* upper, size_t count, const ExactHalves& exact, const std::byte* low,
+                                const std::byte* end, std::byte* to);
 
 }  // namespace dcac
 

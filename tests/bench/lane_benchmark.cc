@@ -193,8 +193,10 @@ void JoinHalves(benchmark::State& state) {
   const std::vector<std::byte> low(2 * halves, std::byte{7});
   std::vector<std::byte> plane(4 * kSamples);
   const std::byte* end = nullptr;
+  ExactHalves exact;
+  exact.Add(0, 0);
   for (auto _ : state) {
-    end = JoinLaneHalves(upper.data(), kSamples, true, 0, low.data(), low.data() + low.size(), plane.data());
+    end = JoinLaneHalves(upper.data(), kSamples, exact, low.data(), low.data() + low.size(), plane.data());
     benchmark::ClobberMemory();
   }
   if (end != low.data() + low.size()) return state.SkipWithError("other halves");

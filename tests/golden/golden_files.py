@@ -128,13 +128,15 @@ def body_features(body, dtype, box):
 
 def lane_features(model):
     found = {f'set of {model.dtype.name}', *model.specials, f'{model.taps} taps'}
+    if model.coarse:
+        found = {f'coarse set of {model.coarse.dtype.name}'} | ({'exact coarse code'} if model.coarse.exact else set())
     found |= {'interlaced'} if model.interlaced else set()
     found |= {'fillers'} if model.interlaced and model.width % 2 else set()
     found |= {'groups'} if model.group < model.planes else set()
     found |= {'sent means'} if model.sent_means is not None else set()
     found |= {'fixed center'} if model.cell_fixed.any() else set()
     found |= {'shift'} if model.shift else set()
-    found |= {'missing halves'} if not model.mode_has_low else set()
+    found |= {'exact code'} if model.exact else set()
     for plane in model.terms:
         found |= {'reference'} if plane.references else set()
         found |= {'unit'} if plane.unit else set()
@@ -165,7 +167,8 @@ FEATURES = ({dtype.name for dtype in reference_decoder.DTYPES.values()}
             | {f'plane kind {kind}' for kind in range(7)} | {f'term {kind}' for kind in range(5)}
             | {f'set of {dtype}' for dtype in ('u8', 'i8', 'u16', 'i16', 'i32', 'f16', 'bf16', 'f32')}
             | {f'lanes: set of {dtype}' for dtype in ('u8', 'i8', 'u16', 'i16', 'f16', 'bf16', 'f32')}
+            | {f'lanes: coarse set of {dtype}' for dtype in ('f16', 'bf16', 'f32')}
             | {f'lanes: plane kind {kind}' for kind in (0, 2, 3, 4, 5, 6)}
             | {f'lanes: {feature}' for feature in (
                 'mode', 'escape', '3 taps', '6 taps', 'interlaced', 'fillers', 'groups', 'sent means', 'fixed center',
-                'shift', 'missing halves', 'reference', 'unit', 'own taps')})
+                'shift', 'exact code', 'exact coarse code', 'reference', 'unit', 'own taps')})

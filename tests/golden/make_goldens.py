@@ -198,6 +198,10 @@ def lane_goldens():
     yield 'f32-bf16-level-5', narrowed(np.maximum(large, 0) / 77777, 'bf16').astype('<f4'), 'f32', ['--level=5']
     halves = np.maximum(large, 0) / 77777
     yield 'f32-large-level-4', halves.astype('<f4'), 'f32', ['--level=4']
+    clipped = np.clip(large / 77777, 0, 0.7)
+    for level in (1, 5):
+        yield f'f32-clipped-level-{level}', clipped.astype('<f4'), 'f32', [f'--level={level}']
+    yield 'f16-clipped-level-2', clipped.astype('<f2'), 'f16', ['--level=2']
 
 
 def npy_goldens():
