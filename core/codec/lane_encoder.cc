@@ -30,13 +30,14 @@ constexpr size_t kSentMeanSamples = 600;                   // planes of so many 
 constexpr double kBaseQuantile = 0.004;                    // share of the nonzero floats that may be escapes
 constexpr double kOtherEscapeBits = 28, kExactBits = 100;  // costs of escapes beside exact samples, and of these
 constexpr double kNarrowModeShare = 0.04, kWideModeShare = 0.01;
-constexpr size_t kSamplesPerCell = 40;
+constexpr size_t kSamplesPerCell = 800;
 constexpr double kFixedCenterBits = 2;
+constexpr size_t kThresholdSamples = 1 << 14;
 // Symbols are counted in tables that take turns, for equal ones in a row would wait for each other; apart by no
 // multiple of 4096 bytes, which would look like the same addresses.
 constexpr size_t kCountPadding = 272;
 constexpr size_t kCellBlock = 4096;          // samples whose tokens are counted together
-constexpr size_t kErrorPositions = 1 << 16;  // of a band, that expected errors are fitted to a part of
+constexpr size_t kErrorPositions = 1 << 14;  // of a band, that expected errors are fitted to a part of
 
 // Every n-th of `count`, about `limit` of them.
 size_t StepOf(size_t count, size_t limit) {
@@ -536,9 +537,11 @@ class LaneSetEncoder {
     return band;
   }
 
-  static std::vector<uint8_t> Thresholds(const uint8_t* bytes, size_t size, int bins) {
+  static std::vector<uint8_t> Thresholds(const uint8_t* bytes, size_t all, int bins) {
     std::array<std::array<uint32_t, 256>, 4> counts{};  // equal bytes in a row would wait for each other
-    for (size_t i = 0; i < size; ++i) ++counts[i % 4][bytes[i]];
+    const size_t step = all / kThresholdSamples | 1;
+    size_t size = 0;
+    for (size_t i = 0; i < all; i += step) ++counts[size++ % 4][bytes[i]];
     std::vector<uint8_t> thresholds;
     size_t below = 0;
     int bin = 1;
@@ -581,8 +584,9 @@ class LaneSetEncoder {
     model_.fixed_center.assign(cells, false);
     if (options_.fixed_centers) {
       const CellCounts fixed = CountCells(band, tables, true, times);
+      const std::array<uint32_t, kMaxLaneTokens> raw_bits = RawBitsOfTokens();
       for (size_t cell = 0; cell < cells; ++cell) {
-        if (CellBits(moving, cell) - CellBits(fixed, cell) <= kFixedCenterBits) continue;
+        if (CellBits(moving, cell, raw_bits) - CellBits(fixed, cell, raw_bits) <= kFixedCenterBits) continue;
         model_.fixed_center[cell] = true;
         std::copy_n(fixed.Row(cell), kMaxLaneTokens, &moving.At(cell, 0));
       }
@@ -621,14 +625,20 @@ class LaneSetEncoder {
     return result;
   }
 
-  // Of tokens and their raw bits.
-  double CellBits(const CellCounts& counts, size_t cell) const {
-    uint64_t raw_bits = 0;
-    for (int token = model_.first_residual_token(); token < static_cast<int>(kMaxLaneTokens); ++token) {
-      raw_bits += uint64_t{counts.Row(cell)[token]} *
-                  static_cast<uint64_t>(LaneRawBits(token - model_.first_residual_token(), model_.shift));
+  std::array<uint32_t, kMaxLaneTokens> RawBitsOfTokens() const {
+    std::array<uint32_t, kMaxLaneTokens> bits{};
+    const size_t first = static_cast<size_t>(model_.first_residual_token());
+    for (size_t token = first; token < kMaxLaneTokens; ++token) {
+      bits[token] = static_cast<uint32_t>(LaneRawBits(static_cast<int>(token - first), model_.shift));
     }
-    return counts.CellBits(cell) + static_cast<double>(raw_bits);
+    return bits;
+  }
+
+  // Of tokens and their raw bits.
+  static double CellBits(const CellCounts& counts, size_t cell, const std::array<uint32_t, kMaxLaneTokens>& raw_bits) {
+    uint64_t raw = 0;
+    for (size_t token = 0; token < kMaxLaneTokens; ++token) raw += uint64_t{counts.Row(cell)[token]} * raw_bits[token];
+    return counts.CellBits(cell) + static_cast<double>(raw);
   }
 
   static size_t RowOf(const LaneTables& tables, uint8_t position) {

@@ -174,13 +174,14 @@ template void FitLaneSpatial(const LaneCodes<WideLanes>&, const LaneValues&, siz
 namespace {
 
 constexpr double kNoiseShare = 0.1, kGainTrust = 0.8, kWeightBits = 6, kFirstTermBits = 3, kOwnTapBits = 4;
-constexpr size_t kMinOwnTapSamples = 700;  // of a plane, for taps of its own
+constexpr size_t kMinOwnTapSamples = 1500;  // of a plane, for taps of its own
 constexpr size_t kMaxOwnTerms = 6;
 constexpr size_t kMaxFeatures = kMaxLaneReferences + kLaneClasses * kLaneTapsOfClass + 1;
 constexpr size_t kMaxRows = kMaxLaneReferences + kLaneTapsOfClass + 2;  // of references, taps, the unit, the target
 constexpr size_t kMaxWindow = 256;
-constexpr size_t kMinCandidateSamples = 512, kProductsPerSample = 64;
-constexpr float kTargetRoot = 256, kScaleRoot = 8192;  // roots of mean squares of integers
+constexpr size_t kMinCandidateSamples = 512;
+constexpr size_t kNarrowProducts = 64, kWideProducts = 128;  // of candidates, about, for each sample
+constexpr float kTargetRoot = 256, kScaleRoot = 8192;        // roots of mean squares of integers
 
 // Runs of samples of a plane that stand for all of it: their places in a row of samples are those of class 0, then
 // those of class 1.  The samples in the middle, of both classes, serve to find candidates.
@@ -347,7 +348,8 @@ class LaneSearch {
         low_(values.OfCode(model.low_code)),
         high_(values.OfCode(model.high_code)),
         inverse_unit_(1 / values.unit()),
-        plan_(codes, model.num_classes(), num_taps_, options.search_samples, CandidateSamples(codes, options)),
+        plan_(codes, model.num_classes(), num_taps_, options.search_samples,
+              CandidateSamples(codes, values.is_narrow(), options)),
         stride_(plan_.stride()),
         planes_(codes.planes),
         window_(options.window > 0 ? std::min(static_cast<size_t>(options.window), kMaxWindow) : kMaxWindow) {}
@@ -397,8 +399,8 @@ class LaneSearch {
   }
 
   // More where planes are large or few: products of all pairs take a part of the time only.
-  static size_t CandidateSamples(const LaneCodes<Lanes>& codes, const LaneEncoderOptions& options) {
-    const size_t affordable = kProductsPerSample * codes.plane_samples() / codes.planes;
+  static size_t CandidateSamples(const LaneCodes<Lanes>& codes, bool is_narrow, const LaneEncoderOptions& options) {
+    const size_t affordable = (is_narrow ? kNarrowProducts : kWideProducts) * codes.plane_samples() / codes.planes;
     return std::min(std::max(affordable, kMinCandidateSamples), options.search_samples);
   }
 
