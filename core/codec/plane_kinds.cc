@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -68,6 +69,35 @@ class PlaneView {
 
   size_t width_, sample_bytes_, bytes_;
   const std::byte* data_;
+};
+
+// The first plane with a hash: a table with open addressing, for one of nodes takes longer than all planes of a small
+// segment.
+class FirstPlanes {
+ public:
+  struct Entry {
+    uint64_t hash = 0;
+    size_t plane = kNone;
+    bool is_read = false;
+
+    bool is_empty() const { return plane == kNone; }
+  };
+
+  explicit FirstPlanes(size_t num_planes) : entries_(std::bit_ceil(2 * num_planes + 1)) {}
+
+  void Clear() { std::fill(entries_.begin(), entries_.end(), Entry()); }
+  // That of the hash, or the empty one where it belongs.
+  Entry& Find(uint64_t hash) {
+    for (size_t i = static_cast<size_t>(hash);; ++i) {
+      Entry& entry = entries_[i & (entries_.size() - 1)];
+      if (entry.is_empty() || entry.hash == hash) return entry;
+    }
+  }
+
+ private:
+  static constexpr size_t kNone = static_cast<size_t>(-1);
+
+  std::vector<Entry> entries_;
 };
 
 // The greatest scale at which a plane is upsampled; kNormal: none.  What is upsampled by 4 is so by 2.
@@ -247,22 +277,19 @@ std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, ByteSpan samp
     }
   });
   // The first planes with a hash; all of a plane is read only where a part of it equals that of an earlier one.
-  struct First {
-    size_t plane;
-    bool is_read = false;
-  };
-  std::unordered_map<uint64_t, First> alike;
+  FirstPlanes alike(num_planes);
   std::unordered_map<uint64_t, size_t> equal;
-  alike.reserve(num_planes);
   for (size_t p = 0; p < num_planes; ++p) {
     if (!previous_item && p % static_cast<size_t>(shape.planes) == 0) {
-      alike.clear();
+      alike.Clear();
       equal.clear();
     }
     if (codings[p].kind == PlaneKind::kConstant) continue;
-    const auto [at, is_first] = alike.try_emplace(rough_hashes[p], First{p});
-    if (is_first) continue;
-    First& first = at->second;
+    FirstPlanes::Entry& first = alike.Find(rough_hashes[p]);
+    if (first.is_empty()) {
+      first = {rough_hashes[p], p};
+      continue;
+    }
     if (!std::exchange(first.is_read, true)) equal.try_emplace(view(first.plane).Hash(), first.plane);
     const auto [same, is_new] = equal.try_emplace(view(p).Hash(), p);
     if (!is_new && view(p) == view(same->second))

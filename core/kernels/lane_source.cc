@@ -16,6 +16,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace dcac {
 namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 // Plain loops, which the compiler vectorises for each target.
 
@@ -147,7 +148,35 @@ HWY_INLINE void StoreRows(const LaneRows& rows, const Code* codes, Value* values
   }
 }
 
+#if HWY_TARGET != HWY_SCALAR
+// Of short rows, of at least a vector; the last vector of a row overlaps the one before it.
+template <class D>
+HWY_INLINE void StoreShortRows(D d, const LaneRows& rows, const uint8_t* codes, int16_t* values,
+                               uint8_t* raster_codes) {
+  const hn::Rebind<uint8_t, D> d8;
+  const size_t columns = rows.columns, lanes = hn::Lanes(d);
+  for (size_t g = 0; g < rows.planes; ++g) {
+    const uint8_t* from = codes + g * rows.plane_stride;
+    for (size_t row = 0; row < rows.rows; ++row, from += columns) {
+      const size_t begin = row * rows.stride + g * columns;
+      for (size_t next = 0; next < columns; next += lanes) {
+        const size_t i = next + lanes <= columns ? next : columns - lanes;
+        const auto block = hn::LoadU(d8, from + i);
+        hn::StoreU(hn::ShiftLeft<6>(hn::PromoteTo(d, block)), d, values + begin + i);
+        if (raster_codes != nullptr) hn::StoreU(block, d8, raster_codes + begin + i);
+      }
+    }
+  }
+}
+#endif
+
 void StoreNarrowValues(const LaneRows& rows, const uint8_t* codes, int16_t* values, uint8_t* raster_codes) {
+#if HWY_TARGET != HWY_SCALAR
+  if (rows.columns >= 4 && rows.columns < 32) {
+    if (rows.columns < 8) return StoreShortRows(hn::FixedTag<int16_t, 4>(), rows, codes, values, raster_codes);
+    return StoreShortRows(hn::FixedTag<int16_t, 8>(), rows, codes, values, raster_codes);
+  }
+#endif
   StoreRows(rows, codes, values, raster_codes, [](uint8_t code) { return static_cast<int16_t>(code << 6); });
 }
 
@@ -208,7 +237,6 @@ size_t PackLow(const std::byte* samples, size_t count, const ExactHalves& exact,
     for (size_t i = 0; i < count; ++i) std::memcpy(out + i, samples + 4 * i, 2);
     return count;
   }
-  namespace hn = hwy::HWY_NAMESPACE;
   const hn::ScalableTag<int32_t> d;
   const hn::Rebind<uint16_t, decltype(d)> d16;
   const auto upper = [&](size_t i) HWY_ATTR {

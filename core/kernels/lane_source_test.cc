@@ -1,0 +1,39 @@
+#include "core/kernels/lane_source.h"
+
+#include <gtest/gtest.h>
+
+#include <string_view>
+#include <vector>
+
+#include "core/kernels/target.h"
+
+namespace dcac {
+namespace {
+
+TEST(StoreLaneValuesTest, PutsRowsOfAnyWidthIntoTheRasterOnAllTargets) {
+  constexpr size_t kPlanes = 3, kHeight = 4;
+  for (std::string_view target : SupportedTargets()) {
+    ASSERT_TRUE(ForceTarget(target).ok());
+    for (size_t columns = 1; columns < 80; ++columns) {
+      SCOPED_TRACE(testing::Message() << target << ", " << columns << " columns");
+      const size_t samples = kPlanes * kHeight * columns;
+      std::vector<uint8_t> codes(samples), raster_codes(samples);
+      for (size_t i = 0; i < samples; ++i) codes[i] = static_cast<uint8_t>(i * 2654435761u >> 24);
+      const LaneRows rows{kPlanes, kHeight, columns, kHeight * columns, kPlanes * columns};
+      std::vector<int16_t> values(samples), values_alone(samples);
+      StoreLaneValues(rows, codes.data(), values.data(), raster_codes.data());
+      StoreLaneValues(rows, codes.data(), values_alone.data(), nullptr);
+      EXPECT_EQ(values_alone, values);
+      for (size_t i = 0; i < samples; ++i) {
+        const size_t plane = i / (kHeight * columns), row = i / columns % kHeight;
+        const size_t place = row * rows.stride + plane * columns + i % columns;
+        ASSERT_EQ(raster_codes[place], codes[i]);
+        ASSERT_EQ(values[place], codes[i] * 64);
+      }
+    }
+  }
+  ASSERT_TRUE(ForceTarget("").ok());
+}
+
+}  // namespace
+}  // namespace dcac
