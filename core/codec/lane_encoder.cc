@@ -30,7 +30,7 @@ constexpr size_t kSentMeanSamples = 600;                   // planes of so many 
 constexpr double kBaseQuantile = 0.004;                    // share of the nonzero floats that may be escapes
 constexpr double kOtherEscapeBits = 28, kExactBits = 100;  // costs of escapes beside exact samples, and of these
 constexpr double kNarrowModeShare = 0.04, kWideModeShare = 0.01;
-constexpr size_t kSamplesPerCell = 800;
+constexpr size_t kSamplesPerSquare = 4;  // of the number of cells
 constexpr double kFixedCenterBits = 2;
 constexpr size_t kThresholdSamples = 1 << 14;
 // Symbols are counted in tables that take turns, for equal ones in a row would wait for each other; apart by no
@@ -472,8 +472,8 @@ class LaneSetEncoder {
       return;
     }
     int rows = options_.position_bins, columns = options_.activity_bins;
-    while (static_cast<size_t>(rows) * static_cast<size_t>(columns) > num_samples() / kSamplesPerCell + 1 &&
-           rows * columns > 4) {
+    const auto squared = [](int n) { return static_cast<size_t>(n) * static_cast<size_t>(n); };
+    while (squared(rows * columns) > num_samples() / kSamplesPerSquare + 1 && rows * columns > 4) {
       --(rows > columns ? rows : columns);
     }
     model_.position_thresholds = Thresholds(band.position, band.size, rows);

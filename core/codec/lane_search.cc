@@ -174,7 +174,7 @@ template void FitLaneSpatial(const LaneCodes<WideLanes>&, const LaneValues&, siz
 namespace {
 
 constexpr double kNoiseShare = 0.1, kGainTrust = 0.8, kWeightBits = 6, kFirstTermBits = 3, kOwnTapBits = 4;
-constexpr size_t kMinOwnTapSamples = 1500;  // of a plane, for taps of its own
+constexpr size_t kMinOwnTapSamples = 700;  // of a plane, for taps of its own
 constexpr size_t kMaxOwnTerms = 6;
 constexpr size_t kMaxFeatures = kMaxLaneReferences + kLaneClasses * kLaneTapsOfClass + 1;
 constexpr size_t kMaxRows = kMaxLaneReferences + kLaneTapsOfClass + 2;  // of references, taps, the unit, the target
