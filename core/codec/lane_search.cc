@@ -721,7 +721,7 @@ class LaneSearch {
       GramOfRows({rows + begin, stride_, pool.rows + 1}, end - begin, sums[c].data(), kStride);
     }
     const auto of_class = [&](size_t c, size_t a, size_t b) {
-      return double{sums[c][std::max(a, b) * kStride + std::min(a, b)]};
+      return static_cast<double>(sums[c][std::max(a, b) * kStride + std::min(a, b)]);
     };
     const auto product = [&](const Feature* a, const Feature* b) {
       double sum = 0;
