@@ -269,8 +269,17 @@ class LaneRaster {
     }
     std::fill_n(own_base_ + begin, plane_columns_, mean);
     if (!plane.has_own_taps) return;
+    // All but the columns at the sides have the same.
+    constexpr size_t kSide = 2;
     for (size_t x = 0; x < plane_columns_; ++x) {
+      const bool is_inner = x >= kSide && x + kSide < plane_columns_;
       AddTaps(plane.own[c], c, x, begin + x, LaneArithmetic<Lanes>::TermWeight, own_weights_);
+      if (!is_inner) continue;
+      const size_t count = plane_columns_ - kSide - x;
+      for (size_t t = 0; t < group_.num_taps; ++t) {
+        std::fill_n(own_weights_[t] + begin + x, count, own_weights_[t][begin + x]);
+      }
+      x += count - 1;
     }
   }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -67,31 +68,57 @@ class SpatialFit {
   }
 
  private:
+  static constexpr size_t kTapRows = 4;  // that taps reach back at most
   static constexpr float kNoGap = std::numeric_limits<float>::max();
 
   void Collect() {
-    const size_t total = codes_.planes * codes_.plane_samples();
-    size_t last_plane = codes_.planes;
-    float mean = 0;
+    FindTaps();
+    const size_t samples = codes_.plane_samples(), total = codes_.planes * samples;
+    size_t plane = 0, plane_begin = 0;
+    float mean = values_.OfCode(model_.planes[0].mean);
     for (size_t k = 0; k < wanted_; ++k) {
       const size_t at = SpreadIndex(k, wanted_, total);
-      const size_t plane = at / codes_.plane_samples(), place = at % codes_.plane_samples();
-      const size_t row = place / codes_.columns, column = place % codes_.columns;
+      if (at - plane_begin >= samples) {
+        plane = at / samples;
+        plane_begin = plane * samples;
+        mean = values_.OfCode(model_.planes[plane].mean);
+      }
+      const uint32_t place = static_cast<uint32_t>(at - plane_begin), width = static_cast<uint32_t>(codes_.columns);
+      const size_t row = place / width, column = place % width;
       if (row == 0 || codes_.IsFiller(row, column)) continue;
-      if (plane != last_plane) mean = values_.OfCode(model_.planes[plane].mean);
-      last_plane = plane;
       Add(plane, row, column, mean);
     }
   }
 
+  // How far before a place its taps are, but for those in the first rows.
+  void FindTaps() {
+    const size_t last = codes_.rows - 1;
+    if (last < kTapRows) return;
+    tap_distance_.resize(kLaneClasses * num_taps_ * codes_.columns);
+    for (size_t row : {last - 1, last}) {
+      for (size_t t = 0; t < num_taps_; ++t) {
+        int32_t* distance = TapDistances(codes_.ClassOfRow(row), t);
+        for (size_t column = 0; column < codes_.columns; ++column) {
+          const size_t place = row * codes_.columns + column;
+          distance[column] = static_cast<int32_t>(place - *codes_.TapPlace(row, column, t));
+        }
+      }
+    }
+  }
+  int32_t* TapDistances(size_t c, size_t t) { return tap_distance_.data() + (c * num_taps_ + t) * codes_.columns; }
+
   void Add(size_t plane, size_t row, size_t column, float mean) {
     const size_t c = codes_.ClassOfRow(row), n = count_[c]++;
     const auto* const codes = codes_.Plane(plane);
+    const size_t at = row * codes_.columns + column;
     std::array<float, kLaneTapsOfClass> tap{};
     float sum = 0;
     for (size_t t = 0; t < num_taps_; ++t) {
-      const auto place = codes_.TapPlace(row, column, t);
-      tap[t] = place ? values_.OfCode(codes[*place]) - mean : 0.0f;
+      if (row >= kTapRows) {
+        tap[t] = values_.OfCode(codes[at - static_cast<size_t>(TapDistances(c, t)[column])]) - mean;
+      } else if (const auto place = codes_.TapPlace(row, column, t)) {
+        tap[t] = values_.OfCode(codes[*place]) - mean;
+      }
       sum += tap[t];
     }
     const float center = sum / static_cast<float>(num_taps_);
@@ -101,7 +128,7 @@ class SpatialFit {
     const float scale = 1.0f / (spread / static_cast<float>(num_taps_) + slack);
     for (size_t t = 0; t < num_taps_; ++t) rows_[c][t][n] = tap[t] * scale;
     rows_[c][num_taps_][n] = values_.unit() * scale;
-    const int32_t code = codes[row * codes_.columns + column];
+    const int32_t code = codes[at];
     rows_[c][num_taps_ + 1][n] = (values_.OfCode(code) - mean) * scale;
     low_gap_[c][n] = code <= model_.low_code ? (values_.OfCode(model_.low_code) - mean) * scale : -kNoGap;
     high_gap_[c][n] = code >= model_.high_code ? (values_.OfCode(model_.high_code) - mean) * scale : kNoGap;
@@ -141,6 +168,7 @@ class SpatialFit {
   const LaneValues& values_;
   LaneModel& model_;
   size_t num_taps_, wanted_ = 0, stride_ = 0;
+  std::vector<int32_t> tap_distance_;  // of each class, tap and column
   std::array<size_t, kLaneClasses> count_{};
   std::array<std::array<float*, kLaneTapsOfClass + 2>, kLaneClasses> rows_{};
   std::array<float*, kLaneClasses> low_gap_{}, high_gap_{};
@@ -181,6 +209,7 @@ constexpr size_t kMaxRows = kMaxLaneReferences + kLaneTapsOfClass + 2;  // of re
 constexpr size_t kMaxWindow = 256;
 constexpr size_t kMinCandidateSamples = 512;
 constexpr size_t kNarrowProducts = 64, kWideProducts = 128;  // of candidates, about, for each sample
+constexpr float kNarrowValue = 64;                           // what CenterCodes makes of a step
 constexpr float kTargetRoot = 256, kScaleRoot = 8192;        // roots of mean squares of integers
 
 // Runs of samples of a plane that stand for all of it: their places in a row of samples are those of class 0, then
@@ -192,11 +221,11 @@ class LaneSamplePlan {
       : codes_(codes), num_classes_(num_classes), num_taps_(num_taps) {
     ChooseRuns(samples);
     for (size_t c = 0; c < num_classes; ++c) Arrange(c, candidates);
-    stride_ = end_[num_classes - 1];
+    length_ = end_[num_classes - 1];
     if (num_classes == 1) end_[1] = end_[0];
   }
 
-  size_t stride() const { return stride_; }  // of a row of samples
+  size_t length() const { return length_; }  // of a row of samples
   size_t count() const { return count_; }    // of those that are no padding
   size_t begin(size_t c) const { return c == 0 ? 0 : end_[0]; }
   size_t end(size_t c) const { return end_[c]; }
@@ -318,7 +347,7 @@ class LaneSamplePlan {
   std::array<std::array<std::vector<Patch>, kLaneTapsOfClass>, kLaneClasses> patches_;
   std::vector<LaneRun> padding_;
   std::array<size_t, kLaneClasses> end_{};
-  size_t stride_ = 0, count_ = 0, candidate_begin_ = 0, candidate_end_ = 0, candidate_count_ = 0;
+  size_t length_ = 0, count_ = 0, candidate_begin_ = 0, candidate_end_ = 0, candidate_count_ = 0;
 };
 
 // What all planes of a search have: rows of `stride` integers for each.
@@ -350,7 +379,8 @@ class LaneSearch {
         inverse_unit_(1 / values.unit()),
         plan_(codes, model.num_classes(), num_taps_, options.search_samples,
               CandidateSamples(codes, values.is_narrow(), options)),
-        stride_(plan_.stride()),
+        length_(plan_.length()),
+        stride_(StrideOf(length_)),
         planes_(codes.planes),
         window_(options.window > 0 ? std::min(static_cast<size_t>(options.window), kMaxWindow) : kMaxWindow) {}
 
@@ -364,8 +394,9 @@ class LaneSearch {
     if (values_.is_narrow()) {
       candidates_ = {innovation_ + plan_.candidate_begin(), stride_, planes_.size()};
     } else {
-      weighted_ = scratch_->candidate.Get(planes_.size() * candidate_samples_);
-      candidates_ = {weighted_, candidate_samples_, planes_.size()};
+      const size_t stride = StrideOf(candidate_samples_);
+      weighted_ = scratch_->candidate.Get(planes_.size() * stride);
+      candidates_ = {weighted_, stride, planes_.size()};
     }
     inverse_power_.assign(planes_.size(), 0);
     ForEachGroup([this](size_t begin, size_t end) {
@@ -397,6 +428,9 @@ class LaneSearch {
       for (size_t g = range.begin(); g < range.end(); ++g) body(g * group, std::min(codes_.planes, (g + 1) * group));
     });
   }
+
+  // Rows that are a large power of two apart would share the same few lines of the cache.
+  static size_t StrideOf(size_t length) { return (length / kGramLanes | 1) * kGramLanes; }
 
   // More where planes are large or few: products of all pairs take a part of the time only.
   static size_t CandidateSamples(const LaneCodes<Lanes>& codes, bool is_narrow, const LaneEncoderOptions& options) {
@@ -437,11 +471,11 @@ class LaneSearch {
 
   // The factor that gives a row the mean square root^2.
   float FactorOf(const float* row, float root) const {
-    const float power = Dot(row, row, stride_);
+    const float power = Dot(row, row, length_);
     return power > 1e-12f ? root / std::sqrt(power / static_cast<float>(plan_.count())) : 0.0f;
   }
   // So that sums of products have 31 bits, those of a sample are few.
-  float Root() const { return std::min(1024.0f, std::sqrt(static_cast<float>(1 << 30) / static_cast<float>(stride_))); }
+  float Root() const { return std::min(1024.0f, std::sqrt(static_cast<float>(1 << 30) / static_cast<float>(length_))); }
 
   // Innovations of a plane and how much they count.
   void Sample(size_t plane) {
@@ -472,24 +506,24 @@ class LaneSearch {
     Plane& result = planes_[plane];
     const float factor = FactorOf(rows.innovation, Root());
     result.innovation = double{factor};
-    QuantizeRow(rows.innovation, factor, stride_, innovation_ + at);
+    QuantizeRow(rows.innovation, factor, length_, innovation_ + at);
     const float scale = FactorOf(rows.scale, kScaleRoot);
     result.scale = double{scale} / (1 << 15);
-    QuantizeRow(rows.scale, scale, stride_, scale_ + at);
-    MultiplyRows(rows.residual, rows.scale, stride_, product);
+    QuantizeRow(rows.scale, scale, length_, scale_ + at);
+    MultiplyRows(rows.residual, rows.scale, length_, product);
     const float target = FactorOf(product, kTargetRoot);
     result.target = double{target};
-    QuantizeRow(product, target, stride_, target_ + at);
-    MarkEdges(value, Above(low_, plane), Above(high_, plane), stride_, edges_ + at);
+    QuantizeRow(product, target, length_, target_ + at);
+    MarkEdges(value, Above(low_, plane), Above(high_, plane), length_, edges_ + at);
     plan_.ClearPadding(edges_ + at);
-    result.has_edges = std::any_of(edges_ + at, edges_ + at + stride_, [](int16_t edge) { return edge != 0; });
-    if (HasOwnTaps()) result.value = FactorOf(value, Root());
+    result.has_edges = std::any_of(edges_ + at, edges_ + at + length_, [](int16_t edge) { return edge != 0; });
+    if (HasOwnTaps()) result.value = values_.is_narrow() ? kNarrowValue : FactorOf(value, Root());
     if (options_.max_references == 0) return;
     if (!values_.is_narrow()) {
       // As they count, for few large values would rule their products.
-      MultiplyRows(rows.innovation, rows.scale, stride_, product);
+      MultiplyRows(rows.innovation, rows.scale, length_, product);
       QuantizeRow(product + plan_.candidate_begin(), FactorOf(product, Root()), candidate_samples_,
-                  weighted_ + plane * candidate_samples_);
+                  weighted_ + plane * candidates_.stride);
     }
     result.power = CandidateProduct(plane, plane);
     inverse_power_[plane] = result.power == 0 ? 0.0f : 1.0f / static_cast<float>(result.power);
@@ -659,7 +693,7 @@ class LaneSearch {
       if (terms.size == 0) return;
       left -= Hide(plane, pool, terms, rows);
     }
-    Keep(plane, pool, Select(plane, pool, ProductsOf(pool, rows, 0, stride_), left, plan_.count()));
+    Keep(plane, pool, Select(plane, pool, ProductsOf(pool, rows, 0, length_), left, plan_.count()));
   }
 
   void Keep(size_t plane, const Features& pool, const Terms& terms) {
@@ -684,30 +718,35 @@ class LaneSearch {
   void FillRows(size_t plane, const Features& pool, int16_t* rows, PlaneScratch& scratch) const {
     const int16_t* scale = scale_ + plane * stride_;
     // So that sums of products have 31 bits.
-    const int16_t limit = static_cast<int16_t>(std::min(4095.0f, std::sqrt(2e9f / static_cast<float>(stride_))));
+    const int16_t limit = static_cast<int16_t>(std::min(4095.0f, std::sqrt(2e9f / static_cast<float>(length_))));
     for (size_t f = 0; f < pool.size; ++f) {
       const Feature& feature = pool.feature[f];
       int16_t* row = rows + feature.row * stride_;
       if (feature.reference >= 0) {
-        WeightRow(innovation_ + static_cast<size_t>(feature.reference) * stride_, scale, limit, stride_, row);
+        WeightRow(innovation_ + static_cast<size_t>(feature.reference) * stride_, scale, limit, length_, row);
       } else if (feature.is_unit) {
-        std::fill_n(row, stride_, kUnitRow);
-        WeightRow(row, scale, limit, stride_, row);
+        std::fill_n(row, length_, kUnitRow);
+        WeightRow(row, scale, limit, length_, row);
       }
     }
     if (HasOwnTaps()) FillTapRows(plane, rows + (pool.rows - 1 - num_taps_) * stride_, limit, scratch);
-    std::copy_n(target_ + plane * stride_, stride_, rows + pool.rows * stride_);
+    std::copy_n(target_ + plane * stride_, length_, rows + pool.rows * stride_);
   }
 
   void FillTapRows(size_t plane, int16_t* rows, int16_t limit, PlaneScratch& scratch) const {
-    const size_t margin = plan_.margin(), size = margin + codes_.plane_samples() + kGramLanes;
-    const float* values = ValuesOf(plane, scratch) - margin;
-    int16_t* integers = scratch.integers.Get(size);
-    QuantizeRow(values, planes_[plane].value, size, integers);
+    const size_t margin = plan_.margin(), samples = codes_.plane_samples();
+    int16_t* integers = scratch.integers.Get(margin + samples + kGramLanes);
+    std::fill_n(integers, margin, int16_t{0});
+    std::fill_n(integers + margin + samples, kGramLanes, int16_t{0});
+    if constexpr (std::is_same_v<Lanes, NarrowLanes>) {
+      CenterCodes(codes_.Plane(plane), static_cast<uint8_t>(model_.planes[plane].mean), samples, integers + margin);
+    } else {
+      QuantizeRow(ValuesOf(plane, scratch), planes_[plane].value, samples, integers + margin);
+    }
     for (size_t t = 0; t < num_taps_; ++t) {
       int16_t* row = rows + t * stride_;
       for (size_t c = 0; c < model_.num_classes(); ++c) plan_.CopyTaps(c, t, integers + margin, row);
-      WeightRow(row, scale_ + plane * stride_, limit, stride_, row);
+      WeightRow(row, scale_ + plane * stride_, limit, length_, row);
     }
   }
 
@@ -750,9 +789,9 @@ class LaneSearch {
       sum.weight[sum.count++] = static_cast<int16_t>(RoundTo(terms.weight[n] * (1 << 12), INT16_MAX));
     }
     int16_t* keep = rows + (pool.rows + 1) * stride_;
-    const size_t hidden = FindHidden(sum, target_ + plane * stride_, edges_ + plane * stride_, stride_, keep);
+    const size_t hidden = FindHidden(sum, target_ + plane * stride_, edges_ + plane * stride_, length_, keep);
     if (hidden == 0) return 0;
-    for (size_t row = 0; row <= pool.rows; ++row) MaskRow(keep, stride_, rows + row * stride_);
+    for (size_t row = 0; row <= pool.rows; ++row) MaskRow(keep, length_, rows + row * stride_);
     return hidden;
   }
 
@@ -824,7 +863,7 @@ class LaneSearch {
   size_t num_taps_;
   float low_, high_, inverse_unit_;
   LaneSamplePlan<Lanes> plan_;
-  size_t stride_;
+  size_t length_, stride_;  // of rows of samples
   std::vector<Plane> planes_;
   std::vector<float> inverse_power_;  // of candidate rows
   size_t window_;

@@ -55,6 +55,8 @@ void AddWeighted(float weight, const float* row, size_t n, float* out);
 void CenterRow(float mean, float factor, size_t n, float* row);
 // out[i] = a[i] * factor, to the nearest integer, cut to -32767 .. 32767.
 void QuantizeRow(const float* a, float factor, size_t n, int16_t* out);
+// out[i] = 64 * (codes[i] - mean)
+void CenterCodes(const uint8_t* codes, uint8_t mean, size_t n, int16_t* out);
 // -1 where a value is not above `low`, 1 where it is not below `high`, else 0.
 void MarkEdges(const float* values, float low, float high, size_t n, int16_t* out);
 

@@ -109,6 +109,10 @@ TEST(LaneSearchKernelTest, RowsOfIntegersAreWhatThePlainLoopsMake) {
     MarkEdges(floats.data(), -40.0f, 60.0f, kLength, edges.data());
     WeightRow(a.data(), b.data(), 1000, kLength, weighted.data());
     MaskRow(edges.data(), kLength, masked.data());
+    const std::vector<uint8_t> codes = {0, 1, 77, 128, 254, 255};
+    std::vector<int16_t> centered_codes(codes.size());
+    CenterCodes(codes.data(), 200, codes.size(), centered_codes.data());
+    EXPECT_EQ(centered_codes, (std::vector<int16_t>{-12800, -12736, -7872, -4608, 3456, 3520}));
     std::vector<float> centered = floats;
     CenterRow(1.5f, 4.0f, kLength, centered.data());
     for (size_t i = 0; i < kLength; ++i) {
@@ -126,6 +130,26 @@ int32_t PlainProduct(const int16_t* a, const int16_t* b, size_t n) {
   int32_t sum = 0;
   for (size_t i = 0; i < n; ++i) sum += a[i] * b[i];
   return sum;
+}
+
+TEST(LaneSearchKernelTest, ProductsOfLongRowsAreSumsOfThoseOfPieces) {
+  constexpr size_t kRows = 7;
+  for (size_t n : {512u, 544u, 1024u, 1504u}) {
+    const std::vector<int16_t> rows = Integers(kRows * n, 800, 51);
+    OnAllTargets([&] {
+      std::vector<int32_t> two(kRows * kRows, -1), one(kRows * kRows, -1);
+      GramOfRows({rows.data(), n, kRows}, {rows.data(), n, kRows}, n, two.data(), kRows);
+      GramOfRows({rows.data(), n, kRows}, n, one.data(), kRows);
+      for (size_t i = 0; i < kRows; ++i) {
+        for (size_t j = 0; j <= i; ++j) {
+          const int32_t expected = PlainProduct(&rows[i * n], &rows[j * n], n);
+          ASSERT_EQ(two[i * kRows + j], expected);
+          ASSERT_EQ(two[j * kRows + i], expected);
+          ASSERT_EQ(one[i * kRows + j], expected);
+        }
+      }
+    });
+  }
 }
 
 TEST(LaneSearchKernelTest, ProductsOfAnyNumberOfRows) {
