@@ -679,21 +679,39 @@ class LaneSearch {
     return pool;
   }
 
+  // First to a part of the samples, then to all of them what that has chosen, without samples that the range hides.
   void FitPlane(size_t plane) {
     const ScratchLease<PlaneScratch> scratch;
     const Features pool = PoolOf(plane, options_.max_references > 0 ? Pursue(plane, *scratch) : Candidates());
     if (pool.size == 0) return;
-    int16_t* rows = scratch->rows.Get((pool.rows + 2) * stride_ + kGramLanes);  // then the target, and a mask
-    FillRows(plane, pool, rows, *scratch);
-    // Where the range may hide something, a first fit to a part of the samples tells what.
+    const int16_t* values = HasOwnTaps() ? IntegersOf(plane, *scratch) : nullptr;
+    int16_t* rows = scratch->rows.Get((kMaxRows + 1) * stride_ + kGramLanes);
+    const bool is_part = candidate_samples_ < length_;
+    const size_t count = plan_.candidate_count();
+    FillRows(plane, pool, values, plan_.candidate_begin(), plan_.candidate_end(), rows);
+    const Terms terms =
+        Select(plane, pool, ProductsOf(pool, rows, plan_.candidate_begin(), plan_.candidate_end()), count, count);
+    if (terms.size == 0) return;
+    if (!is_part && !planes_[plane].has_edges) return Keep(plane, pool, terms);
+    const Features chosen = Restrict(pool, terms);
+    FillRows(plane, chosen, values, 0, length_, rows);
     size_t left = plan_.count();
-    if (planes_[plane].has_edges) {
-      const Terms terms = Select(plane, pool, ProductsOf(pool, rows, plan_.candidate_begin(), plan_.candidate_end()),
-                                 plan_.candidate_count(), plan_.candidate_count());
-      if (terms.size == 0) return;
-      left -= Hide(plane, pool, terms, rows);
+    if (planes_[plane].has_edges) left -= Hide(plane, chosen, terms, rows);
+    Keep(plane, chosen, Select(plane, chosen, ProductsOf(chosen, rows, 0, length_), left, plan_.count()));
+  }
+
+  // The features of the terms, in their order.
+  Features Restrict(const Features& pool, const Terms& terms) const {
+    Features result;
+    std::array<size_t, kMaxRows> row_of{};  // 1 + the new one
+    for (size_t n = 0; n < terms.size; ++n) {
+      Feature& feature = result.feature[result.size++];
+      feature = pool.feature[terms.feature[n]];
+      size_t& row = row_of[feature.row];
+      if (row == 0) row = ++result.rows;
+      feature.row = row - 1;
     }
-    Keep(plane, pool, Select(plane, pool, ProductsOf(pool, rows, 0, length_), left, plan_.count()));
+    return result;
   }
 
   void Keep(size_t plane, const Features& pool, const Terms& terms) {
@@ -715,39 +733,41 @@ class LaneSearch {
     }
   }
 
-  void FillRows(size_t plane, const Features& pool, int16_t* rows, PlaneScratch& scratch) const {
-    const int16_t* scale = scale_ + plane * stride_;
+  // Samples from `from` to `to` of the rows of features, and of the target behind them.
+  void FillRows(size_t plane, const Features& pool, const int16_t* values, size_t from, size_t to,
+                int16_t* rows) const {
     // So that sums of products have 31 bits.
     const int16_t limit = static_cast<int16_t>(std::min(4095.0f, std::sqrt(2e9f / static_cast<float>(length_))));
+    std::array<bool, kMaxRows> is_filled{};
     for (size_t f = 0; f < pool.size; ++f) {
       const Feature& feature = pool.feature[f];
       int16_t* row = rows + feature.row * stride_;
+      const int16_t* plain = row;
+      if (std::exchange(is_filled[feature.row], true)) continue;
       if (feature.reference >= 0) {
-        WeightRow(innovation_ + static_cast<size_t>(feature.reference) * stride_, scale, limit, length_, row);
+        plain = innovation_ + static_cast<size_t>(feature.reference) * stride_;
       } else if (feature.is_unit) {
-        std::fill_n(row, length_, kUnitRow);
-        WeightRow(row, scale, limit, length_, row);
+        std::fill_n(row + from, to - from, kUnitRow);
+      } else {
+        for (size_t c = 0; c < model_.num_classes(); ++c) plan_.CopyTaps(c, feature.tap, values, row);
       }
+      WeightRow(plain + from, scale_ + plane * stride_ + from, limit, to - from, row + from);
     }
-    if (HasOwnTaps()) FillTapRows(plane, rows + (pool.rows - 1 - num_taps_) * stride_, limit, scratch);
-    std::copy_n(target_ + plane * stride_, length_, rows + pool.rows * stride_);
+    std::copy_n(target_ + plane * stride_ + from, to - from, rows + pool.rows * stride_ + from);
   }
 
-  void FillTapRows(size_t plane, int16_t* rows, int16_t limit, PlaneScratch& scratch) const {
+  // What the values of a plane are above its mean; zeros before and behind.
+  const int16_t* IntegersOf(size_t plane, PlaneScratch& scratch) const {
     const size_t margin = plan_.margin(), samples = codes_.plane_samples();
-    int16_t* integers = scratch.integers.Get(margin + samples + kGramLanes);
-    std::fill_n(integers, margin, int16_t{0});
-    std::fill_n(integers + margin + samples, kGramLanes, int16_t{0});
+    int16_t* all = scratch.integers.Get(margin + samples + kGramLanes);
+    std::fill_n(all, margin, int16_t{0});
+    std::fill_n(all + margin + samples, kGramLanes, int16_t{0});
     if constexpr (std::is_same_v<Lanes, NarrowLanes>) {
-      CenterCodes(codes_.Plane(plane), static_cast<uint8_t>(model_.planes[plane].mean), samples, integers + margin);
+      CenterCodes(codes_.Plane(plane), static_cast<uint8_t>(model_.planes[plane].mean), samples, all + margin);
     } else {
-      QuantizeRow(ValuesOf(plane, scratch), planes_[plane].value, samples, integers + margin);
+      QuantizeRow(ValuesOf(plane, scratch), planes_[plane].value, samples, all + margin);
     }
-    for (size_t t = 0; t < num_taps_; ++t) {
-      int16_t* row = rows + t * stride_;
-      for (size_t c = 0; c < model_.num_classes(); ++c) plan_.CopyTaps(c, t, integers + margin, row);
-      WeightRow(row, scale_ + plane * stride_, limit, length_, row);
-    }
+    return all + margin;
   }
 
   // Over samples from `from` to `to`.
@@ -781,11 +801,12 @@ class LaneSearch {
     return result;
   }
 
-  // Takes out what the range hides, which says nothing; returns how many samples.
+  // Takes out what the range hides, which says nothing; returns how many samples.  `terms`: those of the pool, in
+  // order.
   size_t Hide(size_t plane, const Features& pool, const Terms& terms, int16_t* rows) const {
     LaneTerms sum;
     for (size_t n = 0; n < terms.size; ++n) {
-      sum.row[sum.count] = rows + pool.feature[terms.feature[n]].row * stride_;
+      sum.row[sum.count] = rows + pool.feature[n].row * stride_;
       sum.weight[sum.count++] = static_cast<int16_t>(RoundTo(terms.weight[n] * (1 << 12), INT16_MAX));
     }
     int16_t* keep = rows + (pool.rows + 1) * stride_;
