@@ -162,14 +162,14 @@ class LaneRaster {
       next += stride_;
       return array;
     };
+    base_ = take();
     for (auto& weight : weights_) weight = take();
+    own_base_ = take();
     for (auto& weight : own_weights_) weight = take();
+    activity_base_ = take();
     for (auto& weight : error_weights_) weight = take();
     range_weights_ = take();
     reference_weights_ = take();
-    activity_base_ = take();
-    base_ = take();
-    own_base_ = take();
     for (size_t t = 0; t < group_.num_taps; ++t) std::fill_n(weights_[t], group_.period, Value{});
     ForEachColumn([&](size_t column, size_t c, size_t x) {
       AddTaps(model_.spatial[c].tap, c, x, column, LaneArithmetic<Lanes>::TapWeight, weights_);
@@ -182,14 +182,10 @@ class LaneRaster {
     for (size_t t = 0; t < group_.num_taps; ++t) Repeat(weights_[t]);
     for (Value* weight : error_weights_) Repeat(weight);
     for (Value* array : {range_weights_, reference_weights_, activity_base_}) Repeat(array);
-    std::copy(weights_.begin(), weights_.end(), group_.tap_weight.begin());
-    std::copy(own_weights_.begin(), own_weights_.end(), group_.own_weight.begin());
-    std::copy(error_weights_.begin(), error_weights_.end(), group_.error_weight.begin());
-    group_.range_weight = range_weights_;
-    group_.reference_weight = reference_weights_;
-    group_.activity_base = activity_base_;
-    group_.base = base_;
-    group_.own_base = own_base_;
+    group_.spatial = base_;
+    group_.own = own_base_;
+    group_.sigma = activity_base_;
+    group_.weight_stride = stride_;
     SetFillers();
     above_ = 4 * v + 16;
     const size_t room = above_ + group_.positions + 2 * kRansLanes;

@@ -33,8 +33,11 @@ class LaneReferencePlanes {
     innovations_ = scratch.Get(slots * plane_samples_ + 2 * kRansLanes);
   }
 
-  // The reference part of a group's predictions.
+  // The reference part of a group's predictions; whether innovations of its own are wanted.
   void Sum(LaneRaster<Lanes>& raster) const {
+    const auto first = slot_.begin() + raster.first();
+    raster.group().has_innovations =
+        std::any_of(first, first + raster.planes(), [](size_t slot) { return slot != kNone; });
     if (!raster.group().has_references) return;
     for (int g = 0; g < raster.planes(); ++g) SumLaneReferences(ReferencesOf(raster, g));
   }

@@ -107,12 +107,12 @@ HWY_INLINE void SumTaps(const LaneGroup<Lanes>& group, size_t p, size_t c, typen
   const Value *tap[kTaps], *weight[kTaps], *own_weight[kTaps];
   for (size_t t = 0; t < static_cast<size_t>(kTaps); ++t) {
     tap[t] = group.value + p - group.tap_distance[t];
-    weight[t] = group.tap_weight[t] + c;
-    own_weight[t] = kOwn ? group.own_weight[t] + c : nullptr;
+    weight[t] = group.spatial + (t + 1) * group.weight_stride + c;
+    own_weight[t] = kOwn ? group.own + (t + 1) * group.weight_stride + c : nullptr;
   }
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    auto sum = hn::LoadU(d, group.base + c + i);
-    auto own_sum = kOwn ? hn::LoadU(d, group.own_base + c + i) : sum;
+    auto sum = hn::LoadU(d, group.spatial + c + i);
+    auto own_sum = kOwn ? hn::LoadU(d, group.own + c + i) : sum;
     for (int t = 0; t < kTaps; ++t) {
       const auto value = hn::LoadU(d, tap[t] + i);
       sum = hn::Add(sum, Weighted(d, value, hn::LoadU(d, weight[t] + i)));
@@ -136,6 +136,9 @@ HWY_INLINE void SumTapsOf(const LaneGroup<Lanes>& group, size_t p, size_t c,
   }
 }
 
+// Arrays of LaneGroup::sigma.
+constexpr size_t kRangeWeight = kLaneErrors + 1, kReferenceWeight = kLaneErrors + 2;
+
 // Expected errors, in sixteenths (narrow) or as values (wide); not below 0.  `kUniform`: all columns have one class,
 // and with it the weights of the first.
 template <bool kUniform, typename Lanes>
@@ -143,56 +146,229 @@ HWY_INLINE void ExpectErrors(const LaneGroup<Lanes>& group, size_t p, size_t c,
                              typename Lanes::Value* HWY_RESTRICT out) {
   using Value = typename Lanes::Value;
   const StepTag<Value> d;
-  const auto weight_of = [d, c](const Value* weights, size_t i) HWY_ATTR {
+  const auto weight_of = [d, c, &group](size_t k, size_t i) HWY_ATTR {
+    const Value* weights = group.sigma + k * group.weight_stride + c;
     if constexpr (kUniform) {
-      return hn::Set(d, weights[c]);
+      return hn::Set(d, weights[0]);
     } else {
-      return hn::LoadU(d, weights + c + i);
+      return hn::LoadU(d, weights + i);
     }
   };
   const Value* error[kLaneErrors];
   for (size_t t = 0; t < kLaneErrors; ++t) error[t] = group.error + p - group.error_distance[t];
   const Value* above = group.value + p - group.columns;
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    auto sum = weight_of(group.activity_base, i);
+    auto sum = weight_of(0, i);
     for (size_t t = 0; t < kLaneErrors; ++t) {
-      sum = hn::Add(sum, Weighted(d, hn::LoadU(d, error[t] + i), weight_of(group.error_weight[t], i)));
+      sum = hn::Add(sum, Weighted(d, hn::LoadU(d, error[t] + i), weight_of(t + 1, i)));
     }
     const auto left = hn::LoadU(d, above + i - 1), here = hn::LoadU(d, above + i), right = hn::LoadU(d, above + i + 1);
     const auto range = hn::Sub(hn::Max(hn::Max(left, right), here), hn::Min(hn::Min(left, right), here));
-    sum = hn::Add(sum, Weighted(d, range, weight_of(group.range_weight, i)));
+    sum = hn::Add(sum, Weighted(d, range, weight_of(kRangeWeight, i)));
     if (group.has_references) {
-      sum = hn::Add(sum,
-                    Weighted(d, hn::LoadU(d, group.reference_activity + p + i), weight_of(group.reference_weight, i)));
+      sum = hn::Add(sum, Weighted(d, hn::LoadU(d, group.reference_activity + p + i), weight_of(kReferenceWeight, i)));
     }
     hn::Store(hn::Max(sum, hn::Zero(d)), d, out + i);
   }
 }
 
-// Sixteenths to bytes: as they are below 128, above in steps of 16.
-HWY_INLINE void StoreCompressed(hn::Vec<StepTag<int16_t>> v, uint8_t* HWY_RESTRICT out) {
-  const StepTag<int16_t> d;
-  const hn::Rebind<uint8_t, StepTag<int16_t>> d8;
-  hn::StoreU(hn::DemoteTo(d8, hn::Min(v, hn::Add(hn::ShiftRight<4>(v), hn::Set(d, int16_t{120})))), d8, out);
+// Which terms predictions of a group have beside the shared taps.
+enum class Terms { kNone, kReferences, kAny };
+
+template <Terms kTerms, typename Lanes>
+HWY_INLINE bool HasReferences(const LaneGroup<Lanes>& group) {
+  return kTerms == Terms::kReferences || (kTerms == Terms::kAny && group.has_references);
 }
 
-// Of sums in sixteenths: bytes, and predictions in sixty-fourths.
-HWY_INLINE void FinishStep(const LaneTables& tables, const int16_t* HWY_RESTRICT sigma, Step<NarrowLanes>& step) {
-  const StepTag<int16_t> d;
-  const hn::Rebind<uint8_t, StepTag<int16_t>> d8;
-  const auto low = hn::Set(d, static_cast<int16_t>(tables.low_code << 4));
-  const auto high = hn::Set(d, static_cast<int16_t>(tables.high_code << 4));
-  const auto base = hn::Set(d, static_cast<int16_t>(tables.position_base));
-  const auto half = hn::Set(d, int16_t{8});
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    const auto p = hn::Load(d, step.prediction + i);
-    StoreCompressed(hn::ShiftRightSame(hn::Sub(p, base), tables.position_shift), step.position + i);
-    StoreCompressed(hn::ShiftRightSame(hn::Load(d, sigma + i), tables.activity_shift), step.activity + i);
-    const auto cut = Cut(d, p, low, high);
-    hn::StoreU(hn::DemoteTo(d8, hn::ShiftRight<4>(hn::Add(cut, half))), d8, step.center + i);
-    hn::Store(hn::ShiftLeft<2>(cut), d, step.prediction + i);
-    hn::Store(hn::ShiftLeft<2>(Cut(d, hn::Load(d, step.spatial + i), low, high)), d, step.spatial + i);
+using NarrowTag = StepTag<int16_t>;
+using NarrowVec = hn::Vec<NarrowTag>;
+
+// Calls visit with the number of taps and the terms of a group as types.
+template <typename Lanes, typename Visit>
+HWY_INLINE auto VisitTerms(const LaneGroup<Lanes>& group, Visit visit) {
+  const auto with_taps = [&](auto taps) HWY_ATTR {
+    if (group.has_own_weights) return visit(taps, std::integral_constant<Terms, Terms::kAny>());
+    if (group.has_references) return visit(taps, std::integral_constant<Terms, Terms::kReferences>());
+    return visit(taps, std::integral_constant<Terms, Terms::kNone>());
+  };
+  switch (group.num_taps) {
+    case 3:
+      return with_taps(std::integral_constant<int, 3>());
+    case 6:
+      return with_taps(std::integral_constant<int, 6>());
+    default:
+      return with_taps(std::integral_constant<int, 9>());
   }
+}
+
+// Sixteenths to what are bytes when cut to 0 .. 255: as they are below 128, above in steps of 16.
+HWY_INLINE NarrowVec Compressed(NarrowVec v) {
+  const NarrowTag d;
+  return hn::Min(v, hn::Add(hn::ShiftRight<4>(v), hn::Set(d, int16_t{120})));
+}
+
+// Numbers cut to 0 .. 255.
+HWY_INLINE void StoreBytes(const int16_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
+  const NarrowTag d;
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  const __m512i from = _mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0);
+  const __m512i packed = _mm512_packus_epi16(hn::Load(d, in).raw, hn::Load(d, in + 32).raw);
+  _mm512_store_si512(out, _mm512_permutexvar_epi64(from, packed));
+#elif HWY_TARGET == HWY_AVX2
+  for (size_t i = 0; i < kRansLanes; i += 32) {
+    const __m256i packed = _mm256_packus_epi16(hn::Load(d, in + i).raw, hn::Load(d, in + i + 16).raw);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out + i), _mm256_permute4x64_epi64(packed, 0xd8));
+  }
+#else
+  const hn::Rebind<uint8_t, NarrowTag> d8;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) hn::StoreU(hn::DemoteTo(d8, hn::Load(d, in + i)), d8, out + i);
+#endif
+}
+
+// What is known of the positions of a narrow step before their tokens, as 16-bit numbers.
+struct NarrowSums {
+  alignas(64) int16_t position[kRansLanes];
+  alignas(64) int16_t activity[kRansLanes];
+  alignas(64) int16_t center[kRansLanes];
+};
+
+// Predicts positions of a narrow group.  It has copies of what it needs of the group: compilers cannot know that stores
+// leave the originals as they are.
+template <int kTaps, Terms kTerms>
+class NarrowPredictor {
+ public:
+  HWY_INLINE NarrowPredictor(const LaneTables& tables, const LaneGroup<NarrowLanes>& group)
+      : columns_(group.columns),
+        stride_(group.weight_stride),
+        value_(group.value),
+        error_(group.error),
+        spatial_(group.spatial),
+        own_(group.own),
+        sigma_(group.sigma),
+        reference_(group.reference),
+        reference_activity_(group.reference_activity),
+        has_own_(kTerms == Terms::kAny && group.has_own_weights),
+        has_references_(HasReferences<kTerms>(group)),
+        has_innovations_(group.has_innovations),
+        position_shift_(tables.position_shift),
+        activity_shift_(tables.activity_shift),
+        low_(hn::Set(NarrowTag(), static_cast<int16_t>(tables.low_code << 4))),
+        high_(hn::Set(NarrowTag(), static_cast<int16_t>(tables.high_code << 4))),
+        position_base_(hn::Set(NarrowTag(), static_cast<int16_t>(tables.position_base))),
+        sigma_base_(SigmaWeight(0, 0)),
+        error_weight0_(SigmaWeight(1, 0)),
+        error_weight1_(SigmaWeight(2, 0)),
+        error_weight2_(SigmaWeight(3, 0)),
+        error_weight3_(SigmaWeight(4, 0)),
+        range_weight_(SigmaWeight(kRangeWeight, 0)),
+        reference_weight_(SigmaWeight(kReferenceWeight, 0)) {}
+
+  // The vector of positions from p + i on, of columns from c on.
+  HWY_INLINE void Predict(size_t p, size_t c, size_t i, Step<NarrowLanes>& step, NarrowSums& sums) const {
+    PredictActivity(p, c, i, PredictValues(p, c, i, step, sums), sums);
+  }
+
+  // In two parts, the second of which needs the range of values that the first one returns.
+  HWY_INLINE NarrowVec PredictValues(size_t p, size_t c, size_t i, Step<NarrowLanes>& step, NarrowSums& sums) const {
+    const NarrowTag d;
+    const int16_t* row = value_ + p + i - columns_;
+    // The first three taps are those of the range, too.
+    const NarrowVec here = hn::LoadU(d, row), left = hn::LoadU(d, row - 1), right = hn::LoadU(d, row + 1);
+    const NarrowVec spatial = Sum(spatial_ + c + i, row, here, left, right);
+    NarrowVec prediction = spatial;
+    if (kTerms == Terms::kAny && has_own_) {
+      prediction = hn::Add(prediction, Sum(own_ + c + i, row, here, left, right));
+    }
+    if (has_references_) prediction = hn::Add(prediction, hn::LoadU(d, reference_ + p + i));
+    hn::Store(Compressed(hn::ShiftRightSame(hn::Sub(prediction, position_base_), position_shift_)), d,
+              sums.position + i);
+    const NarrowVec cut = Cut(d, prediction, low_, high_);
+    hn::Store(hn::ShiftRight<4>(hn::Add(cut, hn::Set(d, int16_t{8}))), d, sums.center + i);
+    hn::Store(hn::ShiftLeft<2>(cut), d, step.prediction + i);
+    if (has_innovations_) hn::Store(hn::ShiftLeft<2>(Cut(d, spatial, low_, high_)), d, step.spatial + i);
+    return hn::Sub(hn::Max(hn::Max(left, right), here), hn::Min(hn::Min(left, right), here));
+  }
+
+  HWY_INLINE void PredictActivity(size_t p, size_t c, size_t i, NarrowVec range, NarrowSums& sums) const {
+    const NarrowVec sigma = Sigma(p + i, c + i, range);
+    hn::Store(Compressed(hn::ShiftRightSame(sigma, activity_shift_)), NarrowTag(), sums.activity + i);
+  }
+
+ private:
+  // sum + v * w.
+  static HWY_INLINE NarrowVec AddProduct(NarrowVec sum, NarrowVec v, NarrowVec w) {
+    return hn::Add(sum, hn::MulFixedPoint15(v, w));
+  }
+  static HWY_INLINE NarrowVec Load(const int16_t* from) { return hn::LoadU(NarrowTag(), from); }
+
+  // What the weights at `columns` begin with, and the weighted taps; `row`: V positions before.
+  HWY_INLINE NarrowVec Sum(const int16_t* columns, const int16_t* row, NarrowVec here, NarrowVec left,
+                           NarrowVec right) const {
+    NarrowVec sum = Load(columns);
+    sum = AddProduct(sum, here, Load(columns + stride_));
+    sum = AddProduct(sum, left, Load(columns + 2 * stride_));
+    sum = AddProduct(sum, right, Load(columns + 3 * stride_));
+    if constexpr (kTaps == 3) return sum;
+    row -= columns_;
+    columns += 4 * stride_;
+    sum = AddProduct(sum, Load(row), Load(columns));
+    if constexpr (kTaps == 6) {
+      row += columns_;
+      sum = AddProduct(sum, Load(row - 2), Load(columns + stride_));
+      return AddProduct(sum, Load(row + 2), Load(columns + 2 * stride_));
+    }
+    sum = AddProduct(sum, Load(row - 1), Load(columns + stride_));
+    sum = AddProduct(sum, Load(row + 1), Load(columns + 2 * stride_));
+    row -= columns_;
+    columns += 3 * stride_;
+    sum = AddProduct(sum, Load(row), Load(columns));
+    sum = AddProduct(sum, Load(row + 1), Load(columns + stride_));
+    return AddProduct(sum, Load(row - columns_), Load(columns + 2 * stride_));
+  }
+
+  HWY_INLINE NarrowVec SigmaWeight(size_t k, size_t c) const { return Load(sigma_ + k * stride_ + c); }
+  // `of_all`, where all columns have one class.
+  HWY_INLINE NarrowVec SigmaWeight(size_t k, size_t c, NarrowVec of_all) const {
+    return kTaps == 9 ? SigmaWeight(k, c) : of_all;
+  }
+
+  HWY_INLINE NarrowVec Sigma(size_t p, size_t c, NarrowVec range) const {
+    const int16_t* row = error_ + p - columns_;
+    NarrowVec sum = SigmaWeight(0, c, sigma_base_);
+    sum = AddProduct(sum, Load(row), SigmaWeight(1, c, error_weight0_));
+    sum = AddProduct(sum, Load(row - 1), SigmaWeight(2, c, error_weight1_));
+    sum = AddProduct(sum, Load(row + 1), SigmaWeight(3, c, error_weight2_));
+    sum = AddProduct(sum, Load(row - columns_), SigmaWeight(4, c, error_weight3_));
+    sum = AddProduct(sum, range, SigmaWeight(kRangeWeight, c, range_weight_));
+    if (has_references_) {
+      sum = AddProduct(sum, Load(reference_activity_ + p), SigmaWeight(kReferenceWeight, c, reference_weight_));
+    }
+    return hn::Max(sum, hn::Zero(NarrowTag()));
+  }
+
+  size_t columns_, stride_;
+  const int16_t *value_, *error_, *spatial_, *own_, *sigma_, *reference_, *reference_activity_;
+  bool has_own_, has_references_, has_innovations_;
+  int position_shift_, activity_shift_;
+  NarrowVec low_, high_, position_base_;
+  // Of the first columns.
+  NarrowVec sigma_base_, error_weight0_, error_weight1_, error_weight2_, error_weight3_, range_weight_,
+      reference_weight_;
+};
+
+HWY_INLINE void FinishStep(const NarrowSums& sums, Step<NarrowLanes>& step) {
+  StoreBytes(sums.position, step.position);
+  StoreBytes(sums.activity, step.activity);
+  StoreBytes(sums.center, step.center);
+}
+
+template <int kTaps, Terms kTerms>
+HWY_INLINE void PredictTerms(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, size_t p, size_t c,
+                             Step<NarrowLanes>& step) {
+  NarrowSums sums;
+  NarrowPredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(NarrowTag())) predictor.Predict(p, c, i, step, sums);
+  FinishStep(sums, step);
 }
 
 constexpr int32_t kValueBase = 64;  // biased exponent of 2^-63, the value of a float's code 1
@@ -232,7 +408,7 @@ HWY_INLINE hn::Vec<WideTag> ValuesOfCodes(const LaneTables& tables, hn::Vec<Wide
   return tables.is_float ? FloatsOfCodes(tables, code) : hn::ConvertTo(WideTag(), code);
 }
 
-HWY_INLINE void StoreBytes(hn::Vec<WideIntTag> v, uint8_t* HWY_RESTRICT out) {
+HWY_INLINE void StoreBytesOf(hn::Vec<WideIntTag> v, uint8_t* HWY_RESTRICT out) {
   const hn::Rebind<uint8_t, WideTag> d8;
   hn::StoreU(hn::DemoteTo(d8, v), d8, out);
 }
@@ -252,8 +428,8 @@ HWY_INLINE void FinishStep(const LaneTables& tables, const float* HWY_RESTRICT s
                              ? NearestFloatCodes(tables, p)
                              : hn::Sub(hn::BitCast(di, hn::Add(Cut(d, p, hn::Neg(limit), limit), to_integer)),
                                        hn::BitCast(di, to_integer));
-    StoreBytes(hn::ShiftRightSame(hn::Sub(nearest, hn::Set(di, tables.position_base)), tables.position_shift),
-               step.position + i);
+    StoreBytesOf(hn::ShiftRightSame(hn::Sub(nearest, hn::Set(di, tables.position_base)), tables.position_shift),
+                 step.position + i);
     hn::Store(Cut(di, nearest, low_code, high_code), di, step.center + i);
     const auto cut = Cut(d, p, low, high);
     hn::Store(cut, d, step.prediction + i);
@@ -264,7 +440,7 @@ HWY_INLINE void FinishStep(const LaneTables& tables, const float* HWY_RESTRICT s
       const auto octave = hn::ShiftRight<23>(hn::BitCast(du, hn::Max(hn::Abs(cut), least)));
       activity = hn::Sub(activity, hn::BitCast(di, hn::ShiftLeft<4>(octave)));
     }
-    StoreBytes(hn::Sub(activity, hn::Set(di, tables.activity_base)), step.activity + i);
+    StoreBytesOf(hn::Sub(activity, hn::Set(di, tables.activity_base)), step.activity + i);
   }
 }
 
@@ -293,6 +469,13 @@ HWY_INLINE void PredictStep(const LaneTables& tables, const LaneGroup<Lanes>& gr
     ExpectErrors<false>(group, p, c, sigma);
   }
   FinishStep(tables, sigma, step);
+}
+
+HWY_INLINE void PredictStep(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, size_t p, size_t c,
+                            Step<NarrowLanes>& step) {
+  VisitTerms(group, [&](auto taps, auto terms) HWY_ATTR {
+    PredictTerms<decltype(taps)::value, decltype(terms)::value>(tables, group, p, c, step);
+  });
 }
 
 // The centers of position bins in place of those of the step where the context says so, and contexts without that mark.
@@ -369,16 +552,38 @@ HWY_INLINE void MarkFillers(const LaneTables& tables, const uint8_t* HWY_RESTRIC
   }
 }
 
-// Tokens and raw bits of a narrow step as bytes.
-HWY_INLINE void PackTokens(const uint32_t* HWY_RESTRICT entries, const uint32_t* HWY_RESTRICT raw,
-                           uint8_t* HWY_RESTRICT token, uint8_t* HWY_RESTRICT raw_byte) {
+// Numbers below 256 as bytes.  In one store: who loads the whole step soon after would wait for pieces.
+HWY_INLINE void PackBytes(const uint32_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  const auto pair = [in](size_t i) HWY_ATTR {
+    return _mm512_packus_epi32(_mm512_load_si512(in + i), _mm512_load_si512(in + i + 16));
+  };
+  const __m512i from = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  _mm512_store_si512(out, _mm512_permutexvar_epi32(from, _mm512_packus_epi16(pair(0), pair(32))));
+#elif HWY_TARGET == HWY_AVX2
+  const auto load = [in](size_t i) HWY_ATTR { return _mm256_load_si256(reinterpret_cast<const __m256i*>(in + i)); };
+  const __m256i from = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
+  for (size_t i = 0; i < kRansLanes; i += 32) {
+    const __m256i first = _mm256_packus_epi32(load(i), load(i + 8));
+    const __m256i second = _mm256_packus_epi32(load(i + 16), load(i + 24));
+    const __m256i packed = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(first, second), from);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out + i), packed);
+  }
+#else
   const hn::CappedTag<uint32_t, 16> d;
   const hn::Rebind<uint8_t, hn::CappedTag<uint32_t, 16>> d8;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) hn::StoreU(hn::U8FromU32(hn::Load(d, in + i)), d8, out + i);
+#endif
+}
+
+// Tokens of entries.
+HWY_INLINE void PackTokens(const uint32_t* HWY_RESTRICT entries, uint8_t* HWY_RESTRICT token) {
+  const hn::CappedTag<uint32_t, 16> d;
+  alignas(64) uint32_t tokens[kRansLanes];
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    const auto of_entry = hn::And(hn::ShiftRight<22>(hn::Load(d, entries + i)), hn::Set(d, 63));
-    hn::StoreU(hn::U8FromU32(of_entry), d8, token + i);
-    hn::StoreU(hn::U8FromU32(hn::Load(d, raw + i)), d8, raw_byte + i);
+    hn::Store(hn::And(hn::ShiftRight<22>(hn::Load(d, entries + i)), hn::Set(d, 63)), d, tokens + i);
   }
+  PackBytes(tokens, token);
 }
 
 // Codes of a narrow step.
@@ -458,7 +663,9 @@ HWY_INLINE void StoreErrors(const LaneGroup<Lanes>& group, size_t p, const Step<
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
     const auto value = hn::LoadU(d, group.value + p + i);
     hn::StoreU(hn::Abs(hn::Sub(value, hn::Load(d, step.prediction + i))), d, group.error + p + i);
-    hn::StoreU(hn::Sub(value, hn::Load(d, step.spatial + i)), d, group.innovation + p + i);
+    if (group.has_innovations) {
+      hn::StoreU(hn::Sub(value, hn::Load(d, step.spatial + i)), d, group.innovation + p + i);
+    }
   }
 }
 
@@ -694,40 +901,116 @@ void TokenizeWideCells(const LaneTables& tables, const LaneAnalysis<WideLanes>& 
   TokenizeCells(tables, analysis, codes, n, fixed, symbols);
 }
 
-bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
-                  uint8_t* HWY_RESTRICT codes) {
-  Step<NarrowLanes> steps[kMaxBatch];
-  alignas(64) uint8_t context[kMaxBatch][kRansLanes], code[kRansLanes];
-  alignas(64) uint8_t token[kMaxBatch][kRansLanes], raw_byte[kMaxBatch][kRansLanes];
-  alignas(64) uint32_t entries[kMaxBatch][kRansLanes] = {}, raw[kMaxBatch][kRansLanes] = {};
+// Contexts of a step as its lanes have them.
+template <typename Lanes>
+HWY_INLINE void FindStepContexts(const LaneTables& tables, const LaneGroup<Lanes>& group, size_t c, Step<Lanes>& step,
+                                 uint8_t* HWY_RESTRICT context) {
+  FindContexts(tables, step, context);
+  if (group.filler != nullptr) MarkFillers(tables, group.filler + c, context);
+}
+
+// Codes, values, errors and innovations of a narrow step whose symbols are known.
+HWY_INLINE void FinishDecoding(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, size_t p,
+                               const Step<NarrowLanes>& step, const uint32_t* HWY_RESTRICT entries,
+                               const uint32_t* HWY_RESTRICT raw, uint8_t* HWY_RESTRICT codes) {
+  alignas(64) uint8_t token[kRansLanes], raw_byte[kRansLanes], code[kRansLanes];
   const ByteTag d;
-  const size_t batch = BatchOf(group);
-  size_t c = 0;
-  for (size_t begin = 0; begin < group.positions; begin += batch * group.step) {
-    const size_t left = (group.positions - begin + group.step - 1) / group.step;
-    const size_t count = HWY_MIN(batch, left);
-    for (size_t k = 0; k < count; ++k, c = NextColumn(group, c)) {
-      PredictStep(tables, group, begin + k * group.step, c, steps[k]);
-    }
-    for (size_t k = 0; k < count; ++k) {
-      FindContexts(tables, steps[k], context[k]);
-      if (group.filler != nullptr) {
-        MarkFillers(tables, group.filler + (begin + k * group.step) % group.period, context[k]);
+  PackTokens(entries, token);
+  PackBytes(raw, raw_byte);
+  ResidualStep(tables, token, raw_byte, step.center, code);
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) hn::StoreU(hn::Load(d, code + i), d, codes + p + i);
+  StoreValues(tables, code, group.value + p);
+  StoreErrors(group, p, step);
+}
+
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+// Decodes the full steps from `first` on, before `end` and while there are words for sure; returns the step after them.
+// The first one was predicted, and so is the one after the last.  While the lanes of a step wait for their slots, the
+// next one is predicted, which is not to depend on it.  No calls in the loop, which would cost registers.
+template <int kTaps, Terms kTerms>
+HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
+                                   size_t first, size_t end, size_t c, Step<NarrowLanes>* HWY_RESTRICT steps,
+                                   uint8_t* HWY_RESTRICT context, uint8_t* HWY_RESTRICT codes) {
+  NarrowSums sums;
+  alignas(64) uint32_t entries[kRansLanes], raw[kRansLanes];
+  NarrowPredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
+  const int table_bits = tables.table_bits;
+  const uint32_t* const slots = tables.slots;
+  const std::byte* words = rans.next;
+  size_t k = first;
+  do {
+    const size_t p = k * kRansLanes;
+    Step<NarrowLanes>& next = steps[(k + 1) % 2];
+    c = NextColumn(group, c);
+    constexpr size_t kVector = hn::MaxLanes(NarrowTag());
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kRansLanes; i += kVector) {
+      constexpr size_t kHalf = kVector / 2;
+      LookUpLanes<kHalf>(rans.state.data() + i, slots, table_bits, context + i, entries + i);
+      const NarrowVec range = predictor.PredictValues(p + kRansLanes, c, i, next, sums);
+      LookUpLanes<kHalf>(rans.state.data() + i + kHalf, slots, table_bits, context + i + kHalf, entries + i + kHalf);
+      predictor.PredictActivity(p + kRansLanes, c, i, range, sums);
+      if (i + kVector == kRansLanes) break;
+#pragma GCC unroll 2
+      for (size_t j = i; j < i + kVector; j += hn::MaxLanes(LaneTag())) {
+        TakeSymbolsAt<LaneRaw::kInState, false>(rans.state.data() + j, table_bits, entries + j, LaneMask(), raw + j,
+                                                words);
       }
     }
-    for (size_t k = 0; k < count; ++k) {
-      const size_t active = HWY_MIN(group.step, group.positions - begin - k * group.step);
-      LookUpSlots(rans, tables.slots, tables.table_bits, context[k], active, entries[k]);
-      TakeSymbols<LaneRaw::kInState>(rans, tables.table_bits, entries[k], active, raw[k]);
+    FinishStep(sums, next);
+    FindStepContexts(tables, group, c, next, context);
+#pragma GCC unroll 16
+    for (size_t i = kRansLanes - kVector; i < kRansLanes; i += hn::MaxLanes(LaneTag())) {
+      TakeSymbolsAt<LaneRaw::kInState, false>(rans.state.data() + i, table_bits, entries + i, LaneMask(), raw + i,
+                                              words);
     }
-    for (size_t k = 0; k < count; ++k) PackTokens(entries[k], raw[k], token[k], raw_byte[k]);
-    for (size_t k = 0; k < count; ++k) {
-      const size_t p = begin + k * group.step;
-      ResidualStep(tables, token[k], raw_byte[k], steps[k].center, code);
-      for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) hn::StoreU(hn::Load(d, code + i), d, codes + p + i);
-      StoreValues(tables, code, group.value + p);
-      StoreErrors(group, p, steps[k]);
-    }
+    FinishDecoding(tables, group, p, steps[k % 2], entries, raw, codes);
+  } while (++k < end && words <= rans.limit);
+  rans.next = words;
+  return k;
+}
+#endif
+
+// Decodes full steps from the first on; returns how many.  While the lanes of a step wait for their slots, the next one
+// is predicted, which is not to depend on it: rows must be long enough.
+template <int kTaps, Terms kTerms>
+size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused]] const LaneGroup<NarrowLanes>& group,
+                       [[maybe_unused]] LaneRansDecoder& rans, [[maybe_unused]] uint8_t* HWY_RESTRICT codes) {
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+  return 0;
+#else
+  const size_t count = group.columns < 2 * kRansLanes + 2 ? 0 : group.positions / kRansLanes;
+  if (count == 0) return 0;
+  Step<NarrowLanes> steps[2];
+  alignas(64) uint8_t context[kRansLanes];
+  size_t c = 0, k = 0;
+  PredictTerms<kTaps, kTerms>(tables, group, 0, c, steps[0]);
+  FindStepContexts(tables, group, c, steps[0], context);
+  while (k < count) {
+    rans.PrepareStage();
+    k = DecodeWhileWords<kTaps, kTerms>(tables, group, rans, k, count, c, steps, context, codes);
+    c = k * kRansLanes % group.period;
+  }
+  return count;
+#endif
+}
+
+bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
+                  uint8_t* HWY_RESTRICT codes) {
+  const size_t count = VisitTerms(group, [&](auto taps, auto terms) HWY_ATTR {
+    return DecodeFullSteps<decltype(taps)::value, decltype(terms)::value>(tables, group, rans, codes);
+  });
+  Step<NarrowLanes> step;
+  alignas(64) uint8_t context[kRansLanes];
+  alignas(64) uint32_t entries[kRansLanes] = {}, raw[kRansLanes] = {};
+  size_t c = count * kRansLanes % group.period;
+  for (size_t p = count * kRansLanes; p < group.positions; p += group.step, c = NextColumn(group, c)) {
+    const size_t active = HWY_MIN(group.step, group.positions - p);
+    PredictStep(tables, group, p, c, step);
+    FindStepContexts(tables, group, c, step, context);
+    LookUpSlots(rans, tables.slots, tables.table_bits, context, active, entries);
+    TakeSymbols<LaneRaw::kInState>(rans, tables.table_bits, entries, active, raw);
+    FinishDecoding(tables, group, p, step, entries, raw, codes);
   }
   return !rans.failed;
 }

@@ -79,16 +79,14 @@ struct LaneGroup {
   size_t step = 0;    // positions coded together, 1 .. 64
   size_t num_taps = 0;
   std::array<size_t, kMaxLaneTaps> tap_distance{};
-  std::array<const Value*, kMaxLaneTaps> tap_weight{};
-  const Value* base = nullptr;  // what the spatial prediction begins with
+  // Of columns, one array after the other, `weight_stride` apart: what a sum begins with, then the weights of its
+  // terms.
+  const Value* spatial = nullptr;  // of taps
   bool has_own_weights = false;
-  std::array<const Value*, kMaxLaneTaps> own_weight{};  // of planes whose taps count differently
-  const Value* own_base = nullptr;
+  const Value* own = nullptr;  // of taps, too, where they count differently in planes
   std::array<size_t, kLaneErrors> error_distance{};
-  std::array<const Value*, kLaneErrors> error_weight{};
-  const Value* range_weight = nullptr;
-  const Value* reference_weight = nullptr;
-  const Value* activity_base = nullptr;
+  const Value* sigma = nullptr;  // of errors, of the range, of the activity of references
+  size_t weight_stride = 0;
 
   // 255 in columns whose positions stand for no sample, else 0; nullptr: there are none.  Their context is one of their
   // own, in which the residual 0 is all but certain.
@@ -100,6 +98,7 @@ struct LaneGroup {
   bool has_references = false;
   const Value* reference = nullptr;  // what references add to the spatial prediction
   const Value* reference_activity = nullptr;
+  bool has_innovations = true;  // whether they are wanted
   Value* innovation = nullptr;
 };
 

@@ -193,27 +193,35 @@ HWY_INLINE LaneVec Refill(LaneVec x, LaneMask lanes, const std::byte*& next) {
   return hn::IfThenElse(low, hn::Or(hn::ShiftLeft<16>(x), words), x);
 }
 
+// The second half of a symbol stage for a vector of lanes; `lanes`: those that are active.
+template <LaneRaw kRaw, bool kPartial>
+HWY_INLINE void TakeSymbolsAt(uint32_t* HWY_RESTRICT state, int table_bits, const uint32_t* HWY_RESTRICT entries,
+                              LaneMask lanes, uint32_t* HWY_RESTRICT raw, const std::byte*& next) {
+  const LaneTag d;
+  const LaneVec eleven_bits = hn::Set(d, 0x7ff);
+  const LaneVec old = hn::Load(d, state);
+  const LaneVec entry = hn::LoadU(d, entries);
+  const LaneVec frequency = hn::And(hn::ShiftRight<11>(entry), eleven_bits);
+  LaneVec x = hn::Add(hn::Mul(frequency, hn::ShiftRightSame(old, table_bits)), hn::And(entry, eleven_bits));
+  if constexpr (kRaw == LaneRaw::kInState) {
+    const LaneVec num_bits = hn::ShiftRight<28>(entry);
+    const LaneVec rest = hn::Shr(x, num_bits);
+    hn::StoreU(hn::Xor(x, hn::Shl(rest, num_bits)), d, raw);
+    x = rest;
+  }
+  x = Refill<kPartial>(x, lanes, next);
+  if constexpr (kPartial) x = hn::IfThenElse(lanes, x, old);
+  hn::Store(x, d, state);
+}
+
 template <LaneRaw kRaw, bool kPartial>
 HWY_INLINE void TakeSymbolsOf(LaneRansDecoder& decoder, int table_bits, const uint32_t* HWY_RESTRICT entries,
                               size_t active, uint32_t* HWY_RESTRICT raw) {
   const LaneTag d;
-  const LaneVec eleven_bits = hn::Set(d, 0x7ff);
   const std::byte* next = decoder.next;
   for (size_t i = 0; i < active; i += hn::Lanes(d)) {
     const LaneMask lanes = kPartial ? hn::FirstN(d, active - i) : LaneMask();
-    const LaneVec old = hn::Load(d, decoder.state.data() + i);
-    const LaneVec entry = hn::LoadU(d, entries + i);
-    const LaneVec frequency = hn::And(hn::ShiftRight<11>(entry), eleven_bits);
-    LaneVec x = hn::Add(hn::Mul(frequency, hn::ShiftRightSame(old, table_bits)), hn::And(entry, eleven_bits));
-    if constexpr (kRaw == LaneRaw::kInState) {
-      const LaneVec num_bits = hn::ShiftRight<28>(entry);
-      const LaneVec rest = hn::Shr(x, num_bits);
-      hn::StoreU(hn::Xor(x, hn::Shl(rest, num_bits)), d, raw + i);
-      x = rest;
-    }
-    x = Refill<kPartial>(x, lanes, next);
-    if constexpr (kPartial) x = hn::IfThenElse(lanes, x, old);
-    hn::Store(x, d, decoder.state.data() + i);
+    TakeSymbolsAt<kRaw, kPartial>(decoder.state.data() + i, table_bits, entries + i, lanes, raw + i, next);
   }
   decoder.next = next;
 }
@@ -236,22 +244,33 @@ HWY_INLINE void DecodeRawOf(LaneRansDecoder& decoder, const uint32_t* HWY_RESTRI
   decoder.next = next;
 }
 
+// What kCount lanes find in the slots of their contexts.
+template <size_t kCount>
+HWY_INLINE void LookUpLanes(const uint32_t* HWY_RESTRICT state, const uint32_t* HWY_RESTRICT slots, int table_bits,
+                            const uint8_t* HWY_RESTRICT contexts, uint32_t* HWY_RESTRICT entries) {
+  const LaneTag d;
+  const hn::Rebind<uint8_t, LaneTag> d8;
+  alignas(64) uint32_t index[kCount];
+  const LaneVec slot_mask = hn::Set(d, (1u << table_bits) - 1);
+  for (size_t i = 0; i < kCount; i += hn::Lanes(d)) {
+    const LaneVec first = hn::ShiftLeftSame(hn::PromoteTo(d, hn::LoadU(d8, contexts + i)), table_bits);
+    hn::Store(hn::Add(first, hn::And(hn::Load(d, state + i), slot_mask)), d, index + i);
+  }
+#if HWY_ARCH_X86
+  // Through memory: compilers that know what was stored would take vectors to pieces instead, which takes longer.
+  asm("" : "+m"(index));
+#endif
+#pragma GCC unroll 16  // g++ does not by itself: 10 %
+  for (size_t i = 0; i < kCount; i += hn::Lanes(d)) hn::StoreU(LookUp(slots, index + i), d, entries + i);
+}
+
 // The first half of a symbol stage, which needs no words: what the lanes find in the slots of their contexts.  Contexts
 // of resting lanes may be anything.
 HWY_INLINE void LookUpSlots(const LaneRansDecoder& decoder, const uint32_t* HWY_RESTRICT slots, int table_bits,
                             const uint8_t* contexts, size_t active, uint32_t* HWY_RESTRICT entries) {
-  const LaneTag d;
-  const hn::Rebind<uint8_t, LaneTag> d8;
   alignas(64) uint8_t padded[kRansLanes];
   if (active < kRansLanes) contexts = PadWithZeros(contexts, active, padded);
-  alignas(64) uint32_t index[kRansLanes];
-  const LaneVec slot_mask = hn::Set(d, (1u << table_bits) - 1);
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    const LaneVec first = hn::ShiftLeftSame(hn::PromoteTo(d, hn::LoadU(d8, contexts + i)), table_bits);
-    hn::Store(hn::Add(first, hn::And(hn::Load(d, decoder.state.data() + i), slot_mask)), d, index + i);
-  }
-#pragma GCC unroll 16  // g++ does not by itself: 10 %
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) hn::StoreU(LookUp(slots, index + i), d, entries + i);
+  LookUpLanes<kRansLanes>(decoder.state.data(), slots, table_bits, contexts, entries);
 }
 
 // The second half: new states, raw bits.
