@@ -189,13 +189,77 @@ HWY_INLINE float FloatOfCode(int32_t code, int mantissa_bits) {
   return std::bit_cast<float>(code == 0 || code == kLaneEscapeCode ? 0u : bits);
 }
 
+struct ToFloatOfCode {
+  int mantissa_bits;
+
+  float operator()(int32_t code) const { return FloatOfCode(code, mantissa_bits); }
+#if HWY_TARGET != HWY_SCALAR
+  template <class D>
+  HWY_INLINE hn::Vec<hn::RebindToFloat<D>> operator()(D d, hn::Vec<D> code) const {
+    constexpr int32_t kValueBase = 64;  // as FloatOfCode has it
+    const auto magnitude = hn::Add(hn::Abs(code), hn::Set(d, (kValueBase << mantissa_bits) - 1));
+    const auto bits = hn::Or(hn::ShiftLeftSame(magnitude, 23 - mantissa_bits), hn::And(code, hn::Set(d, INT32_MIN)));
+    const auto is_zero = hn::Or(hn::Eq(code, hn::Zero(d)), hn::Eq(code, hn::Set(d, kLaneEscapeCode)));
+    return hn::BitCast(hn::RebindToFloat<D>(), hn::IfThenZeroElse(is_zero, bits));
+  }
+#endif
+};
+
+struct ToFloatOfInteger {
+  float operator()(int32_t code) const { return static_cast<float>(code); }
+#if HWY_TARGET != HWY_SCALAR
+  template <class D>
+  HWY_INLINE hn::Vec<hn::RebindToFloat<D>> operator()(D, hn::Vec<D> code) const {
+    return hn::ConvertTo(hn::RebindToFloat<D>(), code);
+  }
+#endif
+};
+
+#if HWY_TARGET != HWY_SCALAR
+// Likewise of wide codes, in rows of any length from a vector on.
+template <class D, typename ToValue>
+HWY_INLINE void StoreWideRows(D d, const LaneRows& rows, const int32_t* codes, float* values, int32_t* raster_codes,
+                              ToValue to_value) {
+  const hn::RebindToFloat<D> df;
+  const size_t columns = rows.columns, lanes = hn::Lanes(d);
+  for (size_t g = 0; g < rows.planes; ++g) {
+    const int32_t* from = codes + g * rows.plane_stride;
+    for (size_t row = 0; row < rows.rows; ++row, from += columns) {
+      const size_t begin = row * rows.stride + g * columns;
+      for (size_t next = 0; next < columns; next += lanes) {
+        const size_t i = next + lanes <= columns ? next : columns - lanes;
+        const auto block = hn::LoadU(d, from + i);
+        hn::StoreU(to_value(d, block), df, values + begin + i);
+        if (raster_codes != nullptr) hn::StoreU(block, d, raster_codes + begin + i);
+      }
+    }
+  }
+}
+
+#endif
+
+template <typename ToValue>
+HWY_INLINE void StoreWide(const LaneRows& rows, const int32_t* codes, float* values, int32_t* raster_codes,
+                          ToValue to_value) {
+#if HWY_TARGET != HWY_SCALAR
+  const hn::CappedTag<int32_t, 16> d;
+  const size_t columns = rows.columns;
+  if (columns >= hn::Lanes(d)) return StoreWideRows(d, rows, codes, values, raster_codes, to_value);
+  if (columns >= 8 && hn::MaxLanes(d) >= 8) {
+    return StoreWideRows(hn::CappedTag<int32_t, 8>(), rows, codes, values, raster_codes, to_value);
+  }
+  if (columns >= 4) return StoreWideRows(hn::FixedTag<int32_t, 4>(), rows, codes, values, raster_codes, to_value);
+#endif
+  StoreRows(rows, codes, values, raster_codes, to_value);
+}
+
 void StoreWideValues(const LaneRows& rows, const WideValues& kind, const int32_t* codes, float* values,
                      int32_t* raster_codes) {
   const int mantissa_bits = kind.mantissa_bits;
   if (kind.is_float) {
-    StoreRows(rows, codes, values, raster_codes, [=](int32_t code) { return FloatOfCode(code, mantissa_bits); });
+    StoreWide(rows, codes, values, raster_codes, ToFloatOfCode{mantissa_bits});
   } else {
-    StoreRows(rows, codes, values, raster_codes, [](int32_t code) { return static_cast<float>(code); });
+    StoreWide(rows, codes, values, raster_codes, ToFloatOfInteger());
   }
 }
 

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstdlib>
 #include <string_view>
 #include <vector>
 
+#include "core/kernels/lane_group.h"
 #include "core/kernels/target.h"
 
 namespace dcac {
@@ -29,6 +32,44 @@ TEST(StoreLaneValuesTest, PutsRowsOfAnyWidthIntoTheRasterOnAllTargets) {
         const size_t place = row * rows.stride + plane * columns + i % columns;
         ASSERT_EQ(raster_codes[place], codes[i]);
         ASSERT_EQ(values[place], codes[i] * 64);
+      }
+    }
+  }
+  ASSERT_TRUE(ForceTarget("").ok());
+}
+
+// As SampleMap has it.
+float FloatOfCode(int32_t code, int mantissa_bits) {
+  if (code == 0 || code == kLaneEscapeCode) return 0;
+  const int32_t magnitude = std::abs(code) - 1;
+  const int exponent = (magnitude >> mantissa_bits) - 63;
+  const float fraction =
+      static_cast<float>(magnitude & ((1 << mantissa_bits) - 1)) / static_cast<float>(1 << mantissa_bits);
+  return std::copysign(std::ldexp(1 + fraction, exponent), static_cast<float>(code));
+}
+
+TEST(StoreLaneValuesTest, PutsRowsOfWideCodesOfAnyWidthIntoTheRasterOnAllTargets) {
+  constexpr size_t kPlanes = 2, kHeight = 3;
+  constexpr int kMantissaBits = 7;
+  for (std::string_view target : SupportedTargets()) {
+    ASSERT_TRUE(ForceTarget(target).ok());
+    for (size_t columns = 1; columns < 40; ++columns) {
+      SCOPED_TRACE(testing::Message() << target << ", " << columns << " columns");
+      const size_t samples = kPlanes * kHeight * columns;
+      std::vector<int32_t> codes(samples), raster_codes(samples);
+      for (size_t i = 0; i < samples; ++i) codes[i] = static_cast<int32_t>(i * 2654435761u >> 18) - (1 << 13);
+      codes[samples / 2] = kLaneEscapeCode;
+      codes[samples - 1] = 0;
+      const LaneRows rows{kPlanes, kHeight, columns, kHeight * columns, kPlanes * columns};
+      std::vector<float> values(samples), integers(samples);
+      StoreLaneValues(rows, {true, kMantissaBits}, codes.data(), values.data(), raster_codes.data());
+      StoreLaneValues(rows, {false, 0}, codes.data(), integers.data(), nullptr);
+      for (size_t i = 0; i < samples; ++i) {
+        const size_t plane = i / (kHeight * columns), row = i / columns % kHeight;
+        const size_t place = row * rows.stride + plane * columns + i % columns;
+        ASSERT_EQ(raster_codes[place], codes[i]);
+        ASSERT_EQ(values[place], FloatOfCode(codes[i], kMantissaBits));
+        ASSERT_EQ(integers[place], static_cast<float>(codes[i]));
       }
     }
   }
