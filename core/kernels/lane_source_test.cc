@@ -57,7 +57,8 @@ TEST(StoreLaneValuesTest, PutsRowsOfWideCodesOfAnyWidthIntoTheRasterOnAllTargets
       SCOPED_TRACE(testing::Message() << target << ", " << columns << " columns");
       const size_t samples = kPlanes * kHeight * columns;
       std::vector<int32_t> codes(samples), raster_codes(samples);
-      for (size_t i = 0; i < samples; ++i) codes[i] = static_cast<int32_t>(i * 2654435761u >> 18) - (1 << 13);
+      for (size_t i = 0; i < samples; ++i)
+        codes[i] = static_cast<int32_t>(static_cast<uint32_t>(i) * 2654435761u >> 18) - (1 << 13);
       codes[samples / 2] = kLaneEscapeCode;
       codes[samples - 1] = 0;
       const LaneRows rows{kPlanes, kHeight, columns, kHeight * columns, kPlanes * columns};

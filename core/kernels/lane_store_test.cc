@@ -61,25 +61,27 @@ TEST(StoreLanePlanesTest, PutsRowsOfAnyWidthInTheirPlacesOnAllTargets) {
   });
 }
 
-TEST(JoinLaneHalvesTest, TakesALowerHalfForAllButTheModeOnAllTargets) {
-  constexpr uint16_t kMode = 0x8000;
+TEST(JoinLaneHalvesTest, TakesALowerHalfForAllThatAreNotExactOnAllTargets) {
+  constexpr uint16_t kExact = 0x8000, kLow = 0x1234;
   OnAllTargets([] {
     for (size_t count = 0; count < 70; ++count) {
-      for (bool skips_mode : {false, true}) {
+      for (bool has_exact : {false, true}) {
+        ExactHalves exact;
+        if (has_exact) exact.Add(kExact, kLow);
         std::vector<uint16_t> upper(count), low;
         std::vector<uint32_t> expected, joined(count);
         for (size_t i = 0; i < count; ++i) {
-          upper[i] = Mix(i + count) % 3 == 0 ? kMode : static_cast<uint16_t>(Mix(i));
-          const bool has_low = !skips_mode || upper[i] != kMode;
+          upper[i] = Mix(i + count) % 3 == 0 ? kExact : static_cast<uint16_t>(Mix(i));
+          const bool has_low = !has_exact || upper[i] != kExact;
           if (has_low) low.push_back(static_cast<uint16_t>(Mix(~i)));
-          expected.push_back(uint32_t{upper[i]} << 16 | (has_low ? low.back() : 0u));
+          expected.push_back(uint32_t{upper[i]} << 16 | (has_low ? low.back() : kLow));
         }
         for (size_t more : {0, 1, 40}) {  // lower halves of later samples
           std::vector<uint16_t> all = low;
           all.resize(low.size() + more, 0xffff);
           const auto* begin = reinterpret_cast<const std::byte*>(all.data());
           const auto join = [&](size_t halves) {
-            return JoinLaneHalves(upper.data(), count, skips_mode, kMode, begin, begin + 2 * halves,
+            return JoinLaneHalves(upper.data(), count, exact, begin, begin + 2 * halves,
                                   reinterpret_cast<std::byte*>(joined.data()));
           };
           ASSERT_EQ(join(all.size()), begin + 2 * low.size());
