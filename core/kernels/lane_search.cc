@@ -156,11 +156,18 @@ LaneMatch TakeOutOneRow(float weight, const int32_t* HWY_RESTRICT row, const flo
     best = score > best ? score : best;
   }
   LaneMatch match{n, std::bit_cast<float>(best)};
-  for (size_t i = 0; best > 0 && i < n; ++i) {
-    if (std::bit_cast<int32_t>(left[i] * left[i] * inverse_power[i]) == best) {
-      match.at = i;
-      break;
-    }
+  const auto is_best = [=](size_t i) {
+    return std::bit_cast<int32_t>(left[i] * left[i] * inverse_power[i]) == best ? 1 : 0;
+  };
+  constexpr size_t kBlock = 64;
+  for (size_t begin = 0; best > 0 && begin < n; begin += kBlock) {
+    const size_t end = n - begin < kBlock ? n : begin + kBlock;
+    int found = 0;
+    for (size_t i = begin; i < end; ++i) found |= is_best(i);
+    if (found == 0) continue;
+    match.at = begin;
+    while (is_best(match.at) == 0) ++match.at;
+    break;
   }
   return match;
 }
