@@ -23,7 +23,7 @@ std::vector<uint32_t> Counts(size_t n, uint32_t limit, unsigned seed) {
 double ExpectedBits(const std::vector<uint32_t>& a, const std::vector<uint32_t>* b) {
   double bits = 0, total = 0;
   for (size_t i = 0; i < a.size(); ++i) {
-    const double n = a[i] + double{b == nullptr ? 0 : (*b)[i]};
+    const double n = static_cast<double>(a[i]) + (b == nullptr ? 0.0 : static_cast<double>((*b)[i]));
     total += n;
     bits += n == 0 ? 0.35 : 2 + std::min(1.8, 0.25 * std::log2(n + 1)) - n * std::log2(n);
   }
