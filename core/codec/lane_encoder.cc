@@ -600,9 +600,9 @@ class LaneSetEncoder {
   // `fixed`.
   CellCounts CountCells(const Band& band, const LaneTables& tables, bool fixed, size_t times) {
     constexpr size_t kTables = 2;
-    constexpr size_t kSymbols = kLaneCells * kMaxLaneTokens, kStride = kSymbols + kCountPadding;
-    uint32_t* counts = scratch().counts.Get(kTables * kStride);
-    std::fill_n(counts, kTables * kStride, 0u);
+    const size_t stride = model_.position_bins() * kMaxLaneBins * kMaxLaneTokens + kCountPadding;
+    uint32_t* counts = scratch().counts.Get(kTables * stride);
+    std::fill_n(counts, kTables * stride, 0u);
     LaneSymbols symbols;
     symbols.symbol = scratch().symbols.Get(kCellBlock);
     symbols.raw_bits = symbols.narrow_raw = scratch().raw_bits.Get(kCellBlock);
@@ -611,15 +611,15 @@ class LaneSetEncoder {
       const size_t count = std::min(kCellBlock, band.size - begin);
       TokenizeLaneCells(tables, {band.position + begin, band.activity + begin, band.center + begin}, band.code + begin,
                         count, fixed, symbols);
-      for (size_t i = 0; i < count; ++i) ++counts[i % kTables * kStride + symbols.symbol[i]];
+      for (size_t i = 0; i < count; ++i) ++counts[i % kTables * stride + symbols.symbol[i]];
     }
     const size_t rows = model_.position_bins(), columns = model_.activity_bins();
     CellCounts result(rows * columns, kMaxLaneTokens);
     for (size_t cell = 0; cell < rows * columns; ++cell) {
-      const size_t at = (cell / columns * kMaxLaneBins + cell % columns) * kMaxLaneTokens;
+      const uint32_t* const from = counts + (cell / columns * kMaxLaneBins + cell % columns) * kMaxLaneTokens;
+      uint32_t* const to = &result.At(cell, 0);
       for (size_t token = 0; token < kMaxLaneTokens; ++token) {
-        const uint32_t count = counts[at + token] + counts[kStride + at + token];
-        result.At(cell, token) = count * static_cast<uint32_t>(times);
+        to[token] = (from[token] + from[stride + token]) * static_cast<uint32_t>(times);
       }
     }
     return result;
@@ -647,14 +647,29 @@ class LaneSetEncoder {
 
   // The median code of each position bin.
   void ChooseCenters(const Band& band, const LaneTables& tables) {
-    std::vector<std::vector<int32_t>> codes(model_.position_bins());
-    const size_t step = StepOf(band.size, 2 * kStatisticsSamples);
-    for (size_t i = 0; i < band.size; i += step) {
-      if (!IsSpecial(band.code[i])) codes[RowOf(tables, band.position[i])].push_back(band.code[i]);
-    }
-    model_.center.assign(codes.size(), model_.low_code);
-    for (size_t row = 0; row < codes.size(); ++row) {
-      if (!codes[row].empty()) model_.center[row] = Quantile(codes[row], 0.5);
+    const size_t rows = model_.position_bins(), step = StepOf(band.size, 2 * kStatisticsSamples);
+    model_.center.assign(rows, model_.low_code);
+    if constexpr (kNarrow) {
+      std::vector<std::array<uint32_t, 256>> counts(rows);
+      for (size_t i = 0; i < band.size; i += step) {
+        if (!IsSpecial(band.code[i])) ++counts[RowOf(tables, band.position[i])][band.code[i]];
+      }
+      for (size_t row = 0; row < rows; ++row) {
+        const uint32_t total = std::accumulate(counts[row].begin(), counts[row].end(), 0u);
+        if (total == 0) continue;
+        int32_t code = 0;
+        for (uint32_t below = counts[row][0]; below <= total / 2; below += counts[row][static_cast<size_t>(code)])
+          ++code;
+        model_.center[row] = code;
+      }
+    } else {
+      std::vector<std::vector<int32_t>> codes(rows);
+      for (size_t i = 0; i < band.size; i += step) {
+        if (!IsSpecial(band.code[i])) codes[RowOf(tables, band.position[i])].push_back(band.code[i]);
+      }
+      for (size_t row = 0; row < rows; ++row) {
+        if (!codes[row].empty()) model_.center[row] = Quantile(codes[row], 0.5);
+      }
     }
   }
 

@@ -43,7 +43,7 @@ class SpatialFit {
       : codes_(codes), values_(values), model_(model), num_taps_(static_cast<size_t>(model.num_taps)) {
     constexpr size_t kMinSamples = 1000;
     const size_t total = codes.planes * codes.plane_samples();
-    wanted_ = std::min(total, std::clamp(total / 16, kMinSamples, max_samples));
+    wanted_ = std::min(total, std::clamp(total / 32, kMinSamples, max_samples));
     stride_ = RoundUp(wanted_, kDotLanes);
     const size_t num_rows = num_taps_ + 2;
     float* rows = scratch_->rows.Get(kLaneClasses * num_rows * stride_);
