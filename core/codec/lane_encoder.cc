@@ -390,7 +390,7 @@ class LaneSetEncoder {
       ErrorRows& rows = error_rows_[model_.interlaced ? p / group.columns & 1 : 0];
       const size_t n = rows.count++;
       for (size_t t = 0; t < kLaneErrors; ++t)
-        rows.row[t][n] = ToFloat(group.error[p - group.error_distance[t]]) * scale;
+        rows.row[t][n] = options_.errors ? ToFloat(group.error[p - group.error_distance[t]]) * scale : 0.0f;
       const Value* above = group.value + p - group.columns;
       const float left = ToFloat(above[-1]), here = ToFloat(above[0]), right = ToFloat(above[1]);
       rows.row[4][n] = (std::max({left, here, right}) - std::min({left, here, right})) * scale;

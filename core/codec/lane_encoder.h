@@ -22,6 +22,7 @@ struct LaneEncoderOptions {
   int window = 0;  // earlier planes that are searched; 0: all
   bool previous_item = true;
   bool own_taps = false;
+  bool errors = true;  // of the row above tell of those to come; a decoder is faster without them
   size_t max_contexts = 64, max_all_pairs = 72;
   int position_bins = 16, activity_bins = 16;
   bool fixed_centers = false;

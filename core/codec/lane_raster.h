@@ -116,6 +116,10 @@ class LaneRaster {
     plane_columns_ = (static_cast<size_t>(shape.width) + halves - 1) / halves;
     rows_ = static_cast<size_t>(shape.height) * halves;
     group_.num_taps = model.interlaced ? kMaxLaneTaps : static_cast<size_t>(model.num_taps);
+    if constexpr (!std::is_same_v<Lanes, NarrowLanes>) return;  // wide kernels always keep them
+    group_.has_errors = std::any_of(model.sigma.begin(), model.sigma.end(), [](const LaneSigmaWeights& sigma) {
+      return std::any_of(sigma.error.begin(), sigma.error.end(), [](int32_t weight) { return weight != 0; });
+    });
   }
 
   // The group whose first plane is `first`; its values are not set, its reference part is that of no references.

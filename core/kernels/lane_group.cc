@@ -250,6 +250,7 @@ class NarrowPredictor {
         has_own_(kTerms == Terms::kAny && group.has_own_weights),
         has_references_(HasReferences<kTerms>(group)),
         has_innovations_(group.has_innovations),
+        has_errors_(group.has_errors),
         position_shift_(tables.position_shift),
         activity_shift_(tables.activity_shift),
         low_(hn::Set(NarrowTag(), static_cast<int16_t>(tables.low_code << 4))),
@@ -335,10 +336,12 @@ class NarrowPredictor {
   HWY_INLINE NarrowVec Sigma(size_t p, size_t c, NarrowVec range) const {
     const int16_t* row = error_ + p - columns_;
     NarrowVec sum = SigmaWeight(0, c, sigma_base_);
-    sum = AddProduct(sum, Load(row), SigmaWeight(1, c, error_weight0_));
-    sum = AddProduct(sum, Load(row - 1), SigmaWeight(2, c, error_weight1_));
-    sum = AddProduct(sum, Load(row + 1), SigmaWeight(3, c, error_weight2_));
-    sum = AddProduct(sum, Load(row - columns_), SigmaWeight(4, c, error_weight3_));
+    if (has_errors_) {
+      sum = AddProduct(sum, Load(row), SigmaWeight(1, c, error_weight0_));
+      sum = AddProduct(sum, Load(row - 1), SigmaWeight(2, c, error_weight1_));
+      sum = AddProduct(sum, Load(row + 1), SigmaWeight(3, c, error_weight2_));
+      sum = AddProduct(sum, Load(row - columns_), SigmaWeight(4, c, error_weight3_));
+    }
     sum = AddProduct(sum, range, SigmaWeight(kRangeWeight, c, range_weight_));
     if (has_references_) {
       sum = AddProduct(sum, Load(reference_activity_ + p), SigmaWeight(kReferenceWeight, c, reference_weight_));
@@ -348,7 +351,7 @@ class NarrowPredictor {
 
   size_t columns_, stride_;
   const int16_t *value_, *error_, *spatial_, *own_, *sigma_, *reference_, *reference_activity_;
-  bool has_own_, has_references_, has_innovations_;
+  bool has_own_, has_references_, has_innovations_, has_errors_;
   int position_shift_, activity_shift_;
   NarrowVec low_, high_, position_base_;
   // Of the first columns.
@@ -662,7 +665,9 @@ HWY_INLINE void StoreErrors(const LaneGroup<Lanes>& group, size_t p, const Step<
   const StepTag<typename Lanes::Value> d;
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
     const auto value = hn::LoadU(d, group.value + p + i);
-    hn::StoreU(hn::Abs(hn::Sub(value, hn::Load(d, step.prediction + i))), d, group.error + p + i);
+    if (group.has_errors) {
+      hn::StoreU(hn::Abs(hn::Sub(value, hn::Load(d, step.prediction + i))), d, group.error + p + i);
+    }
     if (group.has_innovations) {
       hn::StoreU(hn::Sub(value, hn::Load(d, step.spatial + i)), d, group.innovation + p + i);
     }
@@ -803,8 +808,8 @@ HWY_INLINE size_t BatchOf(const LaneGroup<Lanes>& group) {
 // In what follows, lanes beyond the active ones of a step compute what later steps overwrite or nothing reads.
 
 template <typename Lanes>
-HWY_INLINE void AnalyseGroup(const LaneTables& tables, const LaneGroup<Lanes>& group,
-                             const LaneAnalysis<Lanes>& analysis) {
+HWY_INLINE void AnalyseGroup(const LaneTables& tables, LaneGroup<Lanes> group, const LaneAnalysis<Lanes>& analysis) {
+  group.has_errors = true;  // weights are fitted to them
   Step<Lanes> step;
   size_t c = 0;
   for (size_t p = 0; p < group.positions; p += group.step, c = NextColumn(group, c)) {
