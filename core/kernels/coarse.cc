@@ -293,19 +293,35 @@ HWY_INLINE uint64_t UnpackEight(uint64_t packed, int bits) {
 }
 
 void Pack(const uint8_t* HWY_RESTRICT fields, size_t count, int bits, std::byte* HWY_RESTRICT packed) {
-  for (size_t i = 0; i < count; i += 8, packed += bits) {
-    uint64_t eight = 0;
-    std::memcpy(&eight, fields + i, HWY_MIN(size_t{8}, count - i));
+  const auto pack = [bits, &packed](uint64_t eight) HWY_ATTR {
     const uint64_t bytes = PackEight(eight, bits);
     std::memcpy(packed, &bytes, 8);
+    packed += bits;
+  };
+  uint64_t eight = 0;
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    std::memcpy(&eight, fields + i, 8);
+    pack(eight);
   }
+  if (i == count) return;
+  eight = 0;
+  std::memcpy(&eight, fields + i, count - i);
+  pack(eight);
 }
 
 void Unpack(const std::byte* HWY_RESTRICT packed, size_t count, int bits, uint8_t* HWY_RESTRICT fields) {
   const std::byte* const end = packed + PackedFieldBytes(count, bits);
-  for (size_t i = 0; i < count; i += 8, packed += bits) {
-    uint64_t bytes = 0;
-    std::memcpy(&bytes, packed, HWY_MIN(size_t{8}, static_cast<size_t>(end - packed)));
+  uint64_t bytes = 0;
+  size_t i = 0;
+  for (; i < count && end - packed >= 8; i += 8, packed += bits) {
+    std::memcpy(&bytes, packed, 8);
+    const uint64_t eight = UnpackEight(bytes, bits);
+    std::memcpy(fields + i, &eight, 8);
+  }
+  for (; i < count; i += 8, packed += bits) {
+    bytes = 0;
+    if (packed != end) std::memcpy(&bytes, packed, static_cast<size_t>(end - packed));
     const uint64_t eight = UnpackEight(bytes, bits);
     std::memcpy(fields + i, &eight, 8);
   }
