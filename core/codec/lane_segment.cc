@@ -52,7 +52,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       break;
     case 3:
       lanes.num_taps = narrow ? 3 : 6;
-      lanes.max_references = 4;
+      lanes.max_references = narrow ? 4 : 5;
       min_reference_samples = 400;
       lanes.sample_positions = 1 << 16;
       lanes.max_contexts = 32;
@@ -69,7 +69,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
     case 5:
       lanes.interlaced = true;
       lanes.num_taps = 6;
-      lanes.max_references = narrow ? 8 : 12;
+      lanes.max_references = narrow ? 8 : 13;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
       lanes.search_samples = 2048;
@@ -79,7 +79,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
     default:
       lanes.interlaced = true;
       lanes.num_taps = 6;
-      lanes.max_references = options.level == 6 ? (narrow ? 12 : 14) : 16;
+      lanes.max_references = options.level == 6 ? (narrow ? 12 : 15) : 16;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
       lanes.min_columns = 66;
