@@ -191,7 +191,7 @@ class LaneRaster {
     group_.sigma = activity_base_;
     group_.weight_stride = stride_;
     SetFillers();
-    above_ = 4 * v + 16;
+    above_ = (4 * v + 16 + kRansLanes - 1) / kRansLanes * kRansLanes;  // steps are aligned
     const size_t room = above_ + group_.positions + 2 * kRansLanes;
     group_.value = scratch_.value.Get(room) + above_;
     group_.error = scratch_.error.Get(room) + above_;

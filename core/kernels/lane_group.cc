@@ -97,80 +97,8 @@ struct Step {
   alignas(64) uint8_t activity[kRansLanes];
 };
 
-// Weighted sums of `kTaps` taps before positions p .., of columns c .. of the period: the spatial prediction, and with
-// `kOwn` the same with own weights.
-template <int kTaps, bool kOwn, typename Lanes>
-HWY_INLINE void SumTaps(const LaneGroup<Lanes>& group, size_t p, size_t c, typename Lanes::Value* HWY_RESTRICT spatial,
-                        typename Lanes::Value* HWY_RESTRICT own) {
-  using Value = typename Lanes::Value;
-  const StepTag<Value> d;
-  const Value *tap[kTaps], *weight[kTaps], *own_weight[kTaps];
-  for (size_t t = 0; t < static_cast<size_t>(kTaps); ++t) {
-    tap[t] = group.value + p - group.tap_distance[t];
-    weight[t] = group.spatial + (t + 1) * group.weight_stride + c;
-    own_weight[t] = kOwn ? group.own + (t + 1) * group.weight_stride + c : nullptr;
-  }
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    auto sum = hn::LoadU(d, group.spatial + c + i);
-    auto own_sum = kOwn ? hn::LoadU(d, group.own + c + i) : sum;
-    for (int t = 0; t < kTaps; ++t) {
-      const auto value = hn::LoadU(d, tap[t] + i);
-      sum = hn::Add(sum, Weighted(d, value, hn::LoadU(d, weight[t] + i)));
-      if constexpr (kOwn) own_sum = hn::Add(own_sum, Weighted(d, value, hn::LoadU(d, own_weight[t] + i)));
-    }
-    hn::Store(sum, d, spatial + i);
-    if constexpr (kOwn) hn::Store(own_sum, d, own + i);
-  }
-}
-
-template <bool kOwn, typename Lanes>
-HWY_INLINE void SumTapsOf(const LaneGroup<Lanes>& group, size_t p, size_t c,
-                          typename Lanes::Value* HWY_RESTRICT spatial, typename Lanes::Value* HWY_RESTRICT own) {
-  switch (group.num_taps) {
-    case 3:
-      return SumTaps<3, kOwn>(group, p, c, spatial, own);
-    case 6:
-      return SumTaps<6, kOwn>(group, p, c, spatial, own);
-    default:
-      return SumTaps<9, kOwn>(group, p, c, spatial, own);
-  }
-}
-
 // Arrays of LaneGroup::sigma.
 constexpr size_t kRangeWeight = kLaneErrors + 1, kReferenceWeight = kLaneErrors + 2;
-
-// Expected errors, in sixteenths (narrow) or as values (wide); not below 0.  `kUniform`: all columns have one class,
-// and with it the weights of the first.
-template <bool kUniform, typename Lanes>
-HWY_INLINE void ExpectErrors(const LaneGroup<Lanes>& group, size_t p, size_t c,
-                             typename Lanes::Value* HWY_RESTRICT out) {
-  using Value = typename Lanes::Value;
-  const StepTag<Value> d;
-  const auto weight_of = [d, c, &group](size_t k, size_t i) HWY_ATTR {
-    const Value* weights = group.sigma + k * group.weight_stride + c;
-    if constexpr (kUniform) {
-      return hn::Set(d, weights[0]);
-    } else {
-      return hn::LoadU(d, weights + i);
-    }
-  };
-  const Value* error[kLaneErrors];
-  for (size_t t = 0; t < kLaneErrors; ++t) error[t] = group.error + p - group.error_distance[t];
-  const Value* above = group.value + p - group.columns;
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    auto sum = weight_of(0, i);
-    for (size_t t = 0; t < kLaneErrors; ++t) {
-      sum = hn::Add(sum, Weighted(d, hn::LoadU(d, error[t] + i), weight_of(t + 1, i)));
-    }
-    const auto left = hn::LoadU(d, above + i - 1), here = hn::LoadU(d, above + i), right = hn::LoadU(d, above + i + 1);
-    const auto range = hn::Sub(hn::Max(hn::Max(left, right), here), hn::Min(hn::Min(left, right), here));
-    sum = hn::Add(sum, Weighted(d, range, weight_of(kRangeWeight, i)));
-    if (group.has_references) {
-      sum = hn::Add(sum, Weighted(d, hn::LoadU(d, group.reference_activity + p + i), weight_of(kReferenceWeight, i)));
-    }
-    hn::Store(hn::Max(sum, hn::Zero(d)), d, out + i);
-  }
-}
 
 // Which terms predictions of a group have beside the shared taps.
 enum class Terms { kNone, kReferences, kAny };
@@ -200,6 +128,110 @@ HWY_INLINE auto VisitTerms(const LaneGroup<Lanes>& group, Visit visit) {
       return with_taps(std::integral_constant<int, 9>());
   }
 }
+
+// The sums of a group's predictions.  They have copies of what they need of the group: compilers cannot know that
+// stores leave the originals as they are.
+template <typename Lanes, int kTaps, Terms kTerms>
+class LaneSums {
+ public:
+  using Value = typename Lanes::Value;
+  using Tag = StepTag<Value>;
+  using Vec = hn::Vec<Tag>;
+
+  HWY_INLINE explicit LaneSums(const LaneGroup<Lanes>& group)
+      : columns_(group.columns),
+        stride_(group.weight_stride),
+        value_(group.value),
+        error_(group.error),
+        spatial_(group.spatial),
+        own_(group.own),
+        sigma_(group.sigma),
+        reference_(group.reference),
+        reference_activity_(group.reference_activity),
+        has_own_(kTerms == Terms::kAny && group.has_own_weights),
+        has_references_(HasReferences<kTerms>(group)),
+        has_errors_(group.has_errors),
+        sigma_base_(SigmaWeight(0, 0)),
+        error_weight0_(SigmaWeight(1, 0)),
+        error_weight1_(SigmaWeight(2, 0)),
+        error_weight2_(SigmaWeight(3, 0)),
+        error_weight3_(SigmaWeight(4, 0)),
+        range_weight_(SigmaWeight(kRangeWeight, 0)),
+        reference_weight_(SigmaWeight(kReferenceWeight, 0)) {}
+
+  // Of a vector of positions.
+  struct Values {
+    Vec spatial, prediction, range;
+  };
+
+  // Positions from p on, of columns from c on.
+  HWY_INLINE Values Predict(size_t p, size_t c) const {
+    const Value* row = value_ + p - columns_;
+    // The first three taps are those of the range, too.
+    const Vec here = Load(row), left = Load(row - 1), right = Load(row + 1);
+    const Vec spatial = Sum(spatial_ + c, row, here, left, right);
+    Vec prediction = spatial;
+    if (kTerms == Terms::kAny && has_own_) prediction = hn::Add(prediction, Sum(own_ + c, row, here, left, right));
+    if (has_references_) prediction = hn::Add(prediction, Load(reference_ + p));
+    return {spatial, prediction, hn::Sub(hn::Max(hn::Max(left, right), here), hn::Min(hn::Min(left, right), here))};
+  }
+
+  // Expected errors, in sixteenths (narrow) or as values (wide); not below 0.
+  HWY_INLINE Vec Sigma(size_t p, size_t c, Vec range) const {
+    const Value* row = error_ + p - columns_;
+    Vec sum = SigmaWeight(0, c, sigma_base_);
+    if (has_errors_) {
+      sum = AddProduct(sum, Load(row), SigmaWeight(1, c, error_weight0_));
+      sum = AddProduct(sum, Load(row - 1), SigmaWeight(2, c, error_weight1_));
+      sum = AddProduct(sum, Load(row + 1), SigmaWeight(3, c, error_weight2_));
+      sum = AddProduct(sum, Load(row - columns_), SigmaWeight(4, c, error_weight3_));
+    }
+    sum = AddProduct(sum, range, SigmaWeight(kRangeWeight, c, range_weight_));
+    if (has_references_) {
+      sum = AddProduct(sum, Load(reference_activity_ + p), SigmaWeight(kReferenceWeight, c, reference_weight_));
+    }
+    return hn::Max(sum, hn::Zero(Tag()));
+  }
+
+ private:
+  static HWY_INLINE Vec Load(const Value* from) { return hn::LoadU(Tag(), from); }
+  // sum + v * w.
+  static HWY_INLINE Vec AddProduct(Vec sum, Vec v, Vec w) { return hn::Add(sum, Weighted(Tag(), v, w)); }
+
+  // What the weights at `columns` begin with, and the weighted taps; `row`: V positions before.
+  HWY_INLINE Vec Sum(const Value* columns, const Value* row, Vec here, Vec left, Vec right) const {
+    Vec sum = Load(columns);
+    sum = AddProduct(sum, here, Load(columns + stride_));
+    sum = AddProduct(sum, left, Load(columns + 2 * stride_));
+    sum = AddProduct(sum, right, Load(columns + 3 * stride_));
+    if constexpr (kTaps == 3) return sum;
+    row -= columns_;
+    columns += 4 * stride_;
+    sum = AddProduct(sum, Load(row), Load(columns));
+    if constexpr (kTaps == 6) {
+      row += columns_;
+      sum = AddProduct(sum, Load(row - 2), Load(columns + stride_));
+      return AddProduct(sum, Load(row + 2), Load(columns + 2 * stride_));
+    }
+    sum = AddProduct(sum, Load(row - 1), Load(columns + stride_));
+    sum = AddProduct(sum, Load(row + 1), Load(columns + 2 * stride_));
+    row -= columns_;
+    columns += 3 * stride_;
+    sum = AddProduct(sum, Load(row), Load(columns));
+    sum = AddProduct(sum, Load(row + 1), Load(columns + stride_));
+    return AddProduct(sum, Load(row - columns_), Load(columns + 2 * stride_));
+  }
+
+  HWY_INLINE Vec SigmaWeight(size_t k, size_t c) const { return Load(sigma_ + k * stride_ + c); }
+  // `of_all`, where all columns have one class.
+  HWY_INLINE Vec SigmaWeight(size_t k, size_t c, Vec of_all) const { return kTaps == 9 ? SigmaWeight(k, c) : of_all; }
+
+  size_t columns_, stride_;
+  const Value *value_, *error_, *spatial_, *own_, *sigma_, *reference_, *reference_activity_;
+  bool has_own_, has_references_, has_errors_;
+  // Of the first columns.
+  Vec sigma_base_, error_weight0_, error_weight1_, error_weight2_, error_weight3_, range_weight_, reference_weight_;
+};
 
 // Sixteenths to what are bytes when cut to 0 .. 255: as they are below 128, above in steps of 16.
 HWY_INLINE NarrowVec Compressed(NarrowVec v) {
@@ -232,37 +264,18 @@ struct NarrowSums {
   alignas(64) int16_t center[kRansLanes];
 };
 
-// Predicts positions of a narrow group.  It has copies of what it needs of the group: compilers cannot know that stores
-// leave the originals as they are.
+// Predicts positions of a narrow group.
 template <int kTaps, Terms kTerms>
 class NarrowPredictor {
  public:
   HWY_INLINE NarrowPredictor(const LaneTables& tables, const LaneGroup<NarrowLanes>& group)
-      : columns_(group.columns),
-        stride_(group.weight_stride),
-        value_(group.value),
-        error_(group.error),
-        spatial_(group.spatial),
-        own_(group.own),
-        sigma_(group.sigma),
-        reference_(group.reference),
-        reference_activity_(group.reference_activity),
-        has_own_(kTerms == Terms::kAny && group.has_own_weights),
-        has_references_(HasReferences<kTerms>(group)),
+      : sums_(group),
         has_innovations_(group.has_innovations),
-        has_errors_(group.has_errors),
         position_shift_(tables.position_shift),
         activity_shift_(tables.activity_shift),
         low_(hn::Set(NarrowTag(), static_cast<int16_t>(tables.low_code << 4))),
         high_(hn::Set(NarrowTag(), static_cast<int16_t>(tables.high_code << 4))),
-        position_base_(hn::Set(NarrowTag(), static_cast<int16_t>(tables.position_base))),
-        sigma_base_(SigmaWeight(0, 0)),
-        error_weight0_(SigmaWeight(1, 0)),
-        error_weight1_(SigmaWeight(2, 0)),
-        error_weight2_(SigmaWeight(3, 0)),
-        error_weight3_(SigmaWeight(4, 0)),
-        range_weight_(SigmaWeight(kRangeWeight, 0)),
-        reference_weight_(SigmaWeight(kReferenceWeight, 0)) {}
+        position_base_(hn::Set(NarrowTag(), static_cast<int16_t>(tables.position_base))) {}
 
   // The vector of positions from p + i on, of columns from c on.
   HWY_INLINE void Predict(size_t p, size_t c, size_t i, Step<NarrowLanes>& step, NarrowSums& sums) const {
@@ -272,91 +285,26 @@ class NarrowPredictor {
   // In two parts, the second of which needs the range of values that the first one returns.
   HWY_INLINE NarrowVec PredictValues(size_t p, size_t c, size_t i, Step<NarrowLanes>& step, NarrowSums& sums) const {
     const NarrowTag d;
-    const int16_t* row = value_ + p + i - columns_;
-    // The first three taps are those of the range, too.
-    const NarrowVec here = hn::LoadU(d, row), left = hn::LoadU(d, row - 1), right = hn::LoadU(d, row + 1);
-    const NarrowVec spatial = Sum(spatial_ + c + i, row, here, left, right);
-    NarrowVec prediction = spatial;
-    if (kTerms == Terms::kAny && has_own_) {
-      prediction = hn::Add(prediction, Sum(own_ + c + i, row, here, left, right));
-    }
-    if (has_references_) prediction = hn::Add(prediction, hn::LoadU(d, reference_ + p + i));
-    hn::Store(Compressed(hn::ShiftRightSame(hn::Sub(prediction, position_base_), position_shift_)), d,
+    const auto values = sums_.Predict(p + i, c + i);
+    hn::Store(Compressed(hn::ShiftRightSame(hn::Sub(values.prediction, position_base_), position_shift_)), d,
               sums.position + i);
-    const NarrowVec cut = Cut(d, prediction, low_, high_);
+    const NarrowVec cut = Cut(d, values.prediction, low_, high_);
     hn::Store(hn::ShiftRight<4>(hn::Add(cut, hn::Set(d, int16_t{8}))), d, sums.center + i);
     hn::Store(hn::ShiftLeft<2>(cut), d, step.prediction + i);
-    if (has_innovations_) hn::Store(hn::ShiftLeft<2>(Cut(d, spatial, low_, high_)), d, step.spatial + i);
-    return hn::Sub(hn::Max(hn::Max(left, right), here), hn::Min(hn::Min(left, right), here));
+    if (has_innovations_) hn::Store(hn::ShiftLeft<2>(Cut(d, values.spatial, low_, high_)), d, step.spatial + i);
+    return values.range;
   }
 
   HWY_INLINE void PredictActivity(size_t p, size_t c, size_t i, NarrowVec range, NarrowSums& sums) const {
-    const NarrowVec sigma = Sigma(p + i, c + i, range);
+    const NarrowVec sigma = sums_.Sigma(p + i, c + i, range);
     hn::Store(Compressed(hn::ShiftRightSame(sigma, activity_shift_)), NarrowTag(), sums.activity + i);
   }
 
  private:
-  // sum + v * w.
-  static HWY_INLINE NarrowVec AddProduct(NarrowVec sum, NarrowVec v, NarrowVec w) {
-    return hn::Add(sum, hn::MulFixedPoint15(v, w));
-  }
-  static HWY_INLINE NarrowVec Load(const int16_t* from) { return hn::LoadU(NarrowTag(), from); }
-
-  // What the weights at `columns` begin with, and the weighted taps; `row`: V positions before.
-  HWY_INLINE NarrowVec Sum(const int16_t* columns, const int16_t* row, NarrowVec here, NarrowVec left,
-                           NarrowVec right) const {
-    NarrowVec sum = Load(columns);
-    sum = AddProduct(sum, here, Load(columns + stride_));
-    sum = AddProduct(sum, left, Load(columns + 2 * stride_));
-    sum = AddProduct(sum, right, Load(columns + 3 * stride_));
-    if constexpr (kTaps == 3) return sum;
-    row -= columns_;
-    columns += 4 * stride_;
-    sum = AddProduct(sum, Load(row), Load(columns));
-    if constexpr (kTaps == 6) {
-      row += columns_;
-      sum = AddProduct(sum, Load(row - 2), Load(columns + stride_));
-      return AddProduct(sum, Load(row + 2), Load(columns + 2 * stride_));
-    }
-    sum = AddProduct(sum, Load(row - 1), Load(columns + stride_));
-    sum = AddProduct(sum, Load(row + 1), Load(columns + 2 * stride_));
-    row -= columns_;
-    columns += 3 * stride_;
-    sum = AddProduct(sum, Load(row), Load(columns));
-    sum = AddProduct(sum, Load(row + 1), Load(columns + stride_));
-    return AddProduct(sum, Load(row - columns_), Load(columns + 2 * stride_));
-  }
-
-  HWY_INLINE NarrowVec SigmaWeight(size_t k, size_t c) const { return Load(sigma_ + k * stride_ + c); }
-  // `of_all`, where all columns have one class.
-  HWY_INLINE NarrowVec SigmaWeight(size_t k, size_t c, NarrowVec of_all) const {
-    return kTaps == 9 ? SigmaWeight(k, c) : of_all;
-  }
-
-  HWY_INLINE NarrowVec Sigma(size_t p, size_t c, NarrowVec range) const {
-    const int16_t* row = error_ + p - columns_;
-    NarrowVec sum = SigmaWeight(0, c, sigma_base_);
-    if (has_errors_) {
-      sum = AddProduct(sum, Load(row), SigmaWeight(1, c, error_weight0_));
-      sum = AddProduct(sum, Load(row - 1), SigmaWeight(2, c, error_weight1_));
-      sum = AddProduct(sum, Load(row + 1), SigmaWeight(3, c, error_weight2_));
-      sum = AddProduct(sum, Load(row - columns_), SigmaWeight(4, c, error_weight3_));
-    }
-    sum = AddProduct(sum, range, SigmaWeight(kRangeWeight, c, range_weight_));
-    if (has_references_) {
-      sum = AddProduct(sum, Load(reference_activity_ + p), SigmaWeight(kReferenceWeight, c, reference_weight_));
-    }
-    return hn::Max(sum, hn::Zero(NarrowTag()));
-  }
-
-  size_t columns_, stride_;
-  const int16_t *value_, *error_, *spatial_, *own_, *sigma_, *reference_, *reference_activity_;
-  bool has_own_, has_references_, has_innovations_, has_errors_;
+  LaneSums<NarrowLanes, kTaps, kTerms> sums_;
+  bool has_innovations_;
   int position_shift_, activity_shift_;
   NarrowVec low_, high_, position_base_;
-  // Of the first columns.
-  NarrowVec sigma_base_, error_weight0_, error_weight1_, error_weight2_, error_weight3_, range_weight_,
-      reference_weight_;
 };
 
 HWY_INLINE void FinishStep(const NarrowSums& sums, Step<NarrowLanes>& step) {
@@ -381,101 +329,156 @@ using WideTag = StepTag<float>;
 using WideIntTag = hn::RebindToSigned<WideTag>;
 using WideUintTag = hn::RebindToUnsigned<WideTag>;
 
-// Codes of floats, as SampleMap has them.
-HWY_INLINE hn::Vec<WideIntTag> NearestFloatCodes(const LaneTables& tables, hn::Vec<WideTag> value) {
-  const WideIntTag di;
-  const int mantissa_bits = tables.mantissa_bits;
-  const auto bits = hn::BitCast(di, value);
-  const auto magnitude = hn::And(bits, hn::Set(di, 0x7fffffff));
-  const auto rounded =
-      hn::ShiftRightSame(hn::Add(magnitude, hn::Set(di, 1 << (22 - mantissa_bits))), 23 - mantissa_bits);
-  const auto code = hn::Min(hn::Sub(rounded, hn::Set(di, (kValueBase << mantissa_bits) - 1)),
-                            hn::Set(di, kMaxOctaves << mantissa_bits));
-  const auto least = hn::IfThenElseZero(hn::Gt(magnitude, hn::Set(di, ((kValueBase - 1) << 23) - 1)), hn::Set(di, 1));
-  const auto cut = hn::IfThenElse(hn::Lt(magnitude, hn::Set(di, kValueBase << 23)), least, code);
-  const auto sign = hn::BroadcastSignBit(bits);
-  return hn::Sub(hn::Xor(cut, sign), sign);
-}
+using WideVec = hn::Vec<WideTag>;
+using WideIntVec = hn::Vec<WideIntTag>;
+using WideUintVec = hn::Vec<WideUintTag>;
 
-HWY_INLINE hn::Vec<WideTag> FloatsOfCodes(const LaneTables& tables, hn::Vec<WideIntTag> code) {
+// Floats of codes; `base`: their least magnitude as bits above those that codes have no room for, less 1.
+HWY_INLINE WideVec FloatsOfCodes(WideIntVec code, WideIntVec base, int shift) {
   const WideTag d;
   const WideIntTag di;
-  const int mantissa_bits = tables.mantissa_bits;
-  const auto magnitude = hn::Add(hn::Abs(code), hn::Set(di, (kValueBase << mantissa_bits) - 1));
-  const auto sign = hn::And(code, hn::Set(di, INT32_MIN));
-  const auto bits = hn::Or(hn::ShiftLeftSame(magnitude, 23 - mantissa_bits), sign);
+  const auto bits =
+      hn::Or(hn::ShiftLeftSame(hn::Add(hn::Abs(code), base), shift), hn::And(code, hn::Set(di, INT32_MIN)));
   return hn::BitCast(d, hn::IfThenZeroElse(hn::Eq(code, hn::Zero(di)), bits));
 }
-
-HWY_INLINE hn::Vec<WideTag> ValuesOfCodes(const LaneTables& tables, hn::Vec<WideIntTag> code) {
-  return tables.is_float ? FloatsOfCodes(tables, code) : hn::ConvertTo(WideTag(), code);
+HWY_INLINE WideIntVec FloatBase(int mantissa_bits) {
+  return hn::Set(WideIntTag(), (kValueBase << mantissa_bits) - 1);
 }
 
-HWY_INLINE void StoreBytesOf(hn::Vec<WideIntTag> v, uint8_t* HWY_RESTRICT out) {
-  const hn::Rebind<uint8_t, WideTag> d8;
-  hn::StoreU(hn::DemoteTo(d8, v), d8, out);
+HWY_INLINE WideVec ValuesOfCodes(const LaneTables& tables, WideIntVec code) {
+  if (!tables.is_float) return hn::ConvertTo(WideTag(), code);
+  return FloatsOfCodes(code, FloatBase(tables.mantissa_bits), 23 - tables.mantissa_bits);
 }
 
-HWY_INLINE void FinishStep(const LaneTables& tables, const float* HWY_RESTRICT sigma, Step<WideLanes>& step) {
-  const WideTag d;
-  const WideIntTag di;
-  const WideUintTag du;
-  const auto low = hn::Set(d, tables.low), high = hn::Set(d, tables.high);
-  const auto low_code = hn::Set(di, tables.low_code), high_code = hn::Set(di, tables.high_code);
-  const auto limit = hn::Set(d, 262144.0f), to_integer = hn::Set(d, 12582912.0f);
-  const auto least = hn::Set(d, std::bit_cast<float>(kValueBase << 23));
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    const auto p = hn::Load(d, step.prediction + i);
-    // Integers: to the nearest, ties to even.
-    const auto nearest = tables.is_float
-                             ? NearestFloatCodes(tables, p)
-                             : hn::Sub(hn::BitCast(di, hn::Add(Cut(d, p, hn::Neg(limit), limit), to_integer)),
-                                       hn::BitCast(di, to_integer));
-    StoreBytesOf(hn::ShiftRightSame(hn::Sub(nearest, hn::Set(di, tables.position_base)), tables.position_shift),
-                 step.position + i);
-    hn::Store(Cut(di, nearest, low_code, high_code), di, step.center + i);
-    const auto cut = Cut(d, p, low, high);
-    hn::Store(cut, d, step.prediction + i);
-    hn::Store(Cut(d, hn::Load(d, step.spatial + i), low, high), d, step.spatial + i);
-    // Sixteenths of an octave: of the expected error, for floats relative to the prediction.
-    auto activity = hn::BitCast(di, hn::ShiftRight<19>(hn::BitCast(du, hn::Load(d, sigma + i))));
-    if (tables.is_float) {
-      const auto octave = hn::ShiftRight<23>(hn::BitCast(du, hn::Max(hn::Abs(cut), least)));
-      activity = hn::Sub(activity, hn::BitCast(di, hn::ShiftLeft<4>(octave)));
-    }
-    StoreBytesOf(hn::Sub(activity, hn::Set(di, tables.activity_base)), step.activity + i);
+// What is known of the positions of a wide step before their tokens, as numbers to be cut to bytes.
+struct WideSums {
+  alignas(64) int32_t position[kRansLanes];
+  alignas(64) int32_t activity[kRansLanes];
+};
+
+// Predicts positions of a wide group.
+template <int kTaps, Terms kTerms>
+class WidePredictor {
+ public:
+  HWY_INLINE WidePredictor(const LaneTables& tables, const LaneGroup<WideLanes>& group)
+      : sums_(group),
+        has_innovations_(group.has_innovations),
+        is_float_(tables.is_float),
+        mantissa_shift_(23 - tables.mantissa_bits),
+        position_shift_(tables.position_shift),
+        low_(hn::Set(WideTag(), tables.low)),
+        high_(hn::Set(WideTag(), tables.high)),
+        low_code_(hn::Set(WideIntTag(), tables.low_code)),
+        high_code_(hn::Set(WideIntTag(), tables.high_code)),
+        rounding_(hn::Set(WideIntTag(), (3 << mantissa_shift_) / 2 - (kValueBase << 23))),
+        max_code_(hn::Set(WideIntTag(), kMaxOctaves << tables.mantissa_bits)),
+        position_base_(hn::Set(WideIntTag(), tables.position_base)),
+        activity_base_(hn::Set(WideIntTag(), tables.activity_base)) {}
+
+  // The vector of positions from p + i on, of columns from c on.
+  HWY_INLINE void Predict(size_t p, size_t c, size_t i, Step<WideLanes>& step, WideSums& sums) const {
+    PredictActivity(p, c, i, PredictValues(p, c, i, step, sums), step, sums);
   }
+
+  // In two parts, the second of which needs the range of values that the first one returns.
+  HWY_INLINE WideVec PredictValues(size_t p, size_t c, size_t i, Step<WideLanes>& step, WideSums& sums) const {
+    const WideTag d;
+    const WideIntTag di;
+    const auto values = sums_.Predict(p + i, c + i);
+    const WideIntVec nearest = is_float_ ? NearestFloatCodes(values.prediction) : NearestIntegers(values.prediction);
+    hn::Store(hn::ShiftRightSame(hn::Sub(nearest, position_base_), position_shift_), di, sums.position + i);
+    hn::Store(Cut(di, nearest, low_code_, high_code_), di, step.center + i);
+    hn::Store(Cut(d, values.prediction, low_, high_), d, step.prediction + i);
+    if (has_innovations_) hn::Store(Cut(d, values.spatial, low_, high_), d, step.spatial + i);
+    return values.range;
+  }
+
+  // Sixteenths of an octave: of the expected error, for floats relative to the prediction.
+  HWY_INLINE void PredictActivity(size_t p, size_t c, size_t i, WideVec range, const Step<WideLanes>& step,
+                                  WideSums& sums) const {
+    const WideTag d;
+    const WideIntTag di;
+    const WideUintTag du;
+    const WideVec sigma = sums_.Sigma(p + i, c + i, range);
+    WideUintVec activity = hn::ShiftRight<19>(hn::BitCast(du, sigma));
+    if (is_float_) {
+      const WideVec least = hn::Set(d, std::bit_cast<float>(kValueBase << 23));
+      const WideVec magnitude = hn::Max(hn::Abs(hn::Load(d, step.prediction + i)), least);
+      activity = hn::Sub(activity, hn::And(hn::ShiftRight<19>(hn::BitCast(du, magnitude)), hn::Set(du, ~15u)));
+    }
+    hn::Store(hn::Sub(hn::BitCast(di, activity), activity_base_), di, sums.activity + i);
+  }
+
+ private:
+  // Codes of floats, as SampleMap has them: 0 below 2^-64, at least 1 from there on.
+  HWY_INLINE WideIntVec NearestFloatCodes(WideVec value) const {
+    const WideIntTag di;
+    const WideIntVec bits = hn::BitCast(di, value);
+    const WideIntVec magnitude = hn::And(bits, hn::Set(di, 0x7fffffff));
+    const WideIntVec code = hn::ShiftRightSame(hn::Add(magnitude, rounding_), mantissa_shift_);
+    const WideIntVec cut = Cut(di, code, hn::Set(di, 1), max_code_);
+    const WideIntVec least = hn::Set(di, ((kValueBase - 1) << 23) - 1);
+    const WideIntVec sign = hn::BroadcastSignBit(bits);
+    return hn::Sub(hn::Xor(hn::IfThenElseZero(hn::Gt(magnitude, least), cut), sign), sign);
+  }
+
+  // Ties to even.
+  static HWY_INLINE WideIntVec NearestIntegers(WideVec value) {
+    const WideTag d;
+    const WideIntTag di;
+    const WideVec limit = hn::Set(d, 262144.0f), to_integer = hn::Set(d, 12582912.0f);
+    return hn::Sub(hn::BitCast(di, hn::Add(Cut(d, value, hn::Neg(limit), limit), to_integer)),
+                   hn::BitCast(di, to_integer));
+  }
+
+  LaneSums<WideLanes, kTaps, kTerms> sums_;
+  bool has_innovations_, is_float_;
+  int mantissa_shift_, position_shift_;
+  WideVec low_, high_;
+  WideIntVec low_code_, high_code_, rounding_, max_code_, position_base_, activity_base_;
+};
+
+// Numbers cut to 0 .. 255.  In one store: who loads the whole step soon after would wait for pieces.
+HWY_INLINE void StoreBytes(const int32_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  const auto pair = [in](size_t i) HWY_ATTR {
+    return _mm512_packs_epi32(_mm512_load_si512(in + i), _mm512_load_si512(in + i + 16));
+  };
+  const __m512i from = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  _mm512_store_si512(out, _mm512_permutexvar_epi32(from, _mm512_packus_epi16(pair(0), pair(32))));
+#elif HWY_TARGET == HWY_AVX2
+  const auto load = [in](size_t i) HWY_ATTR { return _mm256_load_si256(reinterpret_cast<const __m256i*>(in + i)); };
+  const __m256i from = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
+  for (size_t i = 0; i < kRansLanes; i += 32) {
+    const __m256i first = _mm256_packs_epi32(load(i), load(i + 8));
+    const __m256i second = _mm256_packs_epi32(load(i + 16), load(i + 24));
+    const __m256i packed = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(first, second), from);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out + i), packed);
+  }
+#else
+  const WideIntTag d;
+  const hn::Rebind<uint8_t, WideIntTag> d8;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) hn::StoreU(hn::DemoteTo(d8, hn::Load(d, in + i)), d8, out + i);
+#endif
+}
+
+HWY_INLINE void FinishStep(const WideSums& sums, Step<WideLanes>& step) {
+  StoreBytes(sums.position, step.position);
+  StoreBytes(sums.activity, step.activity);
+}
+
+template <int kTaps, Terms kTerms>
+HWY_INLINE void PredictTerms(const LaneTables& tables, const LaneGroup<WideLanes>& group, size_t p, size_t c,
+                             Step<WideLanes>& step) {
+  WideSums sums;
+  WidePredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(WideTag())) predictor.Predict(p, c, i, step, sums);
+  FinishStep(sums, step);
 }
 
 template <typename Lanes>
 HWY_INLINE void PredictStep(const LaneTables& tables, const LaneGroup<Lanes>& group, size_t p, size_t c,
                             Step<Lanes>& step) {
-  using Value = typename Lanes::Value;
-  const StepTag<Value> d;
-  if (group.has_own_weights) {
-    SumTapsOf<true>(group, p, c, step.spatial, step.prediction);
-  } else {
-    SumTapsOf<false>(group, p, c, step.spatial, step.prediction);
-  }
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    auto sum = hn::Load(d, step.spatial + i);
-    if (group.has_own_weights) sum = hn::Add(sum, hn::Load(d, step.prediction + i));
-    if (group.has_references) sum = hn::Add(sum, hn::LoadU(d, group.reference + p + i));
-    hn::Store(sum, d, step.prediction + i);
-  }
-  alignas(64) Value sigma[kRansLanes];
-  const bool is_uniform = group.period == group.columns || c + kRansLanes <= group.columns ||
-                          (c >= group.columns && c + kRansLanes <= group.period);
-  if (is_uniform) {
-    ExpectErrors<true>(group, p, c, sigma);
-  } else {
-    ExpectErrors<false>(group, p, c, sigma);
-  }
-  FinishStep(tables, sigma, step);
-}
-
-HWY_INLINE void PredictStep(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, size_t p, size_t c,
-                            Step<NarrowLanes>& step) {
   VisitTerms(group, [&](auto taps, auto terms) HWY_ATTR {
     PredictTerms<decltype(taps)::value, decltype(terms)::value>(tables, group, p, c, step);
   });
@@ -608,38 +611,38 @@ HWY_INLINE void ResidualStep(const LaneTables& tables, const uint8_t* HWY_RESTRI
   }
 }
 
-// Codes of a wide step.  Classes of magnitudes: 0 .. 7 themselves, then four an octave to 63, two to 511, then one.
-HWY_INLINE void ResidualStep(const LaneTables& tables, const uint32_t* HWY_RESTRICT entries,
-                             const uint32_t* HWY_RESTRICT raw, const int32_t* HWY_RESTRICT center,
-                             int32_t* HWY_RESTRICT code) {
-  const WideIntTag di;
-  const WideUintTag du;
-  const auto first = hn::Set(di, tables.first_residual_token);
-  const auto mode = hn::Set(di, tables.mode_code);
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(di)) {
-    const auto token = hn::BitCast(di, hn::And(hn::ShiftRight<22>(hn::Load(du, entries + i)), hn::Set(du, 63)));
-    const auto above = hn::Sub(token, first);
-    const auto q = hn::ShiftRight<1>(above);
-    // Leading bits and exponent of the class.
-    const auto is_small = hn::Lt(q, hn::Set(di, 8)), is_fine = hn::Lt(q, hn::Set(di, 20)),
-               is_middle = hn::Lt(q, hn::Set(di, 26));
-    const auto fine = hn::Add(hn::And(q, hn::Set(di, 3)), hn::Set(di, 4));
-    const auto middle = hn::Add(hn::And(q, hn::Set(di, 1)), hn::Set(di, 2));
-    const auto lead =
-        hn::IfThenElse(is_small, q, hn::IfThenElse(is_fine, fine, hn::IfThenElse(is_middle, middle, hn::Set(di, 1))));
-    const auto fine_exponent = hn::Sub(hn::ShiftRight<2>(q), hn::Set(di, 1));
-    const auto middle_exponent = hn::Sub(hn::ShiftRight<1>(q), hn::Set(di, 5));
-    const auto coarse_exponent = hn::Sub(q, hn::Set(di, 17));
-    const auto exponent = hn::IfThenElse(
-        is_small, hn::Zero(di),
-        hn::IfThenElse(is_fine, fine_exponent, hn::IfThenElse(is_middle, middle_exponent, coarse_exponent)));
-    const auto shift = hn::BitCast(du, hn::And(hn::Add(exponent, hn::Set(di, tables.shift)), hn::Set(di, 31)));
-    const auto magnitude =
-        hn::Add(hn::BitCast(di, hn::Shl(hn::BitCast(du, lead), shift)), hn::BitCast(di, hn::Load(du, raw + i)));
-    const auto negative = hn::Neg(hn::And(above, hn::Set(di, 1)));
-    const auto result = hn::Add(hn::Load(di, center + i), hn::Xor(magnitude, negative));
-    hn::Store(hn::IfThenElse(hn::Lt(above, hn::Zero(di)), mode, result), di, code + i);
+// Leading bits of the classes of magnitudes of wide sets: 0 .. 7 themselves, then four an octave to 63, two to 511,
+// then one.
+struct LeadingBits {
+  alignas(64) std::array<uint32_t, 32> of_class;
+  alignas(16) std::array<uint8_t, 32> as_bytes;
+};
+constexpr LeadingBits MakeLeadingBits() {
+  LeadingBits result{};
+  for (uint32_t q = 0; q < 32; ++q) {
+    result.of_class[q] = q < 8 ? q : q < 20 ? 4 + (q & 3) : q < 26 ? 2 + (q & 1) : 1;
+    result.as_bytes[q] = static_cast<uint8_t>(result.of_class[q]);
   }
+  return result;
+}
+constexpr LeadingBits kLeadingBits = MakeLeadingBits();
+
+// Of classes 0 .. 31; of others anything.
+HWY_INLINE WideUintVec LeadingBitsOf(WideUintVec q) {
+  const WideUintTag d;
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  const uint32_t* table = kLeadingBits.of_class.data();
+  return WideUintVec{_mm512_permutex2var_epi32(_mm512_load_si512(table), q.raw, _mm512_load_si512(table + 16))};
+#elif HWY_TARGET == HWY_SCALAR
+  return hn::Set(d, kLeadingBits.of_class[hn::GetLane(q) & 31]);
+#else
+  // Bytes from 0x80 on find 0, and so do zeros in the first half.
+  const hn::Repartition<uint8_t, WideUintTag> d8;
+  const auto first = hn::BitCast(d8, hn::Add(q, hn::Set(d, 0x70))), second = hn::Xor(first, hn::Set(d8, 0x80));
+  const uint8_t* table = kLeadingBits.as_bytes.data();
+  return hn::BitCast(d, hn::Or(hn::TableLookupBytesOr0(hn::LoadDup128(d8, table), first),
+                               hn::TableLookupBytesOr0(hn::LoadDup128(d8, table + 16), second)));
+#endif
 }
 
 // Values of codes.
@@ -793,16 +796,6 @@ HWY_INLINE size_t NextColumn(const LaneGroup<Lanes>& group, size_t c) {
   c += group.step;
   while (c >= group.period) c -= group.period;
   return c;
-}
-
-// Steps that are worked on together, stage by stage: as many as lie before the first position that needs one of them.
-// A stage may read in other pieces than the one before has written, which takes long if it is soon after.
-constexpr size_t kMaxBatch = 4;
-
-template <typename Lanes>
-HWY_INLINE size_t BatchOf(const LaneGroup<Lanes>& group) {
-  const size_t apart = (group.columns - 2) / kRansLanes;
-  return apart < 1 ? 1 : apart > kMaxBatch ? kMaxBatch : apart;
 }
 
 // In what follows, lanes beyond the active ones of a step compute what later steps overwrite or nothing reads.
@@ -1020,88 +1013,183 @@ bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
   return !rans.failed;
 }
 
-// Takes note of the escapes of a step; false if there are too many.
-HWY_INLINE bool FindEscapes(const LaneTables& tables, const uint32_t* HWY_RESTRICT entries, size_t p, size_t active,
-                            int32_t* HWY_RESTRICT code, LaneEscapes& escapes) {
-  const WideUintTag du;
-  const auto escape = hn::Set(du, static_cast<uint32_t>(tables.escape_token));
-  auto is_any = hn::Zero(du);
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(du)) {
-    const auto token = hn::And(hn::ShiftRight<22>(hn::Load(du, entries + i)), hn::Set(du, 63));
-    is_any = hn::Or(is_any, hn::VecFromMask(du, hn::Eq(token, escape)));
-  }
-  if (hn::AllTrue(du, hn::Eq(is_any, hn::Zero(du)))) return true;
-  for (size_t i = 0; i < active; ++i) {
-    if (static_cast<int>(SlotToken(entries[i])) != tables.escape_token) continue;
-    code[i] = 0;
-    if (escapes.count == escapes.capacity) return false;
-    escapes.positions[escapes.count++] = static_cast<uint32_t>(p + i);
-  }
-  return true;
-}
+// Finishes vectors of wide steps whose symbols are known, with copies of what it needs, like predictors.
+class WideFinisher {
+ public:
+  HWY_INLINE WideFinisher(const LaneTables& tables, const LaneGroup<WideLanes>& group, int32_t* codes)
+      : is_float_(tables.is_float),
+        has_specials_(tables.first_residual_token != 0),
+        has_escape_(tables.escape_token >= 0),
+        has_innovations_(group.has_innovations),
+        mantissa_shift_(23 - tables.mantissa_bits),
+        value_(group.value),
+        error_(group.error),
+        innovation_(group.innovation),
+        codes_(codes),
+        first_token_(hn::Set(WideIntTag(), tables.first_residual_token)),
+        mode_(hn::Set(WideIntTag(), tables.mode_code)),
+        escape_(hn::Set(WideIntTag(), tables.escape_token)),
+        low_code_(hn::Set(WideIntTag(), tables.low_code)),
+        high_code_(hn::Set(WideIntTag(), tables.high_code)),
+        float_base_(FloatBase(tables.mantissa_bits)),
+        changed_(hn::Zero(WideIntTag())),
+        escapes_(hn::Zero(WideIntTag())) {}
 
-// Cuts codes to their range; whether those of active lanes were in it.
-HWY_INLINE bool CutCodes(const LaneTables& tables, size_t active, int32_t* HWY_RESTRICT code) {
-  const WideIntTag di;
-  const auto low = hn::Set(di, tables.low_code), high = hn::Set(di, tables.high_code);
-  auto difference = hn::Zero(di);
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(di)) {
-    const auto v = hn::Load(di, code + i);
-    const auto cut = Cut(di, v, low, high);
-    const auto changed = hn::Xor(v, cut);
-    difference = hn::Or(difference, i + hn::Lanes(di) <= active
-                                        ? changed
-                                        : hn::IfThenElseZero(hn::FirstN(di, i < active ? active - i : 0), changed));
-    hn::Store(cut, di, code + i);
+  // Codes, values, errors and innovations of positions from p + i on, of which those below p + active count.
+  template <bool kPartial>
+  HWY_INLINE void Finish(size_t p, size_t i, size_t active, WideUintVec entry, WideUintVec raw,
+                         const Step<WideLanes>& step) {
+    const WideTag d;
+    const WideIntTag di;
+    WideIntVec code = CodesOf(entry, raw, hn::Load(di, step.center + i));
+    const WideIntVec cut = Cut(di, code, low_code_, high_code_);
+    WideIntVec changed = hn::Xor(code, cut);
+    if constexpr (kPartial) {
+      changed = hn::IfThenElseZero(hn::FirstN(di, i < active ? active - i : 0), changed);
+    }
+    changed_ = hn::Or(changed_, changed);
+    hn::StoreU(cut, di, codes_ + p + i);
+    const WideVec value = ValuesOf(cut);
+    hn::StoreU(value, d, value_ + p + i);
+    hn::StoreU(hn::Abs(hn::Sub(value, hn::Load(d, step.prediction + i))), d, error_ + p + i);
+    if (has_innovations_) hn::StoreU(hn::Sub(value, hn::Load(d, step.spatial + i)), d, innovation_ + p + i);
   }
-  return hn::AllTrue(di, hn::Eq(difference, hn::Zero(di)));
+
+  // Takes note of the escapes of a step.
+  HWY_INLINE void NoteEscapes(const uint32_t* entries, size_t p, size_t active, LaneEscapes& escapes) {
+    const WideIntTag di;
+    if (!has_escape_ || hn::AllTrue(di, hn::Eq(escapes_, hn::Zero(di)))) return;
+    escapes_ = hn::Zero(di);
+    const uint32_t escape = static_cast<uint32_t>(hn::GetLane(escape_));
+    for (size_t i = 0; i < active; ++i) {
+      if (SlotToken(entries[i]) != escape) continue;
+      if (escapes.count < escapes.capacity) {
+        escapes.positions[escapes.count++] = static_cast<uint32_t>(p + i);
+      } else {
+        has_room_ = false;
+      }
+    }
+  }
+
+  // Whether all codes were in their range, and escapes had room.
+  HWY_INLINE bool valid() const {
+    return has_room_ && hn::AllTrue(WideIntTag(), hn::Eq(changed_, hn::Zero(WideIntTag())));
+  }
+
+ private:
+  // Escapes count as code 0.
+  HWY_INLINE WideIntVec CodesOf(WideUintVec entry, WideUintVec raw, WideIntVec center) {
+    const WideIntTag di;
+    const WideUintTag du;
+    const WideIntVec token = hn::BitCast(di, hn::And(hn::ShiftRight<22>(entry), hn::Set(du, 63)));
+    const WideIntVec above = hn::Sub(token, first_token_);
+    const WideUintVec lead = LeadingBitsOf(hn::BitCast(du, hn::ShiftRight<1>(above)));
+    const WideIntVec magnitude = hn::BitCast(di, hn::Add(hn::Shl(lead, hn::ShiftRight<28>(entry)), raw));
+    const WideIntVec negative = hn::Neg(hn::And(above, hn::Set(di, 1)));
+    WideIntVec code = hn::Add(center, hn::Xor(magnitude, negative));
+    if (has_specials_) code = hn::IfThenElse(hn::Lt(above, hn::Zero(di)), mode_, code);
+    if (has_escape_) {
+      const auto is_escape = hn::Eq(token, escape_);
+      escapes_ = hn::Or(escapes_, hn::VecFromMask(di, is_escape));
+      code = hn::IfThenZeroElse(is_escape, code);
+    }
+    return code;
+  }
+
+  HWY_INLINE WideVec ValuesOf(WideIntVec code) const {
+    return is_float_ ? FloatsOfCodes(code, float_base_, mantissa_shift_) : hn::ConvertTo(WideTag(), code);
+  }
+
+  bool is_float_, has_specials_, has_escape_, has_innovations_;
+  bool has_room_ = true;  // for escapes
+  int mantissa_shift_;
+  float *value_, *error_, *innovation_;
+  int32_t* codes_;
+  WideIntVec first_token_, mode_, escape_, low_code_, high_code_, float_base_;
+  WideIntVec changed_, escapes_;
+};
+
+// Decodes full steps from the first on, while there are words for sure; returns how many.  While the lanes of a step
+// wait for their slots, the next one is predicted, which is not to depend on it: rows must be long enough.
+template <int kTaps, Terms kTerms>
+size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused]] const LaneGroup<WideLanes>& group,
+                       [[maybe_unused]] LaneRansDecoder& rans, [[maybe_unused]] int32_t* HWY_RESTRICT codes,
+                       [[maybe_unused]] LaneEscapes& escapes, [[maybe_unused]] bool& valid) {
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+  return 0;
+#else
+  const size_t count = group.columns < 2 * kRansLanes + 2 ? 0 : group.positions / kRansLanes;
+  constexpr ptrdiff_t kMoreStages = kLaneStageBytes;  // than one
+  if (count == 0 || rans.limit - rans.next < kMoreStages) return 0;
+  constexpr size_t kVector = hn::MaxLanes(WideTag());
+  Step<WideLanes> steps[2];
+  WideSums sums;
+  alignas(64) uint8_t context[kRansLanes];
+  alignas(64) uint32_t entries[kRansLanes];
+  WidePredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
+  WideFinisher finisher(tables, group, codes);
+  const int table_bits = tables.table_bits;
+  const uint32_t* const slots = tables.slots;
+  const std::byte* words = rans.next;
+  uint32_t* const state = rans.state.data();
+  for (size_t i = 0; i < kRansLanes; i += kVector) predictor.Predict(0, 0, i, steps[0], sums);
+  FinishStep(sums, steps[0]);
+  FindStepContexts(tables, group, 0, steps[0], context);
+  size_t c = 0, k = 0;
+  do {
+    const size_t p = k * kRansLanes;
+    Step<WideLanes>& next = steps[(k + 1) % 2];
+    c = NextColumn(group, c);
+#pragma GCC unroll 4
+    for (size_t i = 0; i < kRansLanes; i += kVector) {
+      LookUpLanes<kVector>(state + i, slots, table_bits, context + i, entries + i);
+      predictor.Predict(p + kRansLanes, c, i, next, sums);
+      TakeSymbolsAt<LaneRaw::kNone, false>(state + i, table_bits, entries + i, LaneMask(), nullptr, words);
+    }
+    FinishStep(sums, next);
+    FindStepContexts(tables, group, c, next, context);
+#pragma GCC unroll 4
+    for (size_t i = 0; i < kRansLanes; i += kVector) {
+      const LaneVec entry = hn::Load(LaneTag(), entries + i);
+      const LaneVec raw = TakeRawAt<false>(state + i, hn::ShiftRight<28>(entry), LaneMask(), words);
+      finisher.Finish<false>(p, i, kRansLanes, entry, raw, steps[k % 2]);
+    }
+    finisher.NoteEscapes(entries, p, kRansLanes, escapes);
+  } while (++k < count && rans.limit - words >= kMoreStages);
+  rans.next = words;
+  valid = finisher.valid();
+  return k;
+#endif
 }
 
 bool DecodeWide(const LaneTables& tables, const LaneGroup<WideLanes>& group, LaneRansDecoder& rans,
                 int32_t* HWY_RESTRICT codes, LaneEscapes& escapes) {
-  Step<WideLanes> steps[kMaxBatch];
-  alignas(64) uint8_t context[kMaxBatch][kRansLanes];
-  alignas(64) uint32_t entries[kMaxBatch][kRansLanes] = {}, raw[kMaxBatch][kRansLanes] = {};
-  alignas(64) uint32_t raw_bits[kRansLanes] = {};
-  alignas(64) int32_t code[kRansLanes];
-  const WideIntTag di;
-  const WideUintTag du;
-  const size_t batch = BatchOf(group);
-  size_t c = 0;
   bool valid = true;
-  for (size_t begin = 0; begin < group.positions; begin += batch * group.step) {
-    const size_t left = (group.positions - begin + group.step - 1) / group.step;
-    const size_t count = HWY_MIN(batch, left);
-    for (size_t k = 0; k < count; ++k, c = NextColumn(group, c)) {
-      PredictStep(tables, group, begin + k * group.step, c, steps[k]);
+  const size_t count = VisitTerms(group, [&](auto taps, auto terms) HWY_ATTR {
+    return DecodeFullSteps<decltype(taps)::value, decltype(terms)::value>(tables, group, rans, codes, escapes, valid);
+  });
+  Step<WideLanes> step;
+  alignas(64) uint8_t context[kRansLanes];
+  alignas(64) uint32_t entries[kRansLanes] = {}, raw[kRansLanes] = {}, raw_bits[kRansLanes] = {};
+  const WideUintTag du;
+  WideFinisher finisher(tables, group, codes);
+  size_t c = count * kRansLanes % group.period;
+  for (size_t p = count * kRansLanes; p < group.positions; p += group.step, c = NextColumn(group, c)) {
+    const size_t active = HWY_MIN(group.step, group.positions - p);
+    PredictStep(tables, group, p, c, step);
+    FindStepContexts(tables, group, c, step, context);
+    LookUpSlots(rans, tables.slots, tables.table_bits, context, active, entries);
+    TakeSymbols<LaneRaw::kNone>(rans, tables.table_bits, entries, active, raw);
+    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(du)) {
+      hn::Store(hn::ShiftRight<28>(hn::Load(du, entries + i)), du, raw_bits + i);
     }
-    for (size_t k = 0; k < count; ++k) {
-      FindContexts(tables, steps[k], context[k]);
-      if (group.filler != nullptr) {
-        MarkFillers(tables, group.filler + (begin + k * group.step) % group.period, context[k]);
-      }
+    DecodeRaw(rans, raw_bits, active, raw);
+    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(du)) {
+      finisher.Finish<true>(p, i, active, hn::Load(du, entries + i), hn::Load(du, raw + i), step);
     }
-    for (size_t k = 0; k < count; ++k) {
-      const size_t active = HWY_MIN(group.step, group.positions - begin - k * group.step);
-      LookUpSlots(rans, tables.slots, tables.table_bits, context[k], active, entries[k]);
-      TakeSymbols<LaneRaw::kNone>(rans, tables.table_bits, entries[k], active, raw[k]);
-      for (size_t i = 0; i < kRansLanes; i += hn::Lanes(du)) {
-        hn::Store(hn::ShiftRight<28>(hn::Load(du, entries[k] + i)), du, raw_bits + i);
-      }
-      DecodeRaw(rans, raw_bits, active, raw[k]);
-    }
-    for (size_t k = 0; k < count; ++k) {
-      const size_t p = begin + k * group.step;
-      const size_t active = HWY_MIN(group.step, group.positions - p);
-      ResidualStep(tables, entries[k], raw[k], steps[k].center, code);
-      if (tables.escape_token >= 0 && !FindEscapes(tables, entries[k], p, active, code, escapes)) return false;
-      valid = CutCodes(tables, active, code) && valid;
-      for (size_t i = 0; i < kRansLanes; i += hn::Lanes(di)) hn::StoreU(hn::Load(di, code + i), di, codes + p + i);
-      StoreValues(tables, code, group.value + p);
-      StoreErrors(group, p, steps[k]);
-    }
+    finisher.NoteEscapes(entries, p, active, escapes);
   }
-  return !rans.failed && valid;
+  return !rans.failed && valid && finisher.valid();
 }
 
 }  // namespace HWY_NAMESPACE

@@ -226,6 +226,18 @@ HWY_INLINE void TakeSymbolsOf(LaneRansDecoder& decoder, int table_bits, const ui
   decoder.next = next;
 }
 
+// A raw stage for a vector of lanes, which returns their bits.
+template <bool kPartial>
+HWY_INLINE LaneVec TakeRawAt(uint32_t* HWY_RESTRICT state, LaneVec num_bits, LaneMask lanes, const std::byte*& next) {
+  const LaneTag d;
+  const LaneVec old = hn::Load(d, state);
+  const LaneVec rest = hn::Shr(old, num_bits);
+  LaneVec x = Refill<kPartial>(rest, lanes, next);
+  if constexpr (kPartial) x = hn::IfThenElse(lanes, x, old);
+  hn::Store(x, d, state);
+  return hn::Xor(old, hn::Shl(rest, num_bits));
+}
+
 template <bool kPartial>
 HWY_INLINE void DecodeRawOf(LaneRansDecoder& decoder, const uint32_t* HWY_RESTRICT num_bits, size_t active,
                             uint32_t* HWY_RESTRICT raw) {
@@ -233,13 +245,7 @@ HWY_INLINE void DecodeRawOf(LaneRansDecoder& decoder, const uint32_t* HWY_RESTRI
   const std::byte* next = decoder.next;
   for (size_t i = 0; i < active; i += hn::Lanes(d)) {
     const LaneMask lanes = kPartial ? hn::FirstN(d, active - i) : LaneMask();
-    const LaneVec old = hn::Load(d, decoder.state.data() + i);
-    const LaneVec bits = hn::LoadU(d, num_bits + i);
-    const LaneVec rest = hn::Shr(old, bits);
-    hn::StoreU(hn::Xor(old, hn::Shl(rest, bits)), d, raw + i);
-    LaneVec x = Refill<kPartial>(rest, lanes, next);
-    if constexpr (kPartial) x = hn::IfThenElse(lanes, x, old);
-    hn::Store(x, d, decoder.state.data() + i);
+    hn::StoreU(TakeRawAt<kPartial>(decoder.state.data() + i, hn::LoadU(d, num_bits + i), lanes, next), d, raw + i);
   }
   decoder.next = next;
 }
