@@ -71,7 +71,6 @@ class LaneSetDecoder {
         references_.Sum(raster_);
       }
       DCAC_RETURN_IF_ERROR(DecodeGroup(tables, rans));
-      references_.Keep(raster_);
     }
     DCAC_RETURN_IF_ERROR(rans.Finish());
     if (next_escape_ != streams_.escapes.size()) {

@@ -306,7 +306,6 @@ class LaneSetEncoder {
       analysis.activity = analysis.position + room;
       analysis.center = scratch().centers.Get(room);
       AnalyseLaneGroup(tables, raster.group(), analysis);
-      references.Keep(raster);
       visit(raster, analysis);
     }
   }
@@ -713,7 +712,6 @@ class LaneSetEncoder {
         symbols.raw_bits = symbols_.raw_bits + begin;
       }
       TokenizeLaneGroup(tables, group, codes, symbols);
-      references.Keep(raster);
       for (size_t p = 0; p < group.positions; p += group.step) {
         active_.push_back(static_cast<uint8_t>(std::min(group.step, group.positions - p)));
       }

@@ -99,7 +99,7 @@ inline size_t TapDistanceIndex(bool interlaced, size_t c, size_t t, size_t x, si
 // Buffers that all groups share.
 template <typename Value>
 struct LaneScratch {
-  Scratch<Value> columns, value, error, reference, activity, innovation, innovations;
+  Scratch<Value> columns, value, error, reference, activity, innovations;
   Scratch<uint8_t> bytes, fillers;
   Scratch<int32_t> codes;
   Scratch<uint16_t> samples, upper;
@@ -195,7 +195,6 @@ class LaneRaster {
     const size_t room = above_ + group_.positions + 2 * kRansLanes;
     group_.value = scratch_.value.Get(room) + above_;
     group_.error = scratch_.error.Get(room) + above_;
-    group_.innovation = scratch_.innovation.Get(room);
     reference_ = scratch_.reference.Get(room);
     reference_activity_ = scratch_.activity.Get(room);
     group_.reference = reference_;

@@ -682,7 +682,7 @@ void SumReferences(const LaneReferences<Lanes>& references) {
   using Value = typename Lanes::Value;
   const StepTag<Value> d;
   size_t rows = references.rows, columns = references.columns;
-  if (references.stride == columns) {
+  if (references.stride == columns && references.innovation_stride == columns) {
     columns *= rows;
     rows = 1;
   }
@@ -694,7 +694,7 @@ void SumReferences(const LaneReferences<Lanes>& references) {
       const size_t i = columns < hn::Lanes(d) || next + hn::Lanes(d) <= columns ? next : columns - hn::Lanes(d);
       auto sum = unit, activity = hn::Zero(d);
       for (size_t k = 0; k < references.count; ++k) {
-        const auto innovation = hn::LoadU(d, references.innovation[k] + row * columns + i);
+        const auto innovation = hn::LoadU(d, references.innovation[k] + row * references.innovation_stride + i);
         sum = hn::Add(sum, Weighted(d, innovation, hn::Set(d, references.weight[k])));
         activity = hn::Add(activity, Weighted(d, hn::Abs(innovation), share));
       }
@@ -1125,7 +1125,7 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
   Step<WideLanes> steps[2];
   WideSums sums;
   alignas(64) uint8_t context[kRansLanes];
-  alignas(64) uint32_t entries[kRansLanes];
+  alignas(64) uint32_t entries[kRansLanes], raw[kRansLanes];
   WidePredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
   WideFinisher finisher(tables, group, codes);
   const int table_bits = tables.table_bits;
@@ -1140,19 +1140,28 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
     const size_t p = k * kRansLanes;
     Step<WideLanes>& next = steps[(k + 1) % 2];
     c = NextColumn(group, c);
+    // Stage by stage, each with enough to do for what the one after next waits for.
+#pragma GCC unroll 4
+    for (size_t i = 0; i < kRansLanes; i += kVector) predictor.Predict(p + kRansLanes, c, i, next, sums);
+    FinishStep(sums, next);
 #pragma GCC unroll 4
     for (size_t i = 0; i < kRansLanes; i += kVector) {
       LookUpLanes<kVector>(state + i, slots, table_bits, context + i, entries + i);
-      predictor.Predict(p + kRansLanes, c, i, next, sums);
-      TakeSymbolsAt<LaneRaw::kNone, false>(state + i, table_bits, entries + i, LaneMask(), nullptr, words);
     }
-    FinishStep(sums, next);
     FindStepContexts(tables, group, c, next, context);
 #pragma GCC unroll 4
     for (size_t i = 0; i < kRansLanes; i += kVector) {
+      TakeSymbolsAt<LaneRaw::kNone, false>(state + i, table_bits, entries + i, LaneMask(), nullptr, words);
+    }
+#pragma GCC unroll 4
+    for (size_t i = 0; i < kRansLanes; i += kVector) {
       const LaneVec entry = hn::Load(LaneTag(), entries + i);
-      const LaneVec raw = TakeRawAt<false>(state + i, hn::ShiftRight<28>(entry), LaneMask(), words);
-      finisher.Finish<false>(p, i, kRansLanes, entry, raw, steps[k % 2]);
+      hn::Store(TakeRawAt<false>(state + i, hn::ShiftRight<28>(entry), LaneMask(), words), LaneTag(), raw + i);
+    }
+#pragma GCC unroll 4
+    for (size_t i = 0; i < kRansLanes; i += kVector) {
+      finisher.Finish<false>(p, i, kRansLanes, hn::Load(LaneTag(), entries + i), hn::Load(LaneTag(), raw + i),
+                             steps[k % 2]);
     }
     finisher.NoteEscapes(entries, p, kRansLanes, escapes);
   } while (++k < count && rans.limit - words >= kMoreStages);

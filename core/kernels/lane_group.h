@@ -99,7 +99,7 @@ struct LaneGroup {
   bool has_references = false;
   const Value* reference = nullptr;  // what references add to the spatial prediction
   const Value* reference_activity = nullptr;
-  bool has_innovations = true;  // whether they are wanted
+  bool has_innovations = false;  // whether they are wanted
   Value* innovation = nullptr;
 };
 
@@ -109,12 +109,12 @@ struct LaneReferences {
   using Value = typename Lanes::Value;
 
   size_t count = 0;
-  std::array<const Value*, kMaxLaneReferences> innovation{};  // rows x columns, packed
+  std::array<const Value*, kMaxLaneReferences> innovation{};  // their first rows
   std::array<Value, kMaxLaneReferences> weight{};
   Value share{};  // the weight of each in the mean of their magnitudes
   Value unit{};   // what the sum begins with
   size_t rows = 0, columns = 0;
-  size_t stride = 0;  // of rows of the results
+  size_t innovation_stride = 0, stride = 0;  // of rows of the innovations, of the results
   Value* sum = nullptr;
   Value* activity = nullptr;
 };

@@ -43,7 +43,7 @@ HWY_INLINE void CopyPieces(const std::byte* from, size_t stride_bytes, size_t ro
   }
 }
 
-void CopyRows(const std::byte* from, size_t stride_bytes, size_t rows, size_t row_bytes, std::byte* to) {
+HWY_INLINE void CopyRows(const std::byte* from, size_t stride_bytes, size_t rows, size_t row_bytes, std::byte* to) {
   if (row_bytes >= 16 && row_bytes <= 512) return CopyPieces<16>(from, stride_bytes, rows, row_bytes, to);
   if (row_bytes >= 4 && row_bytes < 8) return CopyPieces<4>(from, stride_bytes, rows, row_bytes, to);
   if (row_bytes >= 8 && row_bytes < 16) return CopyPieces<8>(from, stride_bytes, rows, row_bytes, to);
@@ -238,7 +238,6 @@ namespace dcac {
 
 HWY_EXPORT(StorePlanes8);
 HWY_EXPORT(StorePlanes16);
-HWY_EXPORT(CopyRows);
 HWY_EXPORT(Flip);
 HWY_EXPORT(SamplesOfCodes);
 HWY_EXPORT(JoinHalves);
@@ -251,10 +250,6 @@ void StoreLanePlanes(const LanePlaneRows& rows, const uint8_t* from, size_t colu
 void StoreLanePlanes(const LanePlaneRows& rows, const uint16_t* from, size_t columns,
                      std::span<std::byte* const> planes) {
   DCAC_DYNAMIC_DISPATCH(StorePlanes16)(rows, from, columns, planes.data(), planes.size());
-}
-
-void CopyLaneRows(const std::byte* from, size_t stride_bytes, size_t rows, size_t row_bytes, std::byte* to) {
-  DCAC_DYNAMIC_DISPATCH(CopyRows)(from, stride_bytes, rows, row_bytes, to);
 }
 
 void FlipBytes(uint8_t flip, size_t count, uint8_t* bytes) {

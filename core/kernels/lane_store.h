@@ -24,9 +24,6 @@ void StoreLanePlanes(const LanePlaneRows& rows, const uint8_t* from, size_t colu
 void StoreLanePlanes(const LanePlaneRows& rows, const uint16_t* from, size_t columns,
                      std::span<std::byte* const> planes);
 
-// Copies `rows` rows of `row_bytes` that are `stride_bytes` apart, one after the other.
-void CopyLaneRows(const std::byte* from, size_t stride_bytes, size_t rows, size_t row_bytes, std::byte* to);
-
 // bytes[i] ^= flip.
 void FlipBytes(uint8_t flip, size_t count, uint8_t* bytes);
 

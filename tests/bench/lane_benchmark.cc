@@ -160,7 +160,7 @@ void SumReferences(benchmark::State& state, size_t count) {
   references.weight.fill(Value{1});
   references.share = Value{1};
   references.rows = kHeight;
-  references.columns = references.stride = kWidth;
+  references.columns = references.innovation_stride = references.stride = kWidth;
   references.sum = sum.Get(kRoom);
   references.activity = activity.Get(kRoom);
   for (auto _ : state) {
