@@ -260,6 +260,24 @@ TEST_P(LaneModelKindTest, AnyBytesAreAModelOrAFailure) {
   }
 }
 
+// Of four planes, with one context of two tokens.
+LaneModel SmallModel() {
+  LaneModel model;
+  model.planes.resize(4);
+  model.cluster = {0};
+  model.fixed_center = {false};
+  model.center = {0};
+  model.num_tokens = 2;
+  model.tables = {{1, 1}};
+  return model;
+}
+
+bool EncodingFails(SampleKind kind, const LaneModel& model) {
+  RangeEncoder encoder;
+  EncodeLaneModel(encoder, kind, {4, 4, 4}, std::vector<int>(4, -1), model);
+  return encoder.failed();
+}
+
 struct Violation {
   std::string what;
   std::function<void(LaneModel&)> make;
@@ -304,54 +322,50 @@ TEST(LaneModelTest, ValuesOutOfRangeFail) {
          m.tables = {{0, 0}};
        }},
   };
-  LaneModel good;
-  good.planes.resize(4);
+  LaneModel good = SmallModel();
   good.low_code = -100;
   good.high_code = 100;
-  good.cluster = {0};
-  good.fixed_center = {false};
-  good.center = {0};
-  good.num_tokens = 2;
-  good.tables = {{1, 1}};
-  const SetShape shape{4, 4, 4};
-  const std::vector<int> same_channel(4, -1);
-  const auto failed = [&](const LaneModel& model) {
-    RangeEncoder encoder;
-    EncodeLaneModel(encoder, SampleKind::kI16, shape, same_channel, model);
-    return encoder.failed();
-  };
-  EXPECT_FALSE(failed(good));
+  EXPECT_FALSE(EncodingFails(SampleKind::kI16, good));
   for (const Violation& violation : violations) {
     LaneModel bad = good;
     violation.make(bad);
-    EXPECT_TRUE(failed(bad)) << violation.what;
+    EXPECT_TRUE(EncodingFails(SampleKind::kI16, bad)) << violation.what;
   }
 }
 
 TEST(LaneModelTest, CodesOfNoSampleFail) {
-  LaneModel good;
-  good.planes.resize(4);
-  good.cluster = {0};
-  good.fixed_center = {false};
-  good.center = {0};
-  good.num_tokens = 2;
-  good.tables = {{1, 1}};
-  const SetShape shape{4, 4, 4};
-  const std::vector<int> same_channel(4, -1);
-  const auto failed = [&](int detail_bits, int zero, uint32_t least) {
-    good.coarse = CoarseMap{detail_bits, zero, least};
-    RangeEncoder encoder;
-    EncodeLaneModel(encoder, SampleKind::kBF16, shape, same_channel, good);
-    return encoder.failed();
+  LaneModel model = SmallModel();
+  const auto fails = [&](int detail_bits, int zero, uint32_t least) {
+    model.coarse = CoarseMap{detail_bits, zero, least};
+    return EncodingFails(SampleKind::kBF16, model);
   };
-  EXPECT_FALSE(failed(4, 0, 0));
-  EXPECT_FALSE(failed(4, 0, 2048 - 254));
-  EXPECT_TRUE(failed(4, 0, 2048 - 253));
-  EXPECT_FALSE(failed(8, 127, 1));
-  EXPECT_TRUE(failed(8, 127, 2));
-  EXPECT_TRUE(failed(8, 0, 0));  // 254 codes, and 128 steps
-  EXPECT_TRUE(failed(9, 127, 0));
-  EXPECT_TRUE(failed(4, 255, 0));
+  EXPECT_FALSE(fails(4, 0, 0));
+  EXPECT_FALSE(fails(4, 0, 2048 - 254));
+  EXPECT_TRUE(fails(4, 0, 2048 - 253));
+  EXPECT_FALSE(fails(8, 127, 1));
+  EXPECT_TRUE(fails(8, 127, 2));
+  EXPECT_TRUE(fails(8, 0, 0));  // 254 codes, and 128 steps
+  EXPECT_TRUE(fails(9, 127, 0));
+  EXPECT_TRUE(fails(4, 255, 0));
+}
+
+TEST(LaneModelTest, ExactCodesAreDifferent) {
+  LaneModel model = SmallModel();
+  model.exact = {{3, 7}, {5, 7}};
+  EXPECT_FALSE(EncodingFails(SampleKind::kF32, model));
+  model.exact = {{3, 7}, {3, 8}};
+  EXPECT_TRUE(EncodingFails(SampleKind::kF32, model));
+  model.exact.clear();
+  const auto fails = [&](uint8_t first, uint8_t second) {
+    model.coarse = CoarseMap{4, 10, 100, 2, {}};
+    model.coarse->exact[0].code = first;
+    model.coarse->exact[1].code = second;
+    return EncodingFails(SampleKind::kF32, model);
+  };
+  EXPECT_FALSE(fails(9, 12));
+  EXPECT_TRUE(fails(9, 9));
+  EXPECT_TRUE(fails(10, 12));  // zero
+  EXPECT_TRUE(fails(9, 11));   // the escape
 }
 
 TEST(LaneModelTest, ClassesOfMagnitudesCoverThem) {
