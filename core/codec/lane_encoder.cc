@@ -719,17 +719,29 @@ class LaneSetEncoder {
     }
   }
 
+  // `codes` has room for 64 more.
   void CollectEscapes(const LaneRaster<Lanes>& raster, const Code* codes, EncodedLaneSet& result) {
-    const size_t width = raster.plane_columns(), columns = width * static_cast<size_t>(raster.planes());
-    for (size_t p = 0; p < columns * raster.rows(); ++p) {
-      if (static_cast<int32_t>(codes[p]) != kLaneEscapeCode) continue;
-      const size_t row = p / columns, column = p % columns, x = column % width;
-      const size_t sample = model_.interlaced ? row / 2 * codes_.width + 2 * x + row % 2 : row * width + x;
-      const size_t plane = static_cast<size_t>(raster.first()) + column / width;
-      const uint32_t upper = SampleAt(plane, sample);
-      AppendLittleEndian(upper, 2, result.escapes);
-      if (exact_.Has(static_cast<uint16_t>(upper))) AppendBytes({planes_[plane] + 4 * sample, 2}, result.escapes);
+    const size_t positions = raster.group().positions;
+    for (size_t begin = 0; begin < positions; begin += kRansLanes) {
+      unsigned escapes = 0;
+      for (size_t i = 0; i < kRansLanes; ++i) escapes += IsEscape(codes[begin + i]) ? 1 : 0;
+      if (escapes == 0) continue;
+      for (size_t p = begin; p < std::min(positions, begin + kRansLanes); ++p) {
+        if (IsEscape(codes[p])) CollectEscape(raster, p, result);
+      }
     }
+  }
+
+  static bool IsEscape(Code code) { return static_cast<int32_t>(code) == kLaneEscapeCode; }
+
+  void CollectEscape(const LaneRaster<Lanes>& raster, size_t p, EncodedLaneSet& result) {
+    const size_t width = raster.plane_columns(), columns = raster.group().columns;
+    const size_t row = p / columns, column = p % columns, x = column % width;
+    const size_t sample = model_.interlaced ? row / 2 * codes_.width + 2 * x + row % 2 : row * width + x;
+    const size_t plane = static_cast<size_t>(raster.first()) + column / width;
+    const uint32_t upper = SampleAt(plane, sample);
+    AppendLittleEndian(upper, 2, result.escapes);
+    if (exact_.Has(static_cast<uint16_t>(upper))) AppendBytes({planes_[plane] + 4 * sample, 2}, result.escapes);
   }
 
   const uint32_t* CountSymbols(size_t size) {

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "core/kernels/target.h"
+#include "hwy/cache_control.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/kernels/lane_group.cc"
@@ -677,25 +678,31 @@ HWY_INLINE void StoreErrors(const LaneGroup<Lanes>& group, size_t p, const Step<
   }
 }
 
-template <typename Lanes>
-void SumReferences(const LaneReferences<Lanes>& references) {
+// Sums of rows; `kCount`: how many references there are, 0: as many as `references` says.
+template <size_t kCount, typename Lanes>
+HWY_INLINE void SumRows(const LaneReferences<Lanes>& references, size_t rows, size_t columns) {
   using Value = typename Lanes::Value;
+  constexpr size_t kRoom = kCount == 0 ? kMaxLaneReferences : kCount;
+  constexpr size_t kRowsAhead = 2;  // rows are too short, and too far apart, to be foreseen
   const StepTag<Value> d;
-  size_t rows = references.rows, columns = references.columns;
-  if (references.stride == columns && references.innovation_stride == columns) {
-    columns *= rows;
-    rows = 1;
-  }
+  const size_t count = kCount == 0 ? references.count : kCount;
   const auto share = hn::Set(d, references.share), unit = hn::Set(d, references.unit);
+  const Value* from[kRoom];
+  Value weight[kRoom];
+  for (size_t k = 0; k < count; ++k) {
+    from[k] = references.innovation[k];
+    weight[k] = references.weight[k];
+  }
   for (size_t row = 0; row < rows; ++row) {
     Value* HWY_RESTRICT sum_out = references.sum + row * references.stride;
     Value* HWY_RESTRICT activity_out = references.activity + row * references.stride;
     for (size_t next = 0; next < columns; next += hn::Lanes(d)) {  // the last vector overlaps the one before it
       const size_t i = columns < hn::Lanes(d) || next + hn::Lanes(d) <= columns ? next : columns - hn::Lanes(d);
       auto sum = unit, activity = hn::Zero(d);
-      for (size_t k = 0; k < references.count; ++k) {
-        const auto innovation = hn::LoadU(d, references.innovation[k] + row * references.innovation_stride + i);
-        sum = hn::Add(sum, Weighted(d, innovation, hn::Set(d, references.weight[k])));
+      for (size_t k = 0; k < count; ++k) {
+        const auto innovation = hn::LoadU(d, from[k] + i);
+        hwy::Prefetch(from[k] + i + kRowsAhead * references.innovation_stride);
+        sum = hn::Add(sum, Weighted(d, innovation, hn::Set(d, weight[k])));
         activity = hn::Add(activity, Weighted(d, hn::Abs(innovation), share));
       }
       if (i + hn::Lanes(d) <= columns) {
@@ -709,6 +716,32 @@ void SumReferences(const LaneReferences<Lanes>& references) {
         std::memcpy(activity_out + i, last[1], (columns - i) * sizeof(Value));
       }
     }
+    for (size_t k = 0; k < count; ++k) from[k] += references.innovation_stride;
+  }
+}
+
+template <typename Lanes>
+HWY_INLINE void SumReferences(const LaneReferences<Lanes>& references) {
+  size_t rows = references.rows, columns = references.columns;
+  if (references.stride == columns && references.innovation_stride == columns) {
+    columns *= rows;
+    rows = 1;
+  }
+  switch (references.count) {
+    case 1:
+      return SumRows<1>(references, rows, columns);
+    case 2:
+      return SumRows<2>(references, rows, columns);
+    case 3:
+      return SumRows<3>(references, rows, columns);
+    case 4:
+      return SumRows<4>(references, rows, columns);
+    case 5:
+      return SumRows<5>(references, rows, columns);
+    case 6:
+      return SumRows<6>(references, rows, columns);
+    default:
+      return SumRows<0>(references, rows, columns);
   }
 }
 
