@@ -174,11 +174,20 @@ class LaneSetEncoder {
     }
   }
 
+  // Planes whose rows have min_columns columns together; of wide samples some more, if rows are whole vectors then.
+  size_t PlanesOfRows() const {
+    constexpr size_t kVector = 16, kMaxColumns = 256;
+    const size_t planes = (static_cast<size_t>(options_.min_columns) + codes_.columns - 1) / codes_.columns;
+    if (kNarrow || codes_.interlaced) return planes;
+    const size_t multiple = kVector / std::gcd(kVector, codes_.columns);
+    const size_t more = (planes + multiple - 1) / multiple * multiple;
+    return more * codes_.columns <= kMaxColumns ? more : planes;
+  }
+
   void DescribeSamples() {
     model_.base_exponent = map_.base_exponent();
     model_.table_bits = kNarrow ? 10 : 11;
-    const size_t group = (static_cast<size_t>(options_.min_columns) + codes_.columns - 1) / codes_.columns;
-    model_.group_planes = static_cast<int>(std::clamp<size_t>(group, 1, num_planes()));
+    model_.group_planes = static_cast<int>(std::clamp<size_t>(PlanesOfRows(), 1, num_planes()));
     const int planes = set_.shape.planes;
     while (model_.group_planes < planes &&
            !CanBeLaneGroups(planes, static_cast<int>(codes_.columns), model_.group_planes)) {

@@ -180,6 +180,7 @@ class LaneSums {
   // Expected errors, in sixteenths (narrow) or as values (wide); not below 0.
   HWY_INLINE Vec Sigma(size_t p, size_t c, Vec range) const {
     const Value* row = error_ + p - columns_;
+    if constexpr (kTaps == 9) c = ColumnOfClass(c);
     Vec sum = SigmaWeight(0, c, sigma_base_);
     if (has_errors_) {
       sum = AddProduct(sum, Load(row), SigmaWeight(1, c, error_weight0_));
@@ -223,6 +224,13 @@ class LaneSums {
     return AddProduct(sum, Load(row - columns_), Load(columns + 2 * stride_));
   }
 
+  // Columns with the same weights of errors as those of the vector from c on: always the same where they have one
+  // class, which takes less of the cache.
+  HWY_INLINE size_t ColumnOfClass(size_t c) const {
+    const size_t end = c + hn::Lanes(Tag());
+    if (end <= columns_) return 0;
+    return c >= columns_ && end <= 2 * columns_ ? columns_ : c;
+  }
   HWY_INLINE Vec SigmaWeight(size_t k, size_t c) const { return Load(sigma_ + k * stride_ + c); }
   // `of_all`, where all columns have one class.
   HWY_INLINE Vec SigmaWeight(size_t k, size_t c, Vec of_all) const { return kTaps == 9 ? SigmaWeight(k, c) : of_all; }
