@@ -519,26 +519,27 @@ HWY_INLINE void FixCenters(const LaneTables& tables, const uint8_t* HWY_RESTRICT
 
 HWY_INLINE void FixCenters(const LaneTables& tables, const uint8_t* HWY_RESTRICT rows, uint8_t* HWY_RESTRICT context,
                            int32_t* HWY_RESTRICT center) {
-#if HWY_TARGET != HWY_SCALAR && HWY_TARGET <= HWY_AVX3
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
   // One vector holds the centers of all bins.
-  const WideIntTag di;
   static_assert(kMaxLaneBins == hn::MaxLanes(WideIntTag()));
-  const hn::Rebind<uint8_t, WideIntTag> d8;
-  const auto table = hn::LoadU(di, tables.center.data());
+  const __m512i table = _mm512_loadu_si512(tables.center.data());
+  const __m512i marked = _mm512_load_si512(context);
+  const uint64_t is_fixed = _mm512_movepi8_mask(marked);
   for (size_t i = 0; i < kRansLanes; i += kMaxLaneBins) {
-    const auto row = hn::PromoteTo(di, hn::ShiftRight<4>(hn::LoadU(d8, rows + i)));
-    const auto fixed = hn::TableLookupLanes(table, hn::IndicesFromVec(di, row));
-    const auto marked = hn::PromoteTo(di, hn::LoadU(d8, context + i));
-    const auto is_fixed = hn::Gt(marked, hn::Set(di, kFixedCenter - 1));
-    hn::Store(hn::IfThenElse(is_fixed, fixed, hn::Load(di, center + i)), di, center + i);
+    const __m128i bytes = _mm_load_si128(reinterpret_cast<const __m128i*>(rows + i));
+    const __m512i row = _mm512_srli_epi32(_mm512_cvtepu8_epi32(bytes), 4);
+    const __mmask16 mask = static_cast<__mmask16>(is_fixed >> i);
+    const __m512i fixed = _mm512_mask_permutexvar_epi32(_mm512_load_si512(center + i), mask, row, table);
+    _mm512_store_si512(center + i, fixed);
   }
+  _mm512_store_si512(context, _mm512_and_si512(marked, _mm512_set1_epi8(0x7f)));
 #else
   for (size_t i = 0; i < kRansLanes; ++i) {
     const int32_t fixed = tables.center[rows[i] >> 4];
     center[i] = context[i] & kFixedCenter ? fixed : center[i];
   }
-#endif
   for (size_t i = 0; i < kRansLanes; ++i) context[i] &= 0x7f;
+#endif
 }
 
 // Contexts of a step, and its final centers.
@@ -717,11 +718,9 @@ HWY_INLINE void SumRows(const LaneReferences<Lanes>& references, size_t rows, si
         hn::StoreU(sum, d, sum_out + i);
         hn::StoreU(activity, d, activity_out + i);
       } else {
-        alignas(64) Value last[2][kRansLanes];
-        hn::Store(sum, d, last[0]);
-        hn::Store(activity, d, last[1]);
-        std::memcpy(sum_out + i, last[0], (columns - i) * sizeof(Value));
-        std::memcpy(activity_out + i, last[1], (columns - i) * sizeof(Value));
+        const auto has_column = hn::FirstN(d, columns - i);
+        hn::BlendedStore(sum, has_column, d, sum_out + i);
+        hn::BlendedStore(activity, has_column, d, activity_out + i);
       }
     }
     for (size_t k = 0; k < count; ++k) from[k] += references.innovation_stride;
@@ -788,6 +787,16 @@ HWY_INLINE void TokenStep(const LaneTables& tables, const uint8_t* HWY_RESTRICT 
   }
 }
 
+// Numbers of 16 bits.
+HWY_INLINE void StoreHalves(WideIntVec v, uint16_t* HWY_RESTRICT out) {
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_cvtepi32_epi16(v.raw));
+#else
+  const hn::Rebind<uint16_t, WideTag> d16;
+  hn::StoreU(hn::DemoteTo(d16, v), d16, out);
+#endif
+}
+
 // Likewise of a wide step.
 HWY_INLINE void TokenStep(const LaneTables& tables, const int32_t* HWY_RESTRICT codes,
                           const int32_t* HWY_RESTRICT center, const uint8_t* HWY_RESTRICT context,
@@ -795,7 +804,6 @@ HWY_INLINE void TokenStep(const LaneTables& tables, const int32_t* HWY_RESTRICT 
   const WideTag d;
   const WideIntTag di;
   const hn::Rebind<uint8_t, WideTag> d8;
-  const hn::Rebind<uint16_t, WideTag> d16;
   const auto mode = hn::Set(di, tables.has_mode ? tables.mode_code : kLaneEscapeCode);
   const auto escape = hn::Set(di, kLaneEscapeCode);
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
@@ -825,8 +833,8 @@ HWY_INLINE void TokenStep(const LaneTables& tables, const int32_t* HWY_RESTRICT 
         hn::And(hn::IfThenZeroElse(is_special, hn::Add(extra, hn::Set(di, tables.shift))), hn::Set(di, 15));
     const auto mask = hn::Sub(hn::Shl(hn::Set(di, 1), count), hn::Set(di, 1));
     const auto of_context = hn::ShiftLeft<6>(hn::PromoteTo(di, hn::LoadU(d8, context + i)));
-    hn::StoreU(hn::DemoteTo(d16, hn::Or(of_context, token)), d16, symbols.symbol + out + i);
-    hn::StoreU(hn::DemoteTo(d16, hn::And(magnitude, mask)), d16, symbols.raw + out + i);
+    StoreHalves(hn::Or(of_context, token), symbols.symbol + out + i);
+    StoreHalves(hn::And(magnitude, mask), symbols.raw + out + i);
     hn::StoreU(hn::DemoteTo(d8, count), d8, symbols.raw_bits + out + i);
   }
 }
