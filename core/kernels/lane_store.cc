@@ -14,15 +14,17 @@ namespace dcac {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// out[2 i] = even[i], out[2 i + 1] = odd[i].
+// out[2 i] = even[i], out[2 i + 1] = odd[i].  `end`: of the plane, whose later rows may be overwritten.
 template <typename T>
-HWY_INLINE void Interleave(const T* HWY_RESTRICT even, const T* HWY_RESTRICT odd, size_t pairs, std::byte* to) {
+HWY_INLINE void Interleave(const T* HWY_RESTRICT even, const T* HWY_RESTRICT odd, size_t pairs, std::byte* to,
+                           [[maybe_unused]] const std::byte* end) {
   size_t i = 0;
 #if HWY_TARGET != HWY_SCALAR
+  const size_t room = static_cast<size_t>(end - to) / (2 * sizeof(T));
   const hn::Full128<T> d;
   const hn::Full128<uint8_t> d8;
   uint8_t* out = reinterpret_cast<uint8_t*>(to);
-  for (; i + hn::Lanes(d) <= pairs; i += hn::Lanes(d)) {
+  for (; i < pairs && i + hn::Lanes(d) <= room; i += hn::Lanes(d)) {
     const auto a = hn::LoadU(d, even + i), b = hn::LoadU(d, odd + i);
     hn::StoreU(hn::BitCast(d8, hn::InterleaveLower(d, a, b)), d8, out + 2 * i * sizeof(T));
     hn::StoreU(hn::BitCast(d8, hn::InterleaveUpper(d, a, b)), d8, out + 2 * i * sizeof(T) + 16);
@@ -56,10 +58,11 @@ HWY_INLINE void StorePlane(const LanePlaneRows& rows, const T* from, std::byte* 
   if (!rows.interlaced) {
     return CopyRows(reinterpret_cast<const std::byte*>(from), rows.stride * sizeof(T), rows.height, row_bytes, to);
   }
+  const std::byte* const end = to + rows.height * row_bytes;
   for (size_t y = 0; y < rows.height; ++y, to += row_bytes) {
     const T* even = from + 2 * y * rows.stride;
     const size_t pairs = rows.width / 2;
-    Interleave(even, even + rows.stride, pairs, to);
+    Interleave(even, even + rows.stride, pairs, to, end);
     if (rows.width % 2 != 0) std::memcpy(to + 2 * pairs * sizeof(T), even + pairs, sizeof(T));
   }
 }
