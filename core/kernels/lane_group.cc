@@ -568,28 +568,9 @@ HWY_INLINE void MarkFillers(const LaneTables& tables, const uint8_t* HWY_RESTRIC
   }
 }
 
-// Numbers below 256 as bytes.  In one store: who loads the whole step soon after would wait for pieces.
+// Numbers below 256 as bytes.
 HWY_INLINE void PackBytes(const uint32_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-  const auto pair = [in](size_t i) HWY_ATTR {
-    return _mm512_packus_epi32(_mm512_load_si512(in + i), _mm512_load_si512(in + i + 16));
-  };
-  const __m512i from = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-  _mm512_store_si512(out, _mm512_permutexvar_epi32(from, _mm512_packus_epi16(pair(0), pair(32))));
-#elif HWY_TARGET == HWY_AVX2
-  const auto load = [in](size_t i) HWY_ATTR { return _mm256_load_si256(reinterpret_cast<const __m256i*>(in + i)); };
-  const __m256i from = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
-  for (size_t i = 0; i < kRansLanes; i += 32) {
-    const __m256i first = _mm256_packus_epi32(load(i), load(i + 8));
-    const __m256i second = _mm256_packus_epi32(load(i + 16), load(i + 24));
-    const __m256i packed = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(first, second), from);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(out + i), packed);
-  }
-#else
-  const hn::CappedTag<uint32_t, 16> d;
-  const hn::Rebind<uint8_t, hn::CappedTag<uint32_t, 16>> d8;
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) hn::StoreU(hn::U8FromU32(hn::Load(d, in + i)), d8, out + i);
-#endif
+  StoreBytes(reinterpret_cast<const int32_t*>(in), out);
 }
 
 // Tokens of entries.
@@ -970,7 +951,7 @@ HWY_INLINE void FinishDecoding(const LaneTables& tables, const LaneGroup<NarrowL
   StoreErrors(group, p, step);
 }
 
-#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SSE4
 // Decodes the full steps from `first` on, before `end` and while there are words for sure; returns the step after them.
 // The first one was predicted, and so is the one after the last.  While the lanes of a step wait for their slots, the
 // next one is predicted, which is not to depend on it.  No calls in the loop, which would cost registers.
@@ -1023,7 +1004,7 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
 template <int kTaps, Terms kTerms>
 size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused]] const LaneGroup<NarrowLanes>& group,
                        [[maybe_unused]] LaneRansDecoder& rans, [[maybe_unused]] uint8_t* HWY_RESTRICT codes) {
-#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SSE4  // too few registers
   return 0;
 #else
   const size_t count = group.columns < 2 * kRansLanes + 2 ? 0 : group.positions / kRansLanes;
