@@ -79,7 +79,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
     default:
       lanes.interlaced = true;
       lanes.num_taps = 6;
-      lanes.max_references = options.level == 6 ? (narrow ? 12 : 15) : 16;
+      lanes.max_references = options.level == 6 ? (narrow ? 12 : 14) : 16;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
       lanes.min_columns = 66;
