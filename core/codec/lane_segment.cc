@@ -69,7 +69,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
     case 5:
       lanes.interlaced = true;
       lanes.num_taps = 6;
-      lanes.max_references = narrow ? 8 : 13;
+      lanes.max_references = narrow ? 9 : 13;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
       lanes.search_samples = 2048;
