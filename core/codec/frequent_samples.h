@@ -8,16 +8,18 @@
 
 namespace dcac {
 
-// Of samples spread over planes of `plane_samples` samples of `sample_bytes` bytes.
 struct FrequentSample {
   uint32_t sample;
   size_t count;           // how often it was found
-  size_t neighbours = 0;  // how many others were found that differ in their `fine_bits` low bits only
+  size_t neighbours = 0;  // how many others were found that differ from it in their fine bits only
 };
 struct FrequentSamples {
-  size_t total = 0;                     // how many were looked at
+  size_t total = 0;                     // how many were looked at; 0 where none is frequent
   std::vector<FrequentSample> samples;  // most frequent first
 };
+
+// Looks at some of the samples of all planes, each of `plane_samples` samples of `sample_bytes` (1 .. 4) bytes.
+// `fine_bits`: the low bits that neighbours may differ in, fewer than a sample has.
 FrequentSamples FindFrequentSamples(const std::vector<const std::byte*>& planes, size_t plane_samples,
                                     size_t sample_bytes, int fine_bits);
 
