@@ -23,12 +23,12 @@ constexpr double kEscapeTokenBits = 8, kExactBits = 100;  // what escapes and ex
 constexpr double kMaxEscapes = 0.01, kMaxEscapesAtAll = 0.02;
 
 size_t BytesOf(SampleKind kind) {
-  return kind == SampleKind::kF32 ? 4 : 2;
+  return static_cast<size_t>(SampleBits(kind)) / 8;
 }
 
 // Of the upper 16 bits.
 int MantissaBits(SampleKind kind) {
-  return kind == SampleKind::kF16 ? 10 : 7;
+  return SampleMap::MantissaBits(LaneKindOf(kind));
 }
 
 // Codes of a whole set, and its details one a byte.
@@ -49,23 +49,17 @@ int FinestDetailBits(SampleKind kind) {
 }
 
 Magnitudes CollectMagnitudes(SampleKind kind, size_t plane_samples, const std::vector<const std::byte*>& planes) {
-  const size_t bytes = BytesOf(kind), samples = planes.size() * plane_samples;
-  const size_t step = samples / kStatisticsSamples + 1;
+  const size_t bytes = BytesOf(kind);
   const uint32_t infinity = 0x7fffu >> MantissaBits(kind) << MantissaBits(kind);
   Magnitudes result;
   for (auto& counts : result.counts) counts.resize(size_t{0x8000} >> FinestDetailBits(kind));
-  size_t plane = 0, at = 0;
-  for (size_t i = 0; i < samples; i += step, at += step) {
-    while (at >= plane_samples) {
-      at -= plane_samples;
-      ++plane;
-    }
-    const uint32_t upper = static_cast<uint32_t>(LoadLittleEndian(planes[plane] + at * bytes + bytes - 2, 2));
+  VisitSpread(planes, plane_samples, bytes, kStatisticsSamples, [&](const std::byte* sample) {
+    const uint32_t upper = static_cast<uint32_t>(LoadLittleEndian(sample + bytes - 2, 2));
     const uint32_t magnitude = upper & 0x7fff;
-    if (magnitude == 0 || magnitude >= infinity) continue;
+    if (magnitude == 0 || magnitude >= infinity) return;
     ++result.counts[upper >> 15][magnitude >> FinestDetailBits(kind)];
     ++result.total;
-  }
+  });
   return result;
 }
 

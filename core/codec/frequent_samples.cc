@@ -13,17 +13,10 @@ constexpr size_t kMinFirstCount = 4;  // in the first look
 std::vector<uint32_t> Spread(const std::vector<const std::byte*>& planes, size_t plane_samples, size_t sample_bytes,
                              size_t limit) {
   std::vector<uint32_t> result;
-  const size_t samples = planes.size() * plane_samples, step = samples / limit + 1;
-  result.reserve(samples / step + 1);
-  size_t plane = 0, at = 0;
-  for (size_t i = 0; i < samples; i += step, at += step) {
-    while (at >= plane_samples) {
-      at -= plane_samples;
-      ++plane;
-    }
-    const std::byte* sample = planes[plane] + at * sample_bytes;
+  result.reserve(limit);
+  VisitSpread(planes, plane_samples, sample_bytes, limit, [&](const std::byte* sample) {
     result.push_back(static_cast<uint32_t>(LoadLittleEndian(sample, static_cast<int>(sample_bytes))));
-  }
+  });
   return result;
 }
 

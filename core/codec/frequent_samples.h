@@ -8,6 +8,21 @@
 
 namespace dcac {
 
+// Calls visit(sample) with a pointer to each of about `limit` samples, every n-th of all planes.
+template <typename Visit>
+void VisitSpread(const std::vector<const std::byte*>& planes, size_t plane_samples, size_t sample_bytes, size_t limit,
+                 Visit visit) {
+  const size_t samples = planes.size() * plane_samples, step = samples / limit + 1;
+  size_t plane = 0, at = 0;
+  for (size_t i = 0; i < samples; i += step, at += step) {
+    while (at >= plane_samples) {
+      at -= plane_samples;
+      ++plane;
+    }
+    visit(planes[plane] + at * sample_bytes);
+  }
+}
+
 struct FrequentSample {
   uint32_t sample;
   size_t count;           // how often it was found

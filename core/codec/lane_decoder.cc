@@ -164,10 +164,8 @@ class LaneSetDecoder {
   };
 
   void StoreOther(const OtherLow& other) const {
-    const size_t width = raster_.plane_columns(), columns = width * static_cast<size_t>(raster_.planes());
-    const size_t row = other.position / columns, column = other.position % columns, x = column % width;
-    const size_t sample = model_.interlaced ? row / 2 * raster_.width() + 2 * x + row % 2 : row * width + x;
-    std::memcpy(Planes()[column / width] + 4 * sample, &other.low, 2);
+    const auto [plane, sample] = raster_.PlaceOf(other.position);
+    std::memcpy(Planes()[plane] + 4 * sample, &other.low, 2);
   }
 
   // Of the upper halves in a raster.

@@ -744,10 +744,8 @@ class LaneSetEncoder {
   static bool IsEscape(Code code) { return static_cast<int32_t>(code) == kLaneEscapeCode; }
 
   void CollectEscape(const LaneRaster<Lanes>& raster, size_t p, EncodedLaneSet& result) {
-    const size_t width = raster.plane_columns(), columns = raster.group().columns;
-    const size_t row = p / columns, column = p % columns, x = column % width;
-    const size_t sample = model_.interlaced ? row / 2 * codes_.width + 2 * x + row % 2 : row * width + x;
-    const size_t plane = static_cast<size_t>(raster.first()) + column / width;
+    const auto [in_group, sample] = raster.PlaceOf(p);
+    const size_t plane = static_cast<size_t>(raster.first()) + in_group;
     const uint32_t upper = SampleAt(plane, sample);
     AppendLittleEndian(upper, 2, result.escapes);
     if (exact_.Has(static_cast<uint16_t>(upper))) AppendBytes({planes_[plane] + 4 * sample, 2}, result.escapes);

@@ -141,6 +141,16 @@ class LaneRaster {
   Value* reference_activity() { return reference_activity_; }
   // Whether the odd rows of an interlaced raster end with a column that stands for no sample.
   bool has_fillers() const { return model_.interlaced && shape_.width % 2 != 0; }
+  // Where a position that is no filler has its sample: a plane of the group, and its place there.
+  struct Place {
+    size_t plane, sample;
+  };
+  Place PlaceOf(size_t position) const {
+    const size_t columns = group_.columns, row = position / columns, column = position % columns;
+    const size_t x = column % plane_columns_, width = static_cast<size_t>(shape_.width);
+    return {column / plane_columns_, model_.interlaced ? row / 2 * width + 2 * x + row % 2 : row * width + x};
+  }
+
   bool IsFiller(size_t position) const {
     return group_.filler != nullptr && group_.filler[position % group_.period] != 0;
   }
