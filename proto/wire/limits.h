@@ -10,8 +10,13 @@ inline constexpr std::size_t kDefaultChunkBytes = 256u << 10;
 inline constexpr std::size_t kMaxChunkBytes = 1u << 20;
 inline constexpr std::size_t kMaxUnansweredChunks = 16;
 
-// A largest chunk with its offset and framing.
-inline constexpr std::size_t kMaxMessageBytes = kMaxChunkBytes + (64u << 10);
+// A tensor that is one message.
+inline constexpr std::size_t kMaxUnaryBytes = 4u << 20;
+inline constexpr std::size_t kMaxBatchItemBytes = 1u << 20;
+inline constexpr std::size_t kMaxInspectBytes = 64u << 20;
+
+// The largest of these with what is around it.
+inline constexpr std::size_t kMaxMessageBytes = kMaxUnaryBytes + (64u << 10);
 
 }  // namespace dcac::wire
 

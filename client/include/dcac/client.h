@@ -33,7 +33,7 @@ struct ClientOptions {
   std::chrono::milliseconds connect_timeout{5000};          // of Connect
   std::chrono::milliseconds deadline{0};                    // of each call as a whole; 0 = none
   std::size_t chunk_bytes = 256u << 10;                     // sent in one message, 1 .. kMaxChunkBytes
-  std::size_t max_message_bytes = 4u << 20;                 // largest message that is received
+  std::size_t max_message_bytes = 8u << 20;                 // largest message that is received
   std::uint64_t max_tensor_bytes = std::uint64_t{1} << 40;  // Decompress and DecompressStream: largest tensor accepted
 };
 
