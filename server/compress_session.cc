@@ -1,5 +1,6 @@
 #include "server/compress_session.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -40,7 +41,22 @@ absl::Status CompressSession::Start(const v1::CompressHeader& header) {
   }
   encoder_ = std::move(encoder);
   encoder_->CancelOn(cancelled());
+  dtype_ = spec.dtype;
+  level_ = options.level;
+  tensor_bytes_ = tensor_bytes;
   return absl::OkStatus();
+}
+
+std::uint64_t CompressSession::memory_bytes() const {
+  if (!encoder_) return 0;
+  return InputBytesInFlight(std::max<std::uint64_t>(1, tensor_bytes_)) + encoder_->memory_bytes() +
+         std::min(tensor_bytes_, kMaxOutputBytesInFlight);
+}
+
+CallFacts CompressSession::facts() const {
+  if (!encoder_) return {};
+  return {
+      .dtype = dtype_, .level = level_, .raw_bytes = encoder_->raw_bytes(), .stored_bytes = encoder_->frame_bytes()};
 }
 
 absl::Status CompressSession::AcceptTrailer(const v1::CompressTrailer& trailer) {

@@ -25,6 +25,8 @@ class CompressSession final : public Session<v1::CompressRequest, v1::CompressRe
   // Errors: InvalidArgument (bytes too many or missing), DataLoss (digest).
   absl::Status Work() override;
   bool NextReply(v1::CompressResponse* response) override;
+  std::uint64_t memory_bytes() const override;
+  CallFacts facts() const override;
   bool idle() const override { return input_.empty() && !(ended_ && !finished_); }
   bool done() const override { return trailer_sent_; }
 
@@ -35,6 +37,9 @@ class CompressSession final : public Session<v1::CompressRequest, v1::CompressRe
 
   const Limits limits_;
   std::optional<FrameEncoder> encoder_;  // since the header
+  DType dtype_ = DType::kU8;
+  int level_ = 0;
+  std::uint64_t tensor_bytes_ = 0;
   std::optional<v1::CompressTrailer> expected_;
   InputChunk input_;
   OutputChunks output_;

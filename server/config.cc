@@ -34,7 +34,10 @@ void AddServerOptions(CLI::App& app, ServerOptions& options, Flags& flags) {
   app.add_option("--max-slab-bytes", options.limits.max_slab_bytes, "Raw bytes that a stream holds to code them")
       ->transform(CLI::AsSizeValue(false))
       ->capture_default_str();
-  app.add_option("--max-streams", options.limits.max_streams, "Open streams; more are refused")
+  app.add_option("--budget-bytes", options.limits.budget_bytes, "Memory that all calls together may hold")
+      ->transform(CLI::AsSizeValue(false))
+      ->capture_default_str();
+  app.add_option("--max-streams", options.limits.max_streams, "Open calls; more are refused")
       ->check(CLI::Range(std::uint64_t{1}, std::numeric_limits<std::uint64_t>::max()))
       ->capture_default_str();
   app.add_option("--lame-duck-ms", flags.lame_duck_ms, "On SIGTERM: time in which calls are still taken")

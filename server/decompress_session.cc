@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "proto/wire/convert.h"
 
@@ -19,8 +20,24 @@ constexpr std::size_t kSliceBytes = 256u << 10;
 absl::Status DecompressSession::Accept(v1::DecompressRequest&& request) {
   if (request.has_header()) return Start(request.header());
   if (!decoder_) return absl::InvalidArgumentError("the first request is not the header");
-  if (request.has_chunk()) return input_.Accept(std::move(*request.mutable_chunk()));
-  return absl::InvalidArgumentError("a request without header or chunk");
+  if (!request.has_chunk()) return absl::InvalidArgumentError("a request without header or chunk");
+  const std::uint64_t end = request.chunk().offset() + request.chunk().data().size();
+  if (announced_bytes_ != 0 && end > announced_bytes_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a chunk up to byte ", end, " of a frame of ", announced_bytes_, " bytes (header.stored_bytes)"));
+  }
+  return input_.Accept(std::move(*request.mutable_chunk()));
+}
+
+std::uint64_t DecompressSession::memory_bytes() const {
+  if (!decoder_) return 0;
+  return InputBytesInFlight(announced_bytes_) + decoder_->memory_bytes() + kMaxOutputBytesInFlight;
+}
+
+CallFacts DecompressSession::facts() const {
+  if (!decoder_ || decoder_->spec() == nullptr) return {};
+  return {
+      .dtype = decoder_->spec()->dtype, .raw_bytes = decoder_->raw_bytes(), .stored_bytes = decoder_->frame_bytes()};
 }
 
 absl::Status DecompressSession::Start(const v1::DecompressHeader& header) {
@@ -29,6 +46,7 @@ absl::Status DecompressSession::Start(const v1::DecompressHeader& header) {
   if (header.max_tensor_bytes() != 0) {
     limits.max_tensor_bytes = std::min(limits.max_tensor_bytes, header.max_tensor_bytes());
   }
+  announced_bytes_ = header.stored_bytes();
   decoder_.emplace(limits);
   decoder_->CancelOn(cancelled());
   return absl::OkStatus();
@@ -41,7 +59,14 @@ absl::Status DecompressSession::AcceptEnd() {
   return absl::OkStatus();
 }
 
+// Up to where the spec is known and no further, so that memory is reserved before samples are decoded.
+absl::Status DecompressSession::PushHeader() {
+  while (decoder_->spec() == nullptr && !input_.empty()) DCAC_RETURN_IF_ERROR(decoder_->PushBounded(input_.Take(1)));
+  return absl::OkStatus();
+}
+
 absl::Status DecompressSession::Work() {
+  if (decoder_->spec() == nullptr) return PushHeader();
   // What the decoder has not got to yet comes first: a few bytes may hold a long run of equal samples.
   DCAC_RETURN_IF_ERROR(
       decoder_->PushBounded(decoder_->has_backlog() ? std::span<const std::byte>() : input_.Take(kSliceBytes)));

@@ -26,15 +26,19 @@ class DecompressSession final : public Session<v1::DecompressRequest, v1::Decomp
   // Errors: those of FrameDecoder::Push.
   absl::Status Work() override;
   bool NextReply(v1::DecompressResponse* response) override;
+  std::uint64_t memory_bytes() const override;
+  CallFacts facts() const override;
   bool idle() const override { return input_.empty() && !(decoder_ && decoder_->has_backlog()); }
   bool done() const override { return trailer_sent_; }
 
  private:
   absl::Status Start(const v1::DecompressHeader& header);
+  absl::Status PushHeader();
   void FillTrailer(v1::TransferTrailer* trailer) const;
 
   const Limits limits_;
   std::optional<FrameDecoder> decoder_;  // since the header
+  std::uint64_t announced_bytes_ = 0;    // of the frame; 0: the client did not say
   InputChunk input_;
   OutputChunks output_;
   wire::DigestAccumulator digest_;  // of what is sent, so that the client checks the whole way

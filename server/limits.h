@@ -2,15 +2,32 @@
 #ifndef DCAC_SERVER_LIMITS_H_
 #define DCAC_SERVER_LIMITS_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+
+#include "proto/wire/limits.h"
 
 namespace dcac::server {
 
 struct Limits {
   std::uint64_t max_tensor_bytes = std::uint64_t{64} << 30;  // of one tensor, in either direction
   std::uint64_t max_slab_bytes = std::uint64_t{256} << 20;   // raw bytes that one stream holds at a time to code them
-  std::uint64_t max_streams = 64;                            // open at a time
+  std::uint64_t max_streams = 256;                           // calls that are open at a time
+  std::uint64_t budget_bytes = std::uint64_t{1} << 30;       // that all calls together may hold
 };
+
+// What a stream's messages may take on their way: those that a client may leave unanswered, in the transport and here,
+// and those that wait to be sent.
+inline constexpr std::uint64_t kMaxInputBytesInFlight = wire::kMaxUnansweredChunks * wire::kMaxChunkBytes;
+inline constexpr std::size_t kMaxRepliesInFlight = 16;
+inline constexpr std::uint64_t kMaxOutputBytesInFlight = kMaxRepliesInFlight * wire::kDefaultChunkBytes;
+
+// The same of a stream with so much input; 0: nobody knows how much.
+constexpr std::uint64_t InputBytesInFlight(std::uint64_t input_bytes) {
+  return input_bytes == 0 ? kMaxInputBytesInFlight
+                          : std::min(input_bytes + wire::kMaxChunkBytes, kMaxInputBytesInFlight);
+}
 
 }  // namespace dcac::server
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "server/call_info.h"
 
 namespace dcac::server {
 
@@ -18,8 +19,8 @@ class Metrics {
 
   void OnRequest(std::size_t message_bytes) { request_bytes_.fetch_add(message_bytes, std::memory_order_relaxed); }
   void OnResponse(std::size_t message_bytes) { response_bytes_.fetch_add(message_bytes, std::memory_order_relaxed); }
-  void OnCallEnd(absl::StatusCode code) {
-    calls_.at(static_cast<std::size_t>(code)).fetch_add(1, std::memory_order_relaxed);
+  void OnCallEnd(const CallInfo&, const CallFacts&, const absl::Status& status) {
+    calls_.at(static_cast<std::size_t>(status.code())).fetch_add(1, std::memory_order_relaxed);
   }
 
   std::uint64_t request_bytes() const { return request_bytes_.load(std::memory_order_relaxed); }

@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <atomic>
 #include <deque>
 #include <string_view>
 #include <thread>
@@ -12,11 +13,18 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/status_macros.h"
+#include "dcac/simd_target.h"
 #include "proto/wire/limits.h"
+#include "server/admin_service_impl.h"
 #include "server/admission.h"
+#include "server/authenticator.h"
+#include "server/call_gate.h"
 #include "server/cpu_budget.h"
+#include "server/idle_watch.h"
+#include "server/process_status.h"
 #include "server/service_impl.h"
 #include "server/socket_lock.h"
+#include "server/version.h"
 #include "server/worker_pool.h"
 
 namespace dcac::server {
@@ -62,8 +70,13 @@ struct Server::Impl {
       : options(server_options),
         threads(options.threads > 0 ? options.threads : CpuBudget()),
         workers(threads),
-        admission(options.limits.max_streams),
-        service(options.limits, workers, admission, metrics) {}
+        admission({.budget_bytes = options.limits.budget_bytes, .max_calls = options.limits.max_streams}),
+        gate(authenticator, admission, metrics),
+        watch(options.stream_idle_timeout),
+        service(options.limits, gate, workers, watch),
+        admin_service(gate, [this](v1::GetStatusResponse* response) { FillStatus(response); }) {}
+
+  void FillStatus(v1::GetStatusResponse* response) const;
 
   absl::Status Listen();
 
@@ -74,9 +87,39 @@ struct Server::Impl {
   Metrics metrics;
   WorkerPool workers;
   Admission admission;
+  NoAuthenticator authenticator;
+  CallGate gate;
+  IdleWatch watch;
   CompressionServiceImpl service;
+  AdminServiceImpl admin_service;
+  const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+  std::atomic<bool> draining{false};
   std::unique_ptr<grpc::Server> transport;
 };
+
+void Server::Impl::FillStatus(v1::GetStatusResponse* response) const {
+  const auto uptime = std::chrono::steady_clock::now() - start;
+  const ProcessStatus process = ReadProcessStatus();
+  response->set_server_version(std::string(Version()));
+  response->set_simd_target(std::string(ActiveTarget()));
+  response->set_threads(static_cast<std::uint32_t>(threads));
+  response->set_uptime_ms(
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()));
+  response->set_serving(!draining.load());
+  response->set_rss_bytes(process.rss_bytes);
+  response->set_peak_rss_bytes(process.peak_rss_bytes);
+  response->set_cpu_ms(process.cpu_ms);
+  response->set_reserved_bytes(admission.held_bytes());
+  response->set_budget_bytes(admission.limits().budget_bytes);
+  response->set_open_calls(admission.open_calls());
+  response->set_max_calls(admission.limits().max_calls);
+  for (int code = 0; code < static_cast<int>(Metrics::kNumCodes); ++code) {
+    const std::uint64_t calls = metrics.calls(static_cast<absl::StatusCode>(code));
+    if (calls != 0) (*response->mutable_calls_by_code())[code] = calls;
+  }
+  response->set_received_bytes(metrics.request_bytes());
+  response->set_sent_bytes(metrics.response_bytes());
+}
 
 absl::Status Server::Impl::Listen() {
   grpc::ServerBuilder builder;
@@ -90,6 +133,7 @@ absl::Status Server::Impl::Listen() {
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &ports.emplace_back(0));
   }
   builder.RegisterService(&service);
+  builder.RegisterService(&admin_service);
   transport = builder.BuildAndStart();
   if (transport == nullptr) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", absl::StrJoin(options.listen, ", ")));
@@ -121,6 +165,7 @@ Server::~Server() {
 }
 
 void Server::Drain() {
+  impl_->draining = true;
   impl_->transport->GetHealthCheckService()->SetServingStatus(false);
   std::this_thread::sleep_for(impl_->options.lame_duck);
   impl_->transport->Shutdown(std::chrono::system_clock::now() + impl_->options.drain);

@@ -17,6 +17,7 @@ struct ServerOptions {
   std::vector<std::string> listen = {"127.0.0.1:50051"};  // unix:PATH or HOST:PORT; port 0 = any free one
   int threads = 0;                                        // that code segments; 0 = as many as there are processors
   Limits limits;
+  std::chrono::milliseconds stream_idle_timeout{60'000};  // of a stream whose client neither sends nor reads
 
   // Drain: how long the server still takes calls after it said that it is not serving, and then how long running calls
   // may take to end.

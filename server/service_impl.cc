@@ -6,43 +6,18 @@
 
 #include "dcac/options.h"
 #include "proto/wire/limits.h"
+#include "server/batch_session.h"
 #include "server/compress_session.h"
 #include "server/decompress_session.h"
+#include "server/inspect_session.h"
 #include "server/stream_reactor.h"
+#include "server/tensor_calls.h"
 #include "server/version.h"
 
 namespace dcac::server {
+namespace {
 
-// Every stream passes here before anything is done for it: the place of admission, and of authentication when there is.
-template <typename SessionType, typename Request, typename Response>
-grpc::ServerBidiReactor<Request, Response>* CompressionServiceImpl::StartStream() {
-  // gRPC would answer UNIMPLEMENTED to an exception.
-  try {
-    absl::StatusOr<Admission::Ticket> ticket = admission_.Enter();
-    if (ticket.ok()) {
-      return new StreamReactor<Request, Response>(std::make_unique<SessionType>(limits_), *std::move(ticket), workers_,
-                                                  metrics_);
-    }
-    metrics_.OnCallEnd(ticket.status().code());
-    return new RefusedStream<Request, Response>(ticket.status());
-  } catch (...) {
-    return new RefusedStream<Request, Response>(absl::ResourceExhaustedError("the server is out of memory"));
-  }
-}
-
-grpc::ServerBidiReactor<v1::CompressRequest, v1::CompressResponse>* CompressionServiceImpl::Compress(
-    grpc::CallbackServerContext*) {
-  return StartStream<CompressSession, v1::CompressRequest, v1::CompressResponse>();
-}
-
-grpc::ServerBidiReactor<v1::DecompressRequest, v1::DecompressResponse>* CompressionServiceImpl::Decompress(
-    grpc::CallbackServerContext*) {
-  return StartStream<DecompressSession, v1::DecompressRequest, v1::DecompressResponse>();
-}
-
-grpc::ServerUnaryReactor* CompressionServiceImpl::GetCapabilities(grpc::CallbackServerContext* context,
-                                                                  const v1::GetCapabilitiesRequest*,
-                                                                  v1::GetCapabilitiesResponse* response) {
+void Describe(const Limits& limits, v1::GetCapabilitiesResponse* response) {
   response->set_server_version(std::string(Version()));
   for (int dtype = v1::DataType_MIN + 1; dtype <= v1::DataType_MAX; ++dtype) {
     response->add_dtypes(static_cast<v1::DataType>(dtype));
@@ -53,15 +28,97 @@ grpc::ServerUnaryReactor* CompressionServiceImpl::GetCapabilities(grpc::Callback
   for (int mode = v1::Mode_MIN; mode <= v1::Mode_MAX; ++mode) response->add_modes(static_cast<v1::Mode>(mode));
   response->set_min_level(EncodeOptions::kMinLevel);
   response->set_max_level(EncodeOptions::kMaxLevel);
-  response->set_max_tensor_bytes(limits_.max_tensor_bytes);
-  response->set_max_slab_bytes(limits_.max_slab_bytes);
+  response->set_max_tensor_bytes(limits.max_tensor_bytes);
+  response->set_max_slab_bytes(limits.max_slab_bytes);
   response->set_max_chunk_bytes(wire::kMaxChunkBytes);
   response->set_max_unanswered_chunks(wire::kMaxUnansweredChunks);
-  response->set_max_streams(limits_.max_streams);
-  metrics_.OnCallEnd(absl::StatusCode::kOk);
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  response->set_max_streams(limits.max_streams);
+  response->set_max_unary_bytes(wire::kMaxUnaryBytes);
+  response->set_max_inspect_bytes(wire::kMaxInspectBytes);
+  response->set_budget_bytes(limits.budget_bytes);
+}
+
+}  // namespace
+
+template <typename SessionType, typename Request, typename Response>
+grpc::ServerBidiReactor<Request, Response>* CompressionServiceImpl::StartStream(Method method,
+                                                                                grpc::CallbackServerContext& context) {
+  grpc::ServerBidiReactor<Request, Response>* reactor = nullptr;
+  const absl::Status status = CatchAll([&] {
+    absl::StatusOr<std::unique_ptr<Call>> call = gate_.Begin(method, context);
+    if (!call.ok()) return call.status();
+    reactor = new StreamReactor<Request, Response>(std::make_unique<SessionType>(limits_), *std::move(call), context,
+                                                   workers_, watch_);
+    return absl::OkStatus();
+  });
+  return status.ok() ? reactor : new RefusedStream<Request, Response>(status);
+}
+
+grpc::ServerUnaryReactor* CompressionServiceImpl::StartUnary(Method method, grpc::CallbackServerContext& context,
+                                                             std::uint64_t memory_bytes, UnaryReactor::Work work) {
+  grpc::ServerUnaryReactor* reactor = nullptr;
+  const absl::Status status = CatchAll([&] {
+    absl::StatusOr<std::unique_ptr<Call>> call = gate_.Begin(method, context);
+    if (!call.ok()) return call.status();
+    const absl::Status room = (*call)->Hold(memory_bytes);
+    if (!room.ok()) {
+      (*call)->End(room, CallFacts());
+      return room;
+    }
+    reactor = new UnaryReactor(*std::move(call), workers_, std::move(work));
+    return absl::OkStatus();
+  });
+  return status.ok() ? reactor : new AnsweredCall(status);
+}
+
+grpc::ServerBidiReactor<v1::CompressRequest, v1::CompressResponse>* CompressionServiceImpl::Compress(
+    grpc::CallbackServerContext* context) {
+  return StartStream<CompressSession, v1::CompressRequest, v1::CompressResponse>(Method::kCompress, *context);
+}
+
+grpc::ServerBidiReactor<v1::DecompressRequest, v1::DecompressResponse>* CompressionServiceImpl::Decompress(
+    grpc::CallbackServerContext* context) {
+  return StartStream<DecompressSession, v1::DecompressRequest, v1::DecompressResponse>(Method::kDecompress, *context);
+}
+
+grpc::ServerBidiReactor<v1::InspectRequest, v1::InspectResponse>* CompressionServiceImpl::Inspect(
+    grpc::CallbackServerContext* context) {
+  return StartStream<InspectSession, v1::InspectRequest, v1::InspectResponse>(Method::kInspect, *context);
+}
+
+grpc::ServerBidiReactor<v1::BatchCompressRequest, v1::BatchCompressResponse>* CompressionServiceImpl::BatchCompress(
+    grpc::CallbackServerContext* context) {
+  return StartStream<BatchSession, v1::BatchCompressRequest, v1::BatchCompressResponse>(Method::kBatchCompress,
+                                                                                        *context);
+}
+
+grpc::ServerUnaryReactor* CompressionServiceImpl::CompressTensor(grpc::CallbackServerContext* context,
+                                                                 const v1::CompressTensorRequest* request,
+                                                                 v1::CompressTensorResponse* response) {
+  const std::uint64_t bytes = request->data().size();
+  return StartUnary(Method::kCompressTensor, *context, MemoryOfTensorCall(bytes, bytes),
+                    [this, request, response](const std::atomic<bool>& cancelled, CallFacts* facts) {
+                      return server::CompressTensor(*request, limits_, cancelled, response, facts);
+                    });
+}
+
+grpc::ServerUnaryReactor* CompressionServiceImpl::DecompressTensor(grpc::CallbackServerContext* context,
+                                                                   const v1::DecompressTensorRequest* request,
+                                                                   v1::DecompressTensorResponse* response) {
+  return StartUnary(Method::kDecompressTensor, *context,
+                    MemoryOfTensorCall(request->frame().size(), wire::kMaxUnaryBytes),
+                    [this, request, response](const std::atomic<bool>& cancelled, CallFacts* facts) {
+                      return server::DecompressTensor(*request, limits_, cancelled, response, facts);
+                    });
+}
+
+grpc::ServerUnaryReactor* CompressionServiceImpl::GetCapabilities(grpc::CallbackServerContext* context,
+                                                                  const v1::GetCapabilitiesRequest*,
+                                                                  v1::GetCapabilitiesResponse* response) {
+  return AnswerAtOnce(gate_, Method::kGetCapabilities, *context, [&] {
+    Describe(limits_, response);
+    return absl::OkStatus();
+  });
 }
 
 }  // namespace dcac::server

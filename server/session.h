@@ -4,8 +4,11 @@
 #define DCAC_SERVER_SESSION_H_
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 
 #include "absl/status/status.h"
+#include "server/call_info.h"
 
 namespace dcac::server {
 
@@ -15,7 +18,7 @@ class Session {
  public:
   virtual ~Session() = default;
 
-  // Takes the next request.  Only when idle().
+  // Takes the next request.  Only when idle(), or after others, as many as max_requests_at_once() in all.
   virtual absl::Status Accept(Request&& request) = 0;
 
   // Says that no more requests come.  Only when idle(), once.
@@ -27,6 +30,14 @@ class Session {
 
   // Moves out the next reply.  False: there is none now.
   virtual bool NextReply(Response* response) = 0;
+
+  // Most bytes that the session and the messages of its stream hold, as far as it is known; may grow with what is
+  // accepted and worked off.  0: nothing is known, and no more than the first request may be read.
+  virtual std::uint64_t memory_bytes() const = 0;
+
+  virtual CallFacts facts() const = 0;
+
+  virtual std::size_t max_requests_at_once() const { return 1; }
 
   virtual bool idle() const = 0;  // everything that was accepted is worked off
   virtual bool done() const = 0;  // the last reply was taken

@@ -4,12 +4,11 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <chrono>
 #include <cstddef>
 #include <deque>
-#include <exception>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -18,8 +17,10 @@
 #include "core/base/status_macros.h"
 #include "proto/wire/limits.h"
 #include "proto/wire/status_code.h"
-#include "server/admission.h"
-#include "server/metrics.h"
+#include "server/call.h"
+#include "server/catch_all.h"
+#include "server/idle_watch.h"
+#include "server/limits.h"
 #include "server/session.h"
 #include "server/worker_pool.h"
 
@@ -29,23 +30,27 @@ namespace dcac::server {
 // mutex, notes what happened, and starts in Advance what can go on.  At most one read, one write and one task are under
 // way. Finish is called once, when neither a write nor a task is.
 //
-// Bounds: requests that wait are at most kMaxInbox, replies that wait at most kMaxOutbox.  The inbox has room for all
-// that a client may leave unanswered, so that a client that writes within its credit never waits for its own reading.
+// Bounds: requests that wait are at most kMaxInbox, replies that wait at most kMaxRepliesInFlight; nothing but the
+// first request is read before the memory for all of them is reserved.  The inbox has room for all that a client may
+// leave unanswered, so that a client that writes within its credit never waits for its own reading.
 template <typename Request, typename Response>
-class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
+class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, private IdleWatch::Watched {
  public:
-  StreamReactor(std::unique_ptr<Session<Request, Response>> session, Admission::Ticket ticket, WorkerPool& workers,
-                Metrics& metrics)
-      : session_(std::move(session)), ticket_(std::move(ticket)), workers_(workers), metrics_(metrics) {
+  // `context` lives until OnDone, and so must the workers and the watch.
+  StreamReactor(std::unique_ptr<Session<Request, Response>> session, std::unique_ptr<Call> call,
+                grpc::CallbackServerContext& context, WorkerPool& workers, IdleWatch& watch)
+      : session_(std::move(session)), call_(std::move(call)), context_(context), workers_(workers), watch_(watch) {
+    watch_.Add(this);
     const std::lock_guard lock(mutex_);
     Advance();
   }
 
   void OnReadDone(bool ok) override {
     const std::lock_guard lock(mutex_);
+    Touch();
     reading_ = false;
     if (ok) {
-      metrics_.OnRequest(incoming_.ByteSizeLong());
+      call_->OnRequest(incoming_.ByteSizeLong());
       inbox_.push_back(std::exchange(incoming_, Request()));
     } else {
       input_ended_ = true;
@@ -55,6 +60,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
 
   void OnWriteDone(bool ok) override {
     const std::lock_guard lock(mutex_);
+    Touch();
     writing_ = false;
     outbox_.pop_front();
     if (!ok) Cancel();
@@ -68,23 +74,35 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
   }
 
   void OnDone() override {
+    watch_.Remove(this);
     {
       // Whoever called Finish may still be about to release the mutex.
       const std::lock_guard lock(mutex_);
       // A cancellation may end the reads before it is announced, and then looks like missing input.
-      metrics_.OnCallEnd(cancelled_ ? absl::StatusCode::kCancelled : result_->code());
+      call_->End(cancelled_ && !idle_error_ ? absl::CancelledError("cancelled") : *result_, session_->facts());
     }
     delete this;
+  }
+
+  void EndIfIdleSince(std::chrono::steady_clock::time_point moment) override {
+    const std::lock_guard lock(mutex_);
+    if (finished_ || result_ || working_ || last_progress_ >= moment) return;
+    idle_error_ = true;
+    result_ = absl::DeadlineExceededError("no bytes came or went for longer than the server waits");
+    outbox_.resize(writing_ ? 1 : 0);
+    session_->Cancel();
+    // What is being written to a client that does not read ends in no other way; the client sees CANCELLED then.
+    if (writing_) context_.TryCancel();
+    Advance();
   }
 
  private:
   // Header and trailer come on top of the chunks.
   static constexpr std::size_t kMaxInbox = wire::kMaxUnansweredChunks + 2;
-  static constexpr std::size_t kMaxOutbox = 16;
 
   // What a task gets to do.
   struct Assignment {
-    std::optional<Request> request;
+    std::vector<Request> requests;
     bool end_of_input = false;
     std::size_t max_replies = 0;
   };
@@ -100,20 +118,24 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
     FinishIfEnded();
   }
 
+  void Touch() { last_progress_ = std::chrono::steady_clock::now(); }
+
   void Cancel() {
     cancelled_ = true;
     session_->Cancel();
   }
 
   void StartReadIfRoom() {
-    if (reading_ || input_ended_ || inbox_.size() >= kMaxInbox) return;
+    // Until memory is reserved, the first request alone.
+    if (reading_ || input_ended_ || inbox_.size() >= kMaxInbox || (!admitted_ && first_read_)) return;
+    first_read_ = true;
     reading_ = true;
     this->StartRead(&incoming_);
   }
 
   void StartTaskIfWork() {
     const bool input = !inbox_.empty() || (input_ended_ && !end_given_);
-    if (working_ || outbox_.size() >= kMaxOutbox || (session_resting_ && !input)) return;
+    if (working_ || outbox_.size() >= kMaxRepliesInFlight || (session_resting_ && !input)) return;
     working_ = true;
     workers_.Enqueue([this] { Run(); });
   }
@@ -121,13 +143,13 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
   void StartWriteIfAny() {
     if (writing_ || cancelled_ || outbox_.empty()) return;
     writing_ = true;
-    metrics_.OnResponse(outbox_.front().ByteSizeLong());
+    call_->OnResponse(outbox_.front().ByteSizeLong());
     this->StartWrite(&outbox_.front());
   }
 
   void FinishIfEnded() {
     if (working_ || writing_) return;
-    if (cancelled_) {
+    if (cancelled_ && !idle_error_) {
       result_ = absl::CancelledError("the call was cancelled or its deadline passed");
     } else if (!result_ || !outbox_.empty()) {
       return;
@@ -139,12 +161,13 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
   Assignment NextAssignment() {
     const std::lock_guard lock(mutex_);
     Assignment assignment;
-    assignment.max_replies = kMaxOutbox - outbox_.size();
+    assignment.max_replies = kMaxRepliesInFlight - outbox_.size();
     if (!session_resting_) return assignment;
-    if (!inbox_.empty()) {
-      assignment.request = std::move(inbox_.front());
+    while (!inbox_.empty() && assignment.requests.size() < session_->max_requests_at_once()) {
+      assignment.requests.push_back(std::move(inbox_.front()));
       inbox_.pop_front();
-    } else if (input_ended_ && !end_given_) {
+    }
+    if (assignment.requests.empty() && input_ended_ && !end_given_) {
       end_given_ = assignment.end_of_input = true;
     }
     return assignment;
@@ -154,13 +177,14 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
   void Run() {
     Assignment assignment = NextAssignment();
     std::vector<Response> replies;
-    const absl::Status status = PerformAndCatch(assignment, &replies);
+    const absl::Status status = CatchAll([&] { return Perform(assignment, &replies); });
     // Replies that still wait in the session are known by the room being used up.
     const bool resting = session_->idle() && replies.size() < assignment.max_replies;
 
     const std::lock_guard lock(mutex_);
     working_ = false;
     session_resting_ = resting;
+    admitted_ = session_->memory_bytes() > 0;
     std::ranges::move(replies, std::back_inserter(outbox_));
     if (!status.ok()) {
       result_ = status;
@@ -171,21 +195,10 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
     Advance();
   }
 
-  absl::Status PerformAndCatch(Assignment& assignment, std::vector<Response>* replies) {
-    try {
-      return Perform(assignment, replies);
-    } catch (const std::bad_alloc&) {
-      return absl::ResourceExhaustedError("the server is out of memory");
-    } catch (const std::exception& error) {
-      return absl::InternalError(error.what());
-    } catch (...) {
-      return absl::InternalError("unknown exception");
-    }
-  }
-
   absl::Status Perform(Assignment& assignment, std::vector<Response>* replies) {
-    if (assignment.request) DCAC_RETURN_IF_ERROR(session_->Accept(*std::move(assignment.request)));
+    for (Request& request : assignment.requests) DCAC_RETURN_IF_ERROR(session_->Accept(std::move(request)));
     if (assignment.end_of_input) DCAC_RETURN_IF_ERROR(session_->AcceptEnd());
+    DCAC_RETURN_IF_ERROR(call_->Hold(session_->memory_bytes()));
     TakeReplies(assignment.max_replies, replies);
     if (replies->size() == assignment.max_replies || session_->idle()) return absl::OkStatus();
     DCAC_RETURN_IF_ERROR(session_->Work());
@@ -201,14 +214,19 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response> {
   }
 
   const std::unique_ptr<Session<Request, Response>> session_;  // used by the task under way alone, but for Cancel
-  const Admission::Ticket ticket_;
+  const std::unique_ptr<Call> call_;
+  grpc::CallbackServerContext& context_;
   WorkerPool& workers_;
-  Metrics& metrics_;
+  IdleWatch& watch_;
 
   std::mutex mutex_;  // guards all below
   Request incoming_;  // gRPC's while reading_
   std::deque<Request> inbox_;
   std::deque<Response> outbox_;  // the first is gRPC's while writing_
+  std::chrono::steady_clock::time_point last_progress_ = std::chrono::steady_clock::now();
+  bool first_read_ = false;  // was started
+  bool admitted_ = false;    // memory is reserved
+  bool idle_error_ = false;
   bool reading_ = false;
   bool writing_ = false;
   bool working_ = false;

@@ -223,6 +223,12 @@ std::vector<std::byte> FrameDecoder::Pull() {
 const TensorSpec* FrameDecoder::spec() const {
   return impl_->header ? &impl_->header->spec : nullptr;
 }
+std::uint64_t FrameDecoder::memory_bytes() const {
+  if (!impl_->header) return 0;
+  // The bodies of a batch, which hardly exceed its samples, and the samples.
+  const Geometry& geometry = impl_->header->geometry;
+  return 2 * impl_->BatchSegments() / geometry.segments_per_slab() * geometry.max_slab_bytes();
+}
 bool FrameDecoder::done() const {
   return impl_->done;
 }

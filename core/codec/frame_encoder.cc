@@ -217,6 +217,11 @@ absl::Status FrameEncoder::Finish() {
 std::vector<std::byte> FrameEncoder::Pull() {
   return std::exchange(impl_->output, {});
 }
+std::uint64_t FrameEncoder::memory_bytes() const {
+  // Input, bodies of segments, and the frame's bytes made of them, which hardly exceed the input.
+  const Geometry& geometry = impl_->header.geometry;
+  return 3 * std::min(impl_->total_bytes, impl_->BatchSlabs() * geometry.max_slab_bytes());
+}
 std::uint64_t FrameEncoder::slab_bytes() const {
   return impl_->header.geometry.max_slab_bytes();
 }

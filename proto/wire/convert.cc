@@ -1,6 +1,7 @@
 #include "proto/wire/convert.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -32,9 +33,25 @@ static_assert(SameNumber(Similarity::kBits, v1::SIMILARITY_UNSPECIFIED));
 static_assert(SameNumber(Similarity::kDifference, v1::SIMILARITY_DIFFERENCE));
 static_assert(SameNumber(Similarity::kCorrelation, v1::SIMILARITY_CORRELATION));
 
+// What is told of a frame of more stays within a message.
+constexpr std::size_t kMaxSegmentsOfInfo = 16384;
+
 absl::Status UnknownValue(std::string_view field, int value) {
   return absl::InvalidArgumentError(
       absl::StrCat(absl::string_view(field.data(), field.size()), ": unknown value ", value));
+}
+
+void ToProto(const SegmentInfo& info, v1::SegmentInfo* message) {
+  message->set_item_begin(info.item_begin);
+  message->set_item_end(info.item_end);
+  message->set_plane_begin(info.plane_begin);
+  message->set_plane_end(info.plane_end);
+  message->set_row_begin(info.row_begin);
+  message->set_row_end(info.row_end);
+  message->set_frame_offset(info.frame_offset);
+  message->set_stored_bytes(info.stored_bytes);
+  message->set_raw_bytes(info.raw_bytes);
+  message->set_method(info.method);
 }
 
 }  // namespace
@@ -59,6 +76,20 @@ void ToProto(const EncodeOptions& options, v1::EncodeOptions* message) {
   message->mutable_rope()->set_rotary_dim(options.rope.rotary_dim);
   message->mutable_rope()->set_theta(options.rope.theta);
   message->mutable_rope()->set_interleaved(options.rope.interleaved);
+}
+
+void ToProto(const FrameInfo& info, v1::FrameInfo* message) {
+  ToProto(info.spec, message->mutable_spec());
+  message->set_version(static_cast<std::uint32_t>(info.version));
+  message->set_raw_bytes(info.raw_bytes);
+  message->set_stored_bytes(info.frame_bytes);
+  message->set_digest(ToProto(info.digest));
+  for (std::size_t i = 0; i < std::min(info.segments.size(), kMaxSegmentsOfInfo); ++i) {
+    ToProto(info.segments[i], message->add_segments());
+  }
+  message->set_num_segments(info.segments.size());
+  message->set_mode(info.mode);
+  message->set_references_per_plane(info.references_per_plane);
 }
 
 std::string ToProto(const Digest& digest) {

@@ -17,6 +17,7 @@ namespace dcac::wire {
 
 void ToProto(const TensorSpec& spec, v1::TensorSpec* message);
 void ToProto(const EncodeOptions& options, v1::EncodeOptions* message);
+void ToProto(const FrameInfo& info, v1::FrameInfo* message);
 std::string ToProto(const Digest& digest);
 
 // Errors of each: InvalidArgument (an enum value that is unknown or unspecified, too many axes, a digest of another

@@ -3,7 +3,9 @@
 #include <cstddef>
 #include <string>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
+#include "dcac/v1/error_details.pb.h"
 
 namespace dcac::wire {
 namespace {
@@ -33,16 +35,35 @@ static_assert(SameNumber(absl::StatusCode::kUnavailable, grpc::StatusCode::UNAVA
 static_assert(SameNumber(absl::StatusCode::kDataLoss, grpc::StatusCode::DATA_LOSS));
 static_assert(SameNumber(absl::StatusCode::kUnauthenticated, grpc::StatusCode::UNAUTHENTICATED));
 
+// Empty: the status has no payloads.
+std::string DetailsOf(const absl::Status& status, const std::string& message) {
+  v1::ErrorDetails details;
+  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
+    google::protobuf::Any* const any = details.add_details();
+    any->set_type_url(url.data(), url.size());
+    any->set_value(std::string(payload));
+  });
+  if (details.details().empty()) return "";
+  details.set_code(static_cast<int>(status.code()));
+  details.set_message(message);
+  return details.SerializeAsString();
+}
+
 }  // namespace
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   const absl::string_view message = status.message().substr(0, kMaxMessageLength);
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(message.data(), message.size()));
+  const std::string text(message.data(), message.size());
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), text, DetailsOf(status, text));
 }
 
 absl::Status FromGrpcStatus(const grpc::Status& status) {
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  v1::ErrorDetails details;
+  if (status.error_details().empty() || !details.ParseFromString(status.error_details())) return result;
+  for (const google::protobuf::Any& any : details.details()) result.SetPayload(any.type_url(), absl::Cord(any.value()));
+  return result;
 }
 
 }  // namespace dcac::wire

@@ -8,7 +8,8 @@
 
 namespace dcac::wire {
 
-// Messages are cut to what fits the transport's limit on metadata.
+// Messages are cut to what fits the transport's limit on metadata.  Payloads, whose keys are type URLs, travel as
+// details (google.rpc.Status).
 grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);
 

@@ -58,6 +58,10 @@ class FrameDecoder {
   // The tensor's spec; null until the header has arrived.
   const TensorSpec* spec() const;
 
+  // Most bytes of input and output that the decoder holds at a time when samples are pulled after each PushBounded;
+  // memory that threads work in comes on top.  0 until the header has arrived.
+  std::uint64_t memory_bytes() const;
+
   bool done() const;                  // the frame is complete and its digest matched
   Digest digest() const;              // of the samples produced so far
   std::uint64_t raw_bytes() const;    // samples produced so far, pulled or not, in bytes

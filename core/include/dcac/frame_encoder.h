@@ -45,7 +45,13 @@ class FrameEncoder {
   // Moves out what has become ready since the last call: any number of bytes, the frame's next.
   std::vector<std::byte> Pull();
 
-  std::uint64_t slab_bytes() const;   // raw bytes of a full slab
+  // Raw bytes of a full slab.
+  std::uint64_t slab_bytes() const;
+
+  // Most bytes of input and output that the encoder holds at a time when what is ready is pulled after each Push of no
+  // more than a slab; memory that threads work in, which they share with all other encoders, comes on top.
+  std::uint64_t memory_bytes() const;
+
   std::uint64_t raw_bytes() const;    // pushed so far
   std::uint64_t frame_bytes() const;  // produced so far, pulled or not
   const Digest& digest() const;       // of the tensor; valid after Finish

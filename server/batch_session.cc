@@ -1,0 +1,75 @@
+#include "server/batch_session.h"
+
+#include <oneapi/tbb/parallel_for.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/tensor_calls.h"
+
+namespace dcac::server {
+namespace {
+
+absl::Status CompressItem(const v1::BatchCompressRequest& item, const Limits& limits,
+                          const std::atomic<bool>& cancelled, v1::BatchCompressResponse* reply, CallFacts* facts) {
+  if (item.data().size() > wire::kMaxBatchItemBytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("data: ", item.data().size(), " bytes exceed those of an item, ", wire::kMaxBatchItemBytes));
+  }
+  const TensorToEncode tensor{.spec = item.spec(),
+                              .options = item.options(),
+                              .data = item.data(),
+                              .frame = reply->mutable_frame(),
+                              .digest = reply->mutable_digest()};
+  return EncodeTensor(tensor, limits, cancelled, facts);
+}
+
+}  // namespace
+
+absl::Status BatchSession::Accept(v1::BatchCompressRequest&& request) {
+  items_.push_back(std::move(request));
+  return absl::OkStatus();
+}
+
+absl::Status BatchSession::AcceptEnd() {
+  ended_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status BatchSession::Work() {
+  replies_ = std::vector<v1::BatchCompressResponse>(items_.size());
+  next_reply_ = 0;
+  std::vector<CallFacts> facts(items_.size());
+  oneapi::tbb::parallel_for(std::size_t{0}, items_.size(), [&](std::size_t i) {
+    const absl::Status status = CompressItem(items_[i], limits_, *cancelled(), &replies_[i], &facts[i]);
+    if (!status.ok()) {
+      replies_[i].clear_frame();
+      replies_[i].set_code(static_cast<int>(status.code()));
+      replies_[i].set_message(std::string(status.message()));
+    }
+    replies_[i].set_item_id(items_[i].item_id());
+  });
+  items_.clear();
+  if (cancelled()->load(std::memory_order_relaxed)) return absl::CancelledError("the call was cancelled");
+  for (const CallFacts& item : facts) {
+    if (item.dtype) facts_.dtype = item.dtype;
+    if (item.level) facts_.level = item.level;
+    facts_.raw_bytes += item.raw_bytes;
+    facts_.stored_bytes += item.stored_bytes;
+  }
+  return absl::OkStatus();
+}
+
+bool BatchSession::NextReply(v1::BatchCompressResponse* response) {
+  if (next_reply_ == replies_.size()) return false;
+  *response = std::move(replies_[next_reply_++]);
+  return true;
+}
+
+std::uint64_t BatchSession::memory_bytes() const {
+  // Items that wait, items that are worked on with their frames, replies that wait.
+  return kMaxInputBytesInFlight + 2 * kMaxInputBytesInFlight + kMaxRepliesInFlight * wire::kMaxBatchItemBytes;
+}
+
+}  // namespace dcac::server

@@ -1,0 +1,45 @@
+// Ends streams whose client neither sends nor reads: they would hold their memory for ever.
+#ifndef DCAC_SERVER_IDLE_WATCH_H_
+#define DCAC_SERVER_IDLE_WATCH_H_
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <thread>
+
+namespace dcac::server {
+
+// Thread-safe; must outlive what it watches.
+class IdleWatch {
+ public:
+  class Watched {
+   public:
+    // Ends the stream if its client has done nothing since `moment`.  Remove may not be called from here.
+    virtual void EndIfIdleSince(std::chrono::steady_clock::time_point moment) = 0;
+
+   protected:
+    ~Watched() = default;
+  };
+
+  // Looks around a few times within `limit`, for what has been idle longer than that.
+  explicit IdleWatch(std::chrono::milliseconds limit);
+  ~IdleWatch();
+
+  void Add(Watched* watched);
+  void Remove(Watched* watched);
+
+ private:
+  void Run();
+
+  const std::chrono::milliseconds limit_;
+  std::mutex mutex_;  // guards all below
+  std::condition_variable stopping_changed_;
+  bool stopping_ = false;
+  std::set<Watched*> watched_;
+  std::thread thread_;
+};
+
+}  // namespace dcac::server
+
+#endif  // DCAC_SERVER_IDLE_WATCH_H_

@@ -1,0 +1,75 @@
+// Runs a unary call on the worker pool.
+#ifndef DCAC_SERVER_UNARY_REACTOR_H_
+#define DCAC_SERVER_UNARY_REACTOR_H_
+
+#include <grpcpp/support/server_callback.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "proto/wire/status_code.h"
+#include "server/call.h"
+#include "server/call_gate.h"
+#include "server/catch_all.h"
+#include "server/worker_pool.h"
+
+namespace dcac::server {
+
+// Owns itself: deleted in OnDone.
+class UnaryReactor final : public grpc::ServerUnaryReactor {
+ public:
+  // What it does.  Once `cancelled` is true, nobody wants the result.
+  using Work = std::function<absl::Status(const std::atomic<bool>& cancelled, CallFacts* facts)>;
+
+  UnaryReactor(std::unique_ptr<Call> call, WorkerPool& workers, Work work)
+      : call_(std::move(call)), work_(std::move(work)) {
+    workers.Enqueue([this] { Run(); });
+  }
+
+  void OnCancel() override { cancelled_.store(true, std::memory_order_relaxed); }
+
+  void OnDone() override {
+    call_->End(status_, facts_);
+    delete this;
+  }
+
+ private:
+  void Run() {
+    status_ = cancelled_.load(std::memory_order_relaxed) ? absl::CancelledError("the call was cancelled")
+                                                         : CatchAll([this] { return work_(cancelled_, &facts_); });
+    this->Finish(wire::ToGrpcStatus(status_));
+  }
+
+  const std::unique_ptr<Call> call_;
+  const Work work_;
+  std::atomic<bool> cancelled_{false};
+  absl::Status status_;
+  CallFacts facts_;
+};
+
+// A call that is answered at once.
+class AnsweredCall final : public grpc::ServerUnaryReactor {
+ public:
+  explicit AnsweredCall(const absl::Status& status) { this->Finish(wire::ToGrpcStatus(status)); }
+  void OnDone() override { delete this; }
+};
+
+// A call whose answer takes no time.
+template <typename Answer>
+grpc::ServerUnaryReactor* AnswerAtOnce(CallGate& gate, Method method, grpc::CallbackServerContext& context,
+                                       const Answer& answer) {
+  return new AnsweredCall(CatchAll([&] {
+    absl::StatusOr<std::unique_ptr<Call>> call = gate.Begin(method, context);
+    if (!call.ok()) return call.status();
+    const absl::Status status = CatchAll(answer);
+    (*call)->End(status, CallFacts());
+    return status;
+  }));
+}
+
+}  // namespace dcac::server
+
+#endif  // DCAC_SERVER_UNARY_REACTOR_H_
