@@ -1,22 +1,37 @@
+# The service and the command line on Debian 12; deploy/build-image builds it, docs/operations.md says how to run it.
 FROM debian:12-slim AS build
 WORKDIR /src
 COPY deploy/install-deps deploy/
-RUN deploy/install-deps
+RUN deploy/install-deps --build-only
 COPY . .
 RUN cmake --preset release -DDCAC_BUILD_TESTS=OFF \
- && cmake --build --preset release \
+ && cmake --build --preset release --target dcac-server dcac_cli \
  && cmake --install build/release --prefix /install --component programs --strip
 
 FROM debian:12-slim
 RUN apt-get update -qq \
- && apt-get install -y -qq --no-install-recommends libgrpc++1.51 libhwy1 liblz4-1 libtbb12 libxxhash0 libzstd1 \
- && rm -rf /var/lib/apt/lists/* \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+      libgrpc++1.51 libhwy1 liblz4-1 libtbb12 libxxhash0 libzstd1 >/dev/null \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log \
  && groupadd --gid 10001 dcac \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir / --shell /usr/sbin/nologin dcac
 COPY --from=build /install/bin/ /usr/local/bin/
 USER 10001:10001
 EXPOSE 50051
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["dcac-server", "health", "127.0.0.1:50051"]
+# On a Unix socket, which needs neither certificate nor token: a command line of one's own has to keep it.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["dcac-server", "health", "unix:/tmp/dcac.sock"]
 ENTRYPOINT ["dcac-server"]
-CMD ["--listen=0.0.0.0:50051"]
+# Nobody outside reaches it: listening on the network takes certificates and tokens.
+CMD ["--listen=unix:/tmp/dcac.sock"]
+
+# Last, so that another revision of the same programs shares all layers.
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+LABEL org.opencontainers.image.title="dcac-server" \
+      org.opencontainers.image.description="Lossless compression of neural-network activations, a gRPC service" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$CREATED" \
+      org.opencontainers.image.base.name="debian:12-slim"
