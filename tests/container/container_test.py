@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The container image, built and run as in production: read-only, without privileges, used from outside, drained.
 
-container_test.py DCAC SERVER [--image TAG] [TEST...]: paths of the host's programs.  Without --image the image is built,
-which compiles the programs.  The last line of the output is JSON: sizes in bytes, times in ms.  Exit status 77 where there
-is no Docker engine, or neither the base image nor a registry that has it.
+container_test.py DCAC SERVER [--image TAG] [TEST...]: paths of the host's programs.  Without --image the image is
+built, which compiles the programs.  The last line of the output is JSON: sizes in bytes, times in ms.  Exit status 77
+where there is no Docker engine, or neither the base image nor a registry that has it.
 """
 import argparse
 import contextlib
@@ -31,7 +31,8 @@ MEASURED = {}
 
 def run(*command, expect=0, **more):
     """Output of `command`, both streams."""
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT, **more)
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT,
+                            **more)
     if expect is not None and result.returncode != expect:
         raise AssertionError(f'{command} ended with {result.returncode}, expected {expect}:\n{result.stdout}')
     return result.stdout.strip()
@@ -83,6 +84,10 @@ class Container:
 
     def serves(self):
         return subprocess.run([SERVER, 'health', self.address()], stderr=subprocess.DEVNULL).returncode == 0
+
+    def is_healthy(self):
+        """What the engine's health check asks, inside."""
+        return self.exec('dcac-server', 'health', HEALTH_SOCKET, expect=None) == ''
 
     def wait_until_serving(self):
         if not eventually(self.serves):
@@ -166,7 +171,7 @@ class ContainerTest(unittest.TestCase):
 
     def test_by_default_nobody_outside_reaches_it(self):
         with Container() as container:
-            self.assertTrue(eventually(lambda: container.exec('dcac-server', 'health', HEALTH_SOCKET, expect=None) == ''))
+            self.assertTrue(eventually(container.is_healthy))
             self.assertFalse(container.serves())
 
     def test_stopping_drains(self):
@@ -176,9 +181,9 @@ class ContainerTest(unittest.TestCase):
         packed = self.folder / 'packed.dcac'
         with Container(*ON_NETWORK) as container:
             container.wait_until_serving()
-            with open(source, 'rb') as samples, subprocess.Popen(
-                    [DCAC, 'compress', f'--server={container.address()}', '--level=1', '--dtype=u8', '--shape=16,64,256,256',
-                     '-o', packed, '-'], stdin=subprocess.PIPE) as client:
+            command = [DCAC, 'compress', '--quiet', f'--server={container.address()}', '--level=1', '--dtype=u8',
+                       '--shape=16,64,256,256', '-o', packed, '-']
+            with open(source, 'rb') as samples, subprocess.Popen(command, stdin=subprocess.PIPE) as client:
                 client.stdin.write(samples.read(32 << 20))  # more than the server takes without answering
                 start = time.monotonic()
                 with subprocess.Popen(['docker', 'stop', '--time=60', container.id], env=ENVIRONMENT,

@@ -23,8 +23,8 @@ def bridge_exists():
 def engine():
     """Yields the environment in which `docker` has an engine, or None where there is none to be had.
 
-    A private engine keeps its data in DCAC_DOCKER_DATA, if that is set, so that images and layers are there the next time.
-    It leaves the firewall alone: what is built needs --network=host.
+    A private engine keeps its data in DCAC_DOCKER_DATA, if that is set, so that images and layers are there the next
+    time.  It leaves the firewall alone: what is built needs --network=host.
     """
     environment = dict(os.environ)
     if shutil.which('docker') is None:

@@ -13,6 +13,7 @@ import unittest
 
 import grpc
 import numpy
+import xxhash
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / 'client/examples/python/dcac_stream.py'
@@ -95,6 +96,18 @@ class PythonTest(unittest.TestCase):
         scalar, empty = numpy.array(1.5), numpy.zeros((0, 3), numpy.float32)
         for array in (scalar, empty):
             self.assert_same(example.decompress(self.stub, example.compress(self.stub, array)), array)
+
+    def test_unary_calls_agree_with_streams(self):
+        array = numpy.load(DATA / 'mobilenetv2-b6.u8.npy')
+        digest = xxhash.xxh3_128_digest(array.tobytes())
+        packed = self.stub.CompressTensor(
+            pb.CompressTensorRequest(spec=example.spec_of(array), data=array.tobytes(), digest=digest),
+            timeout=CALL_SECONDS)
+        self.assertEqual(packed.digest, digest)
+        self.assertEqual(packed.frame, example.compress(self.stub, array))
+        restored = self.stub.DecompressTensor(pb.DecompressTensorRequest(frame=packed.frame), timeout=CALL_SECONDS)
+        self.assertEqual(restored.digest, digest)
+        self.assert_same(example.array_of(restored.spec, restored.data), array)
 
     def test_errors_have_their_code_and_say_what_is_wrong(self):
         array = numpy.arange(256, dtype=numpy.uint8)
