@@ -4,12 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <deque>
 #include <functional>
 #include <string>
 #include <utility>
 
-#include "client/internal/connection.h"
+#include "client/mock_connection.h"
 #include "dcac/codec.h"
 #include "proto/wire/convert.h"
 
@@ -21,53 +20,10 @@ using ::testing::HasSubstr;
 
 const TensorSpec kSpec{DType::kU8, {100}, Layout::kNchw};
 
-// What a scripted server got, and what it answers.
-template <typename Request, typename Response>
-struct Script {
-  std::vector<Request> requests;
-  std::deque<Response> responses;
-  absl::Status status;
-  bool writes_done = false;
-  bool cancelled = false;
-  std::size_t fail_writes_after = ~std::size_t{0};
-  std::size_t requests_at_first_read = 0;
-};
-
-template <typename Request, typename Response>
-class ScriptedStream final : public internal::Stream<Request, Response> {
- public:
-  explicit ScriptedStream(Script<Request, Response>& script) : script_(script) {}
-
-  bool Write(const Request& request) override {
-    if (script_.requests.size() == script_.fail_writes_after) return false;
-    script_.requests.push_back(request);
-    return true;
-  }
-  void WritesDone() override { script_.writes_done = true; }
-  bool Read(Response* response) override {
-    if (script_.requests_at_first_read == 0) script_.requests_at_first_read = script_.requests.size();
-    if (script_.responses.empty()) return false;
-    *response = std::move(script_.responses.front());
-    script_.responses.pop_front();
-    return true;
-  }
-  void Cancel() override { script_.cancelled = true; }
-  absl::Status Finish() override { return script_.cancelled ? absl::CancelledError() : script_.status; }
-
- private:
-  Script<Request, Response>& script_;
-};
-
-class MockConnection : public internal::Connection {
- public:
-  MOCK_METHOD(std::unique_ptr<internal::CompressCall>, Compress, (), (override));
-  MOCK_METHOD(std::unique_ptr<internal::DecompressCall>, Decompress, (), (override));
-  MOCK_METHOD(absl::StatusOr<v1::GetCapabilitiesResponse>, GetCapabilities, (), (override));
-};
-
 class ClientTest : public ::testing::Test {
  protected:
-  Client MakeClient(const ClientOptions& options = {}) {
+  Client MakeClient(ClientOptions options = {}) {
+    options.codec = Codec::kServer;
     auto connection = std::make_unique<::testing::NiceMock<MockConnection>>();
     ON_CALL(*connection, Compress).WillByDefault([this] {
       return std::make_unique<ScriptedStream<v1::CompressRequest, v1::CompressResponse>>(compress_);

@@ -73,7 +73,7 @@ class ServerFrameCoder final : public FrameCoder {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FrameCoder>> MakeServerFrameCoder(const std::string& target) {
-  absl::StatusOr<client::Client> client = client::Client::Connect(target);
+  absl::StatusOr<client::Client> client = client::Client::Connect(target, {.codec = client::Codec::kServer});
   if (!client.ok()) return MarkFromServer(client.status());
   return std::make_unique<ServerFrameCoder>(*std::move(client));
 }

@@ -2,63 +2,83 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/internal/call_metadata.h"
+#include "client/internal/cancel_state.h"
+#include "client/internal/grpc_credentials.h"
+#include "client/internal/target.h"
+#include "core/base/status_macros.h"
+#include "dcac/v1/admin.grpc.pb.h"
 #include "dcac/v1/compression.grpc.pb.h"
 #include "proto/wire/status_code.h"
 
 namespace dcac::client::internal {
 namespace {
 
-// A channel counts as connected when the server's health service says so.  A call that meets a server just shutting
-// down gets CANCELLED, so that is retried as well; streams are retried by gRPC only while no response was read.
-constexpr char kServiceConfig[] = R"({
-  "loadBalancingConfig": [{"round_robin": {}}],
-  "healthCheckConfig": {"serviceName": ""},
-  "methodConfig": [{"name": [{}], "retryPolicy": {
-    "maxAttempts": 4, "initialBackoff": "0.05s", "maxBackoff": "0.5s", "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"]}}]})";
+using std::chrono::milliseconds;
+using std::chrono::system_clock;
 
-// A call is retried only while its requests fit into this buffer.
-constexpr int kRetryBufferBytes = 4 << 20;
+// A channel counts as connected when the server's health service says so.  Calls are repeated by RetryPolicy, which
+// knows RetryInfo and what was handed out; gRPC repeats only what never left this machine.
+constexpr char kServiceConfig[] =
+    R"({"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}})";
 
 // Servers cut off clients that ping more often than they allow; ours allow this.
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 
+// How long an unreachable target may keep others from being looked at.
+constexpr milliseconds kConnectSlice{20};
+
 grpc::ChannelArguments ChannelArguments(const ClientOptions& options) {
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(kServiceConfig);
   arguments.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
-  arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRetryBufferBytes);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  // Otherwise channels to one address would share one connection.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  if (options.tls && !options.tls->server_name.empty()) {
+    arguments.SetSslTargetNameOverride(options.tls->server_name);
+  }
   return arguments;
 }
 
-void SetDeadline(std::chrono::milliseconds deadline, grpc::ClientContext* context) {
-  if (deadline.count() > 0) context->set_deadline(std::chrono::system_clock::now() + deadline);
-}
+// What gRPC needs of one call.
+class CallState {
+ public:
+  CallState(const CallContext& call, const Metadata& metadata)
+      : on_cancel_(call.cancel, [this] { context_.TryCancel(); }) {
+    if (call.deadline != CallContext::kNoDeadline) {
+      context_.set_deadline(system_clock::now() + (call.deadline - std::chrono::steady_clock::now()));
+    }
+    for (const auto& [name, value] : metadata) context_.AddMetadata(name, value);
+    if (!call.traceparent.empty()) context_.AddMetadata("traceparent", call.traceparent);
+  }
+  grpc::ClientContext* context() { return &context_; }
+
+ private:
+  grpc::ClientContext context_;
+  OnCancel on_cancel_;  // uses the context
+};
 
 template <typename Request, typename Response>
 class GrpcStream final : public Stream<Request, Response> {
  public:
-  using Call = std::unique_ptr<grpc::ClientReaderWriter<Request, Response>>;
-
   // `start`: starts the call on the context.
   template <typename Start>
-  GrpcStream(std::chrono::milliseconds deadline, Start start) {
-    SetDeadline(deadline, &context_);
-    call_ = start(&context_);
-  }
+  GrpcStream(const CallContext& call, const Metadata& metadata, Start start)
+      : state_(call, metadata), call_(start(state_.context())) {}
 
   bool Write(const Request& request) override { return call_->Write(request); }
   void WritesDone() override { call_->WritesDone(); }
   bool Read(Response* response) override { return call_->Read(response); }
-  void Cancel() override { context_.TryCancel(); }
+  void Cancel() override { state_.context()->TryCancel(); }
 
   absl::Status Finish() override {
     // gRPC gives the status only after all responses were read.
@@ -69,50 +89,132 @@ class GrpcStream final : public Stream<Request, Response> {
   }
 
  private:
-  grpc::ClientContext context_;
-  Call call_;  // uses the context
+  CallState state_;
+  std::unique_ptr<grpc::ClientReaderWriter<Request, Response>> call_;  // uses the state
 };
 
 class GrpcConnection final : public Connection {
  public:
-  GrpcConnection(std::shared_ptr<grpc::Channel> channel, std::chrono::milliseconds deadline)
-      : stub_(v1::CompressionService::NewStub(std::move(channel))), deadline_(deadline) {}
+  GrpcConnection(std::shared_ptr<grpc::Channel> channel, const Metadata& metadata)
+      : channel_(std::move(channel)),
+        compression_(v1::CompressionService::NewStub(channel_)),
+        admin_(v1::AdminService::NewStub(channel_)),
+        metadata_(metadata) {}
 
-  std::unique_ptr<CompressCall> Compress() override {
-    return std::make_unique<GrpcStream<v1::CompressRequest, v1::CompressResponse>>(
-        deadline_, [this](grpc::ClientContext* context) { return stub_->Compress(context); });
+  bool ready() override { return channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY; }
+
+  bool WaitUntilReady(system_clock::time_point until) { return channel_->WaitForConnected(until); }
+
+  std::unique_ptr<CompressCall> Compress(const CallContext& call) override {
+    return Start<v1::CompressRequest, v1::CompressResponse>(
+        call, [this](grpc::ClientContext* context) { return compression_->Compress(context); });
   }
 
-  std::unique_ptr<DecompressCall> Decompress() override {
-    return std::make_unique<GrpcStream<v1::DecompressRequest, v1::DecompressResponse>>(
-        deadline_, [this](grpc::ClientContext* context) { return stub_->Decompress(context); });
+  std::unique_ptr<DecompressCall> Decompress(const CallContext& call) override {
+    return Start<v1::DecompressRequest, v1::DecompressResponse>(
+        call, [this](grpc::ClientContext* context) { return compression_->Decompress(context); });
   }
 
-  absl::StatusOr<v1::GetCapabilitiesResponse> GetCapabilities() override {
-    grpc::ClientContext context;
-    SetDeadline(deadline_, &context);
-    v1::GetCapabilitiesResponse response;
-    const absl::Status status =
-        wire::FromGrpcStatus(stub_->GetCapabilities(&context, v1::GetCapabilitiesRequest(), &response));
-    if (!status.ok()) return status;
-    return response;
+  std::unique_ptr<InspectCall> Inspect(const CallContext& call) override {
+    return Start<v1::InspectRequest, v1::InspectResponse>(
+        call, [this](grpc::ClientContext* context) { return compression_->Inspect(context); });
+  }
+
+  std::unique_ptr<BatchCompressCall> BatchCompress(const CallContext& call) override {
+    return Start<v1::BatchCompressRequest, v1::BatchCompressResponse>(
+        call, [this](grpc::ClientContext* context) { return compression_->BatchCompress(context); });
+  }
+
+  absl::StatusOr<v1::CompressTensorResponse> CompressTensor(const CallContext& call,
+                                                            const v1::CompressTensorRequest& request) override {
+    return Unary<v1::CompressTensorResponse>(call, [&](grpc::ClientContext* context, auto* response) {
+      return compression_->CompressTensor(context, request, response);
+    });
+  }
+
+  absl::StatusOr<v1::DecompressTensorResponse> DecompressTensor(const CallContext& call,
+                                                                const v1::DecompressTensorRequest& request) override {
+    return Unary<v1::DecompressTensorResponse>(call, [&](grpc::ClientContext* context, auto* response) {
+      return compression_->DecompressTensor(context, request, response);
+    });
+  }
+
+  absl::StatusOr<v1::GetCapabilitiesResponse> GetCapabilities(const CallContext& call) override {
+    return Unary<v1::GetCapabilitiesResponse>(call, [&](grpc::ClientContext* context, auto* response) {
+      return compression_->GetCapabilities(context, v1::GetCapabilitiesRequest(), response);
+    });
+  }
+
+  absl::StatusOr<v1::GetStatusResponse> GetStatus(const CallContext& call) override {
+    return Unary<v1::GetStatusResponse>(call, [&](grpc::ClientContext* context, auto* response) {
+      return admin_->GetStatus(context, v1::GetStatusRequest(), response);
+    });
   }
 
  private:
-  std::unique_ptr<v1::CompressionService::Stub> stub_;
-  std::chrono::milliseconds deadline_;
+  template <typename Request, typename Response, typename StartCall>
+  std::unique_ptr<Stream<Request, Response>> Start(const CallContext& call, StartCall start) {
+    return std::make_unique<GrpcStream<Request, Response>>(call, metadata_, start);
+  }
+
+  template <typename Response, typename MakeCall>
+  absl::StatusOr<Response> Unary(const CallContext& call, MakeCall make_call) {
+    CallState state(call, metadata_);
+    Response response;
+    DCAC_RETURN_IF_ERROR(wire::FromGrpcStatus(make_call(state.context(), &response)));
+    return response;
+  }
+
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::CompressionService::Stub> compression_;
+  std::unique_ptr<v1::AdminService::Stub> admin_;
+  const Metadata metadata_;
 };
+
+using GrpcConnections = std::vector<std::unique_ptr<GrpcConnection>>;
+
+bool AnyReady(GrpcConnections& connections, system_clock::time_point until) {
+  for (const auto& connection : connections) {
+    if (connection->ready()) return true;
+  }
+  do {
+    for (const auto& connection : connections) {
+      if (connection->WaitUntilReady(std::min(until, system_clock::now() + kConnectSlice))) return true;
+    }
+  } while (system_clock::now() < until);
+  return false;
+}
+
+// Why a call would not reach a server; empty: unknown.
+std::string WhyNotReady(GrpcConnection& connection) {
+  constexpr milliseconds kPatience{100};
+  CallContext call;
+  call.deadline = std::chrono::steady_clock::now() + kPatience;
+  const absl::Status status = connection.GetCapabilities(call).status();
+  return status.code() == absl::StatusCode::kUnavailable ? absl::StrCat(": ", status.message()) : std::string();
+}
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Connection>> ConnectGrpc(std::string_view target, const ClientOptions& options) {
-  const std::shared_ptr<grpc::Channel> channel =
-      grpc::CreateCustomChannel(std::string(target), grpc::InsecureChannelCredentials(), ChannelArguments(options));
-  if (!channel->WaitForConnected(std::chrono::system_clock::now() + options.connect_timeout)) {
-    return absl::UnavailableError(
-        absl::StrCat("no healthy server answered within ", options.connect_timeout.count(), " ms"));
+absl::StatusOr<std::vector<std::unique_ptr<Connection>>> ConnectGrpc(std::string_view targets,
+                                                                     const ClientOptions& options) {
+  const system_clock::time_point until = system_clock::now() + options.connect_timeout;
+  DCAC_ASSIGN_OR_RETURN(const std::vector<Target> parsed, ParseTargets(targets));
+  DCAC_ASSIGN_OR_RETURN(const Metadata metadata, CallMetadata(options, parsed));
+  DCAC_ASSIGN_OR_RETURN(const auto credentials, MakeCredentials(options.tls));
+  GrpcConnections connections;
+  for (int i = 0; i < options.connections; ++i) {
+    for (const Target& target : parsed) {
+      connections.push_back(std::make_unique<GrpcConnection>(
+          grpc::CreateCustomChannel(target.address, credentials, ChannelArguments(options)), metadata));
+    }
   }
-  return std::make_unique<GrpcConnection>(channel, options.deadline);
+  if (!AnyReady(connections, until)) {
+    return absl::UnavailableError(absl::StrCat("no healthy server answered within ", options.connect_timeout.count(),
+                                               " ms", WhyNotReady(*connections.front())));
+  }
+  return std::vector<std::unique_ptr<Connection>>(std::move_iterator(connections.begin()),
+                                                  std::move_iterator(connections.end()));
 }
 
 }  // namespace dcac::client::internal

@@ -124,7 +124,7 @@ class CompressTransfer final : public Transfer<v1::CompressRequest, v1::Compress
   absl::Status CheckComplete() const override { return absl::OkStatus(); }
 
   TransferStats Transferred() const override {
-    return {sender_.sent_bytes(), receiver_.received_bytes(), digest_.Get()};
+    return {sender_.sent_bytes(), receiver_.received_bytes(), digest_.Get(), {}};
   }
 
   wire::DigestAccumulator digest_;
@@ -161,8 +161,9 @@ class DecompressTransfer final : public Transfer<v1::DecompressRequest, v1::Deco
           absl::StrCat("tensor of ", *bytes, " bytes exceeds max_tensor_bytes ", max_tensor_bytes_));
     }
     has_spec_ = true;
+    spec_ = *spec;
     tensor_bytes_ = *bytes;
-    return spec_sink_(*spec);
+    return spec_sink_(spec_);
   }
 
   absl::Status CheckComplete() const override {
@@ -173,12 +174,13 @@ class DecompressTransfer final : public Transfer<v1::DecompressRequest, v1::Deco
   }
 
   TransferStats Transferred() const override {
-    return {receiver_.received_bytes(), sender_.sent_bytes(), digest_.Get()};
+    return {receiver_.received_bytes(), sender_.sent_bytes(), digest_.Get(), spec_};
   }
 
   const std::uint64_t max_tensor_bytes_;
   const SpecSink& spec_sink_;
   bool has_spec_ = false;
+  TensorSpec spec_;
   std::uint64_t tensor_bytes_ = 0;  // 0 before the spec: no chunk may come then
   wire::DigestAccumulator digest_;
 };
@@ -190,7 +192,9 @@ absl::StatusOr<TransferStats> RunCompress(CompressCall& call, const TensorSpec& 
   v1::CompressRequest header;
   wire::ToProto(spec, header.mutable_header()->mutable_spec());
   wire::ToProto(options, header.mutable_header()->mutable_options());
-  return CompressTransfer(call, chunk_bytes, source, sink).Run(header);
+  absl::StatusOr<TransferStats> stats = CompressTransfer(call, chunk_bytes, source, sink).Run(header);
+  if (stats.ok()) stats->spec = spec;
+  return stats;
 }
 
 absl::StatusOr<TransferStats> RunDecompress(DecompressCall& call, std::uint64_t max_tensor_bytes,

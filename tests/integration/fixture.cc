@@ -47,7 +47,8 @@ std::unique_ptr<server::Server> StartServer(const server::ServerOptions& options
   return ValueOrThrow(server::Server::Start(options));
 }
 
-client::Client ConnectTo(const std::string& address, const client::ClientOptions& options) {
+client::Client ConnectTo(const std::string& address, client::ClientOptions options) {
+  options.codec = client::Codec::kServer;
   return ValueOrThrow(client::Client::Connect(address, options));
 }
 

@@ -35,7 +35,7 @@ class TempFolder {
 // A server in this process on a free port of the loopback interface.
 server::ServerOptions LoopbackOptions();
 std::unique_ptr<server::Server> StartServer(const server::ServerOptions& options = LoopbackOptions());
-client::Client ConnectTo(const std::string& address, const client::ClientOptions& options = {});
+client::Client ConnectTo(const std::string& address, client::ClientOptions options = {});  // its codec is the server's
 
 std::vector<std::string> TestDataFiles();      // names of the .npy files, sorted
 Tensor LoadNpy(const std::string& file_name);  // of the test data

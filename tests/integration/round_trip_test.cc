@@ -87,15 +87,18 @@ TEST(ServiceTest, ManyStreamsAtATime) {
   constexpr std::size_t kStreams = 24;
   std::vector<absl::Status> failures(kStreams);
   std::vector<std::thread> threads;
+  const auto once = [](const Bytes& bytes) { return PiecewiseSource(bytes, bytes.size()); };
   for (std::size_t i = 0; i < kStreams; ++i) {
     threads.emplace_back([&, i] {
-      const auto frame = client.Compress(tensor.spec, tensor.data);
-      if (!frame.ok() || *frame != local) {
-        failures[i] = frame.ok() ? absl::DataLossError("another frame") : frame.status();
+      Bytes frame, samples;
+      const auto compressed = client.CompressStream(tensor.spec, {}, once(tensor.data), AppendTo(&frame));
+      if (!compressed.ok() || frame != local) {
+        failures[i] = compressed.ok() ? absl::DataLossError("another frame") : compressed.status();
         return;
       }
-      const auto restored = client.Decompress(*frame);
-      if (!restored.ok() || restored->data != tensor.data) {
+      const auto ignore_spec = [](const TensorSpec&) { return absl::OkStatus(); };
+      const auto restored = client.DecompressStream(once(frame), ignore_spec, AppendTo(&samples));
+      if (!restored.ok() || samples != tensor.data) {
         failures[i] = restored.ok() ? absl::DataLossError("another tensor") : restored.status();
       }
     });

@@ -48,7 +48,7 @@ def included_folder(header):
     """The folder that an included header belongs to; nothing for headers of other projects."""
     if header.startswith('dcac/v1/'):
         return 'proto'
-    if header == 'dcac/client.h':
+    if header.startswith('dcac/client'):
         return 'client/include'
     if header.startswith('dcac/'):
         return 'core/include'

@@ -1,22 +1,22 @@
-// Client of a dcac-server: compresses and decompresses tensors there instead of in this process.
+// Client of a dcac-server: compresses and restores tensors, in this process or at a server, and asks servers how they
+// are.
 //
 // This header is all a user needs; it shows no type of the transport.  Frames are the same bytes as dcac::Compress
-// gives with the same options.  Nothing here prints, exits or throws.
+// gives with the same options, wherever they were made.  Nothing here prints, exits or throws.
 #ifndef DCAC_CLIENT_H_
 #define DCAC_CLIENT_H_
 
-#include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "dcac/client_options.h"
+#include "dcac/client_results.h"
 #include "dcac/frame_info.h"
 #include "dcac/options.h"
 #include "dcac/tensor.h"
@@ -26,38 +26,6 @@ namespace dcac::client {
 namespace internal {
 class Connection;
 }  // namespace internal
-
-struct ClientOptions {
-  static constexpr std::size_t kMaxChunkBytes = 1u << 20;
-
-  std::chrono::milliseconds connect_timeout{5000};          // of Connect
-  std::chrono::milliseconds deadline{0};                    // of each call as a whole; 0 = none
-  std::size_t chunk_bytes = 256u << 10;                     // sent in one message, 1 .. kMaxChunkBytes
-  std::size_t max_message_bytes = 8u << 20;                 // largest message that is received
-  std::uint64_t max_tensor_bytes = std::uint64_t{1} << 40;  // Decompress and DecompressStream: largest tensor accepted
-};
-
-// What a stream moved.  `digest` is of the tensor's bytes; it was checked at both ends.
-struct TransferStats {
-  std::uint64_t raw_bytes = 0;    // of the tensor
-  std::uint64_t frame_bytes = 0;  // of the frame
-  Digest digest{};
-};
-
-// What a server can do and how much it accepts.
-struct Capabilities {
-  std::string server_version;
-  std::vector<DType> dtypes;
-  std::vector<Layout> layouts;
-  std::vector<Mode> modes;
-  int min_level = 0;
-  int max_level = 0;
-  std::uint64_t max_tensor_bytes = 0;
-  std::uint64_t max_slab_bytes = 0;
-  std::uint64_t max_chunk_bytes = 0;
-  std::uint64_t max_unanswered_chunks = 0;
-  std::uint64_t max_streams = 0;
-};
 
 // Gives the next bytes of the input, any number of them; an empty span is the end.  The bytes must live until the next
 // call.  An error ends the transfer and is returned from it.
@@ -69,22 +37,30 @@ using ChunkSink = std::function<absl::Status(std::span<const std::byte>)>;
 // Takes the spec of the tensor, once, before its first bytes.
 using SpecSink = std::function<absl::Status(const TensorSpec&)>;
 
-// A connection to one server.  Calls may run concurrently on one object.  Sources and sinks are called on the thread of
-// the call, one at a time.  Output that a sink got is valid only when the call returned OK: byte counts and digest are
-// checked at the end.  All calls are idempotent: after an error they may be repeated as they are.
+// Connections to one or more servers.  Copies are the same client; calls may run concurrently on one object.  Sources
+// and sinks are called on the thread of the call, one at a time.  Output that a sink got is valid only when the call
+// returned OK: byte counts and digest are checked at the end.
+//
+// All calls are idempotent.  What failed for a moment is repeated (RetryOptions), at another server if there is one; a
+// source is asked only once all the same, since its first 4 MiB are kept for that.
 //
 // Errors of every call: Unavailable (server unreachable or shutting down: try again), DeadlineExceeded, Cancelled,
-// ResourceExhausted (a limit of the server, or of ClientOptions), DataLoss (what arrived does not match its digest or
-// count), Internal (the server broke the protocol).
+// InvalidArgument (options of the call), Unauthenticated, PermissionDenied (token), ResourceExhausted (a limit of the
+// server, or of ClientOptions), DataLoss (what arrived does not match its digest or count), Internal (the server broke
+// the protocol).
 class Client {
  public:
-  // Connects to `target`: unix:PATH, HOST:PORT, ipv4:ADDRESS:PORT or dns:///HOST:PORT.
-  // Errors: InvalidArgument (options), Unavailable (no healthy server answered within options.connect_timeout).
-  static absl::StatusOr<Client> Connect(std::string_view target, const ClientOptions& options = {});
+  // Connects to `targets`: unix:PATH, HOST:PORT, ipv4:ADDRESS:PORT,ADDRESS:PORT or dns:///HOST:PORT, or several of
+  // these with commas between them.  Calls go round over all addresses that are healthy. Errors: InvalidArgument
+  // (targets, options, credentials), Unavailable (no healthy server answered within options.connect_timeout).
+  static absl::StatusOr<Client> Connect(std::string_view targets, const ClientOptions& options = {});
 
-  // For tests: on a connection of the caller's.
+  // For tests: on connections of the caller's, at least one.
   Client(std::unique_ptr<internal::Connection> connection, const ClientOptions& options);
+  Client(std::vector<std::unique_ptr<internal::Connection>> connections, const ClientOptions& options);
 
+  Client(const Client&);
+  Client& operator=(const Client&);
   Client(Client&&) noexcept;
   Client& operator=(Client&&) noexcept;
   ~Client();
@@ -92,25 +68,40 @@ class Client {
   // Compresses `data`, the samples of a tensor of `spec`, into one frame.
   // Errors: as above; InvalidArgument (spec or option out of range; `data` is not TensorBytes(spec) long).
   absl::StatusOr<std::vector<std::byte>> Compress(const TensorSpec& spec, std::span<const std::byte> data,
-                                                  const EncodeOptions& options = {}) const;
+                                                  const EncodeOptions& options = {},
+                                                  const CallOptions& call = {}) const;
 
   // Restores the tensor of `frame`.  Errors: as above; DataLoss (no valid frame), Unimplemented (a later version).
-  absl::StatusOr<Tensor> Decompress(std::span<const std::byte> frame) const;
+  absl::StatusOr<Tensor> Decompress(std::span<const std::byte> frame, const CallOptions& call = {}) const;
+
+  // As Decompress, but into memory of the caller, which must have as many bytes as the tensor; on error its content is
+  // unspecified.  Errors: as Decompress; InvalidArgument (`tensor` has another size).
+  absl::StatusOr<TensorSpec> DecompressInto(std::span<const std::byte> frame, std::span<std::byte> tensor,
+                                            const CallOptions& call = {}) const;
 
   // As Compress, with the samples from `source` and the frame into `sink`, which begins to get bytes while `source`
-  // still gives them.  Memory: a few chunks.
+  // still gives them.  Memory: a few chunks, and what is kept of the source; in this process a few segments.
   absl::StatusOr<TransferStats> CompressStream(const TensorSpec& spec, const EncodeOptions& options,
-                                               const ChunkSource& source, const ChunkSink& sink) const;
+                                               const ChunkSource& source, const ChunkSink& sink,
+                                               const CallOptions& call = {}) const;
 
   // As Decompress, with the frame from `source`, the spec into `spec_sink` and the samples into `sink`.
   absl::StatusOr<TransferStats> DecompressStream(const ChunkSource& source, const SpecSink& spec_sink,
-                                                 const ChunkSink& sink) const;
+                                                 const ChunkSink& sink, const CallOptions& call = {}) const;
 
-  absl::StatusOr<Capabilities> GetCapabilities() const;
+  // The same between open files: from the position of `input` to its end, to the position of `output`.
+  // Errors: as above; those of the system for reading and writing.
+  absl::StatusOr<TransferStats> CompressFd(const TensorSpec& spec, const EncodeOptions& options, int input, int output,
+                                           const CallOptions& call = {}) const;
+  absl::StatusOr<TransferStats> DecompressFd(int input, int output, const CallOptions& call = {}) const;
+
+  // What the servers can do, and how the one that answers is; whatever ClientOptions::codec says.
+  absl::StatusOr<Capabilities> GetCapabilities(const CallOptions& call = {}) const;
+  absl::StatusOr<ServerStatus> GetStatus(const CallOptions& call = {}) const;
 
  private:
-  std::unique_ptr<internal::Connection> connection_;
-  ClientOptions options_;
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace dcac::client

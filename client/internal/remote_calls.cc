@@ -1,0 +1,62 @@
+#include "client/internal/remote_calls.h"
+
+#include "core/base/status_macros.h"
+
+namespace dcac::client::internal {
+namespace {
+
+bool NothingToRewind() {
+  return true;
+}
+
+}  // namespace
+
+absl::Status RemoteCalls::Run(const CallContext& call, const Attempt& attempt, const std::function<bool()>& rewind) {
+  RetryPolicy policy(retry_, pool_.size(), call.deadline, clock_);
+  const Connection* failed = nullptr;
+  while (true) {
+    if (call.cancel.cancelled()) return absl::CancelledError("cancelled by the caller");
+    Connection& connection = pool_.Next(failed);
+    const absl::Status status = attempt(connection);
+    if (status.ok() || !IsTransient(status) || !rewind()) return status;
+    if (!policy.WaitForNextAttempt(status, call.cancel)) return status;
+    failed = &connection;
+  }
+}
+
+absl::StatusOr<v1::GetCapabilitiesResponse> RemoteCalls::GetCapabilities(const CallContext& call) {
+  absl::StatusOr<v1::GetCapabilitiesResponse> response;
+  DCAC_RETURN_IF_ERROR(Run(
+      call,
+      [&](Connection& connection) {
+        response = connection.GetCapabilities(call);
+        return response.status();
+      },
+      NothingToRewind));
+  const absl::MutexLock lock(&mutex_);
+  max_unary_bytes_ = response->max_unary_bytes();
+  return response;
+}
+
+absl::StatusOr<v1::GetStatusResponse> RemoteCalls::GetStatus(const CallContext& call) {
+  absl::StatusOr<v1::GetStatusResponse> response;
+  DCAC_RETURN_IF_ERROR(Run(
+      call,
+      [&](Connection& connection) {
+        response = connection.GetStatus(call);
+        return response.status();
+      },
+      NothingToRewind));
+  return response;
+}
+
+absl::StatusOr<std::uint64_t> RemoteCalls::MaxUnaryBytes(const CallContext& call) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (max_unary_bytes_) return *max_unary_bytes_;
+  }
+  DCAC_ASSIGN_OR_RETURN(const v1::GetCapabilitiesResponse response, GetCapabilities(call));
+  return response.max_unary_bytes();
+}
+
+}  // namespace dcac::client::internal

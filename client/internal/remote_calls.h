@@ -1,0 +1,51 @@
+// Calls to servers: which connection one takes, and when it is tried again.
+#ifndef DCAC_CLIENT_INTERNAL_REMOTE_CALLS_H_
+#define DCAC_CLIENT_INTERNAL_REMOTE_CALLS_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "client/internal/connection.h"
+#include "client/internal/connection_pool.h"
+#include "client/internal/retry_policy.h"
+#include "dcac/client_options.h"
+
+namespace dcac::client::internal {
+
+// Thread-safe.
+class RemoteCalls {
+ public:
+  using Attempt = std::function<absl::Status(Connection& connection)>;
+
+  // `clock` must outlive this.
+  RemoteCalls(std::vector<std::unique_ptr<Connection>> connections, const RetryOptions& retry, RetryClock& clock)
+      : pool_(std::move(connections)), retry_(retry), clock_(clock) {}
+
+  // Calls `attempt` until it succeeds or trying again makes no sense; before each time but the first `rewind` is asked
+  // whether that is possible.  Errors: those of the last attempt; Cancelled.
+  absl::Status Run(const CallContext& call, const Attempt& attempt, const std::function<bool()>& rewind);
+
+  absl::StatusOr<v1::GetCapabilitiesResponse> GetCapabilities(const CallContext& call);
+  absl::StatusOr<v1::GetStatusResponse> GetStatus(const CallContext& call);
+
+  // The largest tensor that servers take in one message.  They are asked once.
+  absl::StatusOr<std::uint64_t> MaxUnaryBytes(const CallContext& call);
+
+ private:
+  ConnectionPool pool_;
+  const RetryOptions retry_;
+  RetryClock& clock_;
+  absl::Mutex mutex_;
+  std::optional<std::uint64_t> max_unary_bytes_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace dcac::client::internal
+
+#endif  // DCAC_CLIENT_INTERNAL_REMOTE_CALLS_H_

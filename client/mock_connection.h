@@ -1,0 +1,75 @@
+// Connections made of scripted streams, for tests without a network.
+#ifndef DCAC_CLIENT_MOCK_CONNECTION_H_
+#define DCAC_CLIENT_MOCK_CONNECTION_H_
+
+#include <gmock/gmock.h>
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "client/internal/connection.h"
+
+namespace dcac::client {
+
+// What a scripted server got, and what it answers.
+template <typename Request, typename Response>
+struct Script {
+  std::vector<Request> requests;
+  std::deque<Response> responses;
+  absl::Status status;
+  bool writes_done = false;
+  bool cancelled = false;
+  std::size_t fail_writes_after = ~std::size_t{0};
+  std::size_t requests_at_first_read = 0;
+};
+
+template <typename Request, typename Response>
+class ScriptedStream final : public internal::Stream<Request, Response> {
+ public:
+  explicit ScriptedStream(Script<Request, Response>& script) : script_(script) {}
+
+  bool Write(const Request& request) override {
+    if (script_.requests.size() == script_.fail_writes_after) return false;
+    script_.requests.push_back(request);
+    return true;
+  }
+  void WritesDone() override { script_.writes_done = true; }
+  bool Read(Response* response) override {
+    if (script_.requests_at_first_read == 0) script_.requests_at_first_read = script_.requests.size();
+    if (script_.responses.empty()) return false;
+    *response = std::move(script_.responses.front());
+    script_.responses.pop_front();
+    return true;
+  }
+  void Cancel() override { script_.cancelled = true; }
+  absl::Status Finish() override { return script_.cancelled ? absl::CancelledError() : script_.status; }
+
+ private:
+  Script<Request, Response>& script_;
+};
+
+class MockConnection : public internal::Connection {
+ public:
+  using CallContext = internal::CallContext;
+
+  MockConnection() { ON_CALL(*this, ready).WillByDefault(::testing::Return(true)); }
+
+  MOCK_METHOD(bool, ready, (), (override));
+  MOCK_METHOD(std::unique_ptr<internal::CompressCall>, Compress, (const CallContext&), (override));
+  MOCK_METHOD(std::unique_ptr<internal::DecompressCall>, Decompress, (const CallContext&), (override));
+  MOCK_METHOD(std::unique_ptr<internal::InspectCall>, Inspect, (const CallContext&), (override));
+  MOCK_METHOD(std::unique_ptr<internal::BatchCompressCall>, BatchCompress, (const CallContext&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::CompressTensorResponse>, CompressTensor,
+              (const CallContext&, const v1::CompressTensorRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::DecompressTensorResponse>, DecompressTensor,
+              (const CallContext&, const v1::DecompressTensorRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::GetCapabilitiesResponse>, GetCapabilities, (const CallContext&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::GetStatusResponse>, GetStatus, (const CallContext&), (override));
+};
+
+}  // namespace dcac::client
+
+#endif  // DCAC_CLIENT_MOCK_CONNECTION_H_
