@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Files that run the service: the image's, Kubernetes', the Helm chart.
+"""What runs the service: Dockerfile, manifests, Helm chart, certificates.
 
 manifests_test.py DCAC SERVER [TEST...]: paths of the programs.  What needs helm is skipped without it.
 """
@@ -172,6 +172,23 @@ class ImageTest(unittest.TestCase):
                                   re.DOTALL).group(1).split())
         missing = packages_of(DCAC, SERVER) - with_dependencies(installed)
         self.assertEqual(missing, set())
+
+
+class CertificatesTest(unittest.TestCase):
+
+    def test_the_server_is_known_by_its_names_and_its_key_is_not_readable_for_all(self):
+        with tempfile.TemporaryDirectory() as folder:
+            made = run(DEPLOY / 'make-certificates', folder, 'dcac.dcac', '127.0.0.1')
+            self.assertEqual((made.returncode, made.stdout), (0, ''))
+            self.assertEqual(sorted(os.listdir(folder)), ['ca.crt', 'tls.crt', 'tls.key'])
+            verify = ['openssl', 'verify', '-CAfile', f'{folder}/ca.crt', '-purpose', 'sslserver']
+            for name in (['-verify_hostname', 'dcac.dcac'], ['-verify_ip', '127.0.0.1']):
+                self.assertEqual(run(*verify, *name, f'{folder}/tls.crt').returncode, 0)
+            self.assertNotEqual(run(*verify, '-verify_hostname', 'other', f'{folder}/tls.crt').returncode, 0)
+            self.assertEqual(os.stat(f'{folder}/tls.key').st_mode & 0o027, 0)
+
+    def test_a_name_is_needed(self):
+        self.assertEqual(run(DEPLOY / 'make-certificates', '/nowhere').returncode, 2)
 
 
 def packages_of(*programs):

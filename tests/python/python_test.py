@@ -109,6 +109,27 @@ class PythonTest(unittest.TestCase):
         self.assertEqual(restored.digest, digest)
         self.assert_same(example.array_of(restored.spec, restored.data), array)
 
+    def test_inspect_tells_what_compress_made(self):
+        array = numpy.load(DATA / 'mobilenetv2-b6.u8.npy')
+        frame = example.compress(self.stub, array)
+        chunks = (pb.InspectRequest(chunk=chunk) for chunk in example.Credit().chunks(frame))
+        *_, last = self.stub.Inspect(chunks, timeout=CALL_SECONDS)
+        self.assertEqual(last.info.spec, example.spec_of(array))
+        self.assertEqual((last.info.raw_bytes, last.info.stored_bytes), (array.nbytes, len(frame)))
+
+    def test_batch_answers_each_item_even_a_wrong_one(self):
+        array = numpy.load(DATA / 'mobilenetv2-b6.u8.npy')[:1]
+        spec, wrong = example.spec_of(array), pb.TensorSpec(dtype=pb.DATA_TYPE_U8, shape=[1], layout=pb.LAYOUT_FLAT)
+        items = [pb.BatchCompressRequest(item_id=7, spec=spec, data=array.tobytes()),
+                 pb.BatchCompressRequest(item_id=8, spec=wrong, data=array.tobytes()),
+                 pb.BatchCompressRequest(item_id=9, spec=spec, data=array.tobytes())]
+        first, second, third = self.stub.BatchCompress(iter(items), timeout=CALL_SECONDS)
+        self.assertEqual([r.item_id for r in (first, second, third)], [7, 8, 9])
+        self.assertEqual((first.code, second.code, third.code), (0, grpc.StatusCode.INVALID_ARGUMENT.value[0], 0))
+        self.assertNotEqual(second.message, '')
+        self.assert_same(example.decompress(self.stub, first.frame), array)
+        self.assertEqual(third.frame, first.frame)
+
     def test_errors_have_their_code_and_say_what_is_wrong(self):
         array = numpy.arange(256, dtype=numpy.uint8)
         frame = bytearray(example.compress(self.stub, array))
