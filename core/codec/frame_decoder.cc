@@ -13,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "core/codec/segment_codec.h"
 #include "core/codec/segment_reader.h"
+#include "core/codec/segment_timer.h"
 #include "core/format/frame.h"
 
 namespace dcac {
@@ -113,9 +114,11 @@ struct FrameDecoder::Impl {
         statuses[i] = absl::CancelledError("decoding was cancelled");
         return;
       }
+      const SegmentTimer timer(observer);
       statuses[i] =
           decode_segment(*header, segment, unread.subspan(bodies[i].begin, bodies[i].size), geometry.SlabBox(slab),
                          room.data() + slab_offset[static_cast<size_t>(slab - first_slab)]);
+      if (statuses[i].ok()) timer.Done(geometry.SegmentBytes(geometry.SegmentBox(segment)), bodies[i].size);
     });
     for (const absl::Status& segment_status : statuses) DCAC_RETURN_IF_ERROR(segment_status);
     digest_stream.Update(room);
@@ -167,6 +170,7 @@ struct FrameDecoder::Impl {
   bool backlog = false;  // whole segments may wait in `kept`
   bool done = false;
   const std::atomic<bool>* cancelled = nullptr;
+  SegmentObserver* observer = nullptr;
   SegmentDecoder decode_segment = [](const FrameHeader& frame_header, uint64_t segment, ByteSpan body, const Box& slab,
                                      std::byte* slab_data) {
     return DecodeSegmentInto(frame_header, segment, body, slab, slab_data);
@@ -200,6 +204,10 @@ bool FrameDecoder::has_backlog() const {
 
 void FrameDecoder::CancelOn(const std::atomic<bool>* cancelled) {
   impl_->cancelled = cancelled;
+}
+
+void FrameDecoder::ObserveSegments(SegmentObserver* observer) {
+  impl_->observer = observer;
 }
 
 void FrameDecoder::DecodeTo(std::span<std::byte> tensor) {

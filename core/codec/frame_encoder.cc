@@ -13,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "core/codec/segment_codec.h"
 #include "core/codec/segment_shape.h"
+#include "core/codec/segment_timer.h"
 #include "core/format/frame.h"
 
 namespace dcac {
@@ -92,8 +93,11 @@ struct FrameEncoder::Impl {
       if (IsCancelled()) return;
       const uint64_t segment = first_segment + i;
       const uint64_t slab = segment / geometry.segments_per_slab();
-      bodies[i] = EncodeBox(geometry.SlabBox(slab), geometry.SegmentBox(segment),
-                            data.data() + slab_offset[static_cast<size_t>(slab - first_slab)]);
+      const Box box = geometry.SegmentBox(segment);
+      const SegmentTimer timer(observer);
+      bodies[i] =
+          EncodeBox(geometry.SlabBox(slab), box, data.data() + slab_offset[static_cast<size_t>(slab - first_slab)]);
+      timer.Done(geometry.SegmentBytes(box), bodies[i].size());
     });
     if (IsCancelled()) return absl::CancelledError("encoding was cancelled");
     MakeRoom(bodies);
@@ -171,6 +175,7 @@ struct FrameEncoder::Impl {
   Digest digest{};
   bool finished = false;
   const std::atomic<bool>* cancelled = nullptr;
+  SegmentObserver* observer = nullptr;
   absl::Status status;
 };
 
@@ -187,6 +192,10 @@ absl::StatusOr<FrameEncoder> FrameEncoder::Create(const TensorSpec& spec, const 
 
 void FrameEncoder::CancelOn(const std::atomic<bool>* cancelled) {
   impl_->cancelled = cancelled;
+}
+
+void FrameEncoder::ObserveSegments(SegmentObserver* observer) {
+  impl_->observer = observer;
 }
 
 absl::Status FrameEncoder::Push(std::span<const std::byte> data) {

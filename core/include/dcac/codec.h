@@ -20,6 +20,7 @@
 #include "dcac/frame_info.h"
 #include "dcac/layout_guess.h"
 #include "dcac/options.h"
+#include "dcac/segment_observer.h"
 #include "dcac/slice.h"
 #include "dcac/tensor.h"
 

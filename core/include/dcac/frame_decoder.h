@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "dcac/frame_info.h"
 #include "dcac/options.h"
+#include "dcac/segment_observer.h"
 #include "dcac/tensor.h"
 
 namespace dcac {
@@ -34,6 +35,10 @@ class FrameDecoder {
   // Once `*cancelled` is true, pushing decodes no further segment and returns Cancelled.  The flag must outlive the
   // decoder.
   void CancelOn(const std::atomic<bool>* cancelled);
+
+  // Tells `observer` of each segment that is sound from now on; null: nobody, the default.  It must outlive the
+  // decoder.
+  void ObserveSegments(SegmentObserver* observer);
 
   // Before the first bytes: from now on samples go to `tensor`, which must outlive the decoder and have as many bytes
   // as the tensor, or pushing returns InvalidArgument; Pull gives none.  They are decoded where they stay, without

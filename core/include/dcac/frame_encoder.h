@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "dcac/frame_info.h"
 #include "dcac/options.h"
+#include "dcac/segment_observer.h"
 #include "dcac/tensor.h"
 
 namespace dcac {
@@ -34,6 +35,9 @@ class FrameEncoder {
   // Once `*cancelled` is true, Push encodes no further segment and returns Cancelled.  The flag must outlive the
   // encoder.
   void CancelOn(const std::atomic<bool>* cancelled);
+
+  // Tells `observer` of each segment from now on; null: nobody, the default.  It must outlive the encoder.
+  void ObserveSegments(SegmentObserver* observer);
 
   // The next bytes of the tensor.  Encodes when slabs become full, so a call may take long.
   // Errors: InvalidArgument (more bytes than the spec says), Cancelled (CancelOn), ResourceExhausted (out of memory).
