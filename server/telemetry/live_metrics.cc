@@ -1,0 +1,67 @@
+#include "server/telemetry/live_metrics.h"
+
+#include <string>
+#include <utility>
+
+namespace dcac::server {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+constexpr bool kCounter = true;
+constexpr bool kGauge = false;
+
+MetricFamily Family(bool counter, const char* name, const char* help, double value) {
+  ClientMetric metric;
+  (counter ? metric.counter.value : metric.gauge.value) = value;
+  return {name, help, counter ? MetricType::Counter : MetricType::Gauge, {std::move(metric)}};
+}
+
+MetricFamily BuildFamily(const BuildInfo& build) {
+  MetricFamily family =
+      Family(kGauge, "dcac_server_build_info", "Always 1; what runs, and the SIMD target that was chosen", 1);
+  family.metric.front().label = {{"version", std::string(build.version)},
+                                 {"revision", std::string(build.revision)},
+                                 {"simd_target", std::string(build.simd_target)}};
+  return family;
+}
+
+double Seconds(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+std::vector<MetricFamily> LiveMetrics(const LiveState& live, const BuildInfo& build) {
+  std::vector<MetricFamily> families = {BuildFamily(build)};
+  const auto add = [&families](bool counter, const char* name, const char* help, auto value) {
+    families.push_back(Family(counter, name, help, static_cast<double>(value)));
+  };
+  add(kGauge, "dcac_server_serving", "1 while the server says that it is serving, 0 while it drains", live.serving);
+  add(kGauge, "dcac_server_worker_threads", "Threads that code segments", live.threads);
+  add(kGauge, "dcac_server_busy_worker_threads", "Threads that run a task", live.busy_threads);
+  add(kGauge, "dcac_server_queued_tasks", "Tasks that wait for a thread", live.queued_tasks);
+  add(kGauge, "dcac_server_budget_reserved_bytes", "Memory that open calls reserve", live.reserved_bytes);
+  add(kGauge, "dcac_server_budget_bytes", "Memory that all calls together may reserve", live.budget_bytes);
+  add(kGauge, "dcac_server_open_calls", "Calls that have begun and not ended", live.open_calls);
+  add(kGauge, "dcac_server_max_calls", "Calls that may be open at a time", live.max_calls);
+  add(kGauge, "dcac_server_waiting_callers", "Callers that were refused and have a place in line",
+      live.waiting_callers);
+  add(kCounter, "dcac_server_received_bytes_total", "Bytes of messages from clients", live.received_bytes);
+  add(kCounter, "dcac_server_sent_bytes_total", "Bytes of messages to clients", live.sent_bytes);
+  add(kCounter, "dcac_server_log_lines_total", "Lines of the log that were written", live.log_lines);
+  add(kCounter, "dcac_server_log_lines_dropped_total", "Lines of the log that nobody read fast enough",
+      live.dropped_log_lines);
+  add(kGauge, "process_resident_memory_bytes", "Resident memory of the process", live.rss_bytes);
+  add(kGauge, "process_resident_memory_peak_bytes", "Most resident memory that the process had", live.peak_rss_bytes);
+  add(kCounter, "process_cpu_seconds_total", "User and system time of the process",
+      static_cast<double>(live.cpu_ms) / 1000);
+  add(kGauge, "process_open_fds", "Open file descriptors", live.open_fds);
+  add(kGauge, "process_max_fds", "File descriptors that may be open", live.max_fds);
+  add(kGauge, "process_start_time_seconds", "When the server began, since the Unix epoch", Seconds(live.start));
+  return families;
+}
+
+}  // namespace dcac::server
