@@ -1,5 +1,4 @@
 // dcac-server: serves until SIGTERM or SIGINT, then drains.
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/base/allocator.h"
 #include "server/config.h"
 #include "server/health_probe.h"
 #include "server/server.h"
@@ -27,12 +27,6 @@ constexpr std::chrono::milliseconds kWatchdogGrace{5000};
 // One write, so that lines of several threads do not mix.
 void Log(const std::string& text) {
   std::cerr << absl::StrCat("dcac-server: ", text, "\n") << std::flush;
-}
-
-// Keeps the memory of messages instead of giving it back to the system and asking for it again.
-bool TuneAllocator() {
-  return mallopt(M_MMAP_THRESHOLD, 32 << 20) == 1 && mallopt(M_TRIM_THRESHOLD, 256 << 20) == 1 &&
-         mallopt(M_TOP_PAD, 16 << 20) == 1;
 }
 
 // Blocked before any thread starts, so that all inherit it and Wait alone gets the signal.
@@ -73,7 +67,7 @@ std::string Summary(const Metrics& metrics) {
 
 int Serve(const ServerOptions& options) {
   const StopSignals stop_signals;
-  const bool tuned = TuneAllocator();
+  const bool tuned = KeepMemoryOfMessages();
   signal(SIGPIPE, SIG_IGN);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
   if (!server.ok()) {

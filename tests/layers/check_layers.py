@@ -21,7 +21,8 @@ ALLOWED = {
     'client/include': {'core/include'},
     'client': {'client/include', 'client/internal', 'core/include', 'core/base', 'proto'},
     'client/internal': {'client/include', 'core/include', 'core/base', 'proto'},
-    'client/cli': {'client/include', 'core/include', 'core/base', 'core/files'},
+    'client/loadgen': {'client/include', 'core/include', 'core/base', 'proto'},
+    'client/cli': {'client/include', 'client/loadgen', 'core/include', 'core/base', 'core/files'},
     'server/store': {'core/base'},
     'server/telemetry': {'core/base'},
     'server': {'core/include', 'core/base', 'proto', 'server/store', 'server/telemetry'},
@@ -33,6 +34,7 @@ FORBIDDEN = {
     'core/': (SERVICE, 'core must build without gRPC and protobuf'),
     'client/include': (SERVICE, 'users of the client must not inherit our gRPC'),
     'client/cli': (SERVICE, 'the command line must build without gRPC'),
+    'client/loadgen': (SERVICE, 'it measures through the client library'),
     'server/store': (SERVICE, 'the store knows opaque blocks'),
     'server/telemetry': (SERVICE, 'what operators see is tested without gRPC'),
 }
