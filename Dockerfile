@@ -11,7 +11,7 @@ RUN cmake --preset release -DDCAC_BUILD_TESTS=OFF \
 FROM debian:12-slim
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-      libgrpc++1.51 libhwy1 liblz4-1 libtbb12 libxxhash0 libzstd1 >/dev/null \
+      libgrpc++1.51 libhwy1 liblz4-1 libssl3 libtbb12 libtomlplusplus3 libxxhash0 libzstd1 >/dev/null \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log \
  && groupadd --gid 10001 dcac \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir / --shell /usr/sbin/nologin dcac

@@ -147,6 +147,16 @@ std::list<Admission::Place>::iterator Admission::FindPlace(const Caller& caller)
   return std::ranges::find(line_, caller, &Place::caller);
 }
 
+void Admission::SetLimits(const AdmissionLimits& limits) {
+  const std::lock_guard lock(mutex_);
+  limits_ = limits;
+}
+
+AdmissionLimits Admission::limits() const {
+  const std::lock_guard lock(mutex_);
+  return limits_;
+}
+
 std::uint64_t Admission::held_bytes() const {
   const std::lock_guard lock(mutex_);
   return held_bytes_;

@@ -42,7 +42,7 @@ class Admission {
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
 
   explicit Admission(const AdmissionLimits& limits, Clock clock = std::chrono::steady_clock::now)
-      : limits_(limits), clock_(std::move(clock)) {}
+      : clock_(std::move(clock)), limits_(limits) {}
 
   // The right to be open, and to hold memory; given back at its end.
   class Ticket {
@@ -68,7 +68,10 @@ class Admission {
   // Errors: ResourceExhausted with RetryInfo (too many open calls).
   absl::StatusOr<Ticket> Enter(Caller caller);
 
-  const AdmissionLimits& limits() const { return limits_; }
+  // Calls that hold more than the new limits allow keep what they have.
+  void SetLimits(const AdmissionLimits& limits);
+
+  AdmissionLimits limits() const;
   std::uint64_t held_bytes() const;
   std::uint64_t open_calls() const;
   std::size_t waiting_callers() const;  // places in line
@@ -96,10 +99,10 @@ class Admission {
   void DropIfIdle(const std::string& tenant);
   std::list<Place>::iterator FindPlace(const Caller& caller);
 
-  const AdmissionLimits limits_;
   const Clock clock_;
 
   mutable std::mutex mutex_;  // guards all below
+  AdmissionLimits limits_;
   std::uint64_t held_bytes_ = 0;
   std::uint64_t open_calls_ = 0;
   std::map<std::string, Tenant> tenants_;  // that hold something or stand in line

@@ -12,8 +12,9 @@ namespace dcac::server {
 
 // What a call shows of its maker; empty where it shows nothing.
 struct Credentials {
-  std::string_view authorization;  // metadata "authorization"
-  std::string_view tenant;         // metadata "dcac-tenant"
+  std::string_view authorization;     // metadata "authorization"
+  std::string_view tenant;            // metadata "dcac-tenant"
+  std::string_view certificate_name;  // common name of the client certificate, which the transport has verified
 };
 
 struct Identity {
@@ -25,8 +26,8 @@ class Authenticator {
  public:
   virtual ~Authenticator() = default;
 
-  // Errors: Unauthenticated (no token, or an unknown one), PermissionDenied (the token lacks `scope`, or belongs to
-  // another tenant).  Messages say nothing about tokens.
+  // Errors: Unauthenticated (no token, or one that is unknown or has expired), PermissionDenied (the token lacks
+  // `scope`, or belongs to another tenant).  Messages say nothing about tokens.
   virtual absl::StatusOr<Identity> Authenticate(const Credentials& credentials, Scope scope) const = 0;
 };
 

@@ -1,10 +1,13 @@
 #include "server/call_gate.h"
 
+#include <grpc/grpc_security_constants.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <random>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_format.h"
 
@@ -43,6 +46,14 @@ std::string HostOf(const std::string& peer) {
   return peer.starts_with("unix:") ? peer : peer.substr(0, peer.rfind(':'));
 }
 
+// Of the certificate that the transport has verified; empty: there is none.
+std::string CertificateName(const grpc::CallbackServerContext& context) {
+  const auto connection = context.auth_context();
+  if (connection == nullptr || !connection->IsPeerAuthenticated()) return {};
+  const std::vector<grpc::string_ref> names = connection->FindPropertyValues(GRPC_X509_CN_PROPERTY_NAME);
+  return names.empty() ? std::string() : std::string(names.front().data(), names.front().size());
+}
+
 CallInfo Describe(Method method, const grpc::CallbackServerContext& context) {
   CallInfo info{.method = method, .peer = context.peer(), .request_id = NewRequestId()};
   info.start = std::chrono::steady_clock::now();
@@ -58,8 +69,10 @@ CallInfo Describe(Method method, const grpc::CallbackServerContext& context) {
 absl::StatusOr<std::unique_ptr<Call>> CallGate::Begin(Method method, grpc::CallbackServerContext& context) {
   CallInfo info = Describe(method, context);
   context.AddInitialMetadata("dcac-request-id", info.request_id);
+  const std::string certificate_name = CertificateName(context);
   const Credentials credentials{.authorization = Metadata(context, "authorization"),
-                                .tenant = Metadata(context, "dcac-tenant")};
+                                .tenant = Metadata(context, "dcac-tenant"),
+                                .certificate_name = certificate_name};
   absl::StatusOr<Identity> identity = authenticator_.Authenticate(credentials, RequiredScope(method));
   if (!identity.ok()) {
     metrics_.OnCallEnd(info, CallFacts(), identity.status());

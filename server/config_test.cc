@@ -17,10 +17,10 @@ struct Parsed {
   std::string err;
 };
 
-Parsed Parse(const std::vector<std::string>& arguments) {
+Parsed Parse(const std::vector<std::string>& arguments, const Environment& environment = {}) {
   std::ostringstream out;
   std::ostringstream err;
-  Config config = ParseCommandLine(arguments, out, err);
+  Config config = ParseCommandLine(arguments, environment, out, err);
   return {config, out.str(), err.str()};
 }
 
@@ -60,6 +60,35 @@ TEST(ConfigTest, VersionAndHelpSucceed) {
   EXPECT_EQ(version.config.exit_status, 0);
   EXPECT_THAT(version.out, HasSubstr("dcac-server "));
   EXPECT_THAT(Parse({"--help"}).out, HasSubstr("--max-slab-bytes"));
+}
+
+TEST(ConfigTest, SwitchesNeedNoValue) {
+  EXPECT_TRUE(Parse({"--insecure"}).config.server.insecure);
+  EXPECT_FALSE(Parse({"--bdp-probe=false"}).config.server.connections.bdp_probe);
+  EXPECT_EQ(Parse({"--insecure", "health", "unix:/a"}).config.health_target, "unix:/a");
+}
+
+TEST(ConfigTest, PrintsAndChecks) {
+  const Parsed printed = Parse({"--print-config", "--threads=3"}, {{"DCAC_SERVER_MAX_STREAMS", "4"}});
+  EXPECT_EQ(printed.config.action, Config::Action::kExit);
+  EXPECT_EQ(printed.config.exit_status, 0);
+  EXPECT_THAT(printed.out, HasSubstr("threads = 3  # flag\n"));
+  EXPECT_THAT(printed.out, HasSubstr("max_streams = 4  # DCAC_SERVER_MAX_STREAMS\n"));
+  EXPECT_EQ(Parse({"--check-config"}).config.action, Config::Action::kCheckConfig);
+  EXPECT_EQ(Parse({"--check-config", "--config=/no/such"}).config.exit_status, 2);
+}
+
+TEST(ConfigTest, TokensAreMadeForSomebody) {
+  const Config config = Parse({"new-token", "--name=a", "--tenant=b", "--scopes=read,write"}).config;
+  EXPECT_EQ(config.action, Config::Action::kNewToken);
+  EXPECT_EQ(config.new_token.tenant, "b");
+  EXPECT_THAT(config.new_token.scopes, ElementsAre("read", "write"));
+  EXPECT_EQ(Parse({"new-token", "--name=a"}).config.exit_status, 2);
+  EXPECT_EQ(Parse({"hash-token"}).config.action, Config::Action::kHashToken);
+}
+
+TEST(ConfigTest, WrongVariableDoesNotBreakTheHealthCheck) {
+  EXPECT_EQ(Parse({"health", "unix:/a"}, {{"DCAC_SERVER_THREADS", "x"}}).config.action, Config::Action::kProbeHealth);
 }
 
 TEST(ConfigTest, WrongValuesAreUsageErrors) {

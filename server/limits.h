@@ -14,7 +14,7 @@ struct Limits {
   std::uint64_t max_tensor_bytes = std::uint64_t{64} << 30;  // of one tensor, in either direction
   std::uint64_t max_slab_bytes = std::uint64_t{256} << 20;   // raw bytes that one stream holds at a time to code them
   std::uint64_t max_streams = 256;                           // calls that are open at a time
-  std::uint64_t budget_bytes = std::uint64_t{1} << 30;       // that all calls together may hold
+  std::uint64_t budget_bytes = 0;                            // that all calls together may hold; 0: DefaultMemoryBytes
 };
 
 // What a stream's messages may take on their way: those that a client may leave unanswered, in the transport and here,

@@ -3,19 +3,25 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <iostream>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/allocator.h"
+#include "server/access.h"
 #include "server/config.h"
+#include "server/config_reload.h"
 #include "server/health_probe.h"
+#include "server/option_checks.h"
 #include "server/server.h"
+#include "server/token_commands.h"
 #include "server/version.h"
 
 namespace dcac::server {
@@ -29,20 +35,30 @@ void Log(const std::string& text) {
   std::cerr << absl::StrCat("dcac-server: ", text, "\n") << std::flush;
 }
 
+// Logs what went wrong.  The exit status.
+int Report(const absl::Status& status, int failure) {
+  if (!status.ok()) Log(std::string(status.message()));
+  return status.ok() ? 0 : failure;
+}
+
 // Blocked before any thread starts, so that all inherit it and Wait alone gets the signal.
-class StopSignals {
+class Signals {
  public:
-  StopSignals() {
+  Signals() {
     sigemptyset(&set_);
     sigaddset(&set_, SIGTERM);
     sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
   }
-  int Wait() const {
-    int signal = 0;
-    while (sigwait(&set_, &signal) != 0) {
+  // 0: `limit` has passed, where there is one.
+  int Wait(std::chrono::milliseconds limit) const {
+    const timespec time{.tv_sec = limit.count() / 1000, .tv_nsec = limit.count() % 1000 * 1'000'000};
+    while (true) {
+      const int signal = limit.count() == 0 ? sigwaitinfo(&set_, nullptr) : sigtimedwait(&set_, nullptr, &time);
+      if (signal > 0) return signal;
+      if (errno == EAGAIN) return 0;
     }
-    return signal;
   }
 
  private:
@@ -65,19 +81,41 @@ std::string Summary(const Metrics& metrics) {
                       " bytes sent");
 }
 
-int Serve(const ServerOptions& options) {
-  const StopSignals stop_signals;
+void LogAll(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) Log(line);
+}
+
+// Reloads, on SIGHUP and from time to time, until a signal to stop comes, which it returns.
+int WaitForStop(const Signals& signals, const SettingSources& sources, ServerOptions& options, Server& server) {
+  while (true) {
+    const int signal = signals.Wait(options.reload_interval);
+    if (signal == SIGTERM || signal == SIGINT) return signal;
+    if (signal == SIGHUP) {
+      Log("signal 1, reloading");
+      ReloadedSettings reloaded = ReloadSettings(sources, options);
+      LogAll(reloaded.events);
+      options = std::move(reloaded.options);
+      server.SetOptions(options);
+    }
+    LogAll(server.ReloadFiles());
+  }
+}
+
+int Serve(const Config& config) {
+  const Signals signals;
+  ServerOptions options = config.server;
   const bool tuned = KeepMemoryOfMessages();
   signal(SIGPIPE, SIG_IGN);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
   if (!server.ok()) {
     Log(std::string(server.status().message()));
-    return 1;
+    return absl::IsInvalidArgument(server.status()) ? kUsageError : 1;
   }
   Log(absl::StrCat("version ", std::string(Version()), " listening on ", absl::StrJoin((*server)->addresses(), ", "),
                    " with ", (*server)->threads(), " threads"));
   if (!tuned) Log("the allocator does not take its settings; going on without them");
-  const int signal = stop_signals.Wait();
+  LogAll((*server)->Warnings());
+  const int signal = WaitForStop(signals, config.sources, options, **server);
   Log(absl::StrCat("signal ", signal, ", draining"));
   StartWatchdog(options.lame_duck + options.drain + kWatchdogGrace);
   (*server)->Drain();
@@ -85,16 +123,25 @@ int Serve(const ServerOptions& options) {
   return 0;
 }
 
+int CheckConfig(const ServerOptions& options) {
+  absl::Status status = CheckOptions(options);
+  if (status.ok()) status = Access::Load(options).status();
+  return Report(status, kUsageError);
+}
+
 int Run(const std::vector<std::string>& arguments) {
-  const Config config = ParseCommandLine(arguments, std::cout, std::cerr);
+  const Config config = ParseCommandLine(arguments, ProcessEnvironment(), std::cout, std::cerr);
   switch (config.action) {
     case Config::Action::kServe:
-      return Serve(config.server);
-    case Config::Action::kProbeHealth: {
-      const absl::Status status = ProbeHealth(config.health_target, kHealthTimeout);
-      if (!status.ok()) Log(std::string(status.message()));
-      return status.ok() ? 0 : 1;
-    }
+      return Serve(config);
+    case Config::Action::kCheckConfig:
+      return CheckConfig(config.server);
+    case Config::Action::kProbeHealth:
+      return Report(ProbeHealth(config.health_target, kHealthTimeout), 1);
+    case Config::Action::kHashToken:
+      return Report(PrintTokenHash(std::cin, std::cout), kUsageError);
+    case Config::Action::kNewToken:
+      return Report(MakeToken(config.new_token, std::cout, std::cerr), kUsageError);
     case Config::Action::kExit:
       break;
   }

@@ -3,24 +3,33 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <cstdint>
 #include <deque>
-#include <string_view>
+#include <limits>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "core/base/memory_budget.h"
 #include "core/base/status_macros.h"
 #include "dcac/simd_target.h"
 #include "proto/wire/limits.h"
+#include "server/access.h"
 #include "server/admin_service_impl.h"
 #include "server/admission.h"
-#include "server/authenticator.h"
 #include "server/call_gate.h"
 #include "server/cpu_budget.h"
 #include "server/idle_watch.h"
+#include "server/listen_address.h"
+#include "server/live_limits.h"
+#include "server/option_checks.h"
 #include "server/process_status.h"
 #include "server/service_impl.h"
 #include "server/socket_lock.h"
@@ -30,29 +39,41 @@
 namespace dcac::server {
 namespace {
 
-constexpr std::string_view kUnixPrefix = "unix:";
-constexpr int kMaxThreads = 1024;
-
-// Pings find peers that vanished.  Clients may ping as often as every 30 s; ours do every 60 s.
-constexpr int kKeepaliveMs = 60'000;
-constexpr int kKeepaliveTimeoutMs = 20'000;
-constexpr int kMinClientPingIntervalMs = 30'000;
-
-absl::Status CheckOptions(const ServerOptions& options) {
-  if (options.listen.empty()) return absl::InvalidArgumentError("no address to listen on");
-  if (options.threads < 0 || options.threads > kMaxThreads) {
-    return absl::InvalidArgumentError(absl::StrCat("threads: ", options.threads, " is not in 0..", kMaxThreads));
+// Clients may ask for the contract.  gRPC's own way to say so holds for all servers of the process.
+class ReflectionOption final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->push_back(std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>());
   }
-  return absl::OkStatus();
+};
+
+ServerOptions WithDefaults(ServerOptions options) {
+  if (options.limits.budget_bytes == 0) options.limits.budget_bytes = DefaultMemoryBytes();
+  return options;
 }
 
-void SetChannelArguments(grpc::ServerBuilder& builder) {
+AdmissionLimits ForAdmission(const Limits& limits) {
+  return {.budget_bytes = limits.budget_bytes, .max_calls = limits.max_streams};
+}
+
+int Milliseconds(std::chrono::milliseconds duration) {
+  return static_cast<int>(std::clamp<std::int64_t>(duration.count(), 0, std::numeric_limits<int>::max()));
+}
+
+void SetChannelArguments(const ConnectionOptions& options, grpc::ServerBuilder& builder) {
   // Or a second server on the same port would start without an error and get some of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_time));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinClientPingIntervalMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             Milliseconds(options.min_client_ping_interval));
+  if (options.max_age.count() > 0) {
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(options.max_age));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, Milliseconds(options.max_age_grace));
+  }
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, options.bdp_probe ? 1 : 0);
   builder.SetMaxReceiveMessageSize(static_cast<int>(wire::kMaxMessageBytes));
   builder.SetMaxSendMessageSize(static_cast<int>(wire::kMaxMessageBytes));
 }
@@ -66,28 +87,32 @@ std::string WithPort(const std::string& address, int port) {
 
 // Members are destroyed from the last up: the transport first, then what its calls use, then the locks of its sockets.
 struct Server::Impl {
-  explicit Impl(const ServerOptions& server_options)
-      : options(server_options),
+  Impl(const ServerOptions& server_options, std::unique_ptr<Access> server_access)
+      : options(WithDefaults(server_options)),
+        access(std::move(server_access)),
         threads(options.threads > 0 ? options.threads : CpuBudget()),
         workers(threads),
-        admission({.budget_bytes = options.limits.budget_bytes, .max_calls = options.limits.max_streams}),
-        gate(authenticator, admission, metrics),
+        limits(options.limits),
+        admission(ForAdmission(options.limits)),
+        gate(access->authenticator(), admission, metrics),
         watch(options.stream_idle_timeout),
-        service(options.limits, gate, workers, watch),
+        service(limits, gate, workers, watch),
         admin_service(gate, [this](v1::GetStatusResponse* response) { FillStatus(response); }) {}
 
   void FillStatus(v1::GetStatusResponse* response) const;
 
   absl::Status Listen();
 
-  const ServerOptions options;
+  ServerOptions options;
+  const std::unique_ptr<Access> access;
   const int threads;
   std::vector<std::string> addresses;
   std::vector<SocketLock> locks;
+  std::vector<std::shared_ptr<grpc::ServerCredentials>> credentials;  // of listeners, which use them to their end
   Metrics metrics;
   WorkerPool workers;
+  LiveLimits limits;
   Admission admission;
-  NoAuthenticator authenticator;
   CallGate gate;
   IdleWatch watch;
   CompressionServiceImpl service;
@@ -110,9 +135,9 @@ void Server::Impl::FillStatus(v1::GetStatusResponse* response) const {
   response->set_peak_rss_bytes(process.peak_rss_bytes);
   response->set_cpu_ms(process.cpu_ms);
   response->set_reserved_bytes(admission.held_bytes());
-  response->set_budget_bytes(admission.limits().budget_bytes);
+  response->set_budget_bytes(limits.Get().budget_bytes);
   response->set_open_calls(admission.open_calls());
-  response->set_max_calls(admission.limits().max_calls);
+  response->set_max_calls(limits.Get().max_streams);
   for (int code = 0; code < static_cast<int>(Metrics::kNumCodes); ++code) {
     const std::uint64_t calls = metrics.calls(static_cast<absl::StatusCode>(code));
     if (calls != 0) (*response->mutable_calls_by_code())[code] = calls;
@@ -123,14 +148,17 @@ void Server::Impl::FillStatus(v1::GetStatusResponse* response) const {
 
 absl::Status Server::Impl::Listen() {
   grpc::ServerBuilder builder;
-  SetChannelArguments(builder);
+  SetChannelArguments(options.connections, builder);
+  if (options.reflection) builder.SetOption(std::make_unique<ReflectionOption>());
   std::deque<int> ports;  // gRPC writes into them; elements stay where they are
-  for (const std::string& address : options.listen) {
-    if (address.starts_with(kUnixPrefix)) {
-      DCAC_ASSIGN_OR_RETURN(SocketLock lock, SocketLock::Acquire(address.substr(kUnixPrefix.size())));
+  for (const std::string& text : options.listen) {
+    DCAC_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress(text));
+    if (address.is_unix) {
+      DCAC_ASSIGN_OR_RETURN(SocketLock lock, SocketLock::Acquire(address.path));
       locks.push_back(std::move(lock));
     }
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &ports.emplace_back(0));
+    credentials.push_back(access->ListenerCredentials(address.is_unix));
+    builder.AddListeningPort(text, credentials.back(), &ports.emplace_back(0));
   }
   builder.RegisterService(&service);
   builder.RegisterService(&admin_service);
@@ -139,8 +167,12 @@ absl::Status Server::Impl::Listen() {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", absl::StrJoin(options.listen, ", ")));
   }
   for (std::size_t i = 0; i < ports.size(); ++i) {
-    const std::string& address = options.listen[i];
-    addresses.push_back(address.starts_with(kUnixPrefix) ? address : WithPort(address, ports[i]));
+    const std::string& text = options.listen[i];
+    DCAC_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress(text));
+    addresses.push_back(address.is_unix ? text : WithPort(text, ports[i]));
+    if (address.is_unix && chmod(address.path.c_str(), options.unix_socket_mode) != 0) {
+      return absl::ErrnoToStatus(errno, absl::StrCat("permissions of ", text));
+    }
   }
   return absl::OkStatus();
 }
@@ -149,16 +181,29 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   DCAC_RETURN_IF_ERROR(CheckOptions(options));
   static const bool plugins_registered = [] {
     grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     return true;
   }();
   static_cast<void>(plugins_registered);
-  auto impl = std::make_unique<Impl>(options);
+  DCAC_ASSIGN_OR_RETURN(std::unique_ptr<Access> access, Access::Load(options));
+  auto impl = std::make_unique<Impl>(options, std::move(access));
   DCAC_RETURN_IF_ERROR(impl->Listen());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+void Server::SetOptions(const ServerOptions& options) {
+  const ServerOptions next = WithDefaults(options);
+  impl_->options.lame_duck = next.lame_duck;
+  impl_->options.drain = next.drain;
+  impl_->options.limits = next.limits;
+  impl_->limits.Set(next.limits);
+  impl_->admission.SetLimits(ForAdmission(next.limits));
+}
+
+std::vector<std::string> Server::ReloadFiles() {
+  return impl_->access->Reload();
+}
 
 Server::~Server() {
   impl_->transport->Shutdown(std::chrono::system_clock::now());
@@ -171,6 +216,9 @@ void Server::Drain() {
   impl_->transport->Shutdown(std::chrono::system_clock::now() + impl_->options.drain);
 }
 
+std::vector<std::string> Server::Warnings() const {
+  return impl_->access->Warnings();
+}
 const std::vector<std::string>& Server::addresses() const {
   return impl_->addresses;
 }

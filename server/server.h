@@ -3,6 +3,7 @@
 #define DCAC_SERVER_SERVER_H_
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,30 +14,68 @@
 
 namespace dcac::server {
 
+// Files in PEM; all empty: connections are plain text.  Unix sockets are so in any case.
+struct TlsFiles {
+  std::string certificate;  // and those that lead from it to the authority
+  std::string key;
+  std::string client_ca;  // clients must show a certificate of this authority; empty: they need none
+};
+
+// How connections are kept and ended.
+struct ConnectionOptions {
+  std::chrono::milliseconds keepalive_time{60'000};  // pings find peers that vanished
+  std::chrono::milliseconds keepalive_timeout{20'000};
+  std::chrono::milliseconds min_client_ping_interval{30'000};  // a client that pings more often is cut off
+  std::chrono::milliseconds max_age{0};                        // then the client is told to connect anew; 0: never
+  std::chrono::milliseconds max_age_grace{300'000};            // and its running calls are cut after this
+  bool bdp_probe = true;                                       // windows grow with what the network holds
+};
+
+// The settings of server/settings.h.
 struct ServerOptions {
   std::vector<std::string> listen = {"127.0.0.1:50051"};  // unix:PATH or HOST:PORT; port 0 = any free one
-  int threads = 0;                                        // that code segments; 0 = as many as there are processors
+  std::uint32_t unix_socket_mode = 0660;
+  bool insecure = false;  // addresses that others reach need neither TLS nor authentication
+  TlsFiles tls;
+  std::string token_file;                             // server/token_file.h; empty: no tokens
+  std::chrono::milliseconds reload_interval{60'000};  // after which files are looked at again; 0: on SIGHUP alone
+
+  int threads = 0;  // that code segments; 0 = as many as there are processors
   Limits limits;
   std::chrono::milliseconds stream_idle_timeout{60'000};  // of a stream whose client neither sends nor reads
+  ConnectionOptions connections;
 
   // Drain: how long the server still takes calls after it said that it is not serving, and then how long running calls
   // may take to end.
   std::chrono::milliseconds lame_duck{1000};
   std::chrono::milliseconds drain{30000};
+
+  bool reflection = false;     // clients may ask for the contract
+  bool channelz = false;       // clients may ask for what gRPC knows of its connections
+  std::string metrics_listen;  // HOST:PORT for Prometheus and people; empty: none
+  std::string log_level = "info";
 };
 
 class Server {
  public:
-  // Errors: InvalidArgument (options), AlreadyExists (another server listens on a Unix socket), Unavailable (an address
-  // cannot be listened on).
+  // Errors: InvalidArgument (options, certificates, tokens) and those of reading files, AlreadyExists (another server
+  // listens on a Unix socket), Unavailable (an address cannot be listened on).
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options);
 
   // Stops; calls that run are cut.
   ~Server();
 
+  // Of `options`, those take effect whose Change is kOnReload.  One thread at a time, as the next two.
+  void SetOptions(const ServerOptions& options);
+
+  // Reads certificates and tokens again; a file that is not valid leaves what it gave before.  Connections and calls
+  // that run stay as they are.  Returns what changed or went wrong, for the log.
+  std::vector<std::string> ReloadFiles();
+
   // Stops as clients want it: reports NOT_SERVING, waits, takes no more calls, lets running calls end, cuts the rest.
   void Drain();
 
+  std::vector<std::string> Warnings() const;          // of what is in use, for the log
   const std::vector<std::string>& addresses() const;  // that clients connect to, with the ports in use
   int threads() const;
   const Metrics& metrics() const;

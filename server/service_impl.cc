@@ -47,8 +47,8 @@ grpc::ServerBidiReactor<Request, Response>* CompressionServiceImpl::StartStream(
   const absl::Status status = CatchAll([&] {
     absl::StatusOr<std::unique_ptr<Call>> call = gate_.Begin(method, context);
     if (!call.ok()) return call.status();
-    reactor = new StreamReactor<Request, Response>(std::make_unique<SessionType>(limits_), *std::move(call), context,
-                                                   workers_, watch_);
+    reactor = new StreamReactor<Request, Response>(std::make_unique<SessionType>(limits_.Get()), *std::move(call),
+                                                   context, workers_, watch_);
     return absl::OkStatus();
   });
   return status.ok() ? reactor : new RefusedStream<Request, Response>(status);
@@ -97,8 +97,8 @@ grpc::ServerUnaryReactor* CompressionServiceImpl::CompressTensor(grpc::CallbackS
                                                                  v1::CompressTensorResponse* response) {
   const std::uint64_t bytes = request->data().size();
   return StartUnary(Method::kCompressTensor, *context, MemoryOfTensorCall(bytes, bytes),
-                    [this, request, response](const std::atomic<bool>& cancelled, CallFacts* facts) {
-                      return server::CompressTensor(*request, limits_, cancelled, response, facts);
+                    [limits = limits_.Get(), request, response](const std::atomic<bool>& cancelled, CallFacts* facts) {
+                      return server::CompressTensor(*request, limits, cancelled, response, facts);
                     });
 }
 
@@ -107,8 +107,8 @@ grpc::ServerUnaryReactor* CompressionServiceImpl::DecompressTensor(grpc::Callbac
                                                                    v1::DecompressTensorResponse* response) {
   return StartUnary(Method::kDecompressTensor, *context,
                     MemoryOfTensorCall(request->frame().size(), wire::kMaxUnaryBytes),
-                    [this, request, response](const std::atomic<bool>& cancelled, CallFacts* facts) {
-                      return server::DecompressTensor(*request, limits_, cancelled, response, facts);
+                    [limits = limits_.Get(), request, response](const std::atomic<bool>& cancelled, CallFacts* facts) {
+                      return server::DecompressTensor(*request, limits, cancelled, response, facts);
                     });
 }
 
@@ -116,7 +116,7 @@ grpc::ServerUnaryReactor* CompressionServiceImpl::GetCapabilities(grpc::Callback
                                                                   const v1::GetCapabilitiesRequest*,
                                                                   v1::GetCapabilitiesResponse* response) {
   return AnswerAtOnce(gate_, Method::kGetCapabilities, *context, [&] {
-    Describe(limits_, response);
+    Describe(limits_.Get(), response);
     return absl::OkStatus();
   });
 }

@@ -5,7 +5,7 @@
 #include "dcac/v1/compression.grpc.pb.h"
 #include "server/call_gate.h"
 #include "server/idle_watch.h"
-#include "server/limits.h"
+#include "server/live_limits.h"
 #include "server/unary_reactor.h"
 #include "server/worker_pool.h"
 
@@ -14,7 +14,7 @@ namespace dcac::server {
 // What its constructor gets must outlive all calls.
 class CompressionServiceImpl final : public v1::CompressionService::CallbackService {
  public:
-  CompressionServiceImpl(const Limits& limits, CallGate& gate, WorkerPool& workers, IdleWatch& watch)
+  CompressionServiceImpl(const LiveLimits& limits, CallGate& gate, WorkerPool& workers, IdleWatch& watch)
       : limits_(limits), gate_(gate), workers_(workers), watch_(watch) {}
 
   grpc::ServerBidiReactor<v1::CompressRequest, v1::CompressResponse>* Compress(
@@ -42,7 +42,7 @@ class CompressionServiceImpl final : public v1::CompressionService::CallbackServ
   grpc::ServerUnaryReactor* StartUnary(Method method, grpc::CallbackServerContext& context, std::uint64_t memory_bytes,
                                        UnaryReactor::Work work);
 
-  const Limits limits_;
+  const LiveLimits& limits_;
   CallGate& gate_;
   WorkerPool& workers_;
   IdleWatch& watch_;

@@ -31,10 +31,6 @@ struct PipelineWork {
 // Returns when all items are completed.
 void RunPipeline(const PipelineLimits& limits, const PipelineWork& work);
 
-// A quarter of the memory that this process may use, whether the machine or its control group bounds it, but at most
-// 4 GiB.
-std::uint64_t DefaultMemoryBytes();
-
 }  // namespace dcac::cli
 
 #endif  // DCAC_CLIENT_CLI_FILE_PIPELINE_H_

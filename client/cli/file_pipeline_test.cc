@@ -86,10 +86,5 @@ TEST(FilePipelineTest, OneThreadDoesOneAfterTheOther) {
   EXPECT_EQ(outcome.most_memory, 5u);
 }
 
-TEST(FilePipelineTest, DefaultMemoryIsBounded) {
-  EXPECT_GT(DefaultMemoryBytes(), 0u);
-  EXPECT_LE(DefaultMemoryBytes(), std::uint64_t{4} << 30);
-}
-
 }  // namespace
 }  // namespace dcac::cli

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "client/cli/file_pipeline.h"
+#include "core/base/memory_budget.h"
 
 namespace dcac::cli {
 namespace {

@@ -1,0 +1,51 @@
+// Who may connect and call: certificates and grants, from the files that the options name.
+#ifndef DCAC_SERVER_ACCESS_H_
+#define DCAC_SERVER_ACCESS_H_
+
+#include <grpcpp/security/server_credentials.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/authenticator.h"
+#include "server/grant_authenticator.h"
+#include "server/server.h"
+#include "server/tls_credentials.h"
+
+namespace dcac::server {
+
+class Access {
+ public:
+  // Reads the files.  Errors: those of LoadCertificates and Grants::Parse.
+  static absl::StatusOr<std::unique_ptr<Access>> Load(const ServerOptions& options);
+
+  const Authenticator& authenticator() const { return *authenticator_; }
+
+  // For one more listener.
+  std::shared_ptr<grpc::ServerCredentials> ListenerCredentials(bool is_unix) const;
+
+  // Reads the files again; what is wrong with one leaves what it gave before.  One thread at a time.
+  // Returns what changed or went wrong, for the log.
+  std::vector<std::string> Reload();
+
+  std::vector<std::string> Warnings() const;  // for the log at the start
+
+ private:
+  Access(TlsFiles tls_files, std::string token_file);
+
+  void ReloadCertificates(std::vector<std::string>& events);
+  void ReloadGrants(std::vector<std::string>& events);
+
+  const TlsFiles tls_files_;
+  const std::string token_file_;
+  std::string token_text_;
+  std::shared_ptr<LiveCertificates> certificates_;  // null: plain text
+  GrantAuthenticator* grants_ = nullptr;            // the authenticator, where there is a token file
+  std::unique_ptr<Authenticator> authenticator_;
+};
+
+}  // namespace dcac::server
+
+#endif  // DCAC_SERVER_ACCESS_H_

@@ -1,0 +1,50 @@
+#include "server/option_checks.h"
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "server/listen_address.h"
+
+namespace dcac::server {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+
+absl::Status CheckTls(const TlsFiles& tls) {
+  if (tls.certificate.empty() != tls.key.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(tls.certificate.empty()
+                                                       ? "tls_key_file without tls_certificate_file"
+                                                       : "tls_certificate_file without tls_key_file",
+                                                   ": expected both or none"));
+  }
+  if (!tls.client_ca.empty() && tls.certificate.empty()) {
+    return absl::InvalidArgumentError("tls_client_ca_file without tls_certificate_file and tls_key_file");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAddress(const std::string& text, const ServerOptions& options) {
+  DCAC_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress(text));
+  if (address.is_private || options.insecure) return absl::OkStatus();
+  const bool has_tls = !options.tls.certificate.empty();
+  const bool has_authentication = !options.token_file.empty() || !options.tls.client_ca.empty();
+  if (has_tls && has_authentication) return absl::OkStatus();
+  const char* const found = has_tls ? "TLS alone" : has_authentication ? "authentication alone" : "neither";
+  return absl::InvalidArgumentError(
+      absl::StrCat("listen: ", text, " can be reached from other machines, which takes TLS (tls_certificate_file, ",
+                   "tls_key_file) and authentication (token_file or tls_client_ca_file); found ", found,
+                   "; --insecure listens without"));
+}
+
+}  // namespace
+
+absl::Status CheckOptions(const ServerOptions& options) {
+  if (options.listen.empty()) return absl::InvalidArgumentError("no address to listen on");
+  if (options.threads < 0 || options.threads > kMaxThreads) {
+    return absl::InvalidArgumentError(absl::StrCat("threads: ", options.threads, " is not in 0..", kMaxThreads));
+  }
+  DCAC_RETURN_IF_ERROR(CheckTls(options.tls));
+  for (const std::string& text : options.listen) DCAC_RETURN_IF_ERROR(CheckAddress(text, options));
+  return absl::OkStatus();
+}
+
+}  // namespace dcac::server

@@ -1,0 +1,350 @@
+#include "server/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "core/base/status_macros.h"
+#include "server/setting_values.h"
+
+namespace dcac::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kDay{86'400'000};
+constexpr milliseconds kYear = 365 * kDay;
+constexpr std::string_view kListening = "Addresses";
+constexpr std::string_view kSecurity = "Certificates and tokens";
+constexpr std::string_view kWork = "Work and memory";
+constexpr std::string_view kConnections = "Connections";
+constexpr std::string_view kStopping = "Stopping";
+constexpr std::string_view kObservation = "Observation";
+constexpr std::array kLogLevels = {"debug", "info", "warning", "error"};
+
+using O = ServerOptions;
+
+const std::array kSettings = {Setting{"listen", kListening, ListField{[](O & o) -> auto& {return o.listen;
+}  // namespace
+, "ADDRESS"
+}  // namespace dcac::server
+, Change::kOnRestart, "Addresses to listen on, unix:PATH or HOST:PORT; port 0 is any free one"
+}
+, Setting{"unix_socket_mode", kListening, ModeField{[](O & o) -> auto& {return o.unix_socket_mode;
+}
+}
+, Change::kOnRestart, "Permissions of Unix sockets"
+}
+, Setting{"insecure", kListening, SwitchField{[](O & o) -> auto& {return o.insecure;
+}
+}
+, Change::kOnRestart, "Listen where others can connect even without TLS and authentication"
+}
+,
+
+    Setting{"tls_certificate_file", kSecurity, TextField{[](O & o) -> auto& {return o.tls.certificate;
+}
+, "FILE"
+}
+, Change::kOnRestart, "Certificate of the server and its chain, PEM; HOST:PORT addresses then speak TLS only"
+}
+, Setting{"tls_key_file", kSecurity, TextField{[](O & o) -> auto& {return o.tls.key;
+}
+, "FILE"
+}
+, Change::kOnRestart, "Private key of the certificate, PEM; not readable for all users"
+}
+, Setting{"tls_client_ca_file", kSecurity, TextField{[](O & o) -> auto& {return o.tls.client_ca;
+}
+, "FILE"
+}
+, Change::kOnRestart, "Clients must show a certificate of this authority, PEM"
+}
+, Setting{"token_file", kSecurity, TextField{[](O & o) -> auto& {return o.token_file;
+}
+, "FILE"
+}
+, Change::kOnRestart, "Hashes of tokens, with tenants and scopes; calls then need a token; not readable for all users"
+}
+, Setting{"reload_interval", kSecurity, DurationField{[](O & o) -> auto& {return o.reload_interval;
+}
+, milliseconds(0), kDay
+}
+, Change::kOnReload, "How often the files of certificates and tokens are read again; 0: on reload alone"
+}
+,
+
+    Setting{"threads", kWork, IntField{[](O & o) -> auto& {return o.threads;
+}
+, 0, 1024
+}
+, Change::kOnRestart, "Threads that code segments; 0: as many as there are processors"
+}
+, Setting{"max_tensor_bytes", kWork, SizeField{[](O & o) -> auto& {return o.limits.max_tensor_bytes;
+}
+, 1
+}
+, Change::kOnReload, "Largest tensor, raw"
+}
+, Setting{"max_slab_bytes", kWork, SizeField{[](O & o) -> auto& {return o.limits.max_slab_bytes;
+}
+, 1
+}
+, Change::kOnReload, "Raw bytes that a stream may hold at a time to code them"
+}
+, Setting{"budget_bytes", kWork, SizeField{[](O & o) -> auto& {return o.limits.budget_bytes;
+}
+, 0
+}
+, Change::kOnReload,
+    "Memory that all calls together may hold; 0: a quarter of what the machine or container has, at most 4GiB"
+}
+, Setting{"max_streams", kWork, CountField{[](O & o) -> auto& {return o.limits.max_streams;
+}
+, 1
+}
+, Change::kOnReload, "Calls that are open at a time; more are refused"
+}
+, Setting{"stream_idle_timeout", kWork, DurationField{[](O & o) -> auto& {return o.stream_idle_timeout;
+}
+, milliseconds(1), kDay
+}
+, Change::kOnRestart, "A stream whose client neither sends nor reads for so long is ended"
+}
+,
+
+    Setting{"keepalive_time", kConnections, DurationField{[](O & o) -> auto& {return o.connections.keepalive_time;
+}
+, milliseconds(1000), kDay
+}
+, Change::kOnRestart, "Time between pings that find peers that vanished"
+}
+, Setting{"keepalive_timeout", kConnections, DurationField{[](O & o) -> auto& {return o.connections.keepalive_timeout;
+}
+, milliseconds(1000), kDay
+}
+, Change::kOnRestart, "A connection that leaves a ping unanswered for so long is closed"
+}
+, Setting{"min_client_ping_interval", kConnections,
+          DurationField{[](O & o) -> auto& {return o.connections.min_client_ping_interval;
+}
+, milliseconds(0), kDay
+}
+, Change::kOnRestart, "A client that pings more often is cut off"
+}
+, Setting{"max_connection_age", kConnections, DurationField{[](O & o) -> auto& {return o.connections.max_age;
+}
+, milliseconds(0), kDay
+}
+, Change::kOnRestart, "Age at which clients are told to connect anew, which spreads them over servers; 0: none"
+}
+, Setting{"max_connection_age_grace", kConnections,
+          DurationField{[](O & o) -> auto& {return o.connections.max_age_grace;
+}
+, milliseconds(0), kDay
+}
+, Change::kOnRestart, "Time that running calls have after that"
+}
+, Setting{"bdp_probe", kConnections, SwitchField{[](O & o) -> auto& {return o.connections.bdp_probe;
+}
+}
+, Change::kOnRestart, "Windows grow with what the network holds: faster over distance, more memory"
+}
+,
+
+    Setting{"lame_duck_ms", kStopping, DurationField{[](O & o) -> auto& {return o.lame_duck;
+}
+, milliseconds(0), milliseconds(600'000), milliseconds(1)
+}
+, Change::kOnReload, "On SIGTERM: milliseconds in which calls are still taken"
+}
+, Setting{"drain_seconds", kStopping, DurationField{[](O & o) -> auto& {return o.drain;
+}
+, milliseconds(0), kDay, milliseconds(1000)
+}
+, Change::kOnReload, "On SIGTERM: seconds in which running calls may end"
+}
+,
+
+    Setting{"reflection", kObservation, SwitchField{[](O & o) -> auto& {return o.reflection;
+}
+}
+, Change::kOnRestart, "Anybody who can connect may ask for the contract (gRPC reflection), without a token"
+}
+, Setting{"channelz", kObservation, SwitchField{[](O & o) -> auto& {return o.channelz;
+}
+}
+, Change::kOnRestart, "Anybody who can connect may ask for the state of connections (channelz), without a token"
+}
+, Setting{"metrics_listen", kObservation, TextField{[](O & o) -> auto& {return o.metrics_listen;
+}
+, "HOST:PORT"
+}
+, Change::kOnRestart, "Address of metrics and status page over HTTP; empty: none"
+}
+, Setting{"log_level", kObservation, ChoiceField{[](O & o) -> auto& {return o.log_level;
+}
+, kLogLevels
+}
+, Change::kOnReload, "The least level that is logged"
+}
+,
+}
+;
+
+bool HasControlCharacter(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)); });
+}
+
+std::string Quoted(std::string_view text) {
+  return absl::StrCat("\"", absl::StrReplaceAll(std::string(text), {{"\\", "\\\\"}, {"\"", "\\\""}}), "\"");
+}
+
+absl::Status OutOfRange(const std::string& found, const std::string& expected) {
+  return absl::InvalidArgumentError(absl::StrCat("found ", found, ", expected ", expected));
+}
+
+absl::Status StoreAtLeast(std::uint64_t min, std::uint64_t value, std::uint64_t& to) {
+  if (value < min) return OutOfRange(absl::StrCat(value), absl::StrCat("at least ", min));
+  to = value;
+  return absl::OkStatus();
+}
+
+// Reads a value of each kind.
+struct Store {
+  const std::string& text;
+  ServerOptions& options;
+
+  absl::Status operator()(const SwitchField& field) const {
+    DCAC_ASSIGN_OR_RETURN(field.of(options), ParseSwitch(text));
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const IntField& field) const {
+    DCAC_ASSIGN_OR_RETURN(const std::uint64_t value, ParseCount(text));
+    if (std::cmp_less(value, field.min) || std::cmp_greater(value, field.max)) {
+      return OutOfRange(absl::StrCat(value), absl::StrCat(field.min, " to ", field.max));
+    }
+    field.of(options) = static_cast<int>(value);
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const CountField& field) const {
+    DCAC_ASSIGN_OR_RETURN(const std::uint64_t value, ParseCount(text));
+    return StoreAtLeast(field.min, value, field.of(options));
+  }
+  absl::Status operator()(const SizeField& field) const {
+    DCAC_ASSIGN_OR_RETURN(const std::uint64_t value, ParseSize(text));
+    return StoreAtLeast(field.min, value, field.of(options));
+  }
+  absl::Status operator()(const DurationField& field) const {
+    DCAC_ASSIGN_OR_RETURN(const milliseconds value, ParseDuration(text, field.unit));
+    if (value < field.min || value > field.max) {
+      return OutOfRange(FormatDuration(value),
+                        absl::StrCat(FormatDuration(field.min), " to ", FormatDuration(field.max)));
+    }
+    field.of(options) = value;
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const ModeField& field) const {
+    DCAC_ASSIGN_OR_RETURN(field.of(options), ParseMode(text));
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const TextField& field) const {
+    field.of(options) = text;
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const ChoiceField& field) const {
+    if (std::ranges::none_of(field.choices, [&](const char* choice) { return text == choice; })) {
+      return OutOfRange(Quoted(text), absl::StrJoin(field.choices, ", "));
+    }
+    field.of(options) = text;
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const ListField& field) const {
+    field.of(options).push_back(text);
+    return absl::OkStatus();
+  }
+};
+
+// Writes a value of each kind.
+struct Show {
+  ServerOptions& options;
+
+  std::string operator()(const SwitchField& field) const { return field.of(options) ? "true" : "false"; }
+  std::string operator()(const IntField& field) const { return absl::StrCat(field.of(options)); }
+  std::string operator()(const CountField& field) const { return absl::StrCat(field.of(options)); }
+  std::string operator()(const SizeField& field) const {
+    const std::string text = FormatSize(field.of(options));
+    return absl::ascii_isdigit(static_cast<unsigned char>(text.back())) ? text : Quoted(text);
+  }
+  std::string operator()(const DurationField& field) const {
+    const milliseconds value = field.of(options);
+    return field.unit.count() == 0 ? Quoted(FormatDuration(value)) : absl::StrCat(value / field.unit);
+  }
+  std::string operator()(const ModeField& field) const { return Quoted(FormatMode(field.of(options))); }
+  std::string operator()(const TextField& field) const { return Quoted(field.of(options)); }
+  std::string operator()(const ChoiceField& field) const { return Quoted(field.of(options)); }
+  std::string operator()(const ListField& field) const {
+    return absl::StrCat(
+        "[",
+        absl::StrJoin(field.of(options), ", ",
+                      [](std::string* out, const std::string& element) { out->append(Quoted(element)); }),
+        "]");
+  }
+};
+
+struct NameOfValue {
+  std::string operator()(const SwitchField&) const { return "true|false"; }
+  std::string operator()(const IntField&) const { return "NUMBER"; }
+  std::string operator()(const CountField&) const { return "NUMBER"; }
+  std::string operator()(const SizeField&) const { return "SIZE"; }
+  std::string operator()(const DurationField& field) const { return field.unit.count() == 0 ? "DURATION" : "NUMBER"; }
+  std::string operator()(const ModeField&) const { return "MODE"; }
+  std::string operator()(const TextField& field) const { return field.what; }
+  std::string operator()(const ChoiceField& field) const { return absl::StrJoin(field.choices, "|"); }
+  std::string operator()(const ListField& field) const { return field.what; }
+};
+
+}  // namespace
+
+std::span<const Setting> Settings() {
+  return kSettings;
+}
+
+std::string FlagName(const Setting& setting) {
+  return absl::StrCat("--", absl::StrReplaceAll(std::string(setting.key), {{"_", "-"}}));
+}
+
+std::string EnvironmentName(const Setting& setting) {
+  return absl::StrCat(std::string(kEnvironmentPrefix), absl::AsciiStrToUpper(std::string(setting.key)));
+}
+
+std::string ValueName(const Setting& setting) {
+  return std::visit(NameOfValue(), setting.field);
+}
+
+absl::Status SetValue(const Setting& setting, std::span<const std::string> texts, ServerOptions& options) {
+  if (const auto* list = std::get_if<ListField>(&setting.field)) {
+    list->of(options).clear();
+  } else if (texts.size() != 1) {
+    return OutOfRange(absl::StrCat(texts.size(), " values"), "one");
+  }
+  for (const std::string& text : texts) {
+    if (HasControlCharacter(text)) return OutOfRange("a control character", "none");
+    DCAC_RETURN_IF_ERROR(std::visit(Store{text, options}, setting.field));
+  }
+  return absl::OkStatus();
+}
+
+void CopyValue(const Setting& setting, ServerOptions& from, ServerOptions& to) {
+  std::visit([&](const auto& field) { field.of(to) = field.of(from); }, setting.field);
+}
+
+std::string TomlValue(const Setting& setting, ServerOptions options) {
+  return std::visit(Show{options}, setting.field);
+}
+
+}  // namespace dcac::server
