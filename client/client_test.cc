@@ -137,6 +137,7 @@ TEST_F(ClientTest, DecompressGivesSpecAndSamples) {
   EXPECT_EQ(tensor->spec, kSpec);
   EXPECT_EQ(tensor->data, raw_);
   EXPECT_EQ(decompress_.requests[0].header().max_tensor_bytes(), 500u);
+  EXPECT_EQ(decompress_.requests[0].header().stored_bytes(), frame_.size());
 }
 
 TEST_F(ClientTest, TensorOfAnotherSizeThanItsSpecIsDataLoss) {

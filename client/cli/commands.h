@@ -18,7 +18,13 @@ void AddListCommand(CLI::App& app, Action& action);
 void AddDiffCommand(CLI::App& app, Action& action);
 void AddExplainCommand(CLI::App& app, Action& action);
 void AddBenchCommand(CLI::App& app, Action& action);
+
+// Those that ask a server; none in builds without gRPC.
+void AddServiceCommands(CLI::App& app, Action& action);
+void AddStatusCommand(CLI::App& app, Action& action);
+void AddHealthCommand(CLI::App& app, Action& action);
 void AddLoadgenCommand(CLI::App& app, Action& action);
+
 void AddCompletionCommand(CLI::App& app, Action& action);
 void AddHelpCommand(CLI::App& app, Action& action);
 

@@ -145,7 +145,8 @@ void AddCompressCommand(CLI::App& app, Action& action) {
       "Compress FILE to FILE.dcac; the tensors of .npy, .npz, .safetensors and torch.save files one by one");
   auto options = std::make_shared<CompressOptions>();
   AddRunOptions(*command, options->run);
-  AddServerOption(*command, options->run);
+  AddServerOptions(*command, options->run.server);
+  AddCodecOption(*command, options->run.server);
   AddDirectoryOptions(*command, options->directories);
   AddResumeOption(*command, options->directories);
   AddOutputOptions(*command, options->output);

@@ -146,7 +146,7 @@ std::optional<std::string> CheckExtract(const DecompressOptions& options) {
   if (!options.extract.wanted()) return std::nullopt;
   if (options.output.remove_source) return "--rm is given with a part of the file, expected the whole";
   if (options.directories.recursive) return "-r is given with a part of a file, expected one of them";
-  if (options.extract.slice && !options.run.server.empty()) {
+  if (options.extract.slice && !options.run.server.targets.empty()) {
     return "--server is given with a slice, which is decoded here: expected one of them";
   }
   return std::nullopt;
@@ -181,7 +181,8 @@ void AddDecompressCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("decompress", "Restore FILE from FILE.dcac, or take single tensors out of it");
   auto options = std::make_shared<DecompressOptions>();
   AddRunOptions(*command, options->run);
-  AddServerOption(*command, options->run);
+  AddServerOptions(*command, options->run.server);
+  AddCodecOption(*command, options->run.server);
   AddDirectoryOptions(*command, options->directories);
   AddResumeOption(*command, options->directories);
   AddOutputOptions(*command, options->output);

@@ -79,14 +79,15 @@ void RunOverTasks(const RunOptions& options, const FileRunSettings& settings, co
                   const TaskFunction& function, ProgressBar& progress, Report& report) {
   progress.SetTotal(TotalBytes(tasks));
   const absl::StatusOr<std::unique_ptr<FrameCoder>> coder = MakeFrameCoder(options.server);
-  if (!coder.ok()) return report.Failure(options.server, coder.status());
+  if (!coder.ok()) return report.Failure(options.server.targets, coder.status());
   std::vector<Outcome> outcomes(tasks.size());
   const PipelineWork work{
       .count = tasks.size(),
       .memory_bytes = [&](std::size_t index) -> std::optional<std::uint64_t> {
-        // A server bounds the work of its clients itself.
-        if (!settings.memory || !tasks[index].bytes || !options.server.empty()) return std::nullopt;
-        return settings.memory(*tasks[index].bytes);
+        if (!settings.memory) return std::nullopt;
+        // Of what a server works on, only the bytes in transit are here; it bounds the work of its clients itself.
+        if (options.server.works()) return kBuffersBytes;
+        return tasks[index].bytes ? settings.memory(*tasks[index].bytes) : std::nullopt;
       },
       .run =
           [&](std::size_t index) {

@@ -55,9 +55,9 @@ std::unique_ptr<FrameCoder> MakeLocalFrameCoder() {
   return std::make_unique<LocalFrameCoder>();
 }
 
-absl::StatusOr<std::unique_ptr<FrameCoder>> MakeFrameCoder(const std::string& target) {
-  if (target.empty()) return MakeLocalFrameCoder();
-  return MakeServerFrameCoder(target);
+absl::StatusOr<std::unique_ptr<FrameCoder>> MakeFrameCoder(const ServerOptions& server) {
+  if (!server.works()) return MakeLocalFrameCoder();
+  return MakeServerFrameCoder(server);
 }
 
 }  // namespace dcac::cli

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/cli/server_options.h"
 #include "core/files/byte_stream.h"
 #include "dcac/options.h"
 #include "dcac/tensor.h"
@@ -30,11 +31,11 @@ class FrameCoder {
 
 std::unique_ptr<FrameCoder> MakeLocalFrameCoder();
 
-// Errors: Unavailable (no server at `target`), Unimplemented (built without gRPC); all marked as from the server.
-absl::StatusOr<std::unique_ptr<FrameCoder>> MakeServerFrameCoder(const std::string& target);
+// Errors: those of ConnectToServer; Unimplemented (built without gRPC), marked as from the server.
+absl::StatusOr<std::unique_ptr<FrameCoder>> MakeServerFrameCoder(const ServerOptions& server);
 
-// The server's when `target` is not empty.
-absl::StatusOr<std::unique_ptr<FrameCoder>> MakeFrameCoder(const std::string& target);
+// As `server` asks for.
+absl::StatusOr<std::unique_ptr<FrameCoder>> MakeFrameCoder(const ServerOptions& server);
 
 }  // namespace dcac::cli
 

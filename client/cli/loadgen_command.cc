@@ -16,6 +16,9 @@
 #include "client/cli/loadgen_report.h"
 #include "client/cli/options.h"
 #include "client/cli/report.h"
+#include "client/cli/server_client.h"
+#include "client/cli/server_options.h"
+#include "client/cli/server_report.h"
 #include "client/loadgen/client_caller.h"
 #include "client/loadgen/load.h"
 #include "client/loadgen/mix.h"
@@ -30,7 +33,7 @@ namespace {
 constexpr int kMaxConcurrency = 4096;
 
 struct LoadgenOptions {
-  std::string server;
+  ServerOptions server;
   bool in_process = false;
   std::vector<std::string> files;
   EncodeOptions encode;
@@ -70,7 +73,6 @@ loadgen::LoadOptions ToLoadOptions(const LoadgenOptions& options) {
 
 client::ClientOptions ToClientOptions(const LoadgenOptions& options) {
   client::ClientOptions result;
-  result.codec = client::Codec::kServer;
   result.deadline = std::chrono::duration_cast<std::chrono::milliseconds>(Nanoseconds(options.deadline_seconds));
   return result;
 }
@@ -79,14 +81,14 @@ absl::StatusOr<client::Client> ConnectWorker(const LoadgenOptions& options, int 
   client::ClientOptions client_options = ToClientOptions(options);
   client_options.caller = absl::StrCat("loadgen-", getpid(), "-", worker);
   client_options.retry.max_attempts = 1;  // what fails or is refused is to be seen
-  return client::Client::Connect(options.server, client_options);
+  return ConnectToServer(options.server, client_options);
 }
 
 // Who asks the server how it is goes on asking while the load keeps it from answering.
 absl::StatusOr<client::Client> ConnectObserver(const LoadgenOptions& options) {
   client::ClientOptions client_options = ToClientOptions(options);
   client_options.retry = {.max_attempts = 50, .max_backoff = std::chrono::milliseconds(100)};
-  return client::Client::Connect(options.server, client_options);
+  return ConnectToServer(options.server, client_options);
 }
 
 absl::StatusOr<std::vector<loadgen::LoadTensor>> ReadTensors(const LoadgenOptions& options) {
@@ -169,12 +171,11 @@ int ReportLoad(const LoadgenOptions& options, const loadgen::LoadOptions& load, 
 }
 
 int ReportServerError(const LoadgenOptions& options, const absl::Status& status) {
-  ReportOtherError(absl::StrCat(options.server, ": ", status.message()));
-  return kExitServer;
+  return ReportServerFailure(options.server, MarkFromServer(status), /*json=*/false);
 }
 
 int RunLoadgen(const LoadgenOptions& options) {
-  if (options.in_process == !options.server.empty()) {
+  if (options.in_process == !options.server.targets.empty()) {
     return ReportUsageError("neither or both of --server and --in-process are given, expected one of them");
   }
   if (options.in_process && (options.unary || options.stream)) {
@@ -243,7 +244,7 @@ void AddLoadgenCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("loadgen", "Put load on a server and measure throughput and latency");
   auto options = std::make_shared<LoadgenOptions>();
   command->add_option("FILE", options->files, "Tensors; FILE@WEIGHT to have one more often than others")->required();
-  command->add_option("--server", options->server, "The server: unix:PATH or HOST:PORT");
+  AddServerOptions(*command, options->server);
   command->add_flag("--in-process", options->in_process, "No server: what the codec alone takes in this process");
   command->add_flag("--json", options->json, "One JSON object on stdout");
   AddLoopOptions(*command, *options);

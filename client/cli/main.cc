@@ -22,7 +22,7 @@ int main(int argc, char** argv) {
   AddDiffCommand(app, action);
   AddExplainCommand(app, action);
   AddBenchCommand(app, action);
-  AddLoadgenCommand(app, action);
+  AddServiceCommands(app, action);
   AddCompletionCommand(app, action);
   AddHelpCommand(app, action);
   try {

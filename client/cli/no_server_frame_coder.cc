@@ -4,7 +4,7 @@
 
 namespace dcac::cli {
 
-absl::StatusOr<std::unique_ptr<FrameCoder>> MakeServerFrameCoder(const std::string& /*target*/) {
+absl::StatusOr<std::unique_ptr<FrameCoder>> MakeServerFrameCoder(const ServerOptions& /*server*/) {
   return MarkFromServer(
       absl::UnimplementedError("this dcac was built without gRPC, expected one with it for --server"));
 }

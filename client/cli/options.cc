@@ -114,10 +114,6 @@ void AddRunOptions(CLI::App& command, RunOptions& options) {
       ->transform(CLI::AsSizeValue(false));
 }
 
-void AddServerOption(CLI::App& command, RunOptions& options) {
-  command.add_option("--server", options.server, "Let a dcac-server do it: unix:PATH or HOST:PORT");
-}
-
 void AddOutputOptions(CLI::App& command, OutputOptions& options) {
   command.add_option("-o,--output", options.output, "The output file; - is stdout");
   command.add_flag("-c,--stdout", options.to_stdout, "Write to stdout");

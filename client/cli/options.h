@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/server_options.h"
 #include "core/files/original_file.h"
 #include "dcac/options.h"
 
@@ -30,11 +31,10 @@ struct RunOptions {
   bool verbose = false;
   int threads = 0;
   std::optional<std::uint64_t> memory_bytes;  // nothing: DefaultMemoryBytes
-  std::string server;                         // empty: in this process
+  ServerOptions server;
 };
 
 void AddRunOptions(CLI::App& command, RunOptions& options);
-void AddServerOption(CLI::App& command, RunOptions& options);
 void AddOutputOptions(CLI::App& command, OutputOptions& options);
 void AddEncodeOptions(CLI::App& command, EncodeOptions& options);
 void AddInputFormat(CLI::App& command, files::InputFormat& format);

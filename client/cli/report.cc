@@ -12,9 +12,11 @@ namespace dcac::cli {
 namespace {
 
 constexpr char kFromServer[] = "dcac/from-server";
+constexpr char kUsage[] = "dcac/usage";
 
 int ExitCodeOf(const absl::Status& status) {
   if (status.code() == absl::StatusCode::kDataLoss) return kExitCorrupt;
+  if (status.GetPayload(kUsage)) return kExitUsage;
   return status.GetPayload(kFromServer) ? kExitServer : kExitFailed;
 }
 
@@ -23,6 +25,7 @@ int Weight(int exit_code) {
     case kExitCorrupt:
       return 3;
     case kExitServer:
+    case kExitUsage:
       return 2;
     default:
       return exit_code;
@@ -54,6 +57,11 @@ int ReportOtherError(std::string_view what) {
 
 absl::Status MarkFromServer(absl::Status status) {
   if (!status.ok()) status.SetPayload(kFromServer, absl::Cord());
+  return status;
+}
+
+absl::Status MarkUsage(absl::Status status) {
+  if (!status.ok()) status.SetPayload(kUsage, absl::Cord());
   return status;
 }
 

@@ -32,6 +32,9 @@ struct ReportOptions {
   bool results_to_stderr = false;  // stdout carries data
 };
 
+// Marks an error as one of what the user asked for: it leads to exit code 2.
+absl::Status MarkUsage(absl::Status status);
+
 // What is to be said of one file, kept until its turn comes: several files are worked on at once.
 class FileReport {
  public:

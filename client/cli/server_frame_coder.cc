@@ -5,6 +5,7 @@
 
 #include "client/cli/frame_coder.h"
 #include "client/cli/report.h"
+#include "client/cli/server_client.h"
 #include "core/base/status_macros.h"
 #include "dcac/client.h"
 
@@ -72,10 +73,9 @@ class ServerFrameCoder final : public FrameCoder {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<FrameCoder>> MakeServerFrameCoder(const std::string& target) {
-  absl::StatusOr<client::Client> client = client::Client::Connect(target, {.codec = client::Codec::kServer});
-  if (!client.ok()) return MarkFromServer(client.status());
-  return std::make_unique<ServerFrameCoder>(*std::move(client));
+absl::StatusOr<std::unique_ptr<FrameCoder>> MakeServerFrameCoder(const ServerOptions& server) {
+  DCAC_ASSIGN_OR_RETURN(client::Client client, ConnectToServer(server));
+  return std::make_unique<ServerFrameCoder>(std::move(client));
 }
 
 }  // namespace dcac::cli

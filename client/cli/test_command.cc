@@ -67,7 +67,8 @@ void AddTestCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("test", "Decode archives and check them, without writing anything");
   auto options = std::make_shared<TestOptions>();
   AddRunOptions(*command, options->run);
-  AddServerOption(*command, options->run);
+  AddServerOptions(*command, options->run.server);
+  AddCodecOption(*command, options->run.server);
   AddDirectoryOptions(*command, options->directories);
   command->callback([options, &action] { action = [options] { return RunTest(*options); }; });
 }

@@ -99,11 +99,13 @@ absl::StatusOr<TransferStats> RemoteCompress(RemoteCalls& calls, const CallConte
 
 absl::StatusOr<TransferStats> RemoteDecompress(RemoteCalls& calls, const CallContext& call, const ClientOptions& client,
                                                TransferInput& frame, TransferOutput& samples) {
+  v1::DecompressHeader header;
+  header.set_max_tensor_bytes(client.max_tensor_bytes);
+  header.set_stored_bytes(frame.size().value_or(0));
   return RunTransfer(
       calls, call, frame, samples,
       [&](Connection& connection, const ChunkSource& source, const SpecSink& spec_sink, const ChunkSink& sink) {
-        return RunDecompress(*connection.Decompress(call), client.max_tensor_bytes, client.chunk_bytes, source,
-                             spec_sink, sink);
+        return RunDecompress(*connection.Decompress(call), header, client.chunk_bytes, source, spec_sink, sink);
       });
 }
 

@@ -197,12 +197,12 @@ absl::StatusOr<TransferStats> RunCompress(CompressCall& call, const TensorSpec& 
   return stats;
 }
 
-absl::StatusOr<TransferStats> RunDecompress(DecompressCall& call, std::uint64_t max_tensor_bytes,
+absl::StatusOr<TransferStats> RunDecompress(DecompressCall& call, const v1::DecompressHeader& header,
                                             std::size_t chunk_bytes, const ChunkSource& source,
                                             const SpecSink& spec_sink, const ChunkSink& sink) {
-  v1::DecompressRequest header;
-  header.mutable_header()->set_max_tensor_bytes(max_tensor_bytes);
-  return DecompressTransfer(call, max_tensor_bytes, chunk_bytes, source, spec_sink, sink).Run(header);
+  v1::DecompressRequest request;
+  *request.mutable_header() = header;
+  return DecompressTransfer(call, header.max_tensor_bytes(), chunk_bytes, source, spec_sink, sink).Run(request);
 }
 
 }  // namespace dcac::client::internal

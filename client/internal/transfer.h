@@ -13,7 +13,8 @@ namespace dcac::client::internal {
 absl::StatusOr<TransferStats> RunCompress(CompressCall& call, const TensorSpec& spec, const EncodeOptions& options,
                                           std::size_t chunk_bytes, const ChunkSource& source, const ChunkSink& sink);
 
-absl::StatusOr<TransferStats> RunDecompress(DecompressCall& call, std::uint64_t max_tensor_bytes,
+// `header`: its limit holds on this side too.
+absl::StatusOr<TransferStats> RunDecompress(DecompressCall& call, const v1::DecompressHeader& header,
                                             std::size_t chunk_bytes, const ChunkSource& source,
                                             const SpecSink& spec_sink, const ChunkSink& sink);
 

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kReadBytes = 1u << 20;
 
 // The position of a regular file.
-long RepeatablePosition(int fd) {
+std::int64_t RepeatablePosition(int fd) {
   struct stat info;
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return -1;
   return ::lseek(fd, 0, SEEK_CUR);
@@ -65,6 +65,12 @@ absl::StatusOr<std::span<const std::byte>> FdInput::Next() {
 
 bool FdInput::Rewind() {
   return start_ >= 0 && ::lseek(fd_, start_, SEEK_SET) == start_;
+}
+
+std::optional<std::uint64_t> FdInput::size() const {
+  struct stat info;
+  if (start_ < 0 || ::fstat(fd_, &info) != 0 || info.st_size < start_) return std::nullopt;
+  return static_cast<std::uint64_t>(info.st_size - start_);
 }
 
 absl::Status VectorOutput::Begin(const TensorSpec& spec) {

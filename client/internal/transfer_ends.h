@@ -3,6 +3,8 @@
 #define DCAC_CLIENT_INTERNAL_TRANSFER_ENDS_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -22,6 +24,9 @@ class TransferInput {
 
   // Begins again.  False: what was given cannot be had again.
   virtual bool Rewind() = 0;
+
+  // How many there are in all; nothing: not known.
+  virtual std::optional<std::uint64_t> size() const = 0;
 };
 
 class TransferOutput {
@@ -43,6 +48,7 @@ class MemoryInput final : public TransferInput {
   explicit MemoryInput(std::span<const std::byte> bytes) : bytes_(bytes) {}
   absl::StatusOr<std::span<const std::byte>> Next() override;
   bool Rewind() override;
+  std::optional<std::uint64_t> size() const override { return bytes_.size(); }
 
  private:
   const std::span<const std::byte> bytes_;
@@ -57,6 +63,7 @@ class SourceInput final : public TransferInput {
   SourceInput(const ChunkSource& source, bool keeps) : source_(source), keeps_(keeps) {}
   absl::StatusOr<std::span<const std::byte>> Next() override;
   bool Rewind() override;
+  std::optional<std::uint64_t> size() const override { return std::nullopt; }
 
  private:
   const ChunkSource& source_;
@@ -72,10 +79,11 @@ class FdInput final : public TransferInput {
   explicit FdInput(int fd);
   absl::StatusOr<std::span<const std::byte>> Next() override;
   bool Rewind() override;
+  std::optional<std::uint64_t> size() const override;
 
  private:
   const int fd_;
-  const long start_;  // negative: not to be read again
+  const std::int64_t start_;  // negative: not to be read again
   std::vector<std::byte> buffer_;
 };
 

@@ -81,6 +81,7 @@ TEST(TransferInputTest, RegularFileBeginsAgainAtItsPosition) {
   lseek(fileno(file), 10, SEEK_SET);
   const Bytes expected(bytes.begin() + 10, bytes.end());
   FdInput input(fileno(file));
+  EXPECT_EQ(input.size(), expected.size());
   EXPECT_TRUE(Rest(input) == expected);
   EXPECT_TRUE(input.Rewind());
   EXPECT_TRUE(Rest(input) == expected);
@@ -94,6 +95,7 @@ TEST(TransferInputTest, PipeDoesNotBeginAgain) {
   ASSERT_TRUE(WriteAll(ends[1], bytes).ok());
   close(ends[1]);
   FdInput input(ends[0]);
+  EXPECT_EQ(input.size(), std::nullopt);
   EXPECT_EQ(Rest(input), bytes);
   EXPECT_FALSE(input.Rewind());
   close(ends[0]);
