@@ -146,32 +146,29 @@ loadgen::CallerFactory MakeFactory(const LoadgenOptions& options) {
   };
 }
 
-// Errors: InvalidArgument (a tensor that is too large for a single message).
+// Errors: those of the server; of usage (a tensor that is too large for a single message).
 absl::Status CheckUnary(const std::vector<loadgen::LoadTensor>& tensors, const client::Client& client) {
-  DCAC_ASSIGN_OR_RETURN(const client::Capabilities capabilities, client.GetCapabilities());
+  const absl::StatusOr<client::Capabilities> capabilities = client.GetCapabilities();
+  if (!capabilities.ok()) return MarkFromServer(capabilities.status());
   for (const loadgen::LoadTensor& tensor : tensors) {
-    if (tensor.tensor.data.size() > capabilities.max_unary_bytes) {
-      return absl::InvalidArgumentError(absl::StrCat(tensor.name, ": ", tensor.tensor.data.size(),
-                                                     " bytes with --unary, expected at most the server's ",
-                                                     capabilities.max_unary_bytes));
+    if (tensor.tensor.data.size() > capabilities->max_unary_bytes) {
+      return MarkUsage(absl::InvalidArgumentError(absl::StrCat(tensor.name, " has ", tensor.tensor.data.size(),
+                                                               " bytes with --unary, expected at most ",
+                                                               capabilities->max_unary_bytes)));
     }
   }
   return absl::OkStatus();
 }
 
 int ReportLoad(const LoadgenOptions& options, const loadgen::LoadOptions& load, const loadgen::LoadResult& result) {
-  ProgressBar progress(false, ProgressBar::Direction::kCompress);
-  Report report({.json = options.json}, progress);
-  FileReport lines(report.options());
-  lines.Result(ToJson(load, result), ToText(load, result));
-  report.Results(lines);
-  if (result.errors_by_code.empty()) return kExitOk;
+  const int exit_code = ReportServerResult(ToJson(load, result), ToText(load, result), options.json);
+  if (result.errors_by_code.empty()) return exit_code;
   const int failed = ReportOtherError(absl::StrCat("calls failed, the first with ", result.first_error.ToString()));
   return result.errors_by_code.contains(absl::StatusCode::kDataLoss) ? kExitCorrupt : failed;
 }
 
 int ReportServerError(const LoadgenOptions& options, const absl::Status& status) {
-  return ReportServerFailure(options.server, MarkFromServer(status), /*json=*/false);
+  return ReportServerFailure(options.server, status, options.json);
 }
 
 int RunLoadgen(const LoadgenOptions& options) {
@@ -191,9 +188,9 @@ int RunLoadgen(const LoadgenOptions& options) {
     client = *std::move(connected);
   }
   if (options.unary) {
-    const absl::Status status = CheckUnary(*tensors, *client);
-    if (status.code() == absl::StatusCode::kInvalidArgument) return ReportUsageError(std::string(status.message()));
-    if (!status.ok()) return ReportServerError(options, status);
+    if (const absl::Status status = CheckUnary(*tensors, *client); !status.ok()) {
+      return ReportServerError(options, status);
+    }
   }
   const loadgen::LoadOptions load = ToLoadOptions(options);
   const absl::StatusOr<loadgen::LoadResult> result =

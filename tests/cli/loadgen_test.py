@@ -115,13 +115,21 @@ class LoadgenTest(unittest.TestCase):
             self.assertGreater(figures['server_peak_rss_bytes'], 1_000_000)
 
     def test_usage_errors(self):
-        for arguments in ([SMALL], ['--server=a', '--in-process', SMALL], ['--server=a', '--rate=0', SMALL],
+        for arguments in ([SMALL], ['--in-process', '--unary', SMALL], ['--server=a', '--rate=0', SMALL],
                           ['--server=a', '--unary', '--stream', SMALL], ['--server=a', '--calls=put', SMALL],
                           ['--server=a', '--concurrency=0', SMALL], ['--server=a']):
             with self.subTest(arguments):
                 stdout, stderr = self.loadgen(*arguments, expect=USAGE)
                 self.assertEqual(stdout, '')
                 self.assertRegex(stderr, r'\Adcac: [^\n]+\n\Z')
+
+    def test_a_tensor_too_large_for_a_message_is_a_usage_error(self):
+        with Server('--max-tensor-bytes=1GiB') as server, tempfile.TemporaryDirectory() as folder:
+            large = pathlib.Path(folder, 'raw')
+            large.write_bytes(bytes(5_000_000))
+            _, stderr = self.loadgen(f'--server={server.address}', '--unary', '--dtype=u8', '--shape=5000,1000', large,
+                                     expect=USAGE)
+        self.assertRegex(stderr, r'\Adcac: [^\n]+ 5000000 bytes with --unary, expected at most 4194304\n\Z')
 
     def test_a_file_that_cannot_be_read_ends_with_1(self):
         _, stderr = self.loadgen('--in-process', '/nonexistent.npy@2', expect=FAILED)
