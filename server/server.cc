@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -39,12 +40,13 @@
 namespace dcac::server {
 namespace {
 
-// Clients may ask for the contract.  gRPC's own way to say so holds for all servers of the process.
-class ReflectionOption final : public grpc::ServerBuilderOption {
+// Linking reflection puts it into every server of the process; this takes it out of those that are not to have it.
+class NoReflectionOption final : public grpc::ServerBuilderOption {
  public:
   void UpdateArguments(grpc::ChannelArguments*) override {}
   void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
-    plugins->push_back(std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>());
+    const std::string name = grpc::reflection::ProtoServerReflectionPlugin().name();
+    std::erase_if(*plugins, [&](const auto& plugin) { return plugin->name() == name; });
   }
 };
 
@@ -149,7 +151,7 @@ void Server::Impl::FillStatus(v1::GetStatusResponse* response) const {
 absl::Status Server::Impl::Listen() {
   grpc::ServerBuilder builder;
   SetChannelArguments(options.connections, builder);
-  if (options.reflection) builder.SetOption(std::make_unique<ReflectionOption>());
+  if (!options.reflection) builder.SetOption(std::make_unique<NoReflectionOption>());
   std::deque<int> ports;  // gRPC writes into them; elements stay where they are
   for (const std::string& text : options.listen) {
     DCAC_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress(text));
@@ -179,11 +181,8 @@ absl::Status Server::Impl::Listen() {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
   DCAC_RETURN_IF_ERROR(CheckOptions(options));
-  static const bool plugins_registered = [] {
-    grpc::EnableDefaultHealthCheckService(true);
-    return true;
-  }();
-  static_cast<void>(plugins_registered);
+  static std::once_flag health_enabled;
+  std::call_once(health_enabled, [] { grpc::EnableDefaultHealthCheckService(true); });
   DCAC_ASSIGN_OR_RETURN(std::unique_ptr<Access> access, Access::Load(options));
   auto impl = std::make_unique<Impl>(options, std::move(access));
   DCAC_RETURN_IF_ERROR(impl->Listen());

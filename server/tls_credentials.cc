@@ -52,8 +52,9 @@ grpc_ssl_certificate_config_reload_status TlsCredentials::Fetch(void* self,
   }
   const grpc_ssl_pem_key_cert_pair pair{.private_key = certificates.key.c_str(),
                                         .cert_chain = certificates.chain.c_str()};
-  const char* const client_ca = certificates.client_ca.empty() ? nullptr : certificates.client_ca.c_str();
-  *config = grpc_ssl_server_certificate_config_create(client_ca, &pair, 1);
+  // gRPC 1.51 insists on an authority even where it asks clients for no certificate; then it does not look at it.
+  const std::string& client_ca = certificates.client_ca.empty() ? certificates.chain : certificates.client_ca;
+  *config = grpc_ssl_server_certificate_config_create(client_ca.c_str(), &pair, 1);
   return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
 }
 

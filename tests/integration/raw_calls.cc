@@ -1,0 +1,84 @@
+#include "tests/integration/raw_calls.h"
+
+#include <chrono>
+
+#include "dcac/v1/admin.grpc.pb.h"
+#include "dcac/v1/compression.grpc.pb.h"
+
+namespace dcac::testing {
+namespace {
+
+constexpr std::chrono::seconds kHung{60};
+
+template <typename Response, typename Stream>
+grpc::Status EndStream(const std::unique_ptr<Stream>& stream) {
+  stream->WritesDone();
+  Response response;
+  while (stream->Read(&response)) {
+  }
+  return stream->Finish();
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+                                           const std::string& server_name) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  if (!server_name.empty()) arguments.SetSslTargetNameOverride(server_name);
+  return grpc::CreateCustomChannel(address, credentials, arguments);
+}
+
+Metadata WithToken(const std::string& token) {
+  return {{"authorization", "Bearer " + token}};
+}
+
+void AddMetadata(const Metadata& metadata, grpc::ClientContext& context) {
+  for (const auto& [key, value] : metadata) context.AddMetadata(key, value);
+  context.set_deadline(std::chrono::system_clock::now() + kHung);
+}
+
+grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, server::Method method, const Metadata& metadata) {
+  grpc::ClientContext context;
+  AddMetadata(metadata, context);
+  const auto stub = v1::CompressionService::NewStub(channel);
+  switch (method) {
+    case server::Method::kCompress:
+      return EndStream<v1::CompressResponse>(stub->Compress(&context));
+    case server::Method::kDecompress:
+      return EndStream<v1::DecompressResponse>(stub->Decompress(&context));
+    case server::Method::kInspect:
+      return EndStream<v1::InspectResponse>(stub->Inspect(&context));
+    case server::Method::kBatchCompress:
+      return EndStream<v1::BatchCompressResponse>(stub->BatchCompress(&context));
+    case server::Method::kCompressTensor: {
+      v1::CompressTensorResponse response;
+      return stub->CompressTensor(&context, v1::CompressTensorRequest(), &response);
+    }
+    case server::Method::kDecompressTensor: {
+      v1::DecompressTensorResponse response;
+      return stub->DecompressTensor(&context, v1::DecompressTensorRequest(), &response);
+    }
+    case server::Method::kGetCapabilities: {
+      v1::GetCapabilitiesResponse response;
+      return stub->GetCapabilities(&context, v1::GetCapabilitiesRequest(), &response);
+    }
+    case server::Method::kGetStatus: {
+      v1::GetStatusResponse response;
+      return v1::AdminService::NewStub(channel)->GetStatus(&context, v1::GetStatusRequest(), &response);
+    }
+  }
+  return {grpc::StatusCode::INTERNAL, "no such method"};
+}
+
+v1::BatchCompressRequest BatchItem() {
+  v1::BatchCompressRequest request;
+  request.mutable_spec()->set_dtype(v1::DATA_TYPE_U8);
+  request.mutable_spec()->add_shape(64);
+  request.mutable_spec()->set_layout(v1::LAYOUT_FLAT);
+  request.set_data(std::string(64, 'x'));
+  return request;
+}
+
+}  // namespace dcac::testing

@@ -1,0 +1,35 @@
+// Every call of the contract through generated stubs, with as much as it takes to get an answer.
+#ifndef DCAC_TESTS_INTEGRATION_RAW_CALLS_H_
+#define DCAC_TESTS_INTEGRATION_RAW_CALLS_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "dcac/v1/compression.pb.h"
+#include "server/call_info.h"
+
+namespace dcac::testing {
+
+using Metadata = std::map<std::string, std::string>;
+
+// Channels share no connections with others.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
+                                           const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+                                           const std::string& server_name = "");
+
+// With the metadata "authorization" of `token`.
+Metadata WithToken(const std::string& token);
+void AddMetadata(const Metadata& metadata, grpc::ClientContext& context);
+
+// Streams end without a message.  What the server says of empty requests is an answer, too.
+grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, server::Method method, const Metadata& metadata = {});
+
+// One item, of 64 bytes.
+v1::BatchCompressRequest BatchItem();
+
+}  // namespace dcac::testing
+
+#endif  // DCAC_TESTS_INTEGRATION_RAW_CALLS_H_
