@@ -23,7 +23,7 @@ std::string ByGroup(const Head& head, const Line& line) {
 }
 
 std::string WhenChanged(const Setting& setting) {
-  return setting.change == Change::kOnReload ? "on reload" : "on restart";
+  return setting.change == Change::kOnReload ? "reload" : "restart";
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ std::string SampleConfig() {
       "# Written by: dcac-server sample-config\n",
       ByGroup([](const std::string& group) { return absl::StrCat("\n#### ", group, "\n"); },
               [&](const Setting& setting, std::size_t) {
-                return absl::StrCat("\n# ", std::string(setting.help), ".\n# Changes take effect ",
+                return absl::StrCat("\n# ", std::string(setting.help), ".\n# Changes take effect on ",
                                     WhenChanged(setting), ".\n#", std::string(setting.key), " = ",
                                     TomlValue(setting, defaults), "\n");
               }));

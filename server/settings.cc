@@ -50,13 +50,13 @@ const std::array kSettings = {Setting{"listen", kListening, ListField{[](O & o) 
 }
 , "FILE"
 }
-, Change::kOnRestart, "Certificate of the server and its chain, PEM; HOST:PORT addresses then speak TLS only"
+, Change::kOnRestart, "Certificate and its chain, PEM; HOST:PORT addresses then speak TLS only"
 }
 , Setting{"tls_key_file", kSecurity, TextField{[](O & o) -> auto& {return o.tls.key;
 }
 , "FILE"
 }
-, Change::kOnRestart, "Private key of the certificate, PEM; not readable for all users"
+, Change::kOnRestart, "Private key of the certificate, PEM; not readable for all"
 }
 , Setting{"tls_client_ca_file", kSecurity, TextField{[](O & o) -> auto& {return o.tls.client_ca;
 }
@@ -68,7 +68,7 @@ const std::array kSettings = {Setting{"listen", kListening, ListField{[](O & o) 
 }
 , "FILE"
 }
-, Change::kOnRestart, "Hashes of tokens, with tenants and scopes; calls then need a token; not readable for all users"
+, Change::kOnRestart, "Hashes of tokens with tenants and scopes; calls then need a token; not readable for all"
 }
 , Setting{"reload_interval", kSecurity, DurationField{[](O & o) -> auto& {return o.reload_interval;
 }
@@ -100,8 +100,7 @@ const std::array kSettings = {Setting{"listen", kListening, ListField{[](O & o) 
 }
 , 0
 }
-, Change::kOnReload,
-    "Memory that all calls together may hold; 0: a quarter of what the machine or container has, at most 4GiB"
+, Change::kOnReload, "Memory of all calls together; 0: a quarter of the machine's or container's, at most 4GiB"
 }
 , Setting{"max_streams", kWork, CountField{[](O & o) -> auto& {return o.limits.max_streams;
 }
@@ -140,7 +139,7 @@ const std::array kSettings = {Setting{"listen", kListening, ListField{[](O & o) 
 }
 , milliseconds(0), kDay
 }
-, Change::kOnRestart, "Age at which clients are told to connect anew, which spreads them over servers; 0: none"
+, Change::kOnRestart, "Age at which clients are told to connect anew, to spread over servers; 0: none"
 }
 , Setting{"max_connection_age_grace", kConnections,
           DurationField{[](O & o) -> auto& {return o.connections.max_age_grace;
