@@ -133,6 +133,17 @@ TEST_F(AdmissionTest, ManyNamesOfATenantDoNotKeepOthersOut) {
   EXPECT_TRUE(Gets("b", 50, "modest")) << "those before it have a right to half of the budget alone";
 }
 
+TEST_F(AdmissionTest, NewLimitsCountForWhatIsAskedFromThenOn) {
+  EXPECT_TRUE(Gets("a", 100));
+  admission_.SetLimits({.budget_bytes = 50, .max_calls = 100});
+  EXPECT_FALSE(Gets("b", 10)) << "what is held exceeds the budget";
+  GiveBack("a");
+  EXPECT_TRUE(Gets("b", 50));
+  EXPECT_FALSE(Gets("c", 10));
+  admission_.SetLimits({.budget_bytes = 100, .max_calls = 100});
+  EXPECT_TRUE(Gets("c", 10));
+}
+
 TEST_F(AdmissionTest, LineIsBounded) {
   EXPECT_TRUE(Gets("a", 100));
   for (int i = 0; i < 1000; ++i) EXPECT_FALSE(Gets(std::to_string(i), 50));

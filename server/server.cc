@@ -59,6 +59,9 @@ AdmissionLimits ForAdmission(const Limits& limits) {
   return {.budget_bytes = limits.budget_bytes, .max_calls = limits.max_streams};
 }
 
+// A connection that is not there by then holds a descriptor for nothing.
+constexpr int kHandshakeTimeoutMs = 20'000;
+
 int Milliseconds(std::chrono::milliseconds duration) {
   return static_cast<int>(std::clamp<std::int64_t>(duration.count(), 0, std::numeric_limits<int>::max()));
 }
@@ -75,6 +78,7 @@ void SetChannelArguments(const ConnectionOptions& options, grpc::ServerBuilder& 
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(options.max_age));
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, Milliseconds(options.max_age_grace));
   }
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, options.bdp_probe ? 1 : 0);
   builder.SetMaxReceiveMessageSize(static_cast<int>(wire::kMaxMessageBytes));
   builder.SetMaxSendMessageSize(static_cast<int>(wire::kMaxMessageBytes));

@@ -7,6 +7,7 @@
 #include "dcac/client.h"
 #include "server/health_probe.h"
 #include "tests/integration/fixture.h"
+#include "tests/integration/raw_calls.h"
 
 namespace dcac::testing {
 namespace {
@@ -45,6 +46,27 @@ TEST(ListenTest, TargetsOfEveryKindConnect) {
   for (const std::string& target : {address, "ipv4:" + address, "dns:///" + address}) {
     EXPECT_TRUE(client::Client::Connect(target).ok()) << target;
   }
+}
+
+TEST(ListenTest, OldConnectionsAreReplaced) {
+  server::ServerOptions options = LoopbackOptions();
+  options.connections.max_age = std::chrono::milliseconds(50);
+  const auto server = StartServer(options);
+  const auto channel = MakeChannel(server->addresses()[0], grpc::InsecureChannelCredentials());
+  EXPECT_TRUE(Call(channel, server::Method::kGetCapabilities).ok());
+  EXPECT_TRUE(Eventually([&] { return channel->GetState(false) != GRPC_CHANNEL_READY; }));
+  EXPECT_TRUE(Call(channel, server::Method::kGetCapabilities).ok()) << "the next call connects anew";
+}
+
+TEST(ListenTest, NewLimitsAreThoseOfNewCalls) {
+  const server::ServerOptions options = LoopbackOptions();
+  const auto server = StartServer(options);
+  const client::Client client = ConnectTo(server->addresses()[0]);
+  EXPECT_EQ(client.GetCapabilities()->max_tensor_bytes, options.limits.max_tensor_bytes);
+  server::ServerOptions next = options;
+  next.limits.max_tensor_bytes = 1000;
+  server->SetOptions(next);
+  EXPECT_EQ(client.GetCapabilities()->max_tensor_bytes, 1000u);
 }
 
 TEST(ListenTest, HealthProbeTellsServingFromNot) {

@@ -6,12 +6,16 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "dcac/client.h"
 #include "dcac/v1/compression.grpc.pb.h"
+#include "server/grants.h"
 #include "server/server.h"
 #include "tests/integration/fixture.h"
 #include "tests/integration/raw_calls.h"
@@ -229,6 +233,63 @@ TEST_F(TlsTest, ServerDoesNotStartWithWrongFiles) {
   EXPECT_THAT(std::string(server::Server::Start(options).status().message()), HasSubstr("all users may read"));
   options.tls.key = folder_.File("none");
   EXPECT_EQ(server::Server::Start(options).status().code(), absl::StatusCode::kNotFound);
+}
+
+class ClientLibraryTest : public TlsTest {
+ protected:
+  ClientLibraryTest() {
+    server::ServerOptions options = Options(authority_.Issue(kHost));
+    Write("ca.crt", authority_.certificate());
+    Write("other.crt", other_authority_.certificate());
+    Write("tokens", absl::StrCat("[[token]]\nname = 'n'\ntenant = 'vision'\nscopes = ['write', 'read']\nsha256 = '",
+                                 server::HashText(server::HashToken("secret")), "'\n"));
+    options.token_file = folder_.File("tokens");
+    Start(options);
+    good_ = {.connect_timeout = std::chrono::milliseconds(30'000),
+             .codec = client::Codec::kServer,
+             .tls = client::TlsOptions{.ca_file = folder_.File("ca.crt"), .server_name = kHost},
+             .token = "secret",
+             .retry = {.max_attempts = 1}};
+  }
+
+  // Of a connection and a call.
+  absl::StatusCode CodeOf(const client::ClientOptions& options) const {
+    const auto client = client::Client::Connect(address_, options);
+    return client.ok() ? client->Compress(tensor_.spec, tensor_.data).status().code() : client.status().code();
+  }
+
+  const Tensor tensor_ = MakeTensor(1);
+  client::ClientOptions good_;
+};
+
+TEST_F(ClientLibraryTest, TensorComesBackOverTls) {
+  const client::Client client = ConnectTo(address_, good_);
+  const absl::StatusOr<Bytes> frame = client.Compress(tensor_.spec, tensor_.data);
+  ASSERT_TRUE(frame.ok()) << frame.status();
+  EXPECT_EQ(client.Decompress(*frame)->data, tensor_.data);
+}
+
+TEST_F(ClientLibraryTest, WhatTheClientShowsIsLookedAt) {
+  client::ClientOptions options = good_;
+  options.token = "wrong";
+  EXPECT_EQ(CodeOf(options), absl::StatusCode::kUnauthenticated);
+  options.token.clear();
+  EXPECT_EQ(CodeOf(options), absl::StatusCode::kUnauthenticated);
+  options = good_;
+  options.tenant = "speech";
+  EXPECT_EQ(CodeOf(options), absl::StatusCode::kPermissionDenied);
+}
+
+TEST_F(ClientLibraryTest, WhatTheServerShowsIsLookedAt) {
+  client::ClientOptions options = good_;
+  options.connect_timeout = std::chrono::milliseconds(500);
+  options.tls->server_name = "another.test";
+  EXPECT_EQ(CodeOf(options), absl::StatusCode::kUnavailable);
+  options.tls->server_name = kHost;
+  options.tls->ca_file = folder_.File("other.crt");
+  EXPECT_EQ(CodeOf(options), absl::StatusCode::kUnavailable);
+  options.tls.reset();
+  EXPECT_EQ(CodeOf(options), absl::StatusCode::kUnavailable) << "plain text";
 }
 
 }  // namespace
