@@ -8,9 +8,11 @@ where there is no Docker engine, or neither the base image nor a registry that h
 import argparse
 import contextlib
 import datetime
+import hashlib
 import json
 import os
 import pathlib
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -20,12 +22,19 @@ import unittest
 from engine import engine
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+SOURCE = ROOT / 'tests/data/mobilenetv2-b6.u8.npy'
 BASE = 'debian:12-slim'
 SKIPPED = 77
 HUNG_SECONDS = 120
 HARDENED = ['--read-only', '--tmpfs=/tmp', '--cap-drop=ALL', '--security-opt=no-new-privileges', '--pids-limit=256']
 HEALTH_SOCKET = 'unix:/tmp/dcac.sock'
 ON_NETWORK = [f'--listen={HEALTH_SOCKET}', '--listen=0.0.0.0:50051']
+OPEN = [*ON_NETWORK, '--insecure']
+SECURED = [*ON_NETWORK, '--tls-certificate-file=/etc/dcac/secrets/tls.crt',
+           '--tls-key-file=/etc/dcac/secrets/tls.key', '--token-file=/etc/dcac/secrets/tokens']
+SERVER_UNREACHABLE = 4  # exit status of dcac
+# Files of other users than root can belong to no group of the image's: the server gets their owner.
+AS_OWNER = [] if os.geteuid() == 0 else [f'--user={os.geteuid()}:{os.getegid()}']
 MEASURED = {}
 
 
@@ -63,7 +72,8 @@ class Container:
     """A hardened container of the image, removed at the end of the context."""
 
     def __init__(self, *arguments, options=()):
-        self._command = ['run', '--detach', *HARDENED, '--publish=127.0.0.1:0:50051', *options, IMAGE, *arguments]
+        ports = [f'--publish=127.0.0.1:0:{port}' for port in (50051, 9464)]
+        self._command = ['run', '--detach', *HARDENED, *ports, *options, IMAGE, *arguments]
 
     def __enter__(self):
         self.id = docker(*self._command).splitlines()[-1]
@@ -136,9 +146,9 @@ class ContainerTest(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
 
-    def compress(self, source, address, *options):
+    def compress(self, source, address, *options, expect=0):
         packed = self.folder / 'packed.dcac'
-        run(DCAC, 'compress', '--force', f'--server={address}', *options, '-o', packed, source)
+        run(DCAC, 'compress', '--force', f'--server={address}', *options, '-o', packed, source, expect=expect)
         return packed
 
     def assert_restores(self, packed, source):
@@ -148,15 +158,14 @@ class ContainerTest(unittest.TestCase):
         self.assertEqual(restored.read_bytes(), pathlib.Path(source).read_bytes())
 
     def test_serves_the_host_read_only_and_without_privileges(self):
-        source = ROOT / 'tests/data/mobilenetv2-b6.u8.npy'
         start = time.monotonic()
-        with Container(*ON_NETWORK) as container:
+        with Container(*OPEN) as container:
             container.wait_until_serving()
             MEASURED['run_to_serving_ms'] = milliseconds_since(start)
             MEASURED['start_to_listening_ms'] = container.milliseconds_to_first_line()
-            packed = self.compress(source, container.address())
-            self.assertLess(packed.stat().st_size, source.stat().st_size)
-            self.assert_restores(packed, source)
+            packed = self.compress(SOURCE, container.address())
+            self.assertLess(packed.stat().st_size, SOURCE.stat().st_size)
+            self.assert_restores(packed, SOURCE)
 
             self.assertEqual(container.exec('id', '-u'), '10001')
             self.assertIn('Read-only file system', container.exec('touch', '/usr/local/bin/x', expect=1))
@@ -165,7 +174,7 @@ class ContainerTest(unittest.TestCase):
             self.assertRegex(status, r'NoNewPrivs:\s*1\n')
 
     def test_health_check_tells_whether_it_serves(self):
-        with Container(*ON_NETWORK, options=['--health-interval=1s']) as container:
+        with Container(*OPEN, options=['--health-interval=1s']) as container:
             self.assertTrue(eventually(lambda: inspect(container.id, '.State.Health.Status') == 'healthy'))
             container.exec('dcac-server', 'health', 'unix:/tmp/nobody.sock', expect=1)
 
@@ -174,12 +183,43 @@ class ContainerTest(unittest.TestCase):
             self.assertTrue(eventually(container.is_healthy))
             self.assertFalse(container.serves())
 
+    def test_listening_openly_has_to_be_asked_for(self):
+        said = docker('run', '--rm', *HARDENED, IMAGE, *ON_NETWORK, expect=None)
+        self.assertIn('--insecure', said)
+        self.assertIn('0.0.0.0:50051', said)
+
+    def test_serves_over_tls_who_has_a_token(self):
+        token_file, folder = self.folder / 'token', self.make_secrets()
+        token_file.write_text(self.token)
+        token_file.chmod(0o600)
+        tls, token = f'--tls-ca={folder}/ca.crt', f'--token-file={token_file}'
+        with Container(*SECURED, options=[f'--volume={folder}:/etc/dcac/secrets:ro', *AS_OWNER]) as container:
+            self.assertTrue(eventually(container.is_healthy), container.logs())
+            address = container.address()
+            self.assert_restores(self.compress(SOURCE, address, tls, token), SOURCE)
+            self.compress(SOURCE, address, tls, expect=SERVER_UNREACHABLE)
+            self.compress(SOURCE, address, expect=SERVER_UNREACHABLE)
+
+    def make_secrets(self):
+        """A folder with what the server needs; `self.token` is a token that it knows."""
+        folder = self.folder / 'secrets'
+        run(ROOT / 'deploy/make-certificates', folder, '127.0.0.1')
+        self.token = secrets.token_urlsafe(32)
+        digest = hashlib.sha256(self.token.encode()).hexdigest()
+        tokens = folder / 'tokens'
+        tokens.write_text('[[token]]\nname = "test"\ntenant = "tests"\nscopes = ["read", "write"]\n'
+                          f'sha256 = "{digest}"\n')
+        tokens.chmod(0o640)
+        if os.geteuid() == 0:
+            os.chown(tokens, -1, 10001)
+        return folder
+
     def test_stopping_drains(self):
         source = self.folder / 'map.raw'
         rows = b''.join(bytes([(x // 3 + y) % 256 for x in range(256)]) for y in range(256))
         source.write_bytes(rows * 1024)  # 64 MiB
         packed = self.folder / 'packed.dcac'
-        with Container(*ON_NETWORK) as container:
+        with Container(*OPEN) as container:
             container.wait_until_serving()
             command = [DCAC, 'compress', '--quiet', f'--server={container.address()}', '--level=1', '--dtype=u8',
                        '--shape=16,64,256,256', '-o', packed, '-']

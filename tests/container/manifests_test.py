@@ -103,6 +103,15 @@ class KubernetesTest(unittest.TestCase):
         self.assertEqual(len(secrets), 2)
         self.assertTrue(all(secret['defaultMode'] == 0o440 for secret in secrets))
 
+    def test_the_server_takes_its_settings(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run(DEPLOY / 'make-certificates', folder, 'localhost')
+            tokens, config = pathlib.Path(folder) / 'tokens', pathlib.Path(folder) / 'dcac-server.toml'
+            tokens.touch(0o640)
+            config.write_text(self.settings.replace('/etc/dcac/tls', folder).replace('/etc/dcac/tokens', folder))
+            result = run(SERVER, f'--config={config}', '--check-config')
+            self.assertEqual(result.returncode, 0, result.stdout)
+
     def test_the_image_is_of_this_version(self):
         self.assertEqual(self.container['image'], f'dcac-server:{version()}')
 
