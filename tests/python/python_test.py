@@ -6,6 +6,7 @@ python_test.py SERVER PROTOC PLUGIN [TEST...]: paths of dcac-server, protoc and 
 import importlib.util
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -36,26 +37,34 @@ def load_example():
 class ServerProcess:
     """A server on a Unix socket in `folder`, and a channel to it, until the end of the context."""
 
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, *options):
         self.address = f'unix:{folder}/dcac.sock'
         self.channel = None
-        self._program = program
+        self._command = [program, f'--listen={self.address}', '--lame-duck-ms=0', *options]
         self._log_path = pathlib.Path(folder) / 'server.log'
 
     def __enter__(self):
         with open(self._log_path, 'wb') as log:
-            self._process = subprocess.Popen([self._program, f'--listen={self.address}', '--lame-duck-ms=0'],
-                                             stdout=log, stderr=log)
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         # The first attempt mostly comes before the socket does.
         self.channel = grpc.insecure_channel(self.address, [('grpc.initial_reconnect_backoff_ms', 100)])
         grpc.channel_ready_future(self.channel).result(timeout=CALL_SECONDS)
         return self
+
+    def tcp_address(self):
+        """Where it listens beside the socket."""
+        return re.search(r'127\.0\.0\.1:\d+', self._log_path.read_text()).group()
 
     def __exit__(self, *_):
         self.channel.close()
         self._process.terminate()
         if self._process.wait(timeout=60) != 0:
             raise RuntimeError(f'the server ended with {self._process.returncode}:\n{self._log_path.read_text()}')
+
+
+def run_example(*arguments):
+    return subprocess.run([sys.executable, EXAMPLE, *arguments, DATA / 'mobilenetv2-b6.u8.npy'], text=True, timeout=120,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, 'PYTHONPATH': STUBS})
 
 
 class PythonTest(unittest.TestCase):
@@ -143,11 +152,24 @@ class PythonTest(unittest.TestCase):
         self.assertIn('10', level.exception.details())
 
     def test_the_example_runs_as_a_program(self):
-        array = DATA / 'mobilenetv2-b6.u8.npy'
-        result = subprocess.run([sys.executable, EXAMPLE, self.server.address, array], stdout=subprocess.PIPE,
-                                text=True, env={**os.environ, 'PYTHONPATH': STUBS}, timeout=120)
-        self.assertEqual(result.returncode, 0)
+        result = run_example(self.server.address)
+        self.assertEqual(result.returncode, 0, result.stdout)
         self.assertRegex(result.stdout, r'uint8 .*: \d+ bytes, frame \d+, ratio \d\.\d+, restored')
+
+    def test_the_example_shows_a_token_over_tls(self):
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        subprocess.run([ROOT / 'deploy/make-certificates', folder, '127.0.0.1'], check=True)
+        with open(folder / 'tokens', 'wb') as tokens, open(folder / 'token', 'wb') as token:
+            os.chmod(folder / 'tokens', 0o600)
+            subprocess.run([SERVER, 'new-token', '--name=python', '--tenant=tests', '--scopes=read,write'], check=True,
+                           stdout=tokens, stderr=token)
+        options = [f'--tls-certificate-file={folder}/tls.crt', f'--tls-key-file={folder}/tls.key',
+                   f'--token-file={folder}/tokens', '--listen=127.0.0.1:0']
+        with ServerProcess(SERVER, folder, *options) as server:
+            ca, token = f'--ca-file={folder}/ca.crt', f'--token-file={folder}/token'
+            accepted = run_example(server.tcp_address(), ca, token)
+            self.assertEqual(accepted.returncode, 0, accepted.stdout)
+            self.assertIn('UNAUTHENTICATED', run_example(server.tcp_address(), ca).stdout)
 
 
 if __name__ == '__main__':
