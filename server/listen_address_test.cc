@@ -10,7 +10,9 @@
 namespace dcac::server {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 TEST(ListenAddressTest, UnixSocketsAndLoopbackArePrivate) {
   for (const char* text : {"unix:/run/dcac.sock", "unix:relative", "127.0.0.1:0", "127.8.9.10:50051", "[::1]:50051",
@@ -82,6 +84,11 @@ TEST_F(OptionChecksTest, OpenAddressNeedsTlsAndAuthentication) {
 TEST_F(OptionChecksTest, InsecureListensAnyway) {
   open_.insecure = true;
   EXPECT_TRUE(CheckOptions(open_).ok());
+  EXPECT_THAT(OptionWarnings(open_),
+              ElementsAre("insecure: 0.0.0.0:50051 can be reached from other machines without TLS"));
+  open_.tls = tls_;
+  open_.token_file = "tokens";
+  EXPECT_THAT(OptionWarnings(open_), IsEmpty());
 }
 
 TEST_F(OptionChecksTest, TlsFilesGoTogether) {

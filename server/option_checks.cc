@@ -22,13 +22,24 @@ absl::Status CheckTls(const TlsFiles& tls) {
   return absl::OkStatus();
 }
 
+bool HasTls(const ServerOptions& options) {
+  return !options.tls.certificate.empty();
+}
+
+bool HasAuthentication(const ServerOptions& options) {
+  return !options.token_file.empty() || !options.tls.client_ca.empty();
+}
+
+bool IsGuarded(const ListenAddress& address, const ServerOptions& options) {
+  return address.is_private || (HasTls(options) && HasAuthentication(options));
+}
+
 absl::Status CheckAddress(const std::string& text, const ServerOptions& options) {
   DCAC_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress(text));
-  if (address.is_private || options.insecure) return absl::OkStatus();
-  const bool has_tls = !options.tls.certificate.empty();
-  const bool has_authentication = !options.token_file.empty() || !options.tls.client_ca.empty();
-  if (has_tls && has_authentication) return absl::OkStatus();
-  const char* const found = has_tls ? "TLS alone" : has_authentication ? "authentication alone" : "neither";
+  if (options.insecure || IsGuarded(address, options)) return absl::OkStatus();
+  const char* const found = HasTls(options)              ? "TLS alone"
+                            : HasAuthentication(options) ? "authentication alone"
+                                                         : "neither";
   return absl::InvalidArgumentError(
       absl::StrCat("listen: ", text, " can be reached from other machines, which takes TLS (tls_certificate_file, ",
                    "tls_key_file) and authentication (token_file or tls_client_ca_file); found ", found,
@@ -45,6 +56,18 @@ absl::Status CheckOptions(const ServerOptions& options) {
   DCAC_RETURN_IF_ERROR(CheckTls(options.tls));
   for (const std::string& text : options.listen) DCAC_RETURN_IF_ERROR(CheckAddress(text, options));
   return absl::OkStatus();
+}
+
+std::vector<std::string> OptionWarnings(const ServerOptions& options) {
+  std::vector<std::string> warnings;
+  for (const std::string& text : options.listen) {
+    const absl::StatusOr<ListenAddress> address = ParseListenAddress(text);
+    if (address.ok() && !IsGuarded(*address, options)) {
+      warnings.push_back(absl::StrCat("insecure: ", text, " can be reached from other machines without ",
+                                      HasTls(options) ? "authentication" : "TLS"));
+    }
+  }
+  return warnings;
 }
 
 }  // namespace dcac::server

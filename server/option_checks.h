@@ -2,6 +2,9 @@
 #ifndef DCAC_SERVER_OPTION_CHECKS_H_
 #define DCAC_SERVER_OPTION_CHECKS_H_
 
+#include <string>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "server/server.h"
 
@@ -10,6 +13,9 @@ namespace dcac::server {
 // Nothing that others can reach is open: such an address needs TLS and authentication, unless told `insecure`.
 // Errors: InvalidArgument.
 absl::Status CheckOptions(const ServerOptions& options);
+
+// What `insecure` lets pass, for the log; the options have been checked.
+std::vector<std::string> OptionWarnings(const ServerOptions& options);
 
 }  // namespace dcac::server
 

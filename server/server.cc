@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <limits>
 #include <mutex>
 #include <thread>
@@ -220,7 +221,9 @@ void Server::Drain() {
 }
 
 std::vector<std::string> Server::Warnings() const {
-  return impl_->access->Warnings();
+  std::vector<std::string> warnings = OptionWarnings(impl_->options);
+  std::ranges::move(impl_->access->Warnings(), std::back_inserter(warnings));
+  return warnings;
 }
 const std::vector<std::string>& Server::addresses() const {
   return impl_->addresses;
