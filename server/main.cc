@@ -21,6 +21,7 @@
 #include "server/health_probe.h"
 #include "server/option_checks.h"
 #include "server/server.h"
+#include "server/service_manager.h"
 #include "server/token_commands.h"
 #include "server/version.h"
 
@@ -92,12 +93,14 @@ int WaitForStop(const Signals& signals, const SettingSources& sources, ServerOpt
     if (signal == SIGTERM || signal == SIGINT) return signal;
     if (signal == SIGHUP) {
       Log("signal 1, reloading");
+      TellServiceManager(kReloading);
       ReloadedSettings reloaded = ReloadSettings(sources, options);
       LogAll(reloaded.events);
       options = std::move(reloaded.options);
       server.SetOptions(options);
     }
     LogAll(server.ReloadFiles());
+    if (signal == SIGHUP) TellServiceManager(kReady);
   }
 }
 
@@ -115,8 +118,10 @@ int Serve(const Config& config) {
                    " with ", (*server)->threads(), " threads"));
   if (!tuned) Log("the allocator does not take its settings; going on without them");
   LogAll((*server)->Warnings());
+  TellServiceManager(kReady);
   const int signal = WaitForStop(signals, config.sources, options, **server);
   Log(absl::StrCat("signal ", signal, ", draining"));
+  TellServiceManager(kStopping);
   StartWatchdog(options.lame_duck + options.drain + kWatchdogGrace);
   (*server)->Drain();
   Log(Summary((*server)->metrics()));

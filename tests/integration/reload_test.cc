@@ -2,7 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -62,11 +67,15 @@ TEST_F(ReloadTest, SighupReadsTokensAndSettingsAgain) {
   v1::GetCapabilitiesResponse response;
   ASSERT_TRUE(stub->GetCapabilities(&context, v1::GetCapabilitiesRequest(), &response).ok());
   EXPECT_EQ(response.max_streams(), 77u) << "settings are taken before tokens";
+}
 
+TEST_F(ReloadTest, WrongConfigurationDoesNotEndTheServer) {
+  WriteToken("token");
+  ServerProcess server({"--config=" + WriteConfig()});
   Write("config", "no configuration");
   server.Signal(SIGHUP);
   server.Signal(SIGTERM);
-  EXPECT_EQ(server.Wait(), 0) << "a wrong file does not end the server";
+  EXPECT_EQ(server.Wait(), 0);
 }
 
 TEST_F(ReloadTest, FilesAreReadAgainFromTimeToTime) {
@@ -97,6 +106,47 @@ TEST_F(ReloadTest, OpenAddressNeedsTlsAndAuthentication) {
   EXPECT_THAT(guarded.first_line(), HasSubstr("listening on 0.0.0.0:"));
   const ServerProcess insecure({"--listen=0.0.0.0:0", "--insecure"});
   EXPECT_THAT(insecure.first_line(), HasSubstr("listening on 0.0.0.0:"));
+}
+
+// The datagrams of a service that runs under systemd.
+class NotifySocket {
+ public:
+  explicit NotifySocket(const std::string& path) : descriptor_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    const bool bound = bind(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+    setenv("NOTIFY_SOCKET", bound ? path.c_str() : "", 1);
+  }
+  NotifySocket(const NotifySocket&) = delete;
+  NotifySocket& operator=(const NotifySocket&) = delete;
+  ~NotifySocket() {
+    unsetenv("NOTIFY_SOCKET");
+    close(descriptor_);
+  }
+
+  std::string Next() const {
+    std::string message(100, '\0');
+    const ssize_t size = recv(descriptor_, message.data(), message.size(), 0);
+    message.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    return message;
+  }
+
+ private:
+  const int descriptor_;
+};
+
+TEST_F(ReloadTest, ServiceManagerIsTold) {
+  const NotifySocket manager(folder_.File("notify"));
+  WriteToken("token");
+  ServerProcess server({"--config=" + WriteConfig()});
+  EXPECT_EQ(manager.Next(), "READY=1");
+  server.Signal(SIGHUP);
+  EXPECT_EQ(manager.Next(), "RELOADING=1");
+  EXPECT_EQ(manager.Next(), "READY=1");
+  server.Signal(SIGTERM);
+  EXPECT_EQ(manager.Next(), "STOPPING=1");
+  EXPECT_EQ(server.Wait(), 0);
 }
 
 TEST_F(ReloadTest, CheckConfigTellsGoodFromWrong) {
