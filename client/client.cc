@@ -175,6 +175,22 @@ absl::StatusOr<TransferStats> Client::DecompressFd(int input, int output, const 
   return impl_->Decompress(call, frame, samples);
 }
 
+absl::StatusOr<FrameInfo> Client::Inspect(std::span<const std::byte> frame, const CallOptions& call) const {
+  DCAC_ASSIGN_OR_RETURN(const CallContext context, impl_->Begin(call));
+  if (impl_->OnServer(call)) return internal::RemoteInspect(impl_->remote, context, impl_->options, frame);
+  DecodeLimits limits;
+  limits.max_tensor_bytes = impl_->options.max_tensor_bytes;
+  return dcac::Inspect(frame, limits);
+}
+
+std::vector<absl::StatusOr<std::vector<std::byte>>> Client::BatchCompress(std::span<const BatchItem> items,
+                                                                          const CallOptions& call) const {
+  const absl::StatusOr<CallContext> context = impl_->Begin(call);
+  if (!context.ok()) return std::vector<absl::StatusOr<std::vector<std::byte>>>(items.size(), context.status());
+  if (!impl_->OnServer(call)) return internal::LocalBatchCompress(*context, items);
+  return internal::RemoteBatchCompress(impl_->remote, *context, impl_->options, items);
+}
+
 absl::StatusOr<Capabilities> Client::GetCapabilities(const CallOptions& call) const {
   DCAC_ASSIGN_OR_RETURN(const CallContext context, impl_->Begin(call));
   DCAC_ASSIGN_OR_RETURN(const v1::GetCapabilitiesResponse response, impl_->remote.GetCapabilities(context));

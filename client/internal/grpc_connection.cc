@@ -32,6 +32,10 @@ constexpr char kServiceConfig[] =
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 
+// A server that restarts is back within seconds; gRPC would wait for up to two minutes.
+constexpr int kFirstReconnectMs = 100;
+constexpr int kMaxReconnectMs = 5000;
+
 // How long an unreachable target may keep others from being looked at.
 constexpr milliseconds kConnectSlice{20};
 
@@ -41,6 +45,8 @@ grpc::ChannelArguments ChannelArguments(const ClientOptions& options) {
   arguments.SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
   // Otherwise channels to one address would share one connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   if (options.tls && !options.tls->server_name.empty()) {

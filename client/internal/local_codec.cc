@@ -1,5 +1,7 @@
 #include "client/internal/local_codec.h"
 
+#include <tbb/parallel_for.h>
+
 #include <algorithm>
 #include <chrono>
 
@@ -128,6 +130,15 @@ absl::StatusOr<std::vector<std::byte>> LocalCompressMemory(const CallContext& ca
   DCAC_RETURN_IF_ERROR(encoder.Push(samples));
   DCAC_RETURN_IF_ERROR(encoder.Finish());
   return encoder.Pull();
+}
+
+std::vector<absl::StatusOr<std::vector<std::byte>>> LocalBatchCompress(const CallContext& call,
+                                                                       std::span<const BatchItem> items) {
+  std::vector<absl::StatusOr<std::vector<std::byte>>> frames(items.size());
+  tbb::parallel_for(std::size_t{0}, items.size(), [&](std::size_t i) {
+    frames[i] = LocalCompressMemory(call, items[i].spec, items[i].options, items[i].data);
+  });
+  return frames;
 }
 
 absl::StatusOr<Tensor> LocalDecompressMemory(const CallContext& call, std::uint64_t max_tensor_bytes,

@@ -30,6 +30,10 @@ absl::StatusOr<Tensor> LocalDecompressMemory(const CallContext& call, std::uint6
 absl::StatusOr<TensorSpec> LocalDecompressInto(const CallContext& call, std::uint64_t max_tensor_bytes,
                                                std::span<const std::byte> frame, std::span<std::byte> samples);
 
+// Several at a time.
+std::vector<absl::StatusOr<std::vector<std::byte>>> LocalBatchCompress(const CallContext& call,
+                                                                       std::span<const BatchItem> items);
+
 }  // namespace dcac::client::internal
 
 #endif  // DCAC_CLIENT_INTERNAL_LOCAL_CODEC_H_

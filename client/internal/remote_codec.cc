@@ -1,9 +1,11 @@
 #include "client/internal/remote_codec.h"
 
 #include <string>
-#include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/internal/batch.h"
+#include "client/internal/inspect.h"
 #include "client/internal/transfer.h"
 #include "core/base/status_macros.h"
 #include "dcac/slice.h"
@@ -166,6 +168,39 @@ absl::StatusOr<TransferStats> RemoteDecompressMemory(RemoteCalls& calls, const C
       },
       Always));
   return TakeTensor(*response, client.max_tensor_bytes, frame.size(), samples);
+}
+
+absl::StatusOr<FrameInfo> RemoteInspect(RemoteCalls& calls, const CallContext& call, const ClientOptions& client,
+                                        std::span<const std::byte> frame) {
+  absl::StatusOr<FrameInfo> info;
+  DCAC_RETURN_IF_ERROR(calls.Run(
+      call,
+      [&](Connection& connection) {
+        MemoryInput input(frame);
+        info = RunInspect(*connection.Inspect(call), client.chunk_bytes, [&input] { return input.Next(); });
+        return info.status();
+      },
+      Always));
+  return info;
+}
+
+std::vector<absl::StatusOr<std::vector<std::byte>>> RemoteBatchCompress(RemoteCalls& calls, const CallContext& call,
+                                                                        const ClientOptions& client,
+                                                                        std::span<const BatchItem> items) {
+  Batch batch(items);
+  absl::Status status;
+  if (!batch.done()) {
+    status = calls.Run(
+        call, [&](Connection& connection) { return batch.Run(*connection.BatchCompress(call)); }, Always);
+  }
+  for (const std::size_t i : batch.large()) {
+    Tensor frame;
+    VectorOutput output(frame);
+    const absl::StatusOr<TransferStats> stats =
+        RemoteCompressMemory(calls, call, client, items[i].spec, items[i].options, items[i].data, output);
+    batch.Set(i, stats.ok() ? Batch::Result(std::move(frame.data)) : stats.status());
+  }
+  return std::move(batch).Take(status);
 }
 
 }  // namespace dcac::client::internal

@@ -29,6 +29,13 @@ absl::StatusOr<TransferStats> RemoteDecompressMemory(RemoteCalls& calls, const C
                                                      const ClientOptions& client, std::span<const std::byte> frame,
                                                      TransferOutput& samples);
 
+absl::StatusOr<FrameInfo> RemoteInspect(RemoteCalls& calls, const CallContext& call, const ClientOptions& client,
+                                        std::span<const std::byte> frame);
+
+std::vector<absl::StatusOr<std::vector<std::byte>>> RemoteBatchCompress(RemoteCalls& calls, const CallContext& call,
+                                                                        const ClientOptions& client,
+                                                                        std::span<const BatchItem> items);
+
 }  // namespace dcac::client::internal
 
 #endif  // DCAC_CLIENT_INTERNAL_REMOTE_CODEC_H_

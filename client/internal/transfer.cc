@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "client/internal/chunk_exchange.h"
+#include "client/internal/exchange.h"
 #include "core/base/status_macros.h"
 #include "proto/wire/convert.h"
 #include "proto/wire/digest_accumulator.h"
@@ -16,8 +17,7 @@ absl::Status CountMismatch(absl::string_view what, std::uint64_t trailer, std::u
   return absl::DataLossError(absl::StrCat(what, ": ", trailer, " in the trailer, but ", counted, " were transferred"));
 }
 
-// Runs a call on one thread: writes while there is credit, reads otherwise.  The server takes chunks up to the credit
-// without waiting for a reader, so neither side can wait for the other.
+// What the two directions have in common.
 template <typename Request, typename Response>
 class Transfer {
  public:
@@ -26,11 +26,10 @@ class Transfer {
   virtual ~Transfer() = default;
 
   absl::StatusOr<TransferStats> Run(const Request& header) {
-    const absl::Status local = Exchange(header);
-    if (!local.ok()) stream_.Cancel();
-    const absl::Status remote = stream_.Finish();
-    if (!local.ok()) return local;
-    if (!remote.ok()) return remote;
+    const bool begun = stream_.Write(header);
+    DCAC_RETURN_IF_ERROR(RunExchange(
+        stream_, [&] { return begun && sender_.has_credit(); }, [this] { return SendNext(); },
+        [this](const Response& response) { return Receive(response); }));
     if (!trailer_) return absl::InternalError("server: the call ended without a trailer");
     DCAC_RETURN_IF_ERROR(CheckComplete());
     return CheckTrailer(*trailer_);
@@ -47,20 +46,6 @@ class Transfer {
   ChunkReceiver receiver_;
 
  private:
-  // Not OK: the failure is on this side.
-  absl::Status Exchange(const Request& header) {
-    if (!stream_.Write(header)) return absl::OkStatus();
-    bool writing = true;
-    Response response;
-    while (true) {
-      while (writing && sender_.has_credit()) {
-        DCAC_ASSIGN_OR_RETURN(writing, SendNext());
-      }
-      if (!stream_.Read(&response)) return absl::OkStatus();
-      DCAC_RETURN_IF_ERROR(Receive(response));
-    }
-  }
-
   // False: there is nothing more to write.
   absl::StatusOr<bool> SendNext() {
     Request request;

@@ -37,6 +37,13 @@ using ChunkSink = std::function<absl::Status(std::span<const std::byte>)>;
 // Takes the spec of the tensor, once, before its first bytes.
 using SpecSink = std::function<absl::Status(const TensorSpec&)>;
 
+// A tensor of a batch; `data` must live until the call returns.
+struct BatchItem {
+  TensorSpec spec;
+  std::span<const std::byte> data;
+  EncodeOptions options;
+};
+
 // Connections to one or more servers.  Copies are the same client; calls may run concurrently on one object.  Sources
 // and sinks are called on the thread of the call, one at a time.  Output that a sink got is valid only when the call
 // returned OK: byte counts and digest are checked at the end.
@@ -94,6 +101,16 @@ class Client {
   absl::StatusOr<TransferStats> CompressFd(const TensorSpec& spec, const EncodeOptions& options, int input, int output,
                                            const CallOptions& call = {}) const;
   absl::StatusOr<TransferStats> DecompressFd(int input, int output, const CallOptions& call = {}) const;
+
+  // Says what a frame holds and how it is coded, without decoding its samples.  Of segments, a server says no more than
+  // box, place, sizes and method, and of at most 16384 of them.
+  // Errors: as Decompress; ResourceExhausted (more than Capabilities::max_inspect_bytes).
+  absl::StatusOr<FrameInfo> Inspect(std::span<const std::byte> frame, const CallOptions& call = {}) const;
+
+  // Compresses many tensors, which pays off where they are small; gives a frame or an error for each, in their order.
+  // Errors of an item: as Compress.
+  std::vector<absl::StatusOr<std::vector<std::byte>>> BatchCompress(std::span<const BatchItem> items,
+                                                                    const CallOptions& call = {}) const;
 
   // What the servers can do, and how the one that answers is; whatever ClientOptions::codec says.
   absl::StatusOr<Capabilities> GetCapabilities(const CallOptions& call = {}) const;
