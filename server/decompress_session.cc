@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
@@ -70,9 +69,7 @@ absl::Status DecompressSession::Work() {
   // What the decoder has not got to yet comes first: a few bytes may hold a long run of equal samples.
   DCAC_RETURN_IF_ERROR(
       decoder_->PushBounded(decoder_->has_backlog() ? std::span<const std::byte>() : input_.Take(kSliceBytes)));
-  std::vector<std::byte> samples = decoder_->Pull();
-  digest_.Update(samples);
-  output_.Set(std::move(samples));
+  output_.Set(decoder_->Pull());
   return absl::OkStatus();
 }
 
@@ -95,7 +92,7 @@ bool DecompressSession::NextReply(v1::DecompressResponse* response) {
 }
 
 void DecompressSession::FillTrailer(v1::TransferTrailer* trailer) const {
-  trailer->set_digest(wire::ToProto(digest_.Get()));
+  trailer->set_digest(wire::ToProto(decoder_->digest()));
   trailer->set_raw_bytes(decoder_->raw_bytes());
   trailer->set_stored_bytes(decoder_->frame_bytes());
 }

@@ -8,7 +8,6 @@
 #include "absl/status/status.h"
 #include "dcac/frame_decoder.h"
 #include "dcac/v1/compression.pb.h"
-#include "proto/wire/digest_accumulator.h"
 #include "server/chunk_queue.h"
 #include "server/limits.h"
 #include "server/session.h"
@@ -41,7 +40,6 @@ class DecompressSession final : public Session<v1::DecompressRequest, v1::Decomp
   std::uint64_t announced_bytes_ = 0;    // of the frame; 0: the client did not say
   InputChunk input_;
   OutputChunks output_;
-  wire::DigestAccumulator digest_;  // of what is sent, so that the client checks the whole way
   std::uint64_t acknowledged_bytes_ = 0;
   bool spec_sent_ = false;
   bool ended_ = false;  // the client half-closed after a complete frame

@@ -148,6 +148,7 @@ struct FrameEncoder::Impl {
         DCAC_RETURN_IF_ERROR(EncodeSlabs(next_slab, slabs, data.first(needed)));
       } else {
         const size_t taken = std::min(needed, data.size());
+        if (pending.empty()) pending.reserve(needed);
         AppendBytes(data.first(taken), pending);
         data = data.subspan(taken);
         if (taken < needed) return absl::OkStatus();

@@ -57,12 +57,15 @@ def sources_of(paths):
 
 
 def make_tensor(planes, size_bytes, path):
-    """A tensor of about so many bytes, whose planes go round.  No plane comes twice in a segment: that costs nothing."""
-    plane_bytes = planes[0].nbytes
-    count = max(1, round(size_bytes / plane_bytes))
-    if count > len(planes) and planes.nbytes < SEGMENT_BYTES:
-        raise SystemExit(f'{planes.nbytes} bytes of planes, expected {min(size_bytes, SEGMENT_BYTES)}')
-    numpy.save(path, planes[numpy.arange(count) % len(planes)][None])
+    """A tensor of about so many bytes: planes of one item, or all of them as items that are equal.
+
+    An item of a segment or more shares none with the next one, so that nothing is saved by their being equal.
+    """
+    count = max(1, round(size_bytes / planes[0].nbytes))
+    items = max(1, round(size_bytes / planes.nbytes))
+    if count > len(planes) and planes.nbytes < min(size_bytes, SEGMENT_BYTES):
+        raise SystemExit(f'{planes.nbytes} bytes of planes, expected {min(size_bytes, SEGMENT_BYTES):.0f}')
+    numpy.save(path, numpy.repeat(planes[None, :count], items, axis=0))
     return path
 
 

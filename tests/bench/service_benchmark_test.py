@@ -45,14 +45,18 @@ class TensorTest(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
 
-    def test_planes_go_round(self):
-        planes = numpy.arange(5 << 20, dtype=numpy.uint8).reshape(5, 1024, 1024) // 2
-        planes += numpy.arange(5, dtype=numpy.uint8)[:, None, None]
-        tensor = numpy.load(service_benchmark.make_tensor(planes, 7 << 20, self.folder / 'a.npy'))
-        self.assertEqual(tensor.shape, (1, 7, 1024, 1024))
-        self.assertTrue((tensor[0, 5] == planes[0]).all())
+    def test_large_tensors_have_items_that_are_equal(self):
+        planes = numpy.arange(5 << 20, dtype=numpy.uint8).reshape(5, 1024, 1024)
+        tensor = numpy.load(service_benchmark.make_tensor(planes, 11 << 20, self.folder / 'a.npy'))
+        self.assertEqual(tensor.shape, (2, 5, 1024, 1024))
+        self.assertTrue((tensor[1] == planes).all())
 
-    def test_planes_that_would_repeat_in_a_segment_are_refused(self):
+    def test_small_tensors_have_some_of_the_planes(self):
+        planes = numpy.arange(5 << 20, dtype=numpy.uint8).reshape(5, 1024, 1024)
+        tensor = numpy.load(service_benchmark.make_tensor(planes, 2 << 20, self.folder / 'a.npy'))
+        self.assertEqual(tensor.shape, (1, 2, 1024, 1024))
+
+    def test_items_that_would_share_a_segment_are_refused(self):
         with self.assertRaises(SystemExit):
             service_benchmark.make_tensor(numpy.zeros((2, 64, 64), numpy.uint8), 1 << 20, self.folder / 'a.npy')
 
