@@ -87,6 +87,7 @@ Json ToJson(const LoadOptions& options, const LoadResult& result) {
                {"max_ms", Milliseconds(result.latency.max())},
                {"worker_completed_min", least},
                {"worker_completed_max", most},
+               {"completed_by_worker", result.completed_by_worker},
                {"server_cpu_s", ServerSeconds(result)},
                {"client_cpu_s", ClientSeconds(result)},
                {"cpu_s_per_gb", SecondsPerGigabyte(result)},

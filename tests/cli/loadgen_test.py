@@ -12,8 +12,8 @@ SMALL, OTHER = DATA / 'mobilenetv2-b6.u8.npy', DATA / 'efflite0-b8d.u8.npy'
 OK, FAILED, USAGE, CORRUPT, SERVER_ERROR = range(5)
 KEYS = {'loop', 'concurrency', 'duration_s', 'requests', 'completed', 'refused', 'errors', 'errors_by_code',
         'requests_per_s', 'raw_mb_per_s', 'raw_bytes', 'ratio', 'mean_ms', 'p50_ms', 'p90_ms', 'p99_ms', 'p999_ms',
-        'max_ms', 'worker_completed_min', 'worker_completed_max', 'server_cpu_s', 'client_cpu_s', 'cpu_s_per_gb',
-        'server_peak_rss_bytes'}
+        'max_ms', 'worker_completed_min', 'worker_completed_max', 'completed_by_worker', 'server_cpu_s', 'client_cpu_s',
+        'cpu_s_per_gb', 'server_peak_rss_bytes'}
 
 
 class Server:
