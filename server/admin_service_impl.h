@@ -7,8 +7,12 @@
 
 #include "dcac/v1/admin.grpc.pb.h"
 #include "server/call_gate.h"
+#include "server/metrics.h"
+#include "server/telemetry/status_report.h"
 
 namespace dcac::server {
+
+void FillStatus(const LiveState& live, const Metrics& metrics, v1::GetStatusResponse* response);
 
 // What its constructor gets must outlive all calls.
 class AdminServiceImpl final : public v1::AdminService::CallbackService {

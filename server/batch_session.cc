@@ -11,8 +11,8 @@
 namespace dcac::server {
 namespace {
 
-absl::Status CompressItem(const v1::BatchCompressRequest& item, const Limits& limits,
-                          const std::atomic<bool>& cancelled, v1::BatchCompressResponse* reply, CallFacts* facts) {
+absl::Status CompressItem(const v1::BatchCompressRequest& item, const Limits& limits, const WorkControl& control,
+                          v1::BatchCompressResponse* reply, CallFacts* facts) {
   if (item.data().size() > wire::kMaxBatchItemBytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat("data: ", item.data().size(), " bytes exceed those of an item, ", wire::kMaxBatchItemBytes));
@@ -22,7 +22,7 @@ absl::Status CompressItem(const v1::BatchCompressRequest& item, const Limits& li
                               .data = item.data(),
                               .frame = reply->mutable_frame(),
                               .digest = reply->mutable_digest()};
-  return EncodeTensor(tensor, limits, cancelled, facts);
+  return EncodeTensor(tensor, limits, control, facts);
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ absl::Status BatchSession::Work() {
   next_reply_ = 0;
   std::vector<CallFacts> facts(items_.size());
   oneapi::tbb::parallel_for(std::size_t{0}, items_.size(), [&](std::size_t i) {
-    const absl::Status status = CompressItem(items_[i], limits_, *cancelled(), &replies_[i], &facts[i]);
+    const absl::Status status = CompressItem(items_[i], limits_, control(), &replies_[i], &facts[i]);
     if (!status.ok()) {
       replies_[i].clear_frame();
       replies_[i].set_code(static_cast<int>(status.code()));
@@ -51,7 +51,7 @@ absl::Status BatchSession::Work() {
     replies_[i].set_item_id(items_[i].item_id());
   });
   items_.clear();
-  if (cancelled()->load(std::memory_order_relaxed)) return absl::CancelledError("the call was cancelled");
+  if (control().is_cancelled()) return absl::CancelledError("the call was cancelled");
   for (const CallFacts& item : facts) {
     if (item.dtype) facts_.dtype = item.dtype;
     if (item.level) facts_.level = item.level;

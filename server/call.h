@@ -28,6 +28,12 @@ class Call {
   void OnRequest(std::size_t message_bytes) { metrics_.OnRequest(message_bytes); }
   void OnResponse(std::size_t message_bytes) { metrics_.OnResponse(message_bytes); }
 
+  // Told of each segment that is coded for a call.
+  SegmentObserver* segments() {
+    return DirectionOf(info_.method) == Direction::kDecompress ? &metrics_.decoder_segments()
+                                                               : &metrics_.encoder_segments();
+  }
+
   // Once, as the last.
   void End(const absl::Status& status, const CallFacts& facts) { metrics_.OnCallEnd(info_, facts, status); }
 

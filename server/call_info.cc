@@ -24,6 +24,43 @@ std::string_view MethodName(Method method) {
   return "unknown";
 }
 
+std::string_view DirectionName(Direction direction) {
+  return direction == Direction::kCompress ? "compress" : "decompress";
+}
+
+std::optional<Direction> DirectionOf(Method method) {
+  switch (method) {
+    case Method::kCompress:
+    case Method::kCompressTensor:
+    case Method::kBatchCompress:
+      return Direction::kCompress;
+    case Method::kDecompress:
+    case Method::kDecompressTensor:
+      return Direction::kDecompress;
+    case Method::kInspect:
+    case Method::kGetCapabilities:
+    case Method::kGetStatus:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::string_view RefusalName(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::kBudget:
+      return "budget";
+    case Refusal::kCalls:
+      return "calls";
+    case Refusal::kLimit:
+      return "limit";
+    case Refusal::kAuthentication:
+      return "authentication";
+    case Refusal::kPermission:
+      return "permission";
+  }
+  return "unknown";
+}
+
 Scope RequiredScope(Method method) {
   switch (method) {
     case Method::kCompress:

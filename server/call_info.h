@@ -2,6 +2,7 @@
 #ifndef DCAC_SERVER_CALL_INFO_H_
 #define DCAC_SERVER_CALL_INFO_H_
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <string_view>
 
 #include "dcac/tensor.h"
+#include "server/telemetry/trace_context.h"
 
 namespace dcac::server {
 
@@ -25,18 +27,42 @@ enum class Method {
 inline constexpr int kNumMethods = 8;
 std::string_view MethodName(Method method);  // as in the contract
 
+// What a method does with tensors.
+enum class Direction { kCompress, kDecompress };
+std::string_view DirectionName(Direction direction);
+std::optional<Direction> DirectionOf(Method method);  // nothing: it does neither
+
 // What a token may be good for.
 enum class Scope { kAny, kRead, kWrite, kAdmin };
 Scope RequiredScope(Method method);
 
 struct CallInfo {
   Method method = Method::kCompress;
-  std::string tenant;       // of the token; empty where the server asks for none
-  std::string caller;       // with the tenant: whom the budget is shared between
-  std::string peer;         // address, as the transport writes it
-  std::string request_id;   // of this server
-  std::string traceparent;  // as the client sent it; empty: none, or not valid
+  std::string tenant;                 // of the token; empty where the server asks for none
+  std::string caller;                 // with the tenant: whom the budget is shared between
+  std::string peer;                   // address, as the transport writes it
+  std::string request_id;             // of this server
+  std::optional<TraceContext> trace;  // that the client sent
   std::chrono::steady_clock::time_point start;
+};
+
+// Why the server would not serve a call.
+enum class Refusal {
+  kBudget,          // no room in the budget now
+  kCalls,           // too many calls are open
+  kLimit,           // more than the server ever grants
+  kAuthentication,  // no token, or one that is not known
+  kPermission,      // the token is not good for this
+};
+inline constexpr std::array kAllRefusals = {Refusal::kBudget, Refusal::kCalls, Refusal::kLimit,
+                                            Refusal::kAuthentication, Refusal::kPermission};
+std::string_view RefusalName(Refusal refusal);
+
+// Where the time of a call went; what is left it waited for its client.
+struct StageTimes {
+  std::chrono::nanoseconds queue{};  // waiting for a worker
+  std::chrono::nanoseconds work{};
+  std::chrono::nanoseconds send{};  // messages on their way into the transport
 };
 
 // What a call was about, as far as it came.
@@ -45,6 +71,9 @@ struct CallFacts {
   std::optional<int> level;  // of compression
   std::uint64_t raw_bytes = 0;
   std::uint64_t stored_bytes = 0;
+  StageTimes stages;
+  std::optional<Refusal> refusal;  // where the status does not tell
+  bool ended_idle = false;         // the client neither sent nor read
 };
 
 }  // namespace dcac::server

@@ -40,7 +40,7 @@ absl::Status CompressSession::Start(const v1::CompressHeader& header) {
         absl::StrCat("slabs of ", encoder.slab_bytes(), " bytes exceed max_slab_bytes ", limits_.max_slab_bytes));
   }
   encoder_ = std::move(encoder);
-  encoder_->CancelOn(cancelled());
+  control().Apply(*encoder_);
   dtype_ = spec.dtype;
   level_ = options.level;
   tensor_bytes_ = tensor_bytes;

@@ -47,7 +47,7 @@ absl::Status DecompressSession::Start(const v1::DecompressHeader& header) {
   }
   announced_bytes_ = header.stored_bytes();
   decoder_.emplace(limits);
-  decoder_->CancelOn(cancelled());
+  control().Apply(*decoder_);
   return absl::OkStatus();
 }
 

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "server/option_checks.h"
 #include "server/server.h"
 #include "server/service_manager.h"
+#include "server/telemetry/log.h"
 #include "server/token_commands.h"
 #include "server/version.h"
 
@@ -31,15 +33,19 @@ namespace {
 constexpr std::chrono::milliseconds kHealthTimeout{3000};
 constexpr std::chrono::milliseconds kWatchdogGrace{5000};
 
-// One write, so that lines of several threads do not mix.
-void Log(const std::string& text) {
+// For what is said before there is a log.  One write, so that lines of several threads do not mix.
+void Say(const std::string& text) {
   std::cerr << absl::StrCat("dcac-server: ", text, "\n") << std::flush;
 }
 
-// Logs what went wrong.  The exit status.
+// Says what went wrong.  The exit status.
 int Report(const absl::Status& status, int failure) {
-  if (!status.ok()) Log(std::string(status.message()));
+  if (!status.ok()) Say(std::string(status.message()));
   return status.ok() ? 0 : failure;
+}
+
+LogLevel LevelOf(const ServerOptions& options) {
+  return ParseLogLevel(options.log_level).value_or(LogLevel::kInfo);
 }
 
 // Blocked before any thread starts, so that all inherit it and Wait alone gets the signal.
@@ -70,36 +76,44 @@ class Signals {
 void StartWatchdog(std::chrono::milliseconds limit) {
   std::thread([limit] {
     std::this_thread::sleep_for(limit);
-    Log("calls did not end when they were cut; exiting without them");
+    Say("calls did not end when they were cut; exiting without them");
     _exit(1);
   }).detach();
 }
 
-std::string Summary(const Metrics& metrics) {
-  const std::uint64_t calls = metrics.all_calls();
-  return absl::StrCat("stopped after ", calls, " calls, ", calls - metrics.calls(absl::StatusCode::kOk),
-                      " of them failed; ", metrics.request_bytes(), " bytes received, ", metrics.response_bytes(),
-                      " bytes sent");
+std::string MetricsRemark(const Server& server) {
+  return server.metrics_address().empty() ? "" : absl::StrCat(", metrics on http://", server.metrics_address());
 }
 
-void LogAll(const std::vector<std::string>& lines) {
-  for (const std::string& line : lines) Log(line);
+void LogSummary(const Metrics& metrics, Log& log) {
+  const std::uint64_t calls = metrics.all_calls();
+  log.Write(LogEvent(LogLevel::kInfo, "stopped")
+                .Number("calls", calls)
+                .Number("failed_calls", calls - metrics.calls(absl::StatusCode::kOk))
+                .Number("received_bytes", metrics.request_bytes())
+                .Number("sent_bytes", metrics.response_bytes()));
+}
+
+void LogAll(Log& log, LogLevel level, std::string_view event, const std::vector<std::string>& messages) {
+  for (const std::string& message : messages) log.Write(LogEvent(level, event).Text("message", message));
 }
 
 // Reloads, on SIGHUP and from time to time, until a signal to stop comes, which it returns.
 int WaitForStop(const Signals& signals, const SettingSources& sources, ServerOptions& options, Server& server) {
+  Log& log = *options.log;
   while (true) {
     const int signal = signals.Wait(options.reload_interval);
     if (signal == SIGTERM || signal == SIGINT) return signal;
     if (signal == SIGHUP) {
-      Log("signal 1, reloading");
+      log.Write(LogEvent(LogLevel::kInfo, "reloading").Number("signal", SIGHUP));
       TellServiceManager(kReloading);
       ReloadedSettings reloaded = ReloadSettings(sources, options);
-      LogAll(reloaded.events);
+      LogAll(log, LogLevel::kInfo, "settings_reloaded", reloaded.events);
       options = std::move(reloaded.options);
+      log.set_level(LevelOf(options));
       server.SetOptions(options);
     }
-    LogAll(server.ReloadFiles());
+    LogAll(log, LogLevel::kInfo, "files_reloaded", server.ReloadFiles());
     if (signal == SIGHUP) TellServiceManager(kReady);
   }
 }
@@ -107,24 +121,26 @@ int WaitForStop(const Signals& signals, const SettingSources& sources, ServerOpt
 int Serve(const Config& config) {
   const Signals signals;
   ServerOptions options = config.server;
+  Log log(STDERR_FILENO, LevelOf(options), ParseLogFormat(options.log_format).value_or(LogFormat::kLogfmt));
+  options.log = &log;
   const bool tuned = KeepMemoryOfMessages();
   signal(SIGPIPE, SIG_IGN);
   absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options);
   if (!server.ok()) {
-    Log(std::string(server.status().message()));
+    Say(std::string(server.status().message()));
     return absl::IsInvalidArgument(server.status()) ? kUsageError : 1;
   }
-  Log(absl::StrCat("version ", std::string(Version()), " listening on ", absl::StrJoin((*server)->addresses(), ", "),
-                   " with ", (*server)->threads(), " threads"));
-  if (!tuned) Log("the allocator does not take its settings; going on without them");
-  LogAll((*server)->Warnings());
+  Say(absl::StrCat("version ", std::string(Version()), " listening on ", absl::StrJoin((*server)->addresses(), ", "),
+                   " with ", (*server)->threads(), " threads", MetricsRemark(**server)));
+  if (!tuned) log.Write(LogEvent(LogLevel::kWarning, "allocator_not_tuned"));
+  LogAll(log, LogLevel::kWarning, "notice", (*server)->Warnings());
   TellServiceManager(kReady);
   const int signal = WaitForStop(signals, config.sources, options, **server);
-  Log(absl::StrCat("signal ", signal, ", draining"));
+  log.Write(LogEvent(LogLevel::kInfo, "draining").Number("signal", static_cast<std::uint64_t>(signal)));
   TellServiceManager(kStopping);
   StartWatchdog(options.lame_duck + options.drain + kWatchdogGrace);
   (*server)->Drain();
-  Log(Summary((*server)->metrics()));
+  LogSummary((*server)->metrics(), log);
   return 0;
 }
 

@@ -46,6 +46,20 @@ absl::Status CheckAddress(const std::string& text, const ServerOptions& options)
                    "; --insecure listens without"));
 }
 
+// Metrics are told to whoever connects, in plain text.
+absl::Status CheckMetricsAddress(const ServerOptions& options) {
+  if (options.metrics_listen.empty()) return absl::OkStatus();
+  DCAC_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress(options.metrics_listen));
+  if (address.is_unix) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("metrics_listen: found ", options.metrics_listen, ", expected HOST:PORT"));
+  }
+  if (address.is_private || options.metrics_allow_remote || options.insecure) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("metrics_listen: ", options.metrics_listen,
+                                                 " can be reached from other machines, which takes ",
+                                                 "--metrics-allow-remote or --insecure"));
+}
+
 }  // namespace
 
 absl::Status CheckOptions(const ServerOptions& options) {
@@ -55,6 +69,7 @@ absl::Status CheckOptions(const ServerOptions& options) {
   }
   DCAC_RETURN_IF_ERROR(CheckTls(options.tls));
   for (const std::string& text : options.listen) DCAC_RETURN_IF_ERROR(CheckAddress(text, options));
+  DCAC_RETURN_IF_ERROR(CheckMetricsAddress(options));
   return absl::OkStatus();
 }
 

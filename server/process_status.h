@@ -10,6 +10,8 @@ struct ProcessStatus {
   std::uint64_t rss_bytes = 0;
   std::uint64_t peak_rss_bytes = 0;
   std::uint64_t cpu_ms = 0;  // user and system time
+  std::uint64_t open_fds = 0;
+  std::uint64_t max_fds = 0;
 };
 
 // What the system does not tell is 0.

@@ -1,5 +1,6 @@
 #include "server/server.h"
 
+#include <grpcpp/ext/channelz_service_plugin.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -21,21 +22,21 @@
 #include "absl/strings/str_join.h"
 #include "core/base/memory_budget.h"
 #include "core/base/status_macros.h"
-#include "dcac/simd_target.h"
 #include "proto/wire/limits.h"
 #include "server/access.h"
 #include "server/admin_service_impl.h"
 #include "server/admission.h"
 #include "server/call_gate.h"
 #include "server/cpu_budget.h"
+#include "server/http_pages.h"
 #include "server/idle_watch.h"
 #include "server/listen_address.h"
 #include "server/live_limits.h"
 #include "server/option_checks.h"
-#include "server/process_status.h"
 #include "server/service_impl.h"
+#include "server/settings.h"
 #include "server/socket_lock.h"
-#include "server/version.h"
+#include "server/status_reader.h"
 #include "server/worker_pool.h"
 
 namespace dcac::server {
@@ -85,6 +86,15 @@ void SetChannelArguments(const ConnectionOptions& options, grpc::ServerBuilder& 
   builder.SetMaxSendMessageSize(static_cast<int>(wire::kMaxMessageBytes));
 }
 
+// gRPC has no way to offer it for one server: those of the process that start later have it too.
+void OfferChannelz() {
+  static const bool offered = [] {
+    grpc::channelz::experimental::InitChannelzService();
+    return true;
+  }();
+  static_cast<void>(offered);
+}
+
 // `address` with the port that the system chose.
 std::string WithPort(const std::string& address, int port) {
   return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
@@ -98,22 +108,25 @@ struct Server::Impl {
       : options(WithDefaults(server_options)),
         access(std::move(server_access)),
         threads(options.threads > 0 ? options.threads : CpuBudget()),
+        metrics(options.log),
         workers(threads),
         limits(options.limits),
         admission(ForAdmission(options.limits)),
         gate(access->authenticator(), admission, metrics),
         watch(options.stream_idle_timeout),
         service(limits, gate, workers, watch),
-        admin_service(gate, [this](v1::GetStatusResponse* response) { FillStatus(response); }) {}
-
-  void FillStatus(v1::GetStatusResponse* response) const;
+        admin_service(gate, [this](v1::GetStatusResponse* response) {
+          FillStatus(status_reader.ReadLive(), metrics, response);
+        }) {}
 
   absl::Status Listen();
+  absl::Status ListenForMetrics();
 
   ServerOptions options;
   const std::unique_ptr<Access> access;
   const int threads;
   std::vector<std::string> addresses;
+  std::string metrics_address;
   std::vector<SocketLock> locks;
   std::vector<std::shared_ptr<grpc::ServerCredentials>> credentials;  // of listeners, which use them to their end
   Metrics metrics;
@@ -124,34 +137,18 @@ struct Server::Impl {
   IdleWatch watch;
   CompressionServiceImpl service;
   AdminServiceImpl admin_service;
-  const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
   std::atomic<bool> draining{false};
+  StatusReader status_reader{{.metrics = metrics,
+                              .admission = admission,
+                              .workers = workers,
+                              .draining = draining,
+                              .log = options.log,
+                              .threads = threads,
+                              .addresses = addresses}};
+  const HttpPages pages{metrics, status_reader};
   std::unique_ptr<grpc::Server> transport;
+  std::unique_ptr<HttpListener> metrics_listener;
 };
-
-void Server::Impl::FillStatus(v1::GetStatusResponse* response) const {
-  const auto uptime = std::chrono::steady_clock::now() - start;
-  const ProcessStatus process = ReadProcessStatus();
-  response->set_server_version(std::string(Version()));
-  response->set_simd_target(std::string(ActiveTarget()));
-  response->set_threads(static_cast<std::uint32_t>(threads));
-  response->set_uptime_ms(
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(uptime).count()));
-  response->set_serving(!draining.load());
-  response->set_rss_bytes(process.rss_bytes);
-  response->set_peak_rss_bytes(process.peak_rss_bytes);
-  response->set_cpu_ms(process.cpu_ms);
-  response->set_reserved_bytes(admission.held_bytes());
-  response->set_budget_bytes(limits.Get().budget_bytes);
-  response->set_open_calls(admission.open_calls());
-  response->set_max_calls(limits.Get().max_streams);
-  for (int code = 0; code < static_cast<int>(Metrics::kNumCodes); ++code) {
-    const std::uint64_t calls = metrics.calls(static_cast<absl::StatusCode>(code));
-    if (calls != 0) (*response->mutable_calls_by_code())[code] = calls;
-  }
-  response->set_received_bytes(metrics.request_bytes());
-  response->set_sent_bytes(metrics.response_bytes());
-}
 
 absl::Status Server::Impl::Listen() {
   grpc::ServerBuilder builder;
@@ -184,13 +181,25 @@ absl::Status Server::Impl::Listen() {
   return absl::OkStatus();
 }
 
+absl::Status Server::Impl::ListenForMetrics() {
+  if (options.metrics_listen.empty()) return absl::OkStatus();
+  DCAC_ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress(options.metrics_listen));
+  const auto answer = [this](const HttpRequest& request) { return pages.Answer(request); };
+  DCAC_ASSIGN_OR_RETURN(metrics_listener, HttpListener::Start(address.host, address.port, answer));
+  metrics_address = WithPort(options.metrics_listen, metrics_listener->port());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options) {
   DCAC_RETURN_IF_ERROR(CheckOptions(options));
   static std::once_flag health_enabled;
   std::call_once(health_enabled, [] { grpc::EnableDefaultHealthCheckService(true); });
   DCAC_ASSIGN_OR_RETURN(std::unique_ptr<Access> access, Access::Load(options));
   auto impl = std::make_unique<Impl>(options, std::move(access));
+  if (options.channelz) OfferChannelz();
   DCAC_RETURN_IF_ERROR(impl->Listen());
+  impl->status_reader.SetSettings(ShownSettings(impl->options));
+  DCAC_RETURN_IF_ERROR(impl->ListenForMetrics());
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
@@ -203,6 +212,8 @@ void Server::SetOptions(const ServerOptions& options) {
   impl_->options.limits = next.limits;
   impl_->limits.Set(next.limits);
   impl_->admission.SetLimits(ForAdmission(next.limits));
+  impl_->options.log_level = next.log_level;
+  impl_->status_reader.SetSettings(ShownSettings(impl_->options));
 }
 
 std::vector<std::string> Server::ReloadFiles() {
@@ -227,6 +238,9 @@ std::vector<std::string> Server::Warnings() const {
 }
 const std::vector<std::string>& Server::addresses() const {
   return impl_->addresses;
+}
+const std::string& Server::metrics_address() const {
+  return impl_->metrics_address;
 }
 int Server::threads() const {
   return impl_->threads;

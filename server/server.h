@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "server/limits.h"
 #include "server/metrics.h"
+#include "server/telemetry/log.h"
 
 namespace dcac::server {
 
@@ -53,7 +55,11 @@ struct ServerOptions {
   bool reflection = false;     // clients may ask for the contract
   bool channelz = false;       // clients may ask for what gRPC knows of its connections
   std::string metrics_listen;  // HOST:PORT for Prometheus and people; empty: none
+  bool metrics_allow_remote = false;
   std::string log_level = "info";
+  std::string log_format = "logfmt";
+
+  Log* log = nullptr;  // no setting; must outlive the server; null: no log
 };
 
 class Server {
@@ -77,6 +83,7 @@ class Server {
 
   std::vector<std::string> Warnings() const;          // of what is in use, for the log
   const std::vector<std::string>& addresses() const;  // that clients connect to, with the ports in use
+  const std::string& metrics_address() const;         // with the port in use; empty: it does not listen
   int threads() const;
   const Metrics& metrics() const;
 

@@ -55,7 +55,9 @@ grpc::ServerBidiReactor<Request, Response>* CompressionServiceImpl::StartStream(
 }
 
 grpc::ServerUnaryReactor* CompressionServiceImpl::StartUnary(Method method, grpc::CallbackServerContext& context,
-                                                             std::uint64_t memory_bytes, UnaryReactor::Work work) {
+                                                             std::uint64_t memory_bytes,
+                                                             const UnaryReactor::Messages& messages,
+                                                             UnaryReactor::Work work) {
   grpc::ServerUnaryReactor* reactor = nullptr;
   const absl::Status status = CatchAll([&] {
     absl::StatusOr<std::unique_ptr<Call>> call = gate_.Begin(method, context);
@@ -65,7 +67,7 @@ grpc::ServerUnaryReactor* CompressionServiceImpl::StartUnary(Method method, grpc
       (*call)->End(room, CallFacts());
       return room;
     }
-    reactor = new UnaryReactor(*std::move(call), workers_, std::move(work));
+    reactor = new UnaryReactor(*std::move(call), messages, workers_, std::move(work));
     return absl::OkStatus();
   });
   return status.ok() ? reactor : new AnsweredCall(status);
@@ -96,9 +98,9 @@ grpc::ServerUnaryReactor* CompressionServiceImpl::CompressTensor(grpc::CallbackS
                                                                  const v1::CompressTensorRequest* request,
                                                                  v1::CompressTensorResponse* response) {
   const std::uint64_t bytes = request->data().size();
-  return StartUnary(Method::kCompressTensor, *context, MemoryOfTensorCall(bytes, bytes),
-                    [limits = limits_.Get(), request, response](const std::atomic<bool>& cancelled, CallFacts* facts) {
-                      return server::CompressTensor(*request, limits, cancelled, response, facts);
+  return StartUnary(Method::kCompressTensor, *context, MemoryOfTensorCall(bytes, bytes), {*request, *response},
+                    [limits = limits_.Get(), request, response](const WorkControl& control, CallFacts* facts) {
+                      return server::CompressTensor(*request, limits, control, response, facts);
                     });
 }
 
@@ -106,9 +108,9 @@ grpc::ServerUnaryReactor* CompressionServiceImpl::DecompressTensor(grpc::Callbac
                                                                    const v1::DecompressTensorRequest* request,
                                                                    v1::DecompressTensorResponse* response) {
   return StartUnary(Method::kDecompressTensor, *context,
-                    MemoryOfTensorCall(request->frame().size(), wire::kMaxUnaryBytes),
-                    [limits = limits_.Get(), request, response](const std::atomic<bool>& cancelled, CallFacts* facts) {
-                      return server::DecompressTensor(*request, limits, cancelled, response, facts);
+                    MemoryOfTensorCall(request->frame().size(), wire::kMaxUnaryBytes), {*request, *response},
+                    [limits = limits_.Get(), request, response](const WorkControl& control, CallFacts* facts) {
+                      return server::DecompressTensor(*request, limits, control, response, facts);
                     });
 }
 

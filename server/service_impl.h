@@ -40,7 +40,7 @@ class CompressionServiceImpl final : public v1::CompressionService::CallbackServ
 
   // A call that holds `memory_bytes` and works on a worker.
   grpc::ServerUnaryReactor* StartUnary(Method method, grpc::CallbackServerContext& context, std::uint64_t memory_bytes,
-                                       UnaryReactor::Work work);
+                                       const UnaryReactor::Messages& messages, UnaryReactor::Work work);
 
   const LiveLimits& limits_;
   CallGate& gate_;

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "server/call_info.h"
+#include "server/work_control.h"
 
 namespace dcac::server {
 
@@ -42,14 +43,18 @@ class Session {
   virtual bool idle() const = 0;  // everything that was accepted is worked off
   virtual bool done() const = 0;  // the last reply was taken
 
+  // Before the first request: `segments` is told of each segment that is coded; null: nobody is.
+  void ObserveSegments(SegmentObserver* segments) { segments_ = segments; }
+
   // Makes work that is under way end before its next segment, with an error.  From any thread.
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
  protected:
-  const std::atomic<bool>* cancelled() const { return &cancelled_; }
+  WorkControl control() const { return {.cancelled = cancelled_, .segments = segments_}; }
 
  private:
   std::atomic<bool> cancelled_{false};
+  SegmentObserver* segments_ = nullptr;
 };
 
 }  // namespace dcac::server

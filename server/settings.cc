@@ -10,6 +10,7 @@
 #include "absl/strings/str_replace.h"
 #include "core/base/status_macros.h"
 #include "server/setting_values.h"
+#include "server/telemetry/log_event.h"
 
 namespace dcac::server {
 namespace {
@@ -24,7 +25,6 @@ constexpr std::string_view kWork = "Work and memory";
 constexpr std::string_view kConnections = "Connections";
 constexpr std::string_view kStopping = "Stopping";
 constexpr std::string_view kObservation = "Observation";
-constexpr std::array kLogLevels = {"debug", "info", "warning", "error"};
 
 using O = ServerOptions;
 
@@ -185,11 +185,22 @@ const std::array kSettings = {Setting{"listen", kListening, ListField{[](O & o) 
 }
 , Change::kOnRestart, "Address of metrics and status page over HTTP; empty: none"
 }
+, Setting{"metrics_allow_remote", kObservation, SwitchField{[](O & o) -> auto& {return o.metrics_allow_remote;
+}
+}
+, Change::kOnRestart, "metrics_listen may be an address that others can reach, without TLS and without a token"
+}
 , Setting{"log_level", kObservation, ChoiceField{[](O & o) -> auto& {return o.log_level;
 }
-, kLogLevels
+, kLogLevelNames
 }
 , Change::kOnReload, "The least level that is logged"
+}
+, Setting{"log_format", kObservation, ChoiceField{[](O & o) -> auto& {return o.log_format;
+}
+, kLogFormatNames
+}
+, Change::kOnRestart, "How a line of the log is written"
 }
 ,
 }
@@ -340,6 +351,16 @@ absl::Status SetValue(const Setting& setting, std::span<const std::string> texts
 
 void CopyValue(const Setting& setting, ServerOptions& from, ServerOptions& to) {
   std::visit([&](const auto& field) { field.of(to) = field.of(from); }, setting.field);
+}
+
+std::vector<std::pair<std::string, std::string>> ShownSettings(const ServerOptions& options) {
+  std::vector<std::pair<std::string, std::string>> shown;
+  for (const Setting& setting : Settings()) {
+    std::string value = TomlValue(setting, options);
+    const bool is_file = ValueName(setting) == "FILE";
+    shown.emplace_back(setting.key, is_file ? (value == Quoted("") ? "not set" : "set") : std::move(value));
+  }
+  return shown;
 }
 
 std::string TomlValue(const Setting& setting, ServerOptions options) {

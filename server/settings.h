@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -84,6 +85,9 @@ std::string ValueName(const Setting& setting);
 absl::Status SetValue(const Setting& setting, std::span<const std::string> texts, ServerOptions& options);
 
 void CopyValue(const Setting& setting, ServerOptions& from, ServerOptions& to);
+
+// All settings for people who may look at the server: of files no more than whether there are any.
+std::vector<std::pair<std::string, std::string>> ShownSettings(const ServerOptions& options);
 
 // The value as the configuration file has it.
 std::string TomlValue(const Setting& setting, ServerOptions options);

@@ -40,6 +40,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
   StreamReactor(std::unique_ptr<Session<Request, Response>> session, std::unique_ptr<Call> call,
                 grpc::CallbackServerContext& context, WorkerPool& workers, IdleWatch& watch)
       : session_(std::move(session)), call_(std::move(call)), context_(context), workers_(workers), watch_(watch) {
+    session_->ObserveSegments(call_->segments());
     watch_.Add(this);
     const std::lock_guard lock(mutex_);
     Advance();
@@ -62,6 +63,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
     const std::lock_guard lock(mutex_);
     Touch();
     writing_ = false;
+    stages_.send += last_progress_ - write_start_;
     outbox_.pop_front();
     if (!ok) Cancel();
     Advance();
@@ -79,7 +81,10 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
       // Whoever called Finish may still be about to release the mutex.
       const std::lock_guard lock(mutex_);
       // A cancellation may end the reads before it is announced, and then looks like missing input.
-      call_->End(cancelled_ && !idle_error_ ? absl::CancelledError("cancelled") : *result_, session_->facts());
+      CallFacts facts = session_->facts();
+      facts.stages = stages_;
+      facts.ended_idle = idle_error_;
+      call_->End(cancelled_ && !idle_error_ ? absl::CancelledError("cancelled") : *result_, facts);
     }
     delete this;
   }
@@ -137,12 +142,14 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
     const bool input = !inbox_.empty() || (input_ended_ && !end_given_);
     if (working_ || outbox_.size() >= kMaxRepliesInFlight || (session_resting_ && !input)) return;
     working_ = true;
+    enqueue_time_ = std::chrono::steady_clock::now();
     workers_.Enqueue([this] { Run(); });
   }
 
   void StartWriteIfAny() {
     if (writing_ || cancelled_ || outbox_.empty()) return;
     writing_ = true;
+    write_start_ = std::chrono::steady_clock::now();
     call_->OnResponse(outbox_.front().ByteSizeLong());
     this->StartWrite(&outbox_.front());
   }
@@ -175,6 +182,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
 
   // A task.  No other touches the session meanwhile.
   void Run() {
+    const auto start = std::chrono::steady_clock::now();
     Assignment assignment = NextAssignment();
     std::vector<Response> replies;
     const absl::Status status = CatchAll([&] { return Perform(assignment, &replies); });
@@ -183,6 +191,8 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
 
     const std::lock_guard lock(mutex_);
     working_ = false;
+    stages_.queue += start - enqueue_time_;
+    stages_.work += std::chrono::steady_clock::now() - start;
     session_resting_ = resting;
     admitted_ = session_->memory_bytes() > 0;
     std::ranges::move(replies, std::back_inserter(outbox_));
@@ -224,6 +234,9 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
   std::deque<Request> inbox_;
   std::deque<Response> outbox_;  // the first is gRPC's while writing_
   std::chrono::steady_clock::time_point last_progress_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point enqueue_time_;  // of the task under way
+  std::chrono::steady_clock::time_point write_start_;   // of the write under way
+  StageTimes stages_;
   bool first_read_ = false;  // was started
   bool admitted_ = false;    // memory is reserved
   bool idle_error_ = false;

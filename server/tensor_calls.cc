@@ -28,7 +28,7 @@ std::span<std::byte> Resize(std::uint64_t bytes, std::string* out) {
 
 }  // namespace
 
-absl::Status EncodeTensor(const TensorToEncode& tensor, const Limits& limits, const std::atomic<bool>& cancelled,
+absl::Status EncodeTensor(const TensorToEncode& tensor, const Limits& limits, const WorkControl& control,
                           CallFacts* facts) {
   DCAC_ASSIGN_OR_RETURN(const TensorSpec spec, wire::FromProto(tensor.spec));
   DCAC_ASSIGN_OR_RETURN(const EncodeOptions options, wire::FromProto(tensor.options));
@@ -44,7 +44,7 @@ absl::Status EncodeTensor(const TensorToEncode& tensor, const Limits& limits, co
         absl::StrCat("tensor of ", tensor_bytes, " bytes exceeds max_tensor_bytes ", limits.max_tensor_bytes));
   }
   DCAC_ASSIGN_OR_RETURN(FrameEncoder encoder, FrameEncoder::Create(spec, options));
-  encoder.CancelOn(&cancelled);
+  control.Apply(encoder);
   DCAC_RETURN_IF_ERROR(encoder.Push(wire::AsBytes(tensor.data)));
   DCAC_RETURN_IF_ERROR(encoder.Finish());
   Assign(encoder.Pull(), tensor.frame);
@@ -54,9 +54,8 @@ absl::Status EncodeTensor(const TensorToEncode& tensor, const Limits& limits, co
   return absl::OkStatus();
 }
 
-absl::Status CompressTensor(const v1::CompressTensorRequest& request, const Limits& limits,
-                            const std::atomic<bool>& cancelled, v1::CompressTensorResponse* response,
-                            CallFacts* facts) {
+absl::Status CompressTensor(const v1::CompressTensorRequest& request, const Limits& limits, const WorkControl& control,
+                            v1::CompressTensorResponse* response, CallFacts* facts) {
   if (request.data().size() > wire::kMaxUnaryBytes) {
     return absl::ResourceExhaustedError(absl::StrCat("data: ", request.data().size(), " bytes exceed max_unary_bytes ",
                                                      wire::kMaxUnaryBytes, "; Compress takes more"));
@@ -67,7 +66,7 @@ absl::Status CompressTensor(const v1::CompressTensorRequest& request, const Limi
                               .data = request.data(),
                               .frame = response->mutable_frame(),
                               .digest = response->mutable_digest()};
-  DCAC_RETURN_IF_ERROR(EncodeTensor(tensor, limits, cancelled, facts));
+  DCAC_RETURN_IF_ERROR(EncodeTensor(tensor, limits, control, facts));
   if (!request.digest().empty() && request.digest() != response->digest()) {
     return absl::DataLossError("the digest of the tensor that arrived is not that of the request");
   }
@@ -75,8 +74,7 @@ absl::Status CompressTensor(const v1::CompressTensorRequest& request, const Limi
 }
 
 absl::Status DecompressTensor(const v1::DecompressTensorRequest& request, const Limits& limits,
-                              const std::atomic<bool>& cancelled, v1::DecompressTensorResponse* response,
-                              CallFacts* facts) {
+                              const WorkControl& control, v1::DecompressTensorResponse* response, CallFacts* facts) {
   DecodeLimits decode_limits{.max_tensor_bytes = std::min<std::uint64_t>(limits.max_tensor_bytes, wire::kMaxUnaryBytes),
                              .max_slab_bytes = limits.max_slab_bytes};
   if (request.max_tensor_bytes() != 0) {
@@ -90,7 +88,7 @@ absl::Status DecompressTensor(const v1::DecompressTensorRequest& request, const 
         absl::StrCat("tensor of ", tensor_bytes, " bytes exceeds the limit of ", decode_limits.max_tensor_bytes));
   }
   FrameDecoder decoder(decode_limits);
-  decoder.CancelOn(&cancelled);
+  control.Apply(decoder);
   decoder.DecodeTo(Resize(tensor_bytes, response->mutable_data()));
   DCAC_RETURN_IF_ERROR(decoder.Push(frame));
   DCAC_RETURN_IF_ERROR(decoder.Finish());

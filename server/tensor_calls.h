@@ -2,7 +2,6 @@
 #ifndef DCAC_SERVER_TENSOR_CALLS_H_
 #define DCAC_SERVER_TENSOR_CALLS_H_
 
-#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 #include "dcac/v1/compression.pb.h"
 #include "server/call_info.h"
 #include "server/limits.h"
+#include "server/work_control.h"
 
 namespace dcac::server {
 
@@ -24,17 +24,16 @@ struct TensorToEncode {
 };
 
 // Errors: InvalidArgument (spec, option; `data` has another size), ResourceExhausted (limits), Cancelled.
-absl::Status EncodeTensor(const TensorToEncode& tensor, const Limits& limits, const std::atomic<bool>& cancelled,
+absl::Status EncodeTensor(const TensorToEncode& tensor, const Limits& limits, const WorkControl& control,
                           CallFacts* facts);
 
 // Errors: those of EncodeTensor, DataLoss (digest).
-absl::Status CompressTensor(const v1::CompressTensorRequest& request, const Limits& limits,
-                            const std::atomic<bool>& cancelled, v1::CompressTensorResponse* response, CallFacts* facts);
+absl::Status CompressTensor(const v1::CompressTensorRequest& request, const Limits& limits, const WorkControl& control,
+                            v1::CompressTensorResponse* response, CallFacts* facts);
 
 // Errors: DataLoss, Unimplemented (no frame of this version), ResourceExhausted (limits), Cancelled.
 absl::Status DecompressTensor(const v1::DecompressTensorRequest& request, const Limits& limits,
-                              const std::atomic<bool>& cancelled, v1::DecompressTensorResponse* response,
-                              CallFacts* facts);
+                              const WorkControl& control, v1::DecompressTensorResponse* response, CallFacts* facts);
 
 // Most bytes that such a call holds: its messages, and what core needs to make one of the other.
 std::uint64_t MemoryOfTensorCall(std::uint64_t input_bytes, std::uint64_t max_output_bytes);

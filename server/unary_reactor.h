@@ -2,9 +2,11 @@
 #ifndef DCAC_SERVER_UNARY_REACTOR_H_
 #define DCAC_SERVER_UNARY_REACTOR_H_
 
+#include <google/protobuf/message.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <utility>
@@ -14,6 +16,7 @@
 #include "server/call.h"
 #include "server/call_gate.h"
 #include "server/catch_all.h"
+#include "server/work_control.h"
 #include "server/worker_pool.h"
 
 namespace dcac::server {
@@ -21,11 +24,19 @@ namespace dcac::server {
 // Owns itself: deleted in OnDone.
 class UnaryReactor final : public grpc::ServerUnaryReactor {
  public:
-  // What it does.  Once `cancelled` is true, nobody wants the result.
-  using Work = std::function<absl::Status(const std::atomic<bool>& cancelled, CallFacts* facts)>;
+  // What it does.
+  using Work = std::function<absl::Status(const WorkControl& control, CallFacts* facts)>;
 
-  UnaryReactor(std::unique_ptr<Call> call, WorkerPool& workers, Work work)
-      : call_(std::move(call)), work_(std::move(work)) {
+  // They live until OnDone.
+  struct Messages {
+    const google::protobuf::Message& request;
+    const google::protobuf::Message& response;
+  };
+
+  UnaryReactor(std::unique_ptr<Call> call, const Messages& messages, WorkerPool& workers, Work work)
+      : call_(std::move(call)), messages_(messages), work_(std::move(work)) {
+    call_->OnRequest(messages_.request.ByteSizeLong());
+    enqueue_time_ = std::chrono::steady_clock::now();
     workers.Enqueue([this] { Run(); });
   }
 
@@ -38,13 +49,19 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
 
  private:
   void Run() {
-    status_ = cancelled_.load(std::memory_order_relaxed) ? absl::CancelledError("the call was cancelled")
-                                                         : CatchAll([this] { return work_(cancelled_, &facts_); });
+    const auto start = std::chrono::steady_clock::now();
+    const WorkControl control{.cancelled = cancelled_, .segments = call_->segments()};
+    status_ = control.is_cancelled() ? absl::CancelledError("the call was cancelled")
+                                     : CatchAll([&] { return work_(control, &facts_); });
+    facts_.stages = {.queue = start - enqueue_time_, .work = std::chrono::steady_clock::now() - start};
+    if (status_.ok()) call_->OnResponse(messages_.response.ByteSizeLong());
     this->Finish(wire::ToGrpcStatus(status_));
   }
 
   const std::unique_ptr<Call> call_;
+  const Messages messages_;
   const Work work_;
+  std::chrono::steady_clock::time_point enqueue_time_;
   std::atomic<bool> cancelled_{false};
   absl::Status status_;
   CallFacts facts_;

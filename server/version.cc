@@ -6,4 +6,8 @@ std::string_view Version() {
   return DCAC_VERSION;
 }
 
+std::string_view Revision() {
+  return *DCAC_REVISION == '\0' ? "unknown" : DCAC_REVISION;
+}
+
 }  // namespace dcac::server

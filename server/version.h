@@ -5,7 +5,8 @@
 
 namespace dcac::server {
 
-std::string_view Version();  // "1.2.3", that of the project
+std::string_view Version();   // "1.2.3", that of the project
+std::string_view Revision();  // of the source, as the build was told; "unknown": it was not
 
 }  // namespace dcac::server
 

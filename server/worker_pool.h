@@ -4,8 +4,12 @@
 
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
+#include <oneapi/tbb/task_scheduler_observer.h>
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
+#include <utility>
 
 namespace dcac::server {
 
@@ -19,13 +23,38 @@ class WorkerPool {
   void Enqueue(std::function<void()> task) {
     // Isolated: while a task waits for the parallel loops in it, its thread must not begin another stream's task on the
     // same stack.
-    arena_.enqueue([task = std::move(task)] { oneapi::tbb::this_task_arena::isolate(task); });
+    queued_.fetch_add(1, std::memory_order_relaxed);
+    arena_.enqueue([this, task = std::move(task)] {
+      queued_.fetch_sub(1, std::memory_order_relaxed);
+      oneapi::tbb::this_task_arena::isolate(task);
+    });
   }
 
+  // That wait for a thread.
+  std::uint64_t queued_tasks() const { return queued_.load(std::memory_order_relaxed); }
+
+  // That work, or look for work and are about to rest.
+  std::uint64_t busy_threads() const { return threads_.count(); }
+
  private:
+  // Counts those that are in the arena.
+  class Threads final : public oneapi::tbb::task_scheduler_observer {
+   public:
+    explicit Threads(oneapi::tbb::task_arena& arena) : task_scheduler_observer(arena) { observe(true); }
+    ~Threads() override { observe(false); }
+    void on_scheduler_entry(bool) override { count_.fetch_add(1, std::memory_order_relaxed); }
+    void on_scheduler_exit(bool) override { count_.fetch_sub(1, std::memory_order_relaxed); }
+    std::uint64_t count() const { return count_.load(std::memory_order_relaxed); }
+
+   private:
+    std::atomic<std::uint64_t> count_{0};
+  };
+
   // Without it the arena gets one worker less than the machine has processors, whatever its size.
   oneapi::tbb::global_control workers_;
+  std::atomic<std::uint64_t> queued_{0};
   oneapi::tbb::task_arena arena_;
+  Threads threads_{arena_};
 };
 
 }  // namespace dcac::server

@@ -8,12 +8,10 @@
 #include <cstddef>
 #include <deque>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 
@@ -70,30 +68,6 @@ class BoundedPool final : public httplib::TaskQueue {
   std::vector<std::thread> threads_;
 };
 
-struct HostAndPort {
-  std::string host;
-  int port = 0;
-};
-
-absl::StatusOr<HostAndPort> ParseAddress(const std::string& address) {
-  const auto error = [&] {
-    return absl::InvalidArgumentError(absl::StrCat("\"", address, "\" is no address of the form HOST:PORT"));
-  };
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string::npos || colon == 0) return error();
-  HostAndPort parsed{.host = address.substr(0, colon)};
-  constexpr int kMaxPort = 65535;
-  if (!absl::SimpleAtoi(address.substr(colon + 1), &parsed.port) || parsed.port < 0 || parsed.port > kMaxPort) {
-    return error();
-  }
-  if (parsed.host.starts_with('[') && parsed.host.ends_with(']')) {
-    parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
-  } else if (parsed.host.find(':') != std::string::npos) {
-    return error();
-  }
-  return parsed;
-}
-
 // By default a second server on the same port would start without an error and get some of the connections.
 void SetSocketOptions(int socket) {
   const int on = 1;
@@ -120,13 +94,9 @@ HttpResponse Answer(const httplib::Request& request, const HttpListener::Handler
 }  // namespace
 
 struct HttpListener::Impl {
-  absl::Status Listen(const std::string& wanted) {
-    DCAC_ASSIGN_OR_RETURN(const HostAndPort parsed, ParseAddress(wanted));
-    const int port = parsed.port == 0                                ? server.bind_to_any_port(parsed.host)
-                     : server.bind_to_port(parsed.host, parsed.port) ? parsed.port
-                                                                     : -1;
-    if (port < 0) return absl::UnavailableError(absl::StrCat("cannot listen on ", wanted));
-    address = absl::StrCat(wanted.substr(0, wanted.rfind(':') + 1), port);
+  absl::Status Listen(const std::string& host, int wanted_port) {
+    port = wanted_port == 0 ? server.bind_to_any_port(host) : server.bind_to_port(host, wanted_port) ? wanted_port : -1;
+    if (port < 0) return absl::UnavailableError(absl::StrCat("cannot listen on ", host, ":", wanted_port));
     thread = std::thread([this] {
       server.listen_after_bind();
       ended = true;
@@ -137,12 +107,12 @@ struct HttpListener::Impl {
   }
 
   httplib::Server server;
-  std::string address;
+  int port = -1;
   std::atomic<bool> ended{false};
   std::thread thread;
 };
 
-absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(const std::string& address, Handler handler) {
+absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(const std::string& host, int port, Handler handler) {
   auto impl = std::make_unique<Impl>();
   httplib::Server& server = impl->server;
   server.new_task_queue = [] { return new BoundedPool; };
@@ -161,7 +131,7 @@ absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(const std::str
   server.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
     Fill({.status = 500, .body = "internal error\n"}, response);
   });
-  DCAC_RETURN_IF_ERROR(impl->Listen(address));
+  DCAC_RETURN_IF_ERROR(impl->Listen(host, port));
   return std::unique_ptr<HttpListener>(new HttpListener(std::move(impl)));
 }
 
@@ -172,8 +142,8 @@ HttpListener::~HttpListener() {
   impl_->thread.join();
 }
 
-const std::string& HttpListener::address() const {
-  return impl_->address;
+int HttpListener::port() const {
+  return impl_->port;
 }
 
 }  // namespace dcac::server

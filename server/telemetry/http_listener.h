@@ -28,14 +28,14 @@ class HttpListener {
  public:
   using Handler = std::function<HttpResponse(const HttpRequest&)>;  // from any thread
 
-  // `address`: HOST:PORT; port 0: any free one.
-  // Errors: InvalidArgument (address), Unavailable (it cannot be listened on).
-  static absl::StatusOr<std::unique_ptr<HttpListener>> Start(const std::string& address, Handler handler);
+  // `port` 0: any free one.
+  // Errors: Unavailable (the address cannot be listened on).
+  static absl::StatusOr<std::unique_ptr<HttpListener>> Start(const std::string& host, int port, Handler handler);
 
   // Ends when the requests under way are answered.
   ~HttpListener();
 
-  const std::string& address() const;  // with the port in use
+  int port() const;  // that is in use
 
  private:
   struct Impl;

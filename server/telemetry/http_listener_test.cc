@@ -20,14 +20,14 @@ HttpResponse Echo(const HttpRequest& request) {
 
 class HttpListenerTest : public ::testing::Test {
  protected:
-  static std::unique_ptr<HttpListener> Listen(const std::string& address) {
-    auto listener = HttpListener::Start(address, Echo);
+  static std::unique_ptr<HttpListener> Listen() {
+    auto listener = HttpListener::Start("127.0.0.1", 0, Echo);
     if (!listener.ok()) throw std::runtime_error(listener.status().ToString());
     return *std::move(listener);
   }
 
-  const std::unique_ptr<HttpListener> listener_ = Listen("127.0.0.1:0");
-  httplib::Client client_{listener_->address()};
+  const std::unique_ptr<HttpListener> listener_ = Listen();
+  httplib::Client client_{"127.0.0.1", listener_->port()};
 };
 
 TEST_F(HttpListenerTest, GetIsAnswered) {
@@ -67,7 +67,7 @@ TEST_F(HttpListenerTest, ManyConnectionsGetTheirTurn) {
   std::atomic<int> answered{0};
   for (int i = 0; i < 40; ++i) {
     threads.emplace_back([&] {
-      httplib::Client client(listener_->address());
+      httplib::Client client("127.0.0.1", listener_->port());
       const auto result = client.Get("/path");
       if (result && result->status == 200) ++answered;
     });
@@ -77,13 +77,7 @@ TEST_F(HttpListenerTest, ManyConnectionsGetTheirTurn) {
 }
 
 TEST_F(HttpListenerTest, PortInUseIsReported) {
-  EXPECT_EQ(HttpListener::Start(listener_->address(), Echo).status().code(), absl::StatusCode::kUnavailable);
-}
-
-TEST(HttpListenerAddressTest, AddressesOfOtherFormsAreInvalid) {
-  for (const char* address : {"", "localhost", ":80", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "::1:80"}) {
-    EXPECT_EQ(HttpListener::Start(address, Echo).status().code(), absl::StatusCode::kInvalidArgument) << address;
-  }
+  EXPECT_EQ(HttpListener::Start("127.0.0.1", listener_->port(), Echo).status().code(), absl::StatusCode::kUnavailable);
 }
 
 }  // namespace
