@@ -5,19 +5,24 @@ COPY deploy/install-deps deploy/
 RUN deploy/install-deps --build-only
 COPY . .
 RUN cmake --preset release -DDCAC_BUILD_TESTS=OFF \
- && cmake --build --preset release --target dcac-server dcac_cli \
+ && cmake --build --preset release --target dcac-server dcac_cli
+# Apart, so that another revision of the same sources compiles one file.
+ARG REVISION=unknown
+RUN cmake -DDCAC_REVISION="$REVISION" build/release \
+ && cmake --build --preset release --target dcac-server \
  && cmake --install build/release --prefix /install --component programs --strip
 
 FROM debian:12-slim
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-      libgrpc++1.51 libhwy1 liblz4-1 libssl3 libtbb12 libtomlplusplus3 libxxhash0 libzstd1 >/dev/null \
+      libcpp-httplib0.11 libgrpc++1.51 libhwy1 liblz4-1 libprometheus-cpp-core1.0 libssl3 libtbb12 libtomlplusplus3 \
+      libxxhash0 libzstd1 >/dev/null \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log \
  && groupadd --gid 10001 dcac \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir / --shell /usr/sbin/nologin dcac
 COPY --from=build /install/bin/ /usr/local/bin/
 USER 10001:10001
-EXPOSE 50051
+EXPOSE 50051 9464
 STOPSIGNAL SIGTERM
 # On a Unix socket, which needs neither certificate nor token: a command line of one's own has to keep it.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["dcac-server", "health", "unix:/tmp/dcac.sock"]

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 
 from engine import engine
 
@@ -29,7 +30,7 @@ HUNG_SECONDS = 120
 HARDENED = ['--read-only', '--tmpfs=/tmp', '--cap-drop=ALL', '--security-opt=no-new-privileges', '--pids-limit=256']
 HEALTH_SOCKET = 'unix:/tmp/dcac.sock'
 ON_NETWORK = [f'--listen={HEALTH_SOCKET}', '--listen=0.0.0.0:50051']
-OPEN = [*ON_NETWORK, '--insecure']
+OPEN = [*ON_NETWORK, '--metrics-listen=0.0.0.0:9464', '--insecure']
 SECURED = [*ON_NETWORK, '--tls-certificate-file=/etc/dcac/secrets/tls.crt',
            '--tls-key-file=/etc/dcac/secrets/tls.key', '--token-file=/etc/dcac/secrets/tokens']
 SERVER_UNREACHABLE = 4  # exit status of dcac
@@ -66,6 +67,11 @@ def eventually(condition):
 
 def milliseconds_since(start):
     return round((time.monotonic() - start) * 1000)
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=HUNG_SECONDS) as response:
+        return response.read().decode()
 
 
 class Container:
@@ -213,6 +219,18 @@ class ContainerTest(unittest.TestCase):
         if os.geteuid() == 0:
             os.chown(tokens, -1, 10001)
         return folder
+
+    def test_metrics_health_and_status_over_http(self):
+        with Container(*OPEN) as container:
+            container.wait_until_serving()
+            self.compress(SOURCE, container.address())
+            base = f'http://{container.address(9464)}'
+            metrics = get(base + '/metrics')
+            revision = inspect(IMAGE, '.Config.Labels')['org.opencontainers.image.revision']
+            self.assertRegex(metrics, rf'(?m)^dcac_server_build_info\{{.*revision="{revision}".*\}} 1')
+            self.assertRegex(metrics, r'(?m)^dcac_server_calls_total\{.*method="Compress(Tensor)?".* [1-9]')
+            get(base + '/healthz')
+            self.assertIn('<html', get(base + '/statusz'))
 
     def test_stopping_drains(self):
         source = self.folder / 'map.raw'
