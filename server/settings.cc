@@ -188,7 +188,7 @@ const std::array kSettings = {Setting{"listen", kListening, ListField{[](O & o) 
 , Setting{"metrics_allow_remote", kObservation, SwitchField{[](O & o) -> auto& {return o.metrics_allow_remote;
 }
 }
-, Change::kOnRestart, "metrics_listen may be an address that others can reach, without TLS and without a token"
+, Change::kOnRestart, "metrics_listen may be reached by others, in plain text and without a token"
 }
 , Setting{"log_level", kObservation, ChoiceField{[](O & o) -> auto& {return o.log_level;
 }
@@ -357,8 +357,10 @@ std::vector<std::pair<std::string, std::string>> ShownSettings(const ServerOptio
   std::vector<std::pair<std::string, std::string>> shown;
   for (const Setting& setting : Settings()) {
     std::string value = TomlValue(setting, options);
-    const bool is_file = ValueName(setting) == "FILE";
-    shown.emplace_back(setting.key, is_file ? (value == Quoted("") ? "not set" : "set") : std::move(value));
+    // What TOML needs as quotes.
+    if (value.starts_with('"')) value = value.substr(1, value.size() - 2);
+    if (ValueName(setting) == "FILE") value = value.empty() ? "not set" : "set";
+    shown.emplace_back(setting.key, std::move(value));
   }
   return shown;
 }

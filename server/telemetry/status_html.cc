@@ -105,7 +105,7 @@ std::string Tiles(const LiveState& live) {
             Tile("Process memory", bytes("rss_bytes", live.rss_bytes),
                  StrCat("at most ", bytes("peak_rss_bytes", live.peak_rss_bytes))),
             Tile("Processor time", Data("cpu_ms", live.cpu_ms, HumanDuration(std::chrono::milliseconds(live.cpu_ms))),
-                 absl::StrFormat("%.2f processors on average", static_cast<double>(live.cpu_ms) / uptime_ms)),
+                 absl::StrFormat("%.2f processors", static_cast<double>(live.cpu_ms) / uptime_ms)),
             Tile("Open files", count("open_fds", live.open_fds), StrCat("of ", count("max_fds", live.max_fds))),
             "</div>\n");
   return html;

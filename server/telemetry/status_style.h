@@ -43,14 +43,14 @@ nav { display: flex; border: 1px solid var(--line); border-radius: 9px; overflow
 nav > * { padding: 6px 12px; border-left: 1px solid var(--line); white-space: nowrap; }
 nav > :first-child { border: 0; color: var(--soft); }
 nav [aria-current] { background: var(--accent); color: var(--card); font-weight: 600; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(210px, 1fr)); gap: 14px; margin: 22px 0 14px; }
+.tiles { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 14px; margin: 22px 0 14px; }
 .pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 14px; }
 .card, .tile { background: var(--card); border: 1px solid var(--line); border-radius: 14px; box-shadow: var(--shadow); }
 .card { padding: 18px 20px; margin: 0 0 14px; min-width: 0; }
 .tile { padding: 14px 18px 16px; }
 .tile h2 { font-size: 13px; font-weight: 500; color: var(--soft); margin: 0; }
 .tile p { margin: 2px 0 0; font-size: 13px; color: var(--soft); font-variant-numeric: tabular-nums; }
-.big { font-size: 27px; font-weight: 650; letter-spacing: -.025em; line-height: 1.25; color: var(--ink);
+.big { font-size: 26px; font-weight: 650; letter-spacing: -.025em; line-height: 1.25; color: var(--ink);
   font-variant-numeric: tabular-nums; }
 .meter { height: 7px; border-radius: 99px; background: var(--track); margin-top: 9px; overflow: hidden; }
 .meter i { display: block; height: 100%; border-radius: 99px; background: var(--accent); }
@@ -80,11 +80,13 @@ code, .code { font: 12.5px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospa
 .settings dt { color: var(--soft); } .settings dd { margin: 0; text-align: right; overflow-wrap: anywhere; }
 footer { padding-bottom: 36px; padding-top: 6px; font-size: 13px; color: var(--soft); display: flex; flex-wrap: wrap;
   gap: 4px 20px; }
+@media (max-width: 1100px) { .tiles { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
 @media (max-width: 760px) {
   header, main, footer { padding-left: 14px; padding-right: 14px; }
   .pair { grid-template-columns: minmax(0, 1fr); gap: 0; }
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 10px; }
   .tile { padding: 12px 14px; } .big { font-size: 22px; }
+  td, th { padding-right: 11px; }
   .card { padding: 16px 14px; } .scroll { margin: 0 -14px; padding: 0 14px; }
 }
 )css";
