@@ -12,12 +12,13 @@
 namespace dcac::server {
 namespace {
 
-std::string Date(std::chrono::system_clock::time_point time) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromChrono(time), absl::UTCTimeZone());
+std::string Date(std::chrono::sys_seconds time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", absl::FromUnixSeconds(time.time_since_epoch().count()),
+                          absl::UTCTimeZone());
 }
 
 bool HasExpired(const Certificates& certificates) {
-  return certificates.expiry <= std::chrono::system_clock::now();
+  return certificates.expiry <= std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
 std::string Kept(const char* what, const absl::Status& why) {

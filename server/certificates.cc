@@ -64,12 +64,12 @@ absl::Status CheckKey(const std::string& pem, const std::string& path, X509* cer
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::chrono::system_clock::time_point> ExpiryOf(const X509* certificate, const std::string& path) {
+absl::StatusOr<std::chrono::sys_seconds> ExpiryOf(const X509* certificate, const std::string& path) {
   tm time{};
   if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &time) != 1) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": the certificate has no valid date of expiry"));
   }
-  return std::chrono::system_clock::from_time_t(timegm(&time));
+  return std::chrono::sys_seconds(std::chrono::seconds(timegm(&time)));
 }
 
 }  // namespace

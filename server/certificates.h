@@ -13,8 +13,8 @@ namespace dcac::server {
 struct Certificates {
   std::string chain;  // PEM, as all below
   std::string key;
-  std::string client_ca;                         // empty: clients need no certificate
-  std::chrono::system_clock::time_point expiry;  // of the first of the chain
+  std::string client_ca;            // empty: clients need no certificate
+  std::chrono::sys_seconds expiry;  // of the first of the chain; nanoseconds end in 2262
 
   friend bool operator==(const Certificates&, const Certificates&) = default;
 };

@@ -65,7 +65,8 @@ absl::StatusOr<Identity> GrantAuthenticator::Authenticate(const Credentials& cre
   const absl::StatusOr<const Grant*> grant = FindGrant(*grants, credentials);
   if (!grant.ok()) return grant.status();
   const Grant& found = **grant;
-  if (found.expiry && clock_() >= *found.expiry) return absl::UnauthenticatedError("what the caller shows has expired");
+  if (found.expiry && std::chrono::floor<std::chrono::seconds>(clock_()) >= *found.expiry)
+    return absl::UnauthenticatedError("what the caller shows has expired");
   if (!credentials.tenant.empty() && credentials.tenant != found.tenant) return OtherTenant();
   if (!found.Has(scope)) return MissingScope(scope);
   return Identity{.tenant = found.tenant};

@@ -35,7 +35,7 @@ struct Grant {
   std::string name;
   std::string tenant;
   std::vector<Scope> scopes;
-  std::optional<std::chrono::system_clock::time_point> expiry;
+  std::optional<std::chrono::sys_seconds> expiry;  // nanoseconds end in 2262
 
   bool Has(Scope scope) const;
 };

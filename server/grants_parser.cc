@@ -29,7 +29,7 @@ absl::StatusOr<TokenHash> ParseHash(std::string_view text) {
   return hash;
 }
 
-absl::StatusOr<std::chrono::system_clock::time_point> ParseExpiry(const toml::node& node) {
+absl::StatusOr<std::chrono::sys_seconds> ParseExpiry(const toml::node& node) {
   const auto* value = node.as_date_time();
   if (value == nullptr || !value->get().offset) {
     return absl::InvalidArgumentError("expires: expected a date, time and zone such as 2030-01-01T00:00:00Z");
@@ -122,7 +122,7 @@ class GrantsParser {
     DCAC_ASSIGN_OR_RETURN(grant.tenant, Name(table, "tenant"));
     DCAC_ASSIGN_OR_RETURN(grant.scopes, Scopes(table));
     if (const toml::node* const node = table.get("expires")) {
-      absl::StatusOr<std::chrono::system_clock::time_point> expiry = ParseExpiry(*node);
+      absl::StatusOr<std::chrono::sys_seconds> expiry = ParseExpiry(*node);
       if (!expiry.ok()) return At(node->source(), std::string(expiry.status().message()));
       grant.expiry = *expiry;
     }

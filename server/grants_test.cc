@@ -183,6 +183,11 @@ TEST_F(GrantAuthenticatorTest, TokensExpire) {
   EXPECT_EQ(CodeOf({.authorization = bearer_}), absl::StatusCode::kUnauthenticated);
 }
 
+TEST_F(GrantAuthenticatorTest, TokensOfTheLastYearAreGood) {
+  authenticator_.SetGrants(Grants::Parse(Entry("2030-01-01T01:00:00+01:00", "9999-12-31T23:59:59Z"), "tokens").value());
+  EXPECT_EQ(CodeOf({.authorization = bearer_}), absl::StatusCode::kOk);
+}
+
 TEST_F(GrantAuthenticatorTest, CertificateStandsInForAToken) {
   EXPECT_EQ(authenticator_.Authenticate({.certificate_name = "node"}, Scope::kRead)->tenant, "nodes");
   EXPECT_EQ(CodeOf({.certificate_name = "node"}, Scope::kWrite), absl::StatusCode::kPermissionDenied);
