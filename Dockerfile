@@ -15,7 +15,7 @@ RUN cmake -DDCAC_REVISION="$REVISION" build/release \
 FROM debian:12-slim
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-      libcpp-httplib0.11 libgrpc++1.51 libhwy1 liblz4-1 libprometheus-cpp-core1.0 libssl3 libtbb12 libtomlplusplus3 \
+      libgrpc++1.51 libhwy1 liblz4-1 libprometheus-cpp-core1.0 libssl3 libtbb12 libtomlplusplus3 \
       libxxhash0 libzstd1 >/dev/null \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log \
  && groupadd --gid 10001 dcac \

@@ -1,149 +1,94 @@
 #include "server/telemetry/http_listener.h"
 
-#include <httplib.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#include <atomic>
-#include <condition_variable>
-#include <cstddef>
-#include <deque>
-#include <mutex>
-#include <thread>
+#include <cerrno>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/status_macros.h"
 
 namespace dcac::server {
 namespace {
 
-constexpr int kThreads = 2;
-constexpr std::size_t kMaxWaitingConnections = 16;
-constexpr std::chrono::seconds kTimeout{2};
-constexpr std::size_t kMaxPayloadBytes = 1024;
+constexpr int kBacklog = 16;
+constexpr int kPauseMs = 100;
 
-// The library's own pool takes any number of connections, and a file descriptor for each; here accepting waits.
-class BoundedPool final : public httplib::TaskQueue {
- public:
-  BoundedPool() {
-    for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this] { Run(); });
-  }
-
-  void enqueue(std::function<void()> task) override {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return tasks_.size() < kMaxWaitingConnections; });
-    tasks_.push_back(std::move(task));
-    changed_.notify_all();
-  }
-
-  void shutdown() override {
-    {
-      const std::lock_guard lock(mutex_);
-      ending_ = true;
-    }
-    changed_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
- private:
-  void Run() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      changed_.wait(lock, [this] { return ending_ || !tasks_.empty(); });
-      if (tasks_.empty()) return;
-      const std::function<void()> task = std::move(tasks_.front());
-      tasks_.pop_front();
-      changed_.notify_all();
-      lock.unlock();
-      task();
-      lock.lock();
-    }
-  }
-
-  std::mutex mutex_;  // guards all below but the threads
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> tasks_;
-  bool ending_ = false;
-  std::vector<std::thread> threads_;
+struct FreeAddresses {
+  void operator()(addrinfo* addresses) const { freeaddrinfo(addresses); }
 };
 
-// By default a second server on the same port would start without an error and get some of the connections.
-void SetSocketOptions(int socket) {
+// Of a socket that listens there; -1: it cannot.
+int ListenAt(const addrinfo& address) {
+  const int listener = socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (listener < 0) return -1;
   const int on = 1;
-  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (bind(listener, address.ai_addr, address.ai_addrlen) == 0 && listen(listener, kBacklog) == 0) return listener;
+  const int error = errno;
+  close(listener);
+  errno = error;
+  return -1;
 }
 
-void Fill(HttpResponse&& answer, httplib::Response& response) {
-  response.status = answer.status;
-  response.set_content(answer.body, answer.content_type);
-  response.set_header("Cache-Control", "no-store");
-  response.set_header("X-Content-Type-Options", "nosniff");
-  response.set_header("Referrer-Policy", "no-referrer");
-  // Nothing is loaded and nothing runs, whatever a page may have been made to hold.
-  response.set_header("Content-Security-Policy",
-                      "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-                      "form-action 'none'; frame-ancestors 'none'");
-}
-
-HttpResponse Answer(const httplib::Request& request, const HttpListener::Handler& handler) {
-  if (request.method != "GET" && request.method != "HEAD") return {.status = 405, .body = "only GET is answered\n"};
-  return handler({.path = request.path, .query = {request.params.begin(), request.params.end()}});
+int PortOf(int listener) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
+  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                                             : reinterpret_cast<const sockaddr_in&>(address).sin_port);
 }
 
 }  // namespace
 
-struct HttpListener::Impl {
-  absl::Status Listen(const std::string& host, int wanted_port) {
-    port = wanted_port == 0 ? server.bind_to_any_port(host) : server.bind_to_port(host, wanted_port) ? wanted_port : -1;
-    if (port < 0) return absl::UnavailableError(absl::StrCat("cannot listen on ", host, ":", wanted_port));
-    thread = std::thread([this] {
-      server.listen_after_bind();
-      ended = true;
-    });
-    // Before it runs it cannot be stopped.
-    while (!server.is_running() && !ended) std::this_thread::yield();
-    return absl::OkStatus();
+absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(const std::string& host, int port,
+                                                                  HttpHandler handler) {
+  const std::string text = absl::StrCat(host, ":", port);
+  const addrinfo hints{.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+  addrinfo* found = nullptr;
+  const int error = getaddrinfo(host.empty() ? nullptr : host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  if (error != 0) return absl::UnavailableError(absl::StrCat("cannot listen on ", text, ": ", gai_strerror(error)));
+  const std::unique_ptr<addrinfo, FreeAddresses> addresses(found);
+  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
+    const int listener = ListenAt(*address);
+    if (listener < 0) continue;
+    const int stop = eventfd(0, EFD_CLOEXEC);
+    return std::unique_ptr<HttpListener>(new HttpListener(listener, PortOf(listener), stop, std::move(handler)));
   }
-
-  httplib::Server server;
-  int port = -1;
-  std::atomic<bool> ended{false};
-  std::thread thread;
-};
-
-absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(const std::string& host, int port, Handler handler) {
-  auto impl = std::make_unique<Impl>();
-  httplib::Server& server = impl->server;
-  server.new_task_queue = [] { return new BoundedPool; };
-  server.set_socket_options(SetSocketOptions);
-  server.set_keep_alive_max_count(1);
-  server.set_read_timeout(kTimeout);
-  server.set_write_timeout(kTimeout);
-  server.set_payload_max_length(kMaxPayloadBytes);
-  // Before the library would read a body or match paths.
-  server.set_pre_routing_handler(
-      [handler = std::move(handler)](const httplib::Request& request, httplib::Response& response) {
-        Fill(Answer(request, handler), response);
-        if (response.status == 405) response.set_header("Allow", "GET, HEAD");
-        return httplib::Server::HandlerResponse::Handled;
-      });
-  server.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
-    Fill({.status = 500, .body = "internal error\n"}, response);
-  });
-  DCAC_RETURN_IF_ERROR(impl->Listen(host, port));
-  return std::unique_ptr<HttpListener>(new HttpListener(std::move(impl)));
+  return absl::UnavailableError(absl::StrCat("cannot listen on ", text, ": ", std::system_category().message(errno)));
 }
 
-HttpListener::HttpListener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+HttpListener::HttpListener(int socket, int port, int stop, HttpHandler handler)
+    : socket_(socket), port_(port), stop_(stop), handler_(std::move(handler)) {
+  for (std::thread& thread : threads_) thread = std::thread([this] { Run(); });
+}
 
 HttpListener::~HttpListener() {
-  impl_->server.stop();
-  impl_->thread.join();
+  eventfd_write(stop_, 1);
+  for (std::thread& thread : threads_) thread.join();
+  close(stop_);
+  close(socket_);
 }
 
-int HttpListener::port() const {
-  return impl_->port;
+void HttpListener::Run() const {
+  std::array<pollfd, 2> descriptors = {
+      {{.fd = socket_, .events = POLLIN, .revents = 0}, {.fd = stop_, .events = POLLIN, .revents = 0}}};
+  while (true) {
+    if (poll(descriptors.data(), descriptors.size(), -1) < 0 && errno != EINTR) return;
+    if (descriptors[1].revents != 0) return;
+    const int connection = accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (connection < 0) {
+      // The other thread was faster, or the client has gone; otherwise there is no room for it, which takes a while.
+      if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) poll(&descriptors[1], 1, kPauseMs);
+      continue;
+    }
+    ServeHttpConnection(connection, stop_, handler_);
+    close(connection);
+  }
 }
 
 }  // namespace dcac::server

@@ -2,45 +2,41 @@
 #ifndef DCAC_SERVER_TELEMETRY_HTTP_LISTENER_H_
 #define DCAC_SERVER_TELEMETRY_HTTP_LISTENER_H_
 
-#include <functional>
-#include <map>
+#include <array>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "absl/status/statusor.h"
+#include "server/telemetry/http_connection.h"
 
 namespace dcac::server {
 
-struct HttpRequest {
-  std::string path;
-  std::map<std::string, std::string> query;
-};
-
-struct HttpResponse {
-  int status = 200;
-  std::string content_type = "text/plain; charset=utf-8";
-  std::string body;
-};
-
-// Answers GET and HEAD alone, a connection each, with two threads.  Connections that wait for a thread are few, and a
-// client that is slow to send or to read is cut off: nobody makes it hold much.
+// Two threads serve a connection each, one request long; others wait in the kernel.  So nobody makes it hold more than
+// two requests of 8 KiB and their answers.
 class HttpListener {
  public:
-  using Handler = std::function<HttpResponse(const HttpRequest&)>;  // from any thread
-
-  // `port` 0: any free one.
+  // `port` 0: any free one.  `handler` is called from any thread.
   // Errors: Unavailable (the address cannot be listened on).
-  static absl::StatusOr<std::unique_ptr<HttpListener>> Start(const std::string& host, int port, Handler handler);
+  static absl::StatusOr<std::unique_ptr<HttpListener>> Start(const std::string& host, int port, HttpHandler handler);
 
-  // Ends when the requests under way are answered.
+  HttpListener(const HttpListener&) = delete;
+  HttpListener& operator=(const HttpListener&) = delete;
+
+  // Ends connections, answered or not.
   ~HttpListener();
 
-  int port() const;  // that is in use
+  int port() const { return port_; }  // that is in use
 
  private:
-  struct Impl;
-  explicit HttpListener(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  HttpListener(int socket, int port, int stop, HttpHandler handler);
+  void Run() const;
+
+  const int socket_;
+  const int port_;
+  const int stop_;  // an eventfd, readable once all is to end
+  const HttpHandler handler_;
+  std::array<std::thread, 2> threads_;
 };
 
 }  // namespace dcac::server
