@@ -21,8 +21,8 @@ bool HasExpired(const Certificates& certificates) {
   return certificates.expiry <= std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
-std::string Kept(const char* what, const absl::Status& why) {
-  return absl::StrCat(what, " stay as they were: ", std::string(why.message()));
+Notice Kept(const char* what, const absl::Status& why) {
+  return {.is_problem = true, .text = absl::StrCat(what, " stay as they were: ", std::string(why.message()))};
 }
 
 }  // namespace
@@ -55,19 +55,20 @@ std::shared_ptr<grpc::ServerCredentials> Access::ListenerCredentials(bool is_uni
   return std::make_shared<TlsCredentials>(certificates_);
 }
 
-std::vector<std::string> Access::Warnings() const {
+std::vector<Notice> Access::Warnings() const {
   if (certificates_ == nullptr || !HasExpired(certificates_->Get())) return {};
-  return {absl::StrCat("the certificate of the server has expired, on ", Date(certificates_->Get().expiry))};
+  return {{.is_problem = true,
+           .text = absl::StrCat("the certificate of the server has expired, on ", Date(certificates_->Get().expiry))}};
 }
 
-std::vector<std::string> Access::Reload() {
-  std::vector<std::string> events;
-  if (certificates_ != nullptr) ReloadCertificates(events);
-  if (grants_ != nullptr) ReloadGrants(events);
-  return events;
+std::vector<Notice> Access::Reload() {
+  std::vector<Notice> notices;
+  if (certificates_ != nullptr) ReloadCertificates(notices);
+  if (grants_ != nullptr) ReloadGrants(notices);
+  return notices;
 }
 
-void Access::ReloadCertificates(std::vector<std::string>& events) {
+void Access::ReloadCertificates(std::vector<Notice>& notices) {
   absl::StatusOr<Certificates> next = LoadCertificates(tls_files_);
   const Certificates current = certificates_->Get();
   if (next.ok() && *next == current) return;
@@ -75,23 +76,23 @@ void Access::ReloadCertificates(std::vector<std::string>& events) {
     next = absl::InvalidArgumentError(absl::StrCat("the new one has expired, on ", Date(next->expiry)));
   }
   if (!next.ok()) {
-    events.push_back(Kept("certificates", next.status()));
+    notices.push_back(Kept("certificates", next.status()));
     return;
   }
-  events.push_back(absl::StrCat("certificates: read anew, valid until ", Date(next->expiry)));
+  notices.push_back({.text = absl::StrCat("certificates: read anew, valid until ", Date(next->expiry))});
   certificates_->Set(*std::move(next));
 }
 
-void Access::ReloadGrants(std::vector<std::string>& events) {
+void Access::ReloadGrants(std::vector<Notice>& notices) {
   absl::StatusOr<std::string> text = ReadSmallFile(token_file_, Secrecy::kSecret);
   if (text.ok() && *text == token_text_) return;
   absl::StatusOr<Grants> grants = text.ok() ? Grants::Parse(*text, token_file_) : text.status();
   if (!grants.ok()) {
-    events.push_back(Kept("tokens", grants.status()));
+    notices.push_back(Kept("tokens", grants.status()));
     return;
   }
-  events.push_back(absl::StrCat("tokens: read anew, ", grants->num_tokens(), " tokens and ", grants->num_certificates(),
-                                " names of certificates"));
+  notices.push_back({.text = absl::StrCat("tokens: read anew, ", grants->num_tokens(), " tokens and ",
+                                          grants->num_certificates(), " names of certificates")});
   token_text_ = *std::move(text);
   grants_->SetGrants(*std::move(grants));
 }

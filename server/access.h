@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "server/authenticator.h"
 #include "server/grant_authenticator.h"
+#include "server/notice.h"
 #include "server/server.h"
 #include "server/tls_credentials.h"
 
@@ -28,15 +29,15 @@ class Access {
 
   // Reads the files again; what is wrong with one leaves what it gave before.  One thread at a time.
   // Returns what changed or went wrong, for the log.
-  std::vector<std::string> Reload();
+  std::vector<Notice> Reload();
 
-  std::vector<std::string> Warnings() const;  // for the log at the start
+  std::vector<Notice> Warnings() const;  // for the log at the start
 
  private:
   Access(TlsFiles tls_files, std::string token_file);
 
-  void ReloadCertificates(std::vector<std::string>& events);
-  void ReloadGrants(std::vector<std::string>& events);
+  void ReloadCertificates(std::vector<Notice>& notices);
+  void ReloadGrants(std::vector<Notice>& notices);
 
   const TlsFiles tls_files_;
   const std::string token_file_;

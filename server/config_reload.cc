@@ -8,7 +8,7 @@ namespace dcac::server {
 namespace {
 
 ReloadedSettings Unchanged(const ServerOptions& running, const absl::Status& why) {
-  return {running, {absl::StrCat("settings stay as they were: ", std::string(why.message()))}};
+  return {running, {{true, absl::StrCat("settings stay as they were: ", std::string(why.message()))}}};
 }
 
 }  // namespace
@@ -25,8 +25,10 @@ ReloadedSettings ReloadSettings(const SettingSources& sources, const ServerOptio
     if (before == after) continue;
     const bool now = setting.change == Change::kOnReload;
     if (now) CopyValue(setting, loaded->options, reloaded.options);
-    reloaded.events.push_back(absl::StrCat(std::string(setting.key), now ? ": " : ": needs a restart to change from ",
-                                           before, now ? " is now " : " to ", after));
+    reloaded.notices.push_back(
+        {.is_problem = !now,
+         .text = absl::StrCat(std::string(setting.key), now ? ": " : ": needs a restart to change from ", before,
+                              now ? " is now " : " to ", after)});
   }
   return reloaded;
 }

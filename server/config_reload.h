@@ -2,17 +2,17 @@
 #ifndef DCAC_SERVER_CONFIG_RELOAD_H_
 #define DCAC_SERVER_CONFIG_RELOAD_H_
 
-#include <string>
 #include <vector>
 
+#include "server/notice.h"
 #include "server/server.h"
 #include "server/setting_sources.h"
 
 namespace dcac::server {
 
 struct ReloadedSettings {
-  ServerOptions options;            // those that ran, with what takes effect on reload
-  std::vector<std::string> events;  // what changed, what needs a restart, what is wrong: for the log
+  ServerOptions options;        // those that ran, with what takes effect on reload
+  std::vector<Notice> notices;  // what changed, what needs a restart, what is wrong: for the log
 };
 
 // A configuration that is wrong in anything changes nothing.

@@ -11,6 +11,7 @@ namespace dcac::server {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::FieldsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -85,7 +86,7 @@ TEST_F(OptionChecksTest, InsecureListensAnyway) {
   open_.insecure = true;
   EXPECT_TRUE(CheckOptions(open_).ok());
   EXPECT_THAT(OptionWarnings(open_),
-              ElementsAre("insecure: 0.0.0.0:50051 can be reached from other machines without TLS"));
+              ElementsAre(FieldsAre(true, "insecure: 0.0.0.0:50051 can be reached from other machines without TLS")));
   open_.tls = tls_;
   open_.token_file = "tokens";
   EXPECT_THAT(OptionWarnings(open_), IsEmpty());

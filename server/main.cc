@@ -94,8 +94,11 @@ void LogSummary(const Metrics& metrics, Log& log) {
                 .Number("sent_bytes", metrics.response_bytes()));
 }
 
-void LogAll(Log& log, LogLevel level, std::string_view event, const std::vector<std::string>& messages) {
-  for (const std::string& message : messages) log.Write(LogEvent(level, event).Text("message", message));
+void LogAll(Log& log, std::string_view event, const std::vector<Notice>& notices) {
+  for (const Notice& notice : notices) {
+    const LogLevel level = notice.is_problem ? LogLevel::kWarning : LogLevel::kInfo;
+    log.Write(LogEvent(level, event).Text("message", notice.text));
+  }
 }
 
 // Reloads, on SIGHUP and from time to time, until a signal to stop comes, which it returns.
@@ -108,12 +111,12 @@ int WaitForStop(const Signals& signals, const SettingSources& sources, ServerOpt
       log.Write(LogEvent(LogLevel::kInfo, "reloading").Number("signal", SIGHUP));
       TellServiceManager(kReloading);
       ReloadedSettings reloaded = ReloadSettings(sources, options);
-      LogAll(log, LogLevel::kInfo, "settings_reloaded", reloaded.events);
+      LogAll(log, "settings_reloaded", reloaded.notices);
       options = std::move(reloaded.options);
       log.set_level(LevelOf(options));
       server.SetOptions(options);
     }
-    LogAll(log, LogLevel::kInfo, "files_reloaded", server.ReloadFiles());
+    LogAll(log, "files_reloaded", server.ReloadFiles());
     if (signal == SIGHUP) TellServiceManager(kReady);
   }
 }
@@ -133,7 +136,7 @@ int Serve(const Config& config) {
   Say(absl::StrCat("version ", std::string(Version()), " listening on ", absl::StrJoin((*server)->addresses(), ", "),
                    " with ", (*server)->threads(), " threads", MetricsRemark(**server)));
   if (!tuned) log.Write(LogEvent(LogLevel::kWarning, "allocator_not_tuned"));
-  LogAll(log, LogLevel::kWarning, "notice", (*server)->Warnings());
+  LogAll(log, "notice", (*server)->Warnings());
   TellServiceManager(kReady);
   const int signal = WaitForStop(signals, config.sources, options, **server);
   log.Write(LogEvent(LogLevel::kInfo, "draining").Number("signal", static_cast<std::uint64_t>(signal)));

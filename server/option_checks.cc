@@ -73,13 +73,14 @@ absl::Status CheckOptions(const ServerOptions& options) {
   return absl::OkStatus();
 }
 
-std::vector<std::string> OptionWarnings(const ServerOptions& options) {
-  std::vector<std::string> warnings;
+std::vector<Notice> OptionWarnings(const ServerOptions& options) {
+  std::vector<Notice> warnings;
   for (const std::string& text : options.listen) {
     const absl::StatusOr<ListenAddress> address = ParseListenAddress(text);
     if (address.ok() && !IsGuarded(*address, options)) {
-      warnings.push_back(absl::StrCat("insecure: ", text, " can be reached from other machines without ",
-                                      HasTls(options) ? "authentication" : "TLS"));
+      warnings.push_back({.is_problem = true,
+                          .text = absl::StrCat("insecure: ", text, " can be reached from other machines without ",
+                                               HasTls(options) ? "authentication" : "TLS")});
     }
   }
   return warnings;

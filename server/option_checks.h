@@ -2,10 +2,10 @@
 #ifndef DCAC_SERVER_OPTION_CHECKS_H_
 #define DCAC_SERVER_OPTION_CHECKS_H_
 
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "server/notice.h"
 #include "server/server.h"
 
 namespace dcac::server {
@@ -15,7 +15,7 @@ namespace dcac::server {
 absl::Status CheckOptions(const ServerOptions& options);
 
 // What `insecure` lets pass, for the log; the options have been checked.
-std::vector<std::string> OptionWarnings(const ServerOptions& options);
+std::vector<Notice> OptionWarnings(const ServerOptions& options);
 
 }  // namespace dcac::server
 

@@ -216,7 +216,7 @@ void Server::SetOptions(const ServerOptions& options) {
   impl_->status_reader.SetSettings(ShownSettings(impl_->options));
 }
 
-std::vector<std::string> Server::ReloadFiles() {
+std::vector<Notice> Server::ReloadFiles() {
   return impl_->access->Reload();
 }
 
@@ -231,8 +231,8 @@ void Server::Drain() {
   impl_->transport->Shutdown(std::chrono::system_clock::now() + impl_->options.drain);
 }
 
-std::vector<std::string> Server::Warnings() const {
-  std::vector<std::string> warnings = OptionWarnings(impl_->options);
+std::vector<Notice> Server::Warnings() const {
+  std::vector<Notice> warnings = OptionWarnings(impl_->options);
   std::ranges::move(impl_->access->Warnings(), std::back_inserter(warnings));
   return warnings;
 }

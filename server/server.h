@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "server/limits.h"
 #include "server/metrics.h"
+#include "server/notice.h"
 #include "server/telemetry/log.h"
 
 namespace dcac::server {
@@ -76,12 +77,12 @@ class Server {
 
   // Reads certificates and tokens again; a file that is not valid leaves what it gave before.  Connections and calls
   // that run stay as they are.  Returns what changed or went wrong, for the log.
-  std::vector<std::string> ReloadFiles();
+  std::vector<Notice> ReloadFiles();
 
   // Stops as clients want it: reports NOT_SERVING, waits, takes no more calls, lets running calls end, cuts the rest.
   void Drain();
 
-  std::vector<std::string> Warnings() const;          // of what is in use, for the log
+  std::vector<Notice> Warnings() const;               // of what is in use, for the log
   const std::vector<std::string>& addresses() const;  // that clients connect to, with the ports in use
   const std::string& metrics_address() const;         // with the port in use; empty: it does not listen
   int threads() const;

@@ -18,7 +18,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kDay{86'400'000};
-constexpr milliseconds kYear = 365 * kDay;
 constexpr std::string_view kListening = "Addresses";
 constexpr std::string_view kSecurity = "Certificates and tokens";
 constexpr std::string_view kWork = "Work and memory";
@@ -28,183 +27,76 @@ constexpr std::string_view kObservation = "Observation";
 
 using O = ServerOptions;
 
-const std::array kSettings = {Setting{"listen", kListening, ListField{[](O & o) -> auto& {return o.listen;
-}  // namespace
-, "ADDRESS"
-}  // namespace dcac::server
-, Change::kOnRestart, "Addresses to listen on, unix:PATH or HOST:PORT; port 0 is any free one"
+// The member of the options at the end of the path.
+template <auto... kPath>
+auto& Of(O& options) {
+  return (options.*....*kPath);
 }
-, Setting{"unix_socket_mode", kListening, ModeField{[](O & o) -> auto& {return o.unix_socket_mode;
-}
-}
-, Change::kOnRestart, "Permissions of Unix sockets"
-}
-, Setting{"insecure", kListening, SwitchField{[](O & o) -> auto& {return o.insecure;
-}
-}
-, Change::kOnRestart, "Listen where others can connect even without TLS and authentication"
-}
-,
 
-    Setting{"tls_certificate_file", kSecurity, TextField{[](O & o) -> auto& {return o.tls.certificate;
-}
-, "FILE"
-}
-, Change::kOnRestart, "Certificate and its chain, PEM; HOST:PORT addresses then speak TLS only"
-}
-, Setting{"tls_key_file", kSecurity, TextField{[](O & o) -> auto& {return o.tls.key;
-}
-, "FILE"
-}
-, Change::kOnRestart, "Private key of the certificate, PEM; not readable for all"
-}
-, Setting{"tls_client_ca_file", kSecurity, TextField{[](O & o) -> auto& {return o.tls.client_ca;
-}
-, "FILE"
-}
-, Change::kOnRestart, "Clients must show a certificate of this authority, PEM"
-}
-, Setting{"token_file", kSecurity, TextField{[](O & o) -> auto& {return o.token_file;
-}
-, "FILE"
-}
-, Change::kOnRestart, "Hashes of tokens with tenants and scopes; calls then need a token; not readable for all"
-}
-, Setting{"reload_interval", kSecurity, DurationField{[](O & o) -> auto& {return o.reload_interval;
-}
-, milliseconds(0), kDay
-}
-, Change::kOnReload, "How often the files of certificates and tokens are read again; 0: on reload alone"
-}
-,
-
-    Setting{"threads", kWork, IntField{[](O & o) -> auto& {return o.threads;
-}
-, 0, 1024
-}
-, Change::kOnRestart, "Threads that code segments; 0: as many as there are processors"
-}
-, Setting{"max_tensor_bytes", kWork, SizeField{[](O & o) -> auto& {return o.limits.max_tensor_bytes;
-}
-, 1
-}
-, Change::kOnReload, "Largest tensor, raw"
-}
-, Setting{"max_slab_bytes", kWork, SizeField{[](O & o) -> auto& {return o.limits.max_slab_bytes;
-}
-, 1
-}
-, Change::kOnReload, "Raw bytes that a stream may hold at a time to code them"
-}
-, Setting{"budget_bytes", kWork, SizeField{[](O & o) -> auto& {return o.limits.budget_bytes;
-}
-, 0
-}
-, Change::kOnReload, "Memory of all calls together; 0: a quarter of the machine's or container's, at most 4GiB"
-}
-, Setting{"max_streams", kWork, CountField{[](O & o) -> auto& {return o.limits.max_streams;
-}
-, 1
-}
-, Change::kOnReload, "Calls that are open at a time; more are refused"
-}
-, Setting{"stream_idle_timeout", kWork, DurationField{[](O & o) -> auto& {return o.stream_idle_timeout;
-}
-, milliseconds(1), kDay
-}
-, Change::kOnRestart, "A stream whose client neither sends nor reads for so long is ended"
-}
-,
-
-    Setting{"keepalive_time", kConnections, DurationField{[](O & o) -> auto& {return o.connections.keepalive_time;
-}
-, milliseconds(1000), kDay
-}
-, Change::kOnRestart, "Time between pings that find peers that vanished"
-}
-, Setting{"keepalive_timeout", kConnections, DurationField{[](O & o) -> auto& {return o.connections.keepalive_timeout;
-}
-, milliseconds(1000), kDay
-}
-, Change::kOnRestart, "A connection that leaves a ping unanswered for so long is closed"
-}
-, Setting{"min_client_ping_interval", kConnections,
-          DurationField{[](O & o) -> auto& {return o.connections.min_client_ping_interval;
-}
-, milliseconds(0), kDay
-}
-, Change::kOnRestart, "A client that pings more often is cut off"
-}
-, Setting{"max_connection_age", kConnections, DurationField{[](O & o) -> auto& {return o.connections.max_age;
-}
-, milliseconds(0), kDay
-}
-, Change::kOnRestart, "Age at which clients are told to connect anew, to spread over servers; 0: none"
-}
-, Setting{"max_connection_age_grace", kConnections,
-          DurationField{[](O & o) -> auto& {return o.connections.max_age_grace;
-}
-, milliseconds(0), kDay
-}
-, Change::kOnRestart, "Time that running calls have after that"
-}
-, Setting{"bdp_probe", kConnections, SwitchField{[](O & o) -> auto& {return o.connections.bdp_probe;
-}
-}
-, Change::kOnRestart, "Windows grow with what the network holds: faster over distance, more memory"
-}
-,
-
-    Setting{"lame_duck_ms", kStopping, DurationField{[](O & o) -> auto& {return o.lame_duck;
-}
-, milliseconds(0), milliseconds(600'000), milliseconds(1)
-}
-, Change::kOnReload, "On SIGTERM: milliseconds in which calls are still taken"
-}
-, Setting{"drain_seconds", kStopping, DurationField{[](O & o) -> auto& {return o.drain;
-}
-, milliseconds(0), kDay, milliseconds(1000)
-}
-, Change::kOnReload, "On SIGTERM: seconds in which running calls may end"
-}
-,
-
-    Setting{"reflection", kObservation, SwitchField{[](O & o) -> auto& {return o.reflection;
-}
-}
-, Change::kOnRestart, "Anybody who can connect may ask for the contract (gRPC reflection), without a token"
-}
-, Setting{"channelz", kObservation, SwitchField{[](O & o) -> auto& {return o.channelz;
-}
-}
-, Change::kOnRestart, "Anybody who can connect may ask for the state of connections (channelz), without a token"
-}
-, Setting{"metrics_listen", kObservation, TextField{[](O & o) -> auto& {return o.metrics_listen;
-}
-, "HOST:PORT"
-}
-, Change::kOnRestart, "Address of metrics and status page over HTTP; empty: none"
-}
-, Setting{"metrics_allow_remote", kObservation, SwitchField{[](O & o) -> auto& {return o.metrics_allow_remote;
-}
-}
-, Change::kOnRestart, "metrics_listen may be reached by others, in plain text and without a token"
-}
-, Setting{"log_level", kObservation, ChoiceField{[](O & o) -> auto& {return o.log_level;
-}
-, kLogLevelNames
-}
-, Change::kOnReload, "The least level that is logged"
-}
-, Setting{"log_format", kObservation, ChoiceField{[](O & o) -> auto& {return o.log_format;
-}
-, kLogFormatNames
-}
-, Change::kOnRestart, "How a line of the log is written"
-}
-,
-}
-;
+const std::array kSettings = {
+    Setting{"listen", kListening, ListField{Of<&O::listen>, "ADDRESS"}, Change::kOnRestart,
+            "Addresses to listen on, unix:PATH or HOST:PORT; port 0 is any free one"},
+    Setting{"unix_socket_mode", kListening, ModeField{Of<&O::unix_socket_mode>}, Change::kOnRestart,
+            "Permissions of Unix sockets"},
+    Setting{"insecure", kListening, SwitchField{Of<&O::insecure>}, Change::kOnRestart,
+            "Listen where others can connect even without TLS and authentication"},
+    Setting{"tls_certificate_file", kSecurity, TextField{Of<&O::tls, &TlsFiles::certificate>, "FILE"},
+            Change::kOnRestart, "Certificate and its chain, PEM; HOST:PORT addresses then speak TLS only"},
+    Setting{"tls_key_file", kSecurity, TextField{Of<&O::tls, &TlsFiles::key>, "FILE"}, Change::kOnRestart,
+            "Private key of the certificate, PEM; not readable for all"},
+    Setting{"tls_client_ca_file", kSecurity, TextField{Of<&O::tls, &TlsFiles::client_ca>, "FILE"}, Change::kOnRestart,
+            "Clients must show a certificate of this authority, PEM"},
+    Setting{"token_file", kSecurity, TextField{Of<&O::token_file>, "FILE"}, Change::kOnRestart,
+            "Hashes of tokens with tenants and scopes; calls then need a token; not readable for all"},
+    Setting{"reload_interval", kSecurity, DurationField{Of<&O::reload_interval>, milliseconds(0), kDay},
+            Change::kOnReload, "How often the files of certificates and tokens are read again; 0: on reload alone"},
+    Setting{"threads", kWork, IntField{Of<&O::threads>, 0, 1024}, Change::kOnRestart,
+            "Threads that code segments; 0: as many as there are processors"},
+    Setting{"max_tensor_bytes", kWork, SizeField{Of<&O::limits, &Limits::max_tensor_bytes>, 1}, Change::kOnReload,
+            "Largest tensor, raw"},
+    Setting{"max_slab_bytes", kWork, SizeField{Of<&O::limits, &Limits::max_slab_bytes>, 1}, Change::kOnReload,
+            "Raw bytes that a stream may hold at a time to code them"},
+    Setting{"budget_bytes", kWork, SizeField{Of<&O::limits, &Limits::budget_bytes>, 0}, Change::kOnReload,
+            "Memory of all calls together; 0: a quarter of the machine's or container's, at most 4GiB"},
+    Setting{"max_streams", kWork, CountField{Of<&O::limits, &Limits::max_streams>, 1}, Change::kOnReload,
+            "Calls that are open at a time; more are refused"},
+    Setting{"stream_idle_timeout", kWork, DurationField{Of<&O::stream_idle_timeout>, milliseconds(1), kDay},
+            Change::kOnRestart, "A stream whose client neither sends nor reads for so long is ended"},
+    Setting{"keepalive_time", kConnections,
+            DurationField{Of<&O::connections, &ConnectionOptions::keepalive_time>, milliseconds(1000), kDay},
+            Change::kOnRestart, "Time between pings that find peers that vanished"},
+    Setting{"keepalive_timeout", kConnections,
+            DurationField{Of<&O::connections, &ConnectionOptions::keepalive_timeout>, milliseconds(1000), kDay},
+            Change::kOnRestart, "A connection that leaves a ping unanswered for so long is closed"},
+    Setting{"min_client_ping_interval", kConnections,
+            DurationField{Of<&O::connections, &ConnectionOptions::min_client_ping_interval>, milliseconds(0), kDay},
+            Change::kOnRestart, "A client that pings more often is cut off"},
+    Setting{"max_connection_age", kConnections,
+            DurationField{Of<&O::connections, &ConnectionOptions::max_age>, milliseconds(0), kDay}, Change::kOnRestart,
+            "Age at which clients are told to connect anew, to spread over servers; 0: none"},
+    Setting{"max_connection_age_grace", kConnections,
+            DurationField{Of<&O::connections, &ConnectionOptions::max_age_grace>, milliseconds(0), kDay},
+            Change::kOnRestart, "Time that running calls have after that"},
+    Setting{"bdp_probe", kConnections, SwitchField{Of<&O::connections, &ConnectionOptions::bdp_probe>},
+            Change::kOnRestart, "Windows grow with what the network holds: faster over distance, more memory"},
+    Setting{"lame_duck_ms", kStopping,
+            DurationField{Of<&O::lame_duck>, milliseconds(0), milliseconds(600'000), milliseconds(1)},
+            Change::kOnReload, "On SIGTERM: milliseconds in which calls are still taken"},
+    Setting{"drain_seconds", kStopping, DurationField{Of<&O::drain>, milliseconds(0), kDay, milliseconds(1000)},
+            Change::kOnReload, "On SIGTERM: seconds in which running calls may end"},
+    Setting{"reflection", kObservation, SwitchField{Of<&O::reflection>}, Change::kOnRestart,
+            "Anybody who can connect may ask for the contract (gRPC reflection), without a token"},
+    Setting{"channelz", kObservation, SwitchField{Of<&O::channelz>}, Change::kOnRestart,
+            "Anybody who can connect may ask for the state of connections (channelz), without a token"},
+    Setting{"metrics_listen", kObservation, TextField{Of<&O::metrics_listen>, "HOST:PORT"}, Change::kOnRestart,
+            "Address of metrics and status page over HTTP; empty: none"},
+    Setting{"metrics_allow_remote", kObservation, SwitchField{Of<&O::metrics_allow_remote>}, Change::kOnRestart,
+            "metrics_listen may be reached by others, in plain text and without a token"},
+    Setting{"log_level", kObservation, ChoiceField{Of<&O::log_level>, kLogLevelNames}, Change::kOnReload,
+            "The least level that is logged"},
+    Setting{"log_format", kObservation, ChoiceField{Of<&O::log_format>, kLogFormatNames}, Change::kOnRestart,
+            "How a line of the log is written"},
+};
 
 bool HasControlCharacter(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)); });

@@ -19,6 +19,7 @@
 #include "server/health_probe.h"
 #include "server/server.h"
 #include "tests/integration/fixture.h"
+#include "tests/integration/notices.h"
 #include "tests/integration/raw_calls.h"
 
 namespace dcac::testing {
@@ -171,7 +172,7 @@ TEST(AuthTest, NewTokensCountForNewCallsAndRunningOnesGoOn) {
   ASSERT_TRUE(stream->Write(BatchItem()) && stream->Read(&response));
 
   guarded.WriteTokens(Entry("token-new", "'write'"));
-  EXPECT_THAT(guarded.server().ReloadFiles(), ::testing::ElementsAre(HasSubstr("tokens: read anew, 1 tokens")));
+  EXPECT_THAT(guarded.server().ReloadFiles(), News("tokens: read anew, 1 tokens"));
   EXPECT_EQ(Call(channel, Method::kGetCapabilities, WithToken("token-write")).error_code(),
             grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_TRUE(Call(channel, Method::kGetCapabilities, WithToken("token-new")).ok());
@@ -186,7 +187,7 @@ TEST(AuthTest, NewTokensCountForNewCallsAndRunningOnesGoOn) {
 TEST(AuthTest, WrongTokenFileLeavesTheTokens) {
   const GuardedServer guarded;
   guarded.WriteTokens("[[token]]\n");
-  EXPECT_THAT(guarded.server().ReloadFiles(), ::testing::ElementsAre(HasSubstr("tokens stay as they were: ")));
+  EXPECT_THAT(guarded.server().ReloadFiles(), Problem("tokens stay as they were: "));
   EXPECT_TRUE(Call(guarded.Channel(), Method::kGetCapabilities, WithToken("token-read")).ok());
 }
 
