@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""What runs the service: Dockerfile, manifests, Helm chart, certificates.
+"""What runs the service: Dockerfile, Compose, manifests, Helm chart, certificates.
 
-manifests_test.py DCAC SERVER [TEST...]: paths of the programs.  What needs helm is skipped without it.
+manifests_test.py DCAC SERVER [TEST...]: paths of the programs.  What needs helm or docker-compose is skipped without them.
 """
 import filecmp
 import os
@@ -166,6 +166,53 @@ class ChartTest(unittest.TestCase):
         self.assertIn('\nmax_streams = 64\n', settings)
         self.assertIn('\nbudget_bytes = "1GiB"\n', settings)
         self.assertIn('\ntls_client_ca_file = "/etc/dcac/tls/ca.crt"\n', settings)
+
+
+class ComposeTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.services = yaml.safe_load((DEPLOY / 'compose.yaml').read_text())['services']
+
+    def test_nothing_is_published_beyond_the_host(self):
+        for name, service in self.services.items():
+            for port in service.get('ports', []):
+                self.assertTrue(port.startswith('127.0.0.1:'), f'{name}: {port}')
+
+    def test_the_server_has_no_privileges(self):
+        server = self.services['dcac']
+        self.assertTrue(server['read_only'])
+        self.assertEqual(server['cap_drop'], ['ALL'])
+        self.assertEqual(server['security_opt'], ['no-new-privileges'])
+
+    def test_mounted_files_are_there(self):
+        for service in self.services.values():
+            for volume in service.get('volumes', []):
+                source = volume.split(':')[0]
+                if source.startswith('./'):
+                    self.assertTrue((DEPLOY / source).exists(), source)
+
+    def test_prometheus_reads_the_server(self):
+        scrape, = yaml.safe_load((DEPLOY / 'prometheus/prometheus.yml').read_text())['scrape_configs']
+        self.assertEqual(scrape['static_configs'], [{'targets': ['dcac:9464']}])
+        self.assertIn('--metrics-listen=0.0.0.0:9464', self.services['dcac']['command'])
+
+    def test_the_image_is_of_this_version(self):
+        self.assertEqual(self.services['dcac']['image'], f'dcac-server:{version()}')
+
+    def test_the_server_takes_its_flags(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run(DEPLOY / 'make-certificates', folder, 'localhost')
+            (pathlib.Path(folder) / 'tokens').touch(0o640)
+            flags = [flag.replace('/etc/dcac/secrets', folder) for flag in self.services['dcac']['command']]
+            result = run(SERVER, '--check-config', *flags)
+            self.assertEqual(result.returncode, 0, result.stdout)
+
+    @needs('docker-compose')
+    def test_compose_takes_it(self):
+        result = run('docker-compose', '-f', DEPLOY / 'compose.yaml', 'config', '-q',
+                     env={**os.environ, 'DCAC_SECRETS': '/nowhere'})
+        self.assertEqual((result.returncode, result.stdout), (0, ''))
 
 
 class ImageTest(unittest.TestCase):
