@@ -34,14 +34,22 @@ std::span<const std::byte> InputChunk::Take(std::size_t max_bytes) {
 void OutputChunks::Set(std::vector<std::byte> bytes) {
   begin_ += position_;
   position_ = 0;
-  bytes_ = std::move(bytes);
+  size_ = bytes.size();
+  bytes_ = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
 }
 
 void OutputChunks::Next(v1::Chunk* chunk) {
-  const std::size_t count = std::min(wire::kDefaultChunkBytes, bytes_.size() - position_);
+  const SharedBytes data = NextShared(chunk);
+  chunk->set_data(data.bytes.data(), data.bytes.size());
+}
+
+SharedBytes OutputChunks::NextShared(v1::Chunk* chunk) {
+  const std::size_t count = std::min(wire::kDefaultChunkBytes, size_ - position_);
   chunk->set_offset(sent_bytes());
-  chunk->set_data(bytes_.data() + position_, count);
+  SharedBytes data{bytes_, std::span(*bytes_).subspan(position_, count)};
   position_ += count;
+  if (empty()) bytes_ = nullptr;  // the last chunk's from now on
+  return data;
 }
 
 }  // namespace dcac::server

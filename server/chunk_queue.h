@@ -4,12 +4,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "dcac/v1/compression.pb.h"
+#include "server/shared_bytes.h"
 
 namespace dcac::server {
 
@@ -40,11 +42,15 @@ class OutputChunks {
   // Fills the next chunk.  Only when not empty().
   void Next(v1::Chunk* chunk);
 
-  bool empty() const { return position_ == bytes_.size(); }
+  // As Next, but the chunk gets no data: they stay where they are.
+  SharedBytes NextShared(v1::Chunk* chunk);
+
+  bool empty() const { return position_ == size_; }
   std::uint64_t sent_bytes() const { return begin_ + position_; }
 
  private:
-  std::vector<std::byte> bytes_;
+  std::shared_ptr<const std::vector<std::byte>> bytes_;
+  std::size_t size_ = 0;     // of bytes_
   std::uint64_t begin_ = 0;  // offset of bytes_ in the stream
   std::size_t position_ = 0;
 };

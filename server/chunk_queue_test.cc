@@ -68,5 +68,21 @@ TEST(OutputChunksTest, CutsIntoChunksWithRunningOffsets) {
   EXPECT_EQ(chunk.offset(), wire::kDefaultChunkBytes + 3);
 }
 
+TEST(OutputChunksTest, SharedDataIsNotCopied) {
+  OutputChunks output;
+  std::vector<std::byte> bytes(wire::kDefaultChunkBytes + 3);
+  const std::byte* const begin = bytes.data();
+  output.Set(std::move(bytes));
+  v1::Chunk chunk;
+  const SharedBytes first = output.NextShared(&chunk);
+  EXPECT_EQ(first.bytes.data(), begin);
+  EXPECT_EQ(first.bytes.size(), wire::kDefaultChunkBytes);
+  EXPECT_TRUE(chunk.data().empty());
+  const SharedBytes last = output.NextShared(&chunk);
+  EXPECT_EQ(chunk.offset(), wire::kDefaultChunkBytes);
+  EXPECT_EQ(last.bytes.size(), 3u);
+  EXPECT_EQ(last.owner.use_count(), 2) << "the queue keeps nothing of what it gave away";
+}
+
 }  // namespace
 }  // namespace dcac::server

@@ -30,7 +30,9 @@ absl::Status DecompressSession::Accept(v1::DecompressRequest&& request) {
 
 std::uint64_t DecompressSession::memory_bytes() const {
   if (!decoder_) return 0;
-  return InputBytesInFlight(announced_bytes_) + decoder_->memory_bytes() + kMaxOutputBytesInFlight;
+  // Replies that wait refer to the samples, half of what the decoder holds, of earlier work: they keep them as a whole.
+  const std::uint64_t decoder_bytes = decoder_->memory_bytes();
+  return InputBytesInFlight(announced_bytes_) + decoder_bytes + decoder_bytes / 2 + kMaxOutputBytesInFlight;
 }
 
 CallFacts DecompressSession::facts() const {
@@ -79,7 +81,7 @@ bool DecompressSession::NextReply(v1::DecompressResponse* response) {
     wire::ToProto(*decoder_->spec(), response->mutable_spec());
     spec_sent_ = true;
   } else if (!output_.empty()) {
-    output_.Next(response->mutable_chunk());
+    chunk_data_ = output_.NextShared(response->mutable_chunk());
   } else if (ended_ && !trailer_sent_) {
     FillTrailer(response->mutable_trailer());
     trailer_sent_ = true;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "dcac/frame_decoder.h"
@@ -25,6 +26,7 @@ class DecompressSession final : public Session<v1::DecompressRequest, v1::Decomp
   // Errors: those of FrameDecoder::Push.
   absl::Status Work() override;
   bool NextReply(v1::DecompressResponse* response) override;
+  SharedBytes TakeChunkData() override { return std::exchange(chunk_data_, {}); }
   std::uint64_t memory_bytes() const override;
   CallFacts facts() const override;
   bool idle() const override { return input_.empty() && !(decoder_ && decoder_->has_backlog()); }
@@ -40,6 +42,7 @@ class DecompressSession final : public Session<v1::DecompressRequest, v1::Decomp
   std::uint64_t announced_bytes_ = 0;    // of the frame; 0: the client did not say
   InputChunk input_;
   OutputChunks output_;
+  SharedBytes chunk_data_;  // of the last reply
   std::uint64_t acknowledged_bytes_ = 0;
   bool spec_sent_ = false;
   bool ended_ = false;  // the client half-closed after a complete frame

@@ -41,9 +41,8 @@ void Describe(const Limits& limits, v1::GetCapabilitiesResponse* response) {
 }  // namespace
 
 template <typename SessionType, typename Request, typename Response>
-grpc::ServerBidiReactor<Request, Response>* CompressionServiceImpl::StartStream(Method method,
-                                                                                grpc::CallbackServerContext& context) {
-  grpc::ServerBidiReactor<Request, Response>* reactor = nullptr;
+ByteReactor* CompressionServiceImpl::StartStream(Method method, grpc::CallbackServerContext& context) {
+  ByteReactor* reactor = nullptr;
   const absl::Status status = CatchAll([&] {
     absl::StatusOr<std::unique_ptr<Call>> call = gate_.Begin(method, context);
     if (!call.ok()) return call.status();
@@ -51,7 +50,7 @@ grpc::ServerBidiReactor<Request, Response>* CompressionServiceImpl::StartStream(
                                                    context, workers_, watch_);
     return absl::OkStatus();
   });
-  return status.ok() ? reactor : new RefusedStream<Request, Response>(status);
+  return status.ok() ? reactor : new RefusedStream(status);
 }
 
 grpc::ServerUnaryReactor* CompressionServiceImpl::StartUnary(Method method, grpc::CallbackServerContext& context,
@@ -73,23 +72,19 @@ grpc::ServerUnaryReactor* CompressionServiceImpl::StartUnary(Method method, grpc
   return status.ok() ? reactor : new AnsweredCall(status);
 }
 
-grpc::ServerBidiReactor<v1::CompressRequest, v1::CompressResponse>* CompressionServiceImpl::Compress(
-    grpc::CallbackServerContext* context) {
+ByteReactor* CompressionServiceImpl::Compress(grpc::CallbackServerContext* context) {
   return StartStream<CompressSession, v1::CompressRequest, v1::CompressResponse>(Method::kCompress, *context);
 }
 
-grpc::ServerBidiReactor<v1::DecompressRequest, v1::DecompressResponse>* CompressionServiceImpl::Decompress(
-    grpc::CallbackServerContext* context) {
+ByteReactor* CompressionServiceImpl::Decompress(grpc::CallbackServerContext* context) {
   return StartStream<DecompressSession, v1::DecompressRequest, v1::DecompressResponse>(Method::kDecompress, *context);
 }
 
-grpc::ServerBidiReactor<v1::InspectRequest, v1::InspectResponse>* CompressionServiceImpl::Inspect(
-    grpc::CallbackServerContext* context) {
+ByteReactor* CompressionServiceImpl::Inspect(grpc::CallbackServerContext* context) {
   return StartStream<InspectSession, v1::InspectRequest, v1::InspectResponse>(Method::kInspect, *context);
 }
 
-grpc::ServerBidiReactor<v1::BatchCompressRequest, v1::BatchCompressResponse>* CompressionServiceImpl::BatchCompress(
-    grpc::CallbackServerContext* context) {
+ByteReactor* CompressionServiceImpl::BatchCompress(grpc::CallbackServerContext* context) {
   return StartStream<BatchSession, v1::BatchCompressRequest, v1::BatchCompressResponse>(Method::kBatchCompress,
                                                                                         *context);
 }

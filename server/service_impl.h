@@ -6,25 +6,30 @@
 #include "server/call_gate.h"
 #include "server/idle_watch.h"
 #include "server/live_limits.h"
+#include "server/stream_reactor.h"
 #include "server/unary_reactor.h"
 #include "server/worker_pool.h"
 
 namespace dcac::server {
 
+// Messages of streams as bytes, the others parsed.
+using CompressionServiceBase = v1::CompressionService::WithRawCallbackMethod_Compress<
+    v1::CompressionService::WithRawCallbackMethod_Decompress<v1::CompressionService::WithRawCallbackMethod_Inspect<
+        v1::CompressionService::WithRawCallbackMethod_BatchCompress<
+            v1::CompressionService::WithCallbackMethod_CompressTensor<
+                v1::CompressionService::WithCallbackMethod_DecompressTensor<
+                    v1::CompressionService::WithCallbackMethod_GetCapabilities<v1::CompressionService::Service>>>>>>>;
+
 // What its constructor gets must outlive all calls.
-class CompressionServiceImpl final : public v1::CompressionService::CallbackService {
+class CompressionServiceImpl final : public CompressionServiceBase {
  public:
   CompressionServiceImpl(const LiveLimits& limits, CallGate& gate, WorkerPool& workers, IdleWatch& watch)
       : limits_(limits), gate_(gate), workers_(workers), watch_(watch) {}
 
-  grpc::ServerBidiReactor<v1::CompressRequest, v1::CompressResponse>* Compress(
-      grpc::CallbackServerContext* context) override;
-  grpc::ServerBidiReactor<v1::DecompressRequest, v1::DecompressResponse>* Decompress(
-      grpc::CallbackServerContext* context) override;
-  grpc::ServerBidiReactor<v1::InspectRequest, v1::InspectResponse>* Inspect(
-      grpc::CallbackServerContext* context) override;
-  grpc::ServerBidiReactor<v1::BatchCompressRequest, v1::BatchCompressResponse>* BatchCompress(
-      grpc::CallbackServerContext* context) override;
+  ByteReactor* Compress(grpc::CallbackServerContext* context) override;
+  ByteReactor* Decompress(grpc::CallbackServerContext* context) override;
+  ByteReactor* Inspect(grpc::CallbackServerContext* context) override;
+  ByteReactor* BatchCompress(grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* CompressTensor(grpc::CallbackServerContext* context,
                                            const v1::CompressTensorRequest* request,
                                            v1::CompressTensorResponse* response) override;
@@ -36,7 +41,7 @@ class CompressionServiceImpl final : public v1::CompressionService::CallbackServ
 
  private:
   template <typename SessionType, typename Request, typename Response>
-  grpc::ServerBidiReactor<Request, Response>* StartStream(Method method, grpc::CallbackServerContext& context);
+  ByteReactor* StartStream(Method method, grpc::CallbackServerContext& context);
 
   // A call that holds `memory_bytes` and works on a worker.
   grpc::ServerUnaryReactor* StartUnary(Method method, grpc::CallbackServerContext& context, std::uint64_t memory_bytes,

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "server/call_info.h"
+#include "server/shared_bytes.h"
 #include "server/work_control.h"
 
 namespace dcac::server {
@@ -31,6 +32,10 @@ class Session {
 
   // Moves out the next reply.  False: there is none now.
   virtual bool NextReply(Response* response) = 0;
+
+  // The data of the chunk of the reply that NextReply gave last, where the session left them out so that they need not
+  // be copied.
+  virtual SharedBytes TakeChunkData() { return {}; }
 
   // Most bytes that the session and the messages of its stream hold, as far as it is known; may grow with what is
   // accepted and worked off.  0: nothing is known, and no more than the first request may be read.

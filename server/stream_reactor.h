@@ -2,6 +2,7 @@
 #ifndef DCAC_SERVER_STREAM_REACTOR_H_
 #define DCAC_SERVER_STREAM_REACTOR_H_
 
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <chrono>
@@ -21,10 +22,14 @@
 #include "server/catch_all.h"
 #include "server/idle_watch.h"
 #include "server/limits.h"
+#include "server/message_bytes.h"
 #include "server/session.h"
 #include "server/worker_pool.h"
 
 namespace dcac::server {
+
+// A stream whose messages are bytes to gRPC, so that not all of them need be copied.
+using ByteReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
 // Owns itself: deleted in OnDone.  gRPC's callbacks and the session's tasks enter from any thread; each takes the
 // mutex, notes what happened, and starts in Advance what can go on.  At most one read, one write and one task are under
@@ -34,7 +39,7 @@ namespace dcac::server {
 // first request is read before the memory for all of them is reserved.  The inbox has room for all that a client may
 // leave unanswered, so that a client that writes within its credit never waits for its own reading.
 template <typename Request, typename Response>
-class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, private IdleWatch::Watched {
+class StreamReactor final : public ByteReactor, private IdleWatch::Watched {
  public:
   // `context` lives until OnDone, and so must the workers and the watch.
   StreamReactor(std::unique_ptr<Session<Request, Response>> session, std::unique_ptr<Call> call,
@@ -47,12 +52,17 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
   }
 
   void OnReadDone(bool ok) override {
+    Request request;
+    if (ok) call_->OnRequest(incoming_.Length());
+    const absl::Status parsed = ok ? FromByteBuffer(incoming_, &request) : absl::OkStatus();
     const std::lock_guard lock(mutex_);
     Touch();
     reading_ = false;
-    if (ok) {
-      call_->OnRequest(incoming_.ByteSizeLong());
-      inbox_.push_back(std::exchange(incoming_, Request()));
+    if (!parsed.ok()) {
+      Fail(parsed);
+      session_->Cancel();
+    } else if (ok) {
+      inbox_.push_back(std::move(request));
     } else {
       input_ended_ = true;
     }
@@ -93,8 +103,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
     const std::lock_guard lock(mutex_);
     if (finished_ || result_ || working_ || last_progress_ >= moment) return;
     idle_error_ = true;
-    result_ = absl::DeadlineExceededError("no bytes came or went for longer than the server waits");
-    outbox_.resize(writing_ ? 1 : 0);
+    Fail(absl::DeadlineExceededError("no bytes came or went for longer than the server waits"));
     session_->Cancel();
     // What is being written to a client that does not read ends in no other way; the client sees CANCELLED then.
     if (writing_) context_.TryCancel();
@@ -130,6 +139,12 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
     session_->Cancel();
   }
 
+  // Nothing of a failed call is of use, but gRPC still holds what it writes.  The first failure is the call's.
+  void Fail(const absl::Status& status) {
+    if (!result_) result_ = status;
+    outbox_.resize(writing_ ? 1 : 0);
+  }
+
   void StartReadIfRoom() {
     // Until memory is reserved, the first request alone.
     if (reading_ || input_ended_ || inbox_.size() >= kMaxInbox || (!admitted_ && first_read_)) return;
@@ -150,7 +165,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
     if (writing_ || cancelled_ || outbox_.empty()) return;
     writing_ = true;
     write_start_ = std::chrono::steady_clock::now();
-    call_->OnResponse(outbox_.front().ByteSizeLong());
+    call_->OnResponse(outbox_.front().Length());
     this->StartWrite(&outbox_.front());
   }
 
@@ -184,7 +199,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
   void Run() {
     const auto start = std::chrono::steady_clock::now();
     Assignment assignment = NextAssignment();
-    std::vector<Response> replies;
+    std::vector<grpc::ByteBuffer> replies;
     const absl::Status status = CatchAll([&] { return Perform(assignment, &replies); });
     // Replies that still wait in the session are known by the room being used up.
     const bool resting = session_->idle() && replies.size() < assignment.max_replies;
@@ -196,16 +211,15 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
     session_resting_ = resting;
     admitted_ = session_->memory_bytes() > 0;
     std::ranges::move(replies, std::back_inserter(outbox_));
-    if (!status.ok()) {
-      result_ = status;
-      outbox_.resize(writing_ ? 1 : 0);  // nothing of a failed call is of use, but gRPC still holds what it writes
+    if (result_ || !status.ok()) {
+      Fail(status);
     } else if (session_->done()) {
       result_ = absl::OkStatus();
     }
     Advance();
   }
 
-  absl::Status Perform(Assignment& assignment, std::vector<Response>* replies) {
+  absl::Status Perform(Assignment& assignment, std::vector<grpc::ByteBuffer>* replies) {
     for (Request& request : assignment.requests) DCAC_RETURN_IF_ERROR(session_->Accept(std::move(request)));
     if (assignment.end_of_input) DCAC_RETURN_IF_ERROR(session_->AcceptEnd());
     DCAC_RETURN_IF_ERROR(call_->Hold(session_->memory_bytes()));
@@ -216,10 +230,11 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
     return absl::OkStatus();
   }
 
-  void TakeReplies(std::size_t max_replies, std::vector<Response>* replies) {
+  void TakeReplies(std::size_t max_replies, std::vector<grpc::ByteBuffer>* replies) {
     Response response;
     while (replies->size() < max_replies && session_->NextReply(&response)) {
-      replies->push_back(std::exchange(response, Response()));
+      replies->push_back(ToByteBuffer(response, session_->TakeChunkData()));
+      response.Clear();
     }
   }
 
@@ -229,10 +244,10 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
   WorkerPool& workers_;
   IdleWatch& watch_;
 
-  std::mutex mutex_;  // guards all below
-  Request incoming_;  // gRPC's while reading_
+  std::mutex mutex_;           // guards all below
+  grpc::ByteBuffer incoming_;  // gRPC's while reading_
   std::deque<Request> inbox_;
-  std::deque<Response> outbox_;  // the first is gRPC's while writing_
+  std::deque<grpc::ByteBuffer> outbox_;  // the first is gRPC's while writing_
   std::chrono::steady_clock::time_point last_progress_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point enqueue_time_;  // of the task under way
   std::chrono::steady_clock::time_point write_start_;   // of the write under way
@@ -252,8 +267,7 @@ class StreamReactor final : public grpc::ServerBidiReactor<Request, Response>, p
 };
 
 // A stream that is answered with an error at once.
-template <typename Request, typename Response>
-class RefusedStream final : public grpc::ServerBidiReactor<Request, Response> {
+class RefusedStream final : public ByteReactor {
  public:
   explicit RefusedStream(const absl::Status& status) { this->Finish(wire::ToGrpcStatus(status)); }
   void OnDone() override { delete this; }

@@ -1,10 +1,13 @@
 // Requests that no client of ours sends.
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dcac/codec.h"
@@ -71,6 +74,22 @@ TEST_F(ProtocolTest, MissingHeaderIsInvalid) {
 TEST_F(ProtocolTest, OversizedChunkIsInvalidAndOversizedMessageExhausts) {
   EXPECT_EQ(Send({Header(), Chunk(0, wire::kMaxChunkBytes + 1)}).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(Send({Header(), Chunk(0, wire::kMaxMessageBytes + 1)}).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(ProtocolTest, BytesThatAreNoMessageAreInvalid) {
+  grpc::GenericStub stub(grpc::CreateChannel(server_->addresses()[0], grpc::InsecureChannelCredentials()));
+  const grpc::Slice half("\x0a\xff");  // a header of 255 bytes, none of which come
+  const grpc::ByteBuffer request(&half, 1);
+  for (const char* const method : {"Compress", "Decompress", "Inspect", "BatchCompress"}) {
+    grpc::ClientContext context;
+    grpc::ByteBuffer response;
+    std::promise<grpc::Status> promise;
+    stub.UnaryCall(&context, std::string("/dcac.v1.CompressionService/") + method, grpc::StubOptions(), &request,
+                   &response, [&](grpc::Status ended) { promise.set_value(std::move(ended)); });
+    const grpc::Status status = promise.get_future().get();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << method;
+    EXPECT_EQ(status.error_message(), "a request that is no message of the contract");
+  }
 }
 
 TEST_F(ProtocolTest, RequestsAfterAnErrorAreNotWaitedFor) {
