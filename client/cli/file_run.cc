@@ -86,7 +86,7 @@ void RunOverTasks(const RunOptions& options, const FileRunSettings& settings, co
       .memory_bytes = [&](std::size_t index) -> std::optional<std::uint64_t> {
         if (!settings.memory) return std::nullopt;
         // Of what a server works on, only the bytes in transit are here; it bounds the work of its clients itself.
-        if (options.server.works()) return kBuffersBytes;
+        if (options.server.works() && options.server.codec == CodecPlace::kServer) return kBuffersBytes;
         return tasks[index].bytes ? settings.memory(*tasks[index].bytes) : std::nullopt;
       },
       .run =

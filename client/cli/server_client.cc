@@ -9,7 +9,7 @@
 namespace dcac::cli {
 
 absl::StatusOr<client::Client> ConnectToServer(const ServerOptions& options, client::ClientOptions base) {
-  base.codec = client::Codec::kServer;
+  base.codec = options.codec == CodecPlace::kAuto ? client::Codec::kAuto : client::Codec::kServer;
   if (options.tls || !options.tls_ca.empty() || !options.tls_certificate.empty() || !options.tls_server_name.empty()) {
     base.tls = {.ca_file = options.tls_ca,
                 .certificate_file = options.tls_certificate,

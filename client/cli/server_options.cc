@@ -32,11 +32,13 @@ CLI::Option* AddServerOptions(CLI::App& command, ServerOptions& options) {
 }
 
 void AddCodecOption(CLI::App& command, ServerOptions& options) {
-  static const std::map<std::string, CodecPlace> kPlaces = {{"server", CodecPlace::kServer},
-                                                            {"client", CodecPlace::kClient}};
-  command.add_option("--codec", options.codec, "Where tensors are worked on if there is a server")
+  static const std::map<std::string, CodecPlace> kPlaces = {
+      {"server", CodecPlace::kServer}, {"client", CodecPlace::kClient}, {"auto", CodecPlace::kAuto}};
+  command
+      .add_option("--codec", options.codec,
+                  "Where tensors are worked on if there is a server; auto: where that takes less time")
       ->transform(CLI::Transformer(kPlaces))
-      ->type_name("{server, client}")
+      ->type_name("{server, client, auto}")
       ->default_str("server");
 }
 

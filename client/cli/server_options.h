@@ -8,7 +8,7 @@
 namespace dcac::cli {
 
 // Where tensors are encoded and decoded, if there is a server.
-enum class CodecPlace { kServer, kClient };
+enum class CodecPlace { kServer, kClient, kAuto };
 
 struct ServerOptions {
   std::string targets;  // empty: no server
@@ -21,7 +21,7 @@ struct ServerOptions {
   std::string tenant;
   CodecPlace codec = CodecPlace::kServer;
 
-  // Whether a server encodes and decodes.
+  // Whether a server encodes and decodes, at least some of the tensors.
   bool works() const { return !targets.empty() && codec != CodecPlace::kClient; }
 };
 

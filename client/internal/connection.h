@@ -14,13 +14,14 @@
 
 namespace dcac::client::internal {
 
-// Of one call, all its attempts.
+// Of one call, in all its attempts.
 struct CallContext {
   static constexpr auto kNoDeadline = std::chrono::steady_clock::time_point::max();
 
   std::chrono::steady_clock::time_point deadline = kNoDeadline;
   CancelToken cancel;
   std::string traceparent;  // empty: none
+  bool repeats = true;      // whether it may have more than one attempt
 };
 
 // One bidirectional call, used by one thread.

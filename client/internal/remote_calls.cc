@@ -18,7 +18,7 @@ absl::Status RemoteCalls::Run(const CallContext& call, const Attempt& attempt, c
     if (call.cancel.cancelled()) return absl::CancelledError("cancelled by the caller");
     Connection& connection = pool_.Next(failed);
     const absl::Status status = attempt(connection);
-    if (status.ok() || !IsTransient(status) || !rewind()) return status;
+    if (status.ok() || !call.repeats || !IsTransient(status) || !rewind()) return status;
     if (!policy.WaitForNextAttempt(status, call.cancel)) return status;
     failed = &connection;
   }

@@ -56,6 +56,9 @@ class ServerTest(CliTest):
         self.write_map()
         self.dcac('compress', '-q', '--codec=client', f'--server={self.address}', 'a.npy')
         self.assertEqual(self.received_bytes(), 0)
+        here = self.read('a.npy.dcac')
+        self.dcac('compress', '-q', '-f', '--codec=auto', f'--server={self.address}', 'a.npy', 'a.npy')
+        self.assertEqual(self.read('a.npy.dcac'), here)
         self.dcac('compress', '--codec=other', f'--server={self.address}', 'a.npy', expect=USAGE)
 
     def test_servers_that_are_away_are_passed_over(self):

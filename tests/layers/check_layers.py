@@ -21,6 +21,7 @@ ALLOWED = {
     'client/include': {'core/include'},
     'client': {'client/include', 'client/internal', 'core/include', 'core/base', 'proto'},
     'client/internal': {'client/include', 'core/include', 'core/base', 'proto'},
+    'client/examples': {'client/include', 'core/include'},
     'client/loadgen': {'client/include', 'core/include', 'core/base', 'proto'},
     'client/cli': {'client/include', 'client/loadgen', 'core/include', 'core/base', 'core/files'},
     'server/store': {'core/base'},

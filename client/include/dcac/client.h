@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <future>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -102,6 +103,22 @@ class Client {
                                            const CallOptions& call = {}) const;
   absl::StatusOr<TransferStats> DecompressFd(int input, int output, const CallOptions& call = {}) const;
 
+  // The same in the background, on threads of the client.  `data` and `frame` must live until the result is there;
+  // `done` is called once, on one of these threads or on that of the caller, and should return soon.  The deadline runs
+  // from now on.  When the last copy of the client goes, what waits for a thread ends with Cancelled, and what runs is
+  // waited for. Errors: as above; ResourceExhausted (ClientOptions::max_async_calls wait already).
+  using FrameCallback = std::function<void(absl::StatusOr<std::vector<std::byte>>)>;
+  using TensorCallback = std::function<void(absl::StatusOr<Tensor>)>;
+  std::future<absl::StatusOr<std::vector<std::byte>>> CompressAsync(const TensorSpec& spec,
+                                                                    std::span<const std::byte> data,
+                                                                    const EncodeOptions& options = {},
+                                                                    const CallOptions& call = {}) const;
+  void CompressAsync(const TensorSpec& spec, std::span<const std::byte> data, const EncodeOptions& options,
+                     const CallOptions& call, FrameCallback done) const;
+  std::future<absl::StatusOr<Tensor>> DecompressAsync(std::span<const std::byte> frame,
+                                                      const CallOptions& call = {}) const;
+  void DecompressAsync(std::span<const std::byte> frame, const CallOptions& call, TensorCallback done) const;
+
   // Says what a frame holds and how it is coded, without decoding its samples.  Of segments, a server says no more than
   // box, place, sizes and method, and of at most 16384 of them.
   // Errors: as Decompress; ResourceExhausted (more than Capabilities::max_inspect_bytes).
@@ -118,6 +135,10 @@ class Client {
 
  private:
   struct Impl;
+
+  template <typename Callback, typename Work>
+  void Start(const CallOptions& call, Callback done, Work work) const;
+
   std::shared_ptr<Impl> impl_;
 };
 

@@ -19,6 +19,7 @@ class CancelState;
 enum class Codec {
   kClient,  // in this process: no tensor crosses the network, and no server is asked
   kServer,  // by the server
+  kAuto,    // where a call like this one takes less time, which earlier calls tell; here where the servers fail
 };
 
 // Files are PEM and are read once, by Connect.
@@ -42,6 +43,7 @@ struct RetryOptions {
 struct ClientOptions {
   static constexpr std::size_t kMaxChunkBytes = 1u << 20;
   static constexpr int kMaxConnections = 64;
+  static constexpr int kMaxAsyncThreads = 256;
 
   std::chrono::milliseconds connect_timeout{5000};          // of Connect
   std::chrono::milliseconds deadline{0};                    // of each call as a whole, repetitions included; 0 = none
@@ -62,6 +64,9 @@ struct ClientOptions {
 
   int connections = 1;  // to each target, 1 .. kMaxConnections; calls go round
   RetryOptions retry;
+
+  int async_threads = 0;              // that run asynchronous calls, 0 .. kMaxAsyncThreads; 0: one for each processor
+  std::size_t max_async_calls = 256;  // that wait for such a thread; more are ResourceExhausted
 };
 
 // Ends calls from outside.  Copies stand for the same thing.  Thread-safe.
