@@ -1,5 +1,4 @@
 // The sessions of both streams, without a transport.
-#include "server/session.h"
 
 #include <gtest/gtest.h>
 #include <oneapi/tbb/task_arena.h>
@@ -12,27 +11,10 @@
 #include "proto/wire/convert.h"
 #include "server/compress_session.h"
 #include "server/decompress_session.h"
+#include "server/session_driver.h"
 
 namespace dcac::server {
 namespace {
-
-using Bytes = std::vector<std::byte>;
-
-const TensorSpec kSpec{DType::kU8, {3, 20, 30}, Layout::kNchw};
-
-Bytes SmoothBytes(std::size_t size) {
-  Bytes bytes(size);
-  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>((i / 7 + i % 3) & 0xff);
-  return bytes;
-}
-
-template <typename Request>
-Request ChunkRequest(std::uint64_t offset, std::span<const std::byte> bytes) {
-  Request request;
-  request.mutable_chunk()->set_offset(offset);
-  request.mutable_chunk()->set_data(bytes.data(), bytes.size());
-  return request;
-}
 
 v1::CompressRequest CompressHeader(const TensorSpec& spec, const EncodeOptions& options = {}) {
   v1::CompressRequest request;
@@ -52,53 +34,6 @@ v1::CompressRequest Trailer(const Digest& digest, std::uint64_t raw_bytes) {
   request.mutable_trailer()->set_digest(wire::ToProto(digest));
   request.mutable_trailer()->set_raw_bytes(raw_bytes);
   return request;
-}
-
-template <typename Response>
-struct Outcome {
-  absl::Status status;
-  std::vector<Response> replies;
-
-  Bytes output() const {
-    Bytes bytes;
-    for (const Response& reply : replies) {
-      if (!reply.has_chunk()) continue;
-      EXPECT_EQ(reply.chunk().offset(), bytes.size());
-      const auto data = wire::AsBytes(reply.chunk().data());
-      bytes.insert(bytes.end(), data.begin(), data.end());
-    }
-    return bytes;
-  }
-};
-
-// Does with a session what the reactor does.
-template <typename Request, typename Response>
-absl::Status WorkOff(Session<Request, Response>& session, std::vector<Response>* replies) {
-  while (true) {
-    Response reply;
-    while (session.NextReply(&reply)) {
-      if constexpr (requires { reply.mutable_chunk(); }) {
-        const SharedBytes data = session.TakeChunkData();
-        if (!data.bytes.empty()) reply.mutable_chunk()->set_data(data.bytes.data(), data.bytes.size());
-      }
-      replies->push_back(std::exchange(reply, Response()));
-    }
-    if (session.idle()) return absl::OkStatus();
-    if (absl::Status status = session.Work(); !status.ok()) return status;
-  }
-}
-
-template <typename Request, typename Response>
-Outcome<Response> Drive(Session<Request, Response>& session, std::vector<Request> requests, bool end = true) {
-  Outcome<Response> outcome;
-  for (Request& request : requests) {
-    outcome.status = session.Accept(std::move(request));
-    if (outcome.status.ok()) outcome.status = WorkOff(session, &outcome.replies);
-    if (!outcome.status.ok()) return outcome;
-  }
-  if (end) outcome.status = session.AcceptEnd();
-  if (outcome.status.ok()) outcome.status = WorkOff(session, &outcome.replies);
-  return outcome;
 }
 
 Outcome<v1::CompressResponse> RunCompress(std::vector<v1::CompressRequest> requests, const Limits& limits = {}) {
@@ -279,6 +214,30 @@ TEST(DecompressSessionTest, DamagedFramesAreDataLoss) {
   flipped[frame.size() / 2] ^= std::byte{1};
   EXPECT_EQ(RunDecompress({DecompressHeader(), ChunkRequest<v1::DecompressRequest>(0, flipped)}).status.code(),
             kDataLoss);
+}
+
+TEST(DecompressSessionTest, MemoryIsKnownBeforeSamplesAreDecoded) {
+  const TensorSpec spec{DType::kU8, {16, 1024, 1024}, Layout::kNchw};
+  const Bytes frame = *Compress(spec, Bytes(16u << 20));
+  DecompressSession session(Limits{});
+  EXPECT_EQ(session.memory_bytes(), 0u);
+  ASSERT_TRUE(session.Accept(DecompressHeader()).ok());
+  const std::uint64_t of_the_transport = session.memory_bytes();
+  EXPECT_GT(of_the_transport, 0u);
+  ASSERT_TRUE(session.Accept(ChunkRequest<v1::DecompressRequest>(0, frame)).ok());
+  ASSERT_TRUE(session.Work().ok());
+  EXPECT_GE(session.memory_bytes(), of_the_transport + (4u << 20)) << "a slab";
+  EXPECT_EQ(session.facts().raw_bytes, 0u) << "nothing is decoded yet";
+}
+
+TEST(DecompressSessionTest, MoreThanWasAnnouncedIsInvalid) {
+  const Bytes frame = *Compress(kSpec, SmoothBytes(1800));
+  v1::DecompressRequest header = DecompressHeader();
+  header.mutable_header()->set_stored_bytes(frame.size());
+  EXPECT_TRUE(RunDecompress({header, ChunkRequest<v1::DecompressRequest>(0, frame)}).status.ok());
+  header.mutable_header()->set_stored_bytes(frame.size() - 1);
+  EXPECT_EQ(RunDecompress({header, ChunkRequest<v1::DecompressRequest>(0, frame)}).status.code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 TEST(DecompressSessionTest, TheSmallerLimitHolds) {
