@@ -19,6 +19,7 @@ class ServerProcess {
   ServerProcess& operator=(const ServerProcess&) = delete;
   ~ServerProcess();  // kills it if it still runs
 
+  pid_t pid() const { return pid_; }
   const std::string& first_line() const { return first_line_; }
   void Signal(int number) const;
   int Wait();  // exit status; -1: ended by a signal
