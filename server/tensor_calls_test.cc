@@ -24,11 +24,11 @@ class TensorCallsTest : public ::testing::Test {
   }
   absl::StatusCode Compress(const v1::CompressTensorRequest& request) {
     compressed_.Clear();
-    return CompressTensor(request, limits_, cancelled_, &compressed_, &facts_).code();
+    return CompressTensor(request, limits_, WorkControl{.cancelled = cancelled_}, &compressed_, &facts_).code();
   }
   absl::StatusCode Decompress(const v1::DecompressTensorRequest& request) {
     restored_.Clear();
-    return DecompressTensor(request, limits_, cancelled_, &restored_, &facts_).code();
+    return DecompressTensor(request, limits_, WorkControl{.cancelled = cancelled_}, &restored_, &facts_).code();
   }
 
   Limits limits_;
