@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
+#include <grpcpp/resource_quota.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -95,6 +96,16 @@ void OfferChannelz() {
   static_cast<void>(offered);
 }
 
+// Messages are the transport's before a call is known to be anybody's: without a bound, half-sent ones of a single
+// client take all memory.  It lies beyond what admitted calls need, for the transport resets streams where it is
+// exceeded.
+void BoundTransport(const Limits& limits, grpc::ServerBuilder& builder) {
+  constexpr std::uint64_t kBeforeAdmissionBytes = std::uint64_t{256} << 20;
+  grpc::ResourceQuota quota("dcac-server");
+  quota.Resize(limits.budget_bytes + kBeforeAdmissionBytes);
+  builder.SetResourceQuota(quota);
+}
+
 // `address` with the port that the system chose.
 std::string WithPort(const std::string& address, int port) {
   return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
@@ -164,6 +175,7 @@ absl::Status Server::Impl::Listen() {
     credentials.push_back(access->ListenerCredentials(address.is_unix));
     builder.AddListeningPort(text, credentials.back(), &ports.emplace_back(0));
   }
+  BoundTransport(options.limits, builder);
   builder.RegisterService(&service);
   builder.RegisterService(&admin_service);
   transport = builder.BuildAndStart();
