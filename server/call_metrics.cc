@@ -65,9 +65,12 @@ CallMetrics::CallMetrics()
   for (const Refusal refusal : kAllRefusals) refused_calls_.Add({{"reason", std::string(RefusalName(refusal))}});
 }
 
-void CallMetrics::OnCallEnd(const CallInfo& info, const CallFacts& facts, const std::string& code,
+void CallMetrics::OnCallEnd(const CallInfo& info, const CallFacts& facts, absl::StatusCode code,
                             std::chrono::nanoseconds duration) {
-  calls_.Add({{"method", std::string(MethodName(info.method))}, {"code", code}}).Increment();
+  {
+    const std::lock_guard lock(mutex_);
+    CallsOf(info.method, code).Increment();
+  }
   durations_.at(static_cast<std::size_t>(info.method))->Observe(Seconds(duration));
   if (facts.refusal) refused_calls_.Add({{"reason", std::string(RefusalName(*facts.refusal))}}).Increment();
   if (facts.ended_idle) idle_streams_.Increment();
@@ -77,19 +80,33 @@ void CallMetrics::OnCallEnd(const CallInfo& info, const CallFacts& facts, const 
     send_stage_.Observe(Seconds(facts.stages.send));
   }
   const std::optional<Direction> direction = DirectionOf(info.method);
-  if (code == "OK" && direction && facts.dtype) CountBytes(*direction, info, facts);
+  if (code == absl::StatusCode::kOk && direction && facts.dtype) CountBytes(*direction, info, facts);
 }
 
 void CallMetrics::CountBytes(Direction direction, const CallInfo& info, const CallFacts& facts) {
-  {
-    const std::lock_guard lock(mutex_);
-    ByteCounters& counters = BytesOf({direction, *facts.dtype, facts.level.value_or(0), TenantLabel(info.tenant)});
-    counters.raw.Increment(ToDouble(facts.raw_bytes));
-    counters.stored.Increment(ToDouble(facts.stored_bytes));
-  }
+  const std::lock_guard lock(mutex_);
+  ByteCounters& counters = BytesOf({direction, *facts.dtype, facts.level.value_or(0), TenantLabel(info.tenant)});
+  counters.raw.Increment(ToDouble(facts.raw_bytes));
+  counters.stored.Increment(ToDouble(facts.stored_bytes));
   if (direction != Direction::kCompress || facts.raw_bytes == 0 || facts.stored_bytes == 0) return;
-  ratios_.Add({{"dtype", std::string(DTypeName(*facts.dtype))}}, kRatios)
-      .Observe(ToDouble(facts.raw_bytes) / ToDouble(facts.stored_bytes));
+  RatioOf(*facts.dtype).Observe(ToDouble(facts.raw_bytes) / ToDouble(facts.stored_bytes));
+}
+
+Counter& CallMetrics::CallsOf(Method method, absl::StatusCode code) {
+  const auto found = calls_of_.find({method, code});
+  if (found != calls_of_.end()) return found->second;
+  Counter& counter =
+      calls_.Add({{"method", std::string(MethodName(method))}, {"code", absl::StatusCodeToString(code)}});
+  calls_of_.emplace(std::pair(method, code), counter);
+  return counter;
+}
+
+Histogram& CallMetrics::RatioOf(DType dtype) {
+  const auto found = ratio_of_.find(dtype);
+  if (found != ratio_of_.end()) return found->second;
+  Histogram& histogram = ratios_.Add({{"dtype", std::string(DTypeName(dtype))}}, kRatios);
+  ratio_of_.emplace(dtype, histogram);
+  return histogram;
 }
 
 CallMetrics::ByteCounters& CallMetrics::BytesOf(const BytesKey& key) {

@@ -15,8 +15,10 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "dcac/segment_observer.h"
 #include "server/call_info.h"
 
@@ -30,8 +32,7 @@ class CallMetrics {
 
   CallMetrics();
 
-  // `code`: the name of the status code.
-  void OnCallEnd(const CallInfo& info, const CallFacts& facts, const std::string& code,
+  void OnCallEnd(const CallInfo& info, const CallFacts& facts, absl::StatusCode code,
                  std::chrono::nanoseconds duration);
 
   SegmentObserver& encoder_segments() { return encoder_segments_; }
@@ -59,7 +60,10 @@ class CallMetrics {
   prometheus::Family<prometheus::Counter>& Counters(const char* name, const char* help);
   void CountBytes(Direction direction, const CallInfo& info, const CallFacts& facts);
 
+  // Looking series up by their labels takes the most of a microsecond: those that each call needs are remembered.
   // The mutex is held.
+  prometheus::Counter& CallsOf(Method method, absl::StatusCode code);
+  prometheus::Histogram& RatioOf(DType dtype);
   std::string TenantLabel(const std::string& tenant);
   ByteCounters& BytesOf(const BytesKey& key);
 
@@ -80,6 +84,8 @@ class CallMetrics {
   SegmentHistogram decoder_segments_;
 
   std::mutex mutex_;  // guards all below
+  std::map<std::pair<Method, absl::StatusCode>, prometheus::Counter&> calls_of_;
+  std::map<DType, prometheus::Histogram&> ratio_of_;
   std::map<BytesKey, ByteCounters> bytes_;
   std::map<std::string, std::string> tenants_;  // labels of those that were seen
 };

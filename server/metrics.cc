@@ -63,7 +63,7 @@ void Metrics::OnCallEnd(const CallInfo& info, CallFacts facts, const absl::Statu
   Add(calls_.at(static_cast<std::size_t>(status.code())), 1);
   if (!facts.refusal) facts.refusal = RefusalOf(status);
   const CallRecord record = MakeRecord(info, facts, status);
-  call_metrics_.OnCallEnd(info, facts, record.code, record.duration);
+  call_metrics_.OnCallEnd(info, facts, status.code(), record.duration);
   if (status.ok()) CountTensor(info.method, facts);
   slow_calls_.Add(record);
   if (log_ != nullptr) LogCall(*log_, record, facts.refusal);
