@@ -134,6 +134,14 @@ class ListenerTest(WatchedServerTest):
         self.assertEqual(unix.returncode, 2)
         self.assertIn('expected HOST:PORT', unix.stderr)
 
+    def test_port_in_use_ends_the_start(self):
+        server = self.start()
+        port = server.url.rsplit(':', 1)[1]
+        second = subprocess.run([self.program, f'--listen=unix:{server.folder}/other', f'--metrics-listen=127.0.0.1:{port}'],
+                                capture_output=True, text=True, timeout=HUNG_SECONDS)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn(f'cannot listen on 127.0.0.1:{port}: Address already in use', second.stderr)
+
 
 if __name__ == '__main__':
     ListenerTest.run_all(sys.argv)

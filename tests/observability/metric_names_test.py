@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """metric_names_test.py DCAC_SERVER DCAC [TEST...]: what is said of metrics is what a server exports.
 
-With promtool at hand the rules are checked by it too.
+With promtool at hand it checks metrics, rules and the queries of the dashboard too.
 """
 import json
 import pathlib
@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import unittest
 
 import yaml
 
@@ -19,6 +20,7 @@ ALERTS = ROOT / 'deploy/prometheus/alerts.yml'
 PROMETHEUS = ROOT / 'deploy/prometheus/prometheus.yml'
 DASHBOARD = ROOT / 'deploy/grafana/dcac-dashboard.json'
 OPERATIONS = ROOT / 'docs/operations.md'
+PROMTOOL = shutil.which('promtool')
 NAME = re.compile(r'\b(?:dcac_server|process)_[a-z_]+')
 LABEL = re.compile(r'\b([a-z]+)(?:=~|!~|!=|=)"|\bby \(([a-z, ]+)\)')
 FOREIGN_LABELS = {'job', 'instance', 'le'}  # of Prometheus itself and of histograms
@@ -119,8 +121,19 @@ class MetricNamesTest(WatchedServerTest):
         self.assertEqual(configuration['rule_files'], [ALERTS.name])
         for path in (ROOT / 'deploy/grafana/provisioning').rglob('*.yaml'):
             self.assertEqual(yaml.safe_load(path.read_text())['apiVersion'], 1)
-        if promtool := shutil.which('promtool'):
-            subprocess.run([promtool, 'check', 'config', PROMETHEUS], check=True)
+
+    @unittest.skipIf(PROMTOOL is None, 'there is no promtool')
+    def test_promtool_finds_nothing(self):
+        server = self.start()
+        subprocess.run([PROMTOOL, 'check', 'config', PROMETHEUS], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([PROMTOOL, 'check', 'metrics'], check=True, input=server.metrics(), text=True)
+        # Queries of the dashboard, as rules.
+        queries = [query for query in expressions(json.loads(DASHBOARD.read_text())) if NAME.search(query)]
+        rules = [{'record': f'query:{i}', 'expr': query.replace('$__rate_interval', '5m').replace('$instance', '.*')}
+                 for i, query in enumerate(queries) if not query.startswith('label_values')]
+        path = server.folder / 'rules.yml'
+        path.write_text(yaml.safe_dump({'groups': [{'name': 'dashboard', 'rules': rules}]}))
+        subprocess.run([PROMTOOL, 'check', 'rules', path], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == '__main__':
