@@ -1,5 +1,6 @@
 #include "server/call_metrics.h"
 
+#include <array>
 #include <utility>
 
 namespace dcac::server {
@@ -14,6 +15,10 @@ const Histogram::BucketBoundaries kSeconds = {0.0005, 0.001, 0.002, 0.005, 0.01,
 const Histogram::BucketBoundaries kSegmentSeconds = {0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02,
                                                      0.05,   0.1,    0.2,    0.5,   1,     2,     5};
 const Histogram::BucketBoundaries kRatios = {0.99, 1.1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10, 20, 50, 100};
+
+// Of deploy/prometheus/alerts.yml.
+constexpr std::array kCodesOfAlerts = {absl::StatusCode::kUnknown, absl::StatusCode::kInternal,
+                                       absl::StatusCode::kDataLoss};
 
 double Seconds(std::chrono::nanoseconds duration) {
   return std::chrono::duration<double>(duration).count();
@@ -61,6 +66,8 @@ CallMetrics::CallMetrics()
   for (int method = 0; method < kNumMethods; ++method) {
     const std::string name(MethodName(static_cast<Method>(method)));
     durations_.push_back(&durations.Add({{"method", name}}, kSeconds));
+    // Prometheus sees no increase where a series begins: the first failure would be no alert.
+    for (const absl::StatusCode code : kCodesOfAlerts) CallsOf(static_cast<Method>(method), code);
   }
   for (const Refusal refusal : kAllRefusals) refused_calls_.Add({{"reason", std::string(RefusalName(refusal))}});
 }

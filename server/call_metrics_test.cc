@@ -61,6 +61,14 @@ TEST(CallMetricsTest, RefusalsHaveReasons) {
   }
 }
 
+TEST(CallMetricsTest, FirstFailureIsAnIncrease) {
+  const Metrics metrics;
+  const std::string text = Text(metrics);
+  for (const char* code : {"INTERNAL", "UNKNOWN", "DATA_LOSS"}) {
+    EXPECT_THAT(text, HasSubstr(std::string("dcac_server_calls_total{code=\"") + code + "\",method=\"Compress\"} 0\n"));
+  }
+}
+
 TEST(CallMetricsTest, StagesAndIdleStreams) {
   Metrics metrics;
   metrics.OnCallEnd(Info(Method::kGetStatus), {}, absl::OkStatus());
