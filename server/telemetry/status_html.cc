@@ -26,11 +26,17 @@ std::string Data(const char* id, Number value, const std::string& text) {
   return StrCat("<data id=\"", id, "\" value=\"", value, "\">", text, "</data>");
 }
 
-std::string Meter(double part, double whole) {
+// `style`: a class of the style sheet, or nothing.
+std::string Meter(std::uint64_t part, std::uint64_t whole, std::string_view style = "") {
+  const double share = whole == 0 ? 0 : std::min(1.0, static_cast<double>(part) / static_cast<double>(whole));
+  return absl::StrFormat("<div class=\"meter\"><i class=\"%s\" style=\"width:%.1f%%\"></i></div>", std::string(style),
+                         100 * share);
+}
+
+// Of what should not be used up.
+std::string LimitMeter(std::uint64_t part, std::uint64_t whole) {
   constexpr double kHigh = 0.9;
-  const double share = whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0;
-  return absl::StrFormat("<div class=\"meter\"><i%s style=\"width:%.1f%%\"></i></div>",
-                         share > kHigh ? " class=\"high\"" : "", 100 * share);
+  return Meter(part, whole, static_cast<double>(part) > kHigh * static_cast<double>(whole) ? "bad" : "");
 }
 
 std::string Tile(std::string_view title, const std::string& value, const std::string& remark,
@@ -84,23 +90,20 @@ std::string Tiles(const LiveState& live) {
   const auto bytes = [](const char* id, std::uint64_t value) {
     return Data(id, value, HumanBytes(static_cast<double>(value)));
   };
-  const auto meter = [](std::uint64_t part, std::uint64_t whole) {
-    return Meter(static_cast<double>(part), static_cast<double>(whole));
-  };
   const double uptime_ms = static_cast<double>(std::max<std::int64_t>(1, live.uptime.count()));
   std::string html = "<div class=\"tiles\">\n";
   StrAppend(&html,
             Tile("Open calls", count("open_calls", live.open_calls),
                  StrCat("of ", count("max_calls", live.max_calls), "; ", count("waiting_callers", live.waiting_callers),
                         " callers in line"),
-                 meter(live.open_calls, live.max_calls)),
+                 LimitMeter(live.open_calls, live.max_calls)),
             Tile("Memory budget", bytes("reserved_bytes", live.reserved_bytes),
                  StrCat("reserved of ", bytes("budget_bytes", live.budget_bytes)),
-                 meter(live.reserved_bytes, live.budget_bytes)),
+                 LimitMeter(live.reserved_bytes, live.budget_bytes)),
             Tile("Busy threads", count("busy_threads", live.busy_threads),
                  StrCat("of ", Data("threads", live.threads, StrCat(live.threads)), "; ",
                         count("queued_tasks", live.queued_tasks), " tasks wait"),
-                 meter(live.busy_threads, static_cast<std::uint64_t>(live.threads))));
+                 Meter(live.busy_threads, static_cast<std::uint64_t>(live.threads))));
   StrAppend(&html,
             Tile("Process memory", bytes("rss_bytes", live.rss_bytes),
                  StrCat("at most ", bytes("peak_rss_bytes", live.peak_rss_bytes))),
@@ -180,10 +183,9 @@ std::string CodeCard(const std::vector<std::pair<std::string, std::uint64_t>>& c
   StrAppend(&html, "<div class=\"scroll\"><table id=\"codes\"><thead><tr><th>Code</th><th class=\"number\">Calls</th>",
             "<th>Share</th></tr></thead><tbody>\n");
   for (const auto& [code, calls] : codes) {
-    const double share = static_cast<double>(calls) / static_cast<double>(all);
     StrAppend(&html, "<tr><td class=\"code ", std::string(CodeStyle(code)), "\">", Text(code),
               "</td><td class=\"number\">", HumanCount(calls), "</td><td class=\"wide\">",
-              absl::StrFormat("<div class=\"meter\"><i style=\"width:%.1f%%\"></i></div></td></tr>\n", 100 * share));
+              Meter(calls, all, CodeStyle(code)), "</td></tr>\n");
   }
   return html + "</tbody></table></div></section>\n";
 }

@@ -46,7 +46,7 @@ TEST(StatusPageTest, PageHasTheNumbers) {
   const std::string page = StatusHtml(Report(), std::chrono::seconds(0));
   EXPECT_THAT(page, HasSubstr("<data id=\"open_calls\" value=\"3\">3</data>"));
   EXPECT_THAT(page, HasSubstr("<b>2.500</b>")) << "the ratio";
-  EXPECT_THAT(page, HasSubstr("class=\"high\" style=\"width:99.0%\"")) << "the budget is nearly used up";
+  EXPECT_THAT(page, HasSubstr("class=\"bad\" style=\"width:99.0%\"")) << "the budget is nearly used up";
   EXPECT_THAT(page, HasSubstr("1.23 s"));
 }
 

@@ -54,7 +54,7 @@ nav [aria-current] { background: var(--accent); color: var(--card); font-weight:
   font-variant-numeric: tabular-nums; }
 .meter { height: 7px; border-radius: 99px; background: var(--track); margin-top: 9px; overflow: hidden; }
 .meter i { display: block; height: 100%; border-radius: 99px; background: var(--accent); }
-.meter i.high { background: var(--bad); }
+.meter i.good { background: var(--good); } .meter i.warn { background: var(--warn); } .meter i.bad { background: var(--bad); }
 .chart { display: block; width: 100%; height: 92px; margin-top: 10px; overflow: visible; }
 .chart .area { fill: var(--accent); opacity: .16; } .chart .edge { fill: none; stroke: var(--accent); stroke-width: 2;
   vector-effect: non-scaling-stroke; stroke-linejoin: round; }
