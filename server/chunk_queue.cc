@@ -1,6 +1,7 @@
 #include "server/chunk_queue.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,26 +10,36 @@
 
 namespace dcac::server {
 
-absl::Status InputChunk::Accept(v1::Chunk&& chunk) {
-  if (chunk.offset() != consumed_bytes()) {
+absl::Status InputChunks::Accept(v1::Chunk&& chunk, SharedPieces data) {
+  if (chunk.offset() != accepted_bytes_) {
     return absl::InvalidArgumentError(
-        absl::StrCat("chunk.offset: ", chunk.offset(), " does not continue at ", consumed_bytes()));
+        absl::StrCat("chunk.offset: ", chunk.offset(), " does not continue at ", accepted_bytes_));
   }
-  const std::size_t size = chunk.data().size();
+  if (data.pieces.empty()) {
+    const auto owner = std::make_shared<const std::string>(std::move(*chunk.mutable_data()));
+    data = {owner, {wire::AsBytes(*owner)}};
+  }
+  const std::size_t size = data.size();
   if (size < 1 || size > wire::kMaxChunkBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("chunk.data: ", size, " bytes are not in 1..", wire::kMaxChunkBytes));
   }
-  begin_ = chunk.offset();
-  position_ = 0;
-  data_ = std::move(*chunk.mutable_data());
+  accepted_bytes_ += size;
+  for (const std::span<const std::byte> piece : data.pieces) {
+    if (!piece.empty()) pieces_.push_back({data.owner, piece});
+  }
   return absl::OkStatus();
 }
 
-std::span<const std::byte> InputChunk::Take(std::size_t max_bytes) {
-  const std::size_t count = std::min(max_bytes, data_.size() - position_);
-  position_ += count;
-  return wire::AsBytes(data_).subspan(position_ - count, count);
+std::span<const std::byte> InputChunks::Take(std::size_t max_bytes) {
+  if (empty()) return {};
+  Piece& front = pieces_.front();
+  const std::span<const std::byte> taken = front.rest.first(std::min(max_bytes, front.rest.size()));
+  consumed_bytes_ += taken.size();
+  front.rest = front.rest.subspan(taken.size());
+  taken_ = front.owner;
+  if (front.rest.empty()) pieces_.pop_front();
+  return taken;
 }
 
 void OutputChunks::Set(std::vector<std::byte> bytes) {

@@ -4,9 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -15,22 +15,30 @@
 
 namespace dcac::server {
 
-// The chunk that is being worked off.
-class InputChunk {
+// Chunks that are being worked off.
+class InputChunks {
  public:
-  // Only when empty().  Errors: InvalidArgument (the offset does not continue, no bytes, too many bytes).
-  absl::Status Accept(v1::Chunk&& chunk);
+  // `data`: those of the chunk, where they were left out of it.
+  // Errors: InvalidArgument (the offset does not continue, no bytes, too many bytes).
+  absl::Status Accept(v1::Chunk&& chunk, SharedPieces data = {});
 
-  // The next bytes, at most `max_bytes`; they count as consumed, and live until the next Accept.
+  // The next bytes, at most `max_bytes` and no more than lie together; none when empty().  They count as consumed, and
+  // live until the next call.
   std::span<const std::byte> Take(std::size_t max_bytes);
 
-  bool empty() const { return position_ == data_.size(); }
-  std::uint64_t consumed_bytes() const { return begin_ + position_; }
+  bool empty() const { return pieces_.empty(); }
+  std::uint64_t consumed_bytes() const { return consumed_bytes_; }
 
  private:
-  std::string data_;
-  std::uint64_t begin_ = 0;  // offset of data_ in the stream
-  std::size_t position_ = 0;
+  struct Piece {
+    std::shared_ptr<const void> owner;
+    std::span<const std::byte> rest;
+  };
+
+  std::deque<Piece> pieces_;  // none is empty
+  std::shared_ptr<const void> taken_;
+  std::uint64_t accepted_bytes_ = 0;
+  std::uint64_t consumed_bytes_ = 0;
 };
 
 // Output that waits to be sent.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 
 #include "proto/wire/convert.h"
@@ -21,8 +22,8 @@ std::string Text(std::span<const std::byte> bytes) {
   return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
-TEST(InputChunkTest, GivesConsecutiveSlices) {
-  InputChunk input;
+TEST(InputChunksTest, GivesConsecutiveSlices) {
+  InputChunks input;
   EXPECT_TRUE(input.empty());
   ASSERT_TRUE(input.Accept(MakeChunk(0, "abcde")).ok());
   EXPECT_EQ(Text(input.Take(2)), "ab");
@@ -34,8 +35,31 @@ TEST(InputChunkTest, GivesConsecutiveSlices) {
   EXPECT_EQ(input.consumed_bytes(), 6u);
 }
 
-TEST(InputChunkTest, RefusesAnOffsetThatDoesNotContinue) {
-  InputChunk input;
+TEST(InputChunksTest, TakesChunksWhileOthersWait) {
+  InputChunks input;
+  ASSERT_TRUE(input.Accept(MakeChunk(0, "ab")).ok());
+  ASSERT_TRUE(input.Accept(MakeChunk(2, "cd")).ok());
+  EXPECT_EQ(input.Accept(MakeChunk(2, "cd")).code(), absl::StatusCode::kInvalidArgument) << "repeated";
+  EXPECT_EQ(Text(input.Take(3)), "ab") << "as far as bytes lie together";
+  EXPECT_EQ(Text(input.Take(3)), "cd");
+  EXPECT_TRUE(input.empty());
+  EXPECT_EQ(input.consumed_bytes(), 4u);
+  EXPECT_TRUE(input.Take(3).empty());
+}
+
+TEST(InputChunksTest, DataMayComeInPieces) {
+  const auto owner = std::make_shared<const std::string>("abcdef");
+  const std::span<const std::byte> all = wire::AsBytes(*owner);
+  InputChunks input;
+  ASSERT_TRUE(input.Accept(MakeChunk(0, ""), {owner, {all.first(2), {}, all.subspan(2, 3)}}).ok());
+  EXPECT_EQ(input.Take(9).data(), all.data()) << "not copied";
+  EXPECT_EQ(Text(input.Take(9)), "cde");
+  EXPECT_TRUE(input.empty());
+  EXPECT_EQ(input.Accept(MakeChunk(5, ""), {owner, {{}}}).code(), absl::StatusCode::kInvalidArgument) << "no bytes";
+}
+
+TEST(InputChunksTest, RefusesAnOffsetThatDoesNotContinue) {
+  InputChunks input;
   EXPECT_EQ(input.Accept(MakeChunk(1, "a")).code(), absl::StatusCode::kInvalidArgument);
   ASSERT_TRUE(input.Accept(MakeChunk(0, "ab")).ok());
   input.Take(2);
@@ -43,8 +67,8 @@ TEST(InputChunkTest, RefusesAnOffsetThatDoesNotContinue) {
   EXPECT_EQ(input.Accept(MakeChunk(3, "d")).code(), absl::StatusCode::kInvalidArgument) << "gap";
 }
 
-TEST(InputChunkTest, RefusesEmptyAndOversizedChunks) {
-  InputChunk input;
+TEST(InputChunksTest, RefusesEmptyAndOversizedChunks) {
+  InputChunks input;
   EXPECT_EQ(input.Accept(MakeChunk(0, "")).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(input.Accept(MakeChunk(0, std::string(wire::kMaxChunkBytes + 1, 'x'))).code(),
             absl::StatusCode::kInvalidArgument);

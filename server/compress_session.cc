@@ -2,26 +2,22 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "proto/wire/convert.h"
 
 namespace dcac::server {
-namespace {
-
-// Pushed at a time; other streams get their turn in between.
-constexpr std::size_t kSliceBytes = 256u << 10;
-
-}  // namespace
 
 absl::Status CompressSession::Accept(v1::CompressRequest&& request) {
   if (request.has_header()) return Start(request.header());
   if (!encoder_) return absl::InvalidArgumentError("the first request is not the header");
   if (expected_) return absl::InvalidArgumentError("a request after the trailer");
   if (request.has_trailer()) return AcceptTrailer(request.trailer());
-  if (request.has_chunk()) return input_.Accept(std::move(*request.mutable_chunk()));
+  if (request.has_chunk()) return input_.Accept(std::move(*request.mutable_chunk()), std::exchange(request_data_, {}));
   return absl::InvalidArgumentError("a request without header, chunk or trailer");
 }
 
@@ -77,8 +73,15 @@ absl::Status CompressSession::AcceptEnd() {
 
 absl::Status CompressSession::Work() {
   if (ended_) return Finish();
-  DCAC_RETURN_IF_ERROR(encoder_->Push(input_.Take(kSliceBytes)));
-  output_.Set(encoder_->Pull());
+  std::vector<std::byte> frame;
+  // What comes of a batch of slabs is sent before the next one is begun.
+  for (std::size_t taken = 0; taken < kBytesAtOnce && !input_.empty() && frame.empty();) {
+    const std::span<const std::byte> samples = input_.Take(kBytesAtOnce - taken);
+    taken += samples.size();
+    DCAC_RETURN_IF_ERROR(encoder_->Push(samples));
+    frame = encoder_->Pull();
+  }
+  output_.Set(std::move(frame));
   return absl::OkStatus();
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "dcac/frame_encoder.h"
@@ -27,6 +28,9 @@ class CompressSession final : public Session<v1::CompressRequest, v1::CompressRe
   bool NextReply(v1::CompressResponse* response) override;
   std::uint64_t memory_bytes() const override;
   CallFacts facts() const override;
+  bool takes_request_data() const override { return true; }
+  void GiveRequestData(SharedPieces data) override { request_data_ = std::move(data); }
+  std::size_t max_requests_at_once() const override { return kChunksAtOnce; }
   bool idle() const override { return input_.empty() && !(ended_ && !finished_); }
   bool done() const override { return trailer_sent_; }
 
@@ -41,7 +45,8 @@ class CompressSession final : public Session<v1::CompressRequest, v1::CompressRe
   int level_ = 0;
   std::uint64_t tensor_bytes_ = 0;
   std::optional<v1::CompressTrailer> expected_;
-  InputChunk input_;
+  SharedPieces request_data_;  // of the next request's chunk
+  InputChunks input_;
   OutputChunks output_;
   std::uint64_t acknowledged_bytes_ = 0;
   bool ended_ = false;     // the client half-closed

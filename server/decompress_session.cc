@@ -3,29 +3,23 @@
 #include <algorithm>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "proto/wire/convert.h"
 
 namespace dcac::server {
-namespace {
-
-// Pushed at a time; other streams get their turn in between.
-constexpr std::size_t kSliceBytes = 256u << 10;
-
-}  // namespace
-
 absl::Status DecompressSession::Accept(v1::DecompressRequest&& request) {
   if (request.has_header()) return Start(request.header());
   if (!decoder_) return absl::InvalidArgumentError("the first request is not the header");
   if (!request.has_chunk()) return absl::InvalidArgumentError("a request without header or chunk");
-  const std::uint64_t end = request.chunk().offset() + request.chunk().data().size();
+  const std::uint64_t end = request.chunk().offset() + request.chunk().data().size() + request_data_.size();
   if (announced_bytes_ != 0 && end > announced_bytes_) {
     return absl::InvalidArgumentError(
         absl::StrCat("a chunk up to byte ", end, " of a frame of ", announced_bytes_, " bytes (header.stored_bytes)"));
   }
-  return input_.Accept(std::move(*request.mutable_chunk()));
+  return input_.Accept(std::move(*request.mutable_chunk()), std::exchange(request_data_, {}));
 }
 
 std::uint64_t DecompressSession::memory_bytes() const {
@@ -68,10 +62,19 @@ absl::Status DecompressSession::PushHeader() {
 
 absl::Status DecompressSession::Work() {
   if (decoder_->spec() == nullptr) return PushHeader();
+  std::vector<std::byte> samples;
   // What the decoder has not got to yet comes first: a few bytes may hold a long run of equal samples.
-  DCAC_RETURN_IF_ERROR(
-      decoder_->PushBounded(decoder_->has_backlog() ? std::span<const std::byte>() : input_.Take(kSliceBytes)));
-  output_.Set(decoder_->Pull());
+  if (decoder_->has_backlog()) {
+    DCAC_RETURN_IF_ERROR(decoder_->PushBounded({}));
+    samples = decoder_->Pull();
+  }
+  for (std::size_t taken = 0; taken < kBytesAtOnce && !input_.empty() && samples.empty() && !decoder_->has_backlog();) {
+    const std::span<const std::byte> frame = input_.Take(kBytesAtOnce - taken);
+    taken += frame.size();
+    DCAC_RETURN_IF_ERROR(decoder_->PushBounded(frame));
+    samples = decoder_->Pull();
+  }
+  output_.Set(std::move(samples));
   return absl::OkStatus();
 }
 

@@ -29,6 +29,9 @@ class DecompressSession final : public Session<v1::DecompressRequest, v1::Decomp
   SharedBytes TakeChunkData() override { return std::exchange(chunk_data_, {}); }
   std::uint64_t memory_bytes() const override;
   CallFacts facts() const override;
+  bool takes_request_data() const override { return true; }
+  void GiveRequestData(SharedPieces data) override { request_data_ = std::move(data); }
+  std::size_t max_requests_at_once() const override { return kChunksAtOnce; }
   bool idle() const override { return input_.empty() && !(decoder_ && decoder_->has_backlog()); }
   bool done() const override { return trailer_sent_; }
 
@@ -40,7 +43,8 @@ class DecompressSession final : public Session<v1::DecompressRequest, v1::Decomp
   const Limits limits_;
   std::optional<FrameDecoder> decoder_;  // since the header
   std::uint64_t announced_bytes_ = 0;    // of the frame; 0: the client did not say
-  InputChunk input_;
+  SharedPieces request_data_;            // of the next request's chunk
+  InputChunks input_;
   OutputChunks output_;
   SharedBytes chunk_data_;  // of the last reply
   std::uint64_t acknowledged_bytes_ = 0;

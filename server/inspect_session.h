@@ -31,7 +31,7 @@ class InspectSession final : public Session<v1::InspectRequest, v1::InspectRespo
 
  private:
   const Limits limits_;
-  InputChunk input_;
+  InputChunks input_;
   std::string frame_;
   v1::FrameInfo info_;
   std::uint64_t acknowledged_bytes_ = 0;

@@ -23,6 +23,11 @@ inline constexpr std::uint64_t kMaxInputBytesInFlight = wire::kMaxUnansweredChun
 inline constexpr std::size_t kMaxRepliesInFlight = 16;
 inline constexpr std::uint64_t kMaxOutputBytesInFlight = kMaxRepliesInFlight * wire::kDefaultChunkBytes;
 
+// What a task takes of a stream's input where so much waits: as much as costs little beside the task itself.  Other
+// streams get their turn in between.
+inline constexpr std::size_t kChunksAtOnce = 4;
+inline constexpr std::size_t kBytesAtOnce = kChunksAtOnce * wire::kDefaultChunkBytes;
+
 // The same of a stream with so much input; 0: nobody knows how much.
 constexpr std::uint64_t InputBytesInFlight(std::uint64_t input_bytes) {
   return input_bytes == 0 ? kMaxInputBytesInFlight

@@ -4,9 +4,12 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/wire_format_lite.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "dcac/v1/compression.pb.h"
 
@@ -31,6 +34,34 @@ grpc::Slice Refer(SharedBytes data) {
       begin, data.bytes.size(), [](void* used) { delete static_cast<Owner*>(used); }, owner.release());
 }
 
+// Room for the fields before the data.
+constexpr std::size_t kMaxHeadBytes = 32;
+
+// How many bytes come before the data of a message as SplitChunk wants it; 0: it is no such message.
+std::size_t ReadHead(const std::vector<grpc::Slice>& slices, std::size_t total, int number, std::uint64_t* offset) {
+  std::string head;
+  for (const grpc::Slice& slice : slices) {
+    head.append(reinterpret_cast<const char*>(slice.begin()), std::min(slice.size(), kMaxHeadBytes - head.size()));
+    if (head.size() == kMaxHeadBytes) break;
+  }
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(head.data()),
+                                            static_cast<int>(head.size()));
+  // The rest of the message from here on.
+  const auto ends_message = [&](std::uint64_t size) {
+    return size == total - static_cast<std::size_t>(in.CurrentPosition());
+  };
+  std::uint64_t size = 0;
+  if (in.ReadTag() != TagOf(number) || !in.ReadVarint64(&size) || !ends_message(size)) return 0;
+  std::uint32_t tag = in.ReadTag();
+  if (tag == WireFormatLite::MakeTag(v1::Chunk::kOffsetFieldNumber, WireFormatLite::WIRETYPE_VARINT)) {
+    if (!in.ReadVarint64(offset)) return 0;
+    tag = in.ReadTag();
+  }
+  if (tag != TagOf(v1::Chunk::kDataFieldNumber) || !in.ReadVarint64(&size) || size == 0 || !ends_message(size))
+    return 0;
+  return static_cast<std::size_t>(in.CurrentPosition());
+}
+
 }  // namespace
 
 grpc::ByteBuffer JoinChunk(const std::string& fields, int number, const std::string& chunk_fields, SharedBytes data) {
@@ -51,6 +82,23 @@ grpc::ByteBuffer JoinChunk(const std::string& fields, int number, const std::str
   }
   const std::array<grpc::Slice, 2> slices = {grpc::Slice(head), Refer(std::move(data))};
   return grpc::ByteBuffer(slices.data(), slices.size());
+}
+
+bool SplitChunk(grpc::ByteBuffer& bytes, int number, std::uint64_t* offset, SharedPieces* data) {
+  const auto slices = std::make_shared<std::vector<grpc::Slice>>();
+  if (!bytes.Dump(slices.get()).ok()) return false;
+  const std::size_t head_bytes = ReadHead(*slices, bytes.Length(), number, offset);
+  if (head_bytes == 0) return false;
+  std::size_t skip = head_bytes;
+  for (const grpc::Slice& slice : *slices) {
+    const std::size_t skipped = std::min(skip, slice.size());
+    skip -= skipped;
+    if (skipped < slice.size()) {
+      data->pieces.push_back(std::as_bytes(std::span(slice.begin(), slice.size())).subspan(skipped));
+    }
+  }
+  data->owner = slices;
+  return true;
 }
 
 }  // namespace dcac::server

@@ -5,6 +5,7 @@
 #include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/support/byte_buffer.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -32,9 +33,21 @@ grpc::ByteBuffer ToByteBuffer(Message& message, SharedBytes chunk_data) {
   return bytes;
 }
 
+// Whether the bytes are a message of nothing but a chunk, its field `number`, in the order in which all libraries write
+// it; then, `offset` and `data` are what the chunk has.
+bool SplitChunk(grpc::ByteBuffer& bytes, int number, std::uint64_t* offset, SharedPieces* data);
+
+// `chunk_data`: where not null, may get the data of the message's chunk, which then has none.
 // Errors: InvalidArgument (no such message).
 template <typename Message>
-absl::Status FromByteBuffer(grpc::ByteBuffer& bytes, Message* message) {
+absl::Status FromByteBuffer(grpc::ByteBuffer& bytes, Message* message, SharedPieces* chunk_data) {
+  if constexpr (requires { message->mutable_chunk(); }) {
+    std::uint64_t offset = 0;
+    if (chunk_data != nullptr && SplitChunk(bytes, Message::kChunkFieldNumber, &offset, chunk_data)) {
+      message->mutable_chunk()->set_offset(offset);
+      return absl::OkStatus();
+    }
+  }
   if (grpc::SerializationTraits<Message>::Deserialize(&bytes, message).ok()) return absl::OkStatus();
   return absl::InvalidArgumentError("a request that is no message of the contract");
 }

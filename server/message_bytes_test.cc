@@ -26,7 +26,7 @@ std::string Text(std::span<const std::byte> bytes) {
 template <typename Message>
 Message Parse(grpc::ByteBuffer bytes) {
   Message message;
-  EXPECT_TRUE(FromByteBuffer(bytes, &message).ok());
+  EXPECT_TRUE(FromByteBuffer(bytes, &message, nullptr).ok());
   return message;
 }
 
@@ -72,11 +72,90 @@ TEST(MessageBytesTest, OtherMessagesAreSerialised) {
   EXPECT_EQ(Parse<v1::BatchCompressResponse>(ToByteBuffer(item, {})).item_id(), 3u);
 }
 
+// The bytes of `text` in slices of `slice_bytes`.
+grpc::ByteBuffer Cut(const std::string& text, std::size_t slice_bytes) {
+  std::vector<grpc::Slice> slices;
+  for (std::size_t begin = 0; begin < text.size(); begin += slice_bytes) {
+    slices.emplace_back(text.substr(begin, slice_bytes));
+  }
+  return grpc::ByteBuffer(slices.data(), slices.size());
+}
+
+std::string Text(const SharedPieces& pieces) {
+  std::string text;
+  for (const auto& piece : pieces.pieces) text += Text(piece);
+  return text;
+}
+
+TEST(MessageBytesTest, DataOfARequestStaysWhereItCame) {
+  for (const std::size_t size : {1, 40, 300, 70'000}) {
+    for (const std::uint64_t offset : {std::uint64_t{0}, std::uint64_t{1000}, ~std::uint64_t{0}}) {
+      v1::CompressRequest request;
+      request.mutable_chunk()->set_offset(offset);
+      request.mutable_chunk()->set_data(Text(Share(size, 0).bytes));
+      for (const std::size_t slice_bytes : {1, 7, 33, 100'000}) {
+        grpc::ByteBuffer bytes = Cut(request.SerializeAsString(), slice_bytes);
+        v1::CompressRequest parsed;
+        SharedPieces data;
+        ASSERT_TRUE(FromByteBuffer(bytes, &parsed, &data).ok());
+        bytes.Clear();
+        EXPECT_EQ(parsed.chunk().offset(), offset);
+        EXPECT_TRUE(parsed.chunk().data().empty());
+        EXPECT_EQ(Text(data), request.chunk().data());
+      }
+    }
+  }
+}
+
+TEST(MessageBytesTest, OtherRequestsAreParsedAsAWhole) {
+  v1::CompressRequest chunk, other_chunk, header;
+  chunk.mutable_chunk()->set_data("abc");
+  other_chunk.mutable_chunk()->set_offset(9);
+  header.mutable_header()->mutable_spec()->add_shape(3);
+  for (const std::string& text :
+       {std::string(), header.SerializeAsString(), other_chunk.SerializeAsString(),
+        chunk.SerializeAsString() + other_chunk.SerializeAsString(), chunk.SerializeAsString() + "\x78\x01"}) {
+    grpc::ByteBuffer bytes = Cut(text, 1000);
+    if (text.empty()) {
+      const grpc::Slice nothing;
+      bytes = grpc::ByteBuffer(&nothing, 1);
+    }
+    v1::CompressRequest parsed, expected;
+    ASSERT_TRUE(expected.ParseFromString(text));
+    SharedPieces data;
+    ASSERT_TRUE(FromByteBuffer(bytes, &parsed, &data).ok());
+    EXPECT_EQ(parsed.SerializeAsString(), expected.SerializeAsString());
+    EXPECT_TRUE(data.pieces.empty());
+  }
+}
+
+// Whatever comes, it is refused or parsed as the library parses it.
+TEST(MessageBytesTest, ChangedBytesAreNothingButWhatTheySay) {
+  v1::DecompressRequest request;
+  request.mutable_chunk()->set_offset(5);
+  request.mutable_chunk()->set_data("abcdef");
+  const std::string text = request.SerializeAsString();
+  for (std::size_t position = 0; position < text.size(); ++position) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string changed = text;
+      changed[position] = static_cast<char>(changed[position] ^ (1 << bit));
+      v1::DecompressRequest expected, parsed;
+      const bool valid = expected.ParseFromString(changed);
+      grpc::ByteBuffer bytes = Cut(changed, 4);
+      SharedPieces data;
+      EXPECT_EQ(FromByteBuffer(bytes, &parsed, &data).ok(), valid);
+      if (!valid) continue;
+      if (!data.pieces.empty()) parsed.mutable_chunk()->set_data(Text(data));
+      EXPECT_EQ(parsed.SerializeAsString(), expected.SerializeAsString());
+    }
+  }
+}
+
 TEST(MessageBytesTest, WhatIsNoMessageIsRefused) {
   const grpc::Slice slice("\x0a\xff");
   grpc::ByteBuffer bytes(&slice, 1);
   v1::CompressRequest request;
-  EXPECT_EQ(FromByteBuffer(bytes, &request).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(FromByteBuffer(bytes, &request, nullptr).code(), absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

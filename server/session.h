@@ -23,6 +23,13 @@ class Session {
   // Takes the next request.  Only when idle(), or after others, as many as max_requests_at_once() in all.
   virtual absl::Status Accept(Request&& request) = 0;
 
+  // Whether GiveRequestData is of use; always the same.
+  virtual bool takes_request_data() const { return false; }
+
+  // The data of the chunk of the request that Accept gets next, where they were left out of it so that they need not be
+  // copied.
+  virtual void GiveRequestData(SharedPieces /*data*/) {}
+
   // Says that no more requests come.  Only when idle(), once.
   virtual absl::Status AcceptEnd() = 0;
 

@@ -1,4 +1,4 @@
-// Part of a buffer that others use too.
+// Parts of buffers that others use too.
 #ifndef DCAC_SERVER_SHARED_BYTES_H_
 #define DCAC_SERVER_SHARED_BYTES_H_
 
@@ -12,6 +12,18 @@ namespace dcac::server {
 struct SharedBytes {
   std::shared_ptr<const std::vector<std::byte>> owner;  // of the bytes: they live as long as it does
   std::span<const std::byte> bytes;
+};
+
+// Bytes that follow each other, in parts.
+struct SharedPieces {
+  std::shared_ptr<const void> owner;  // of all of them
+  std::vector<std::span<const std::byte>> pieces;
+
+  std::size_t size() const {
+    std::size_t sum = 0;
+    for (const auto& piece : pieces) sum += piece.size();
+    return sum;
+  }
 };
 
 }  // namespace dcac::server

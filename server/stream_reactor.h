@@ -52,9 +52,11 @@ class StreamReactor final : public ByteReactor, private IdleWatch::Watched {
   }
 
   void OnReadDone(bool ok) override {
-    Request request;
+    Received received;
     if (ok) call_->OnRequest(incoming_.Length());
-    const absl::Status parsed = ok ? FromByteBuffer(incoming_, &request) : absl::OkStatus();
+    const absl::Status parsed =
+        ok ? FromByteBuffer(incoming_, &received.request, takes_request_data_ ? &received.data : nullptr)
+           : absl::OkStatus();
     const std::lock_guard lock(mutex_);
     Touch();
     reading_ = false;
@@ -62,7 +64,7 @@ class StreamReactor final : public ByteReactor, private IdleWatch::Watched {
       Fail(parsed);
       session_->Cancel();
     } else if (ok) {
-      inbox_.push_back(std::move(request));
+      inbox_.push_back(std::move(received));
     } else {
       input_ended_ = true;
     }
@@ -114,9 +116,14 @@ class StreamReactor final : public ByteReactor, private IdleWatch::Watched {
   // Header and trailer come on top of the chunks.
   static constexpr std::size_t kMaxInbox = wire::kMaxUnansweredChunks + 2;
 
+  struct Received {
+    Request request;
+    SharedPieces data;  // of its chunk, where they are not in it
+  };
+
   // What a task gets to do.
   struct Assignment {
-    std::vector<Request> requests;
+    std::vector<Received> requests;
     bool end_of_input = false;
     std::size_t max_replies = 0;
   };
@@ -220,7 +227,10 @@ class StreamReactor final : public ByteReactor, private IdleWatch::Watched {
   }
 
   absl::Status Perform(Assignment& assignment, std::vector<grpc::ByteBuffer>* replies) {
-    for (Request& request : assignment.requests) DCAC_RETURN_IF_ERROR(session_->Accept(std::move(request)));
+    for (Received& received : assignment.requests) {
+      session_->GiveRequestData(std::move(received.data));
+      DCAC_RETURN_IF_ERROR(session_->Accept(std::move(received.request)));
+    }
     if (assignment.end_of_input) DCAC_RETURN_IF_ERROR(session_->AcceptEnd());
     DCAC_RETURN_IF_ERROR(call_->Hold(session_->memory_bytes()));
     TakeReplies(assignment.max_replies, replies);
@@ -243,10 +253,11 @@ class StreamReactor final : public ByteReactor, private IdleWatch::Watched {
   grpc::CallbackServerContext& context_;
   WorkerPool& workers_;
   IdleWatch& watch_;
+  const bool takes_request_data_ = session_->takes_request_data();
 
   std::mutex mutex_;           // guards all below
   grpc::ByteBuffer incoming_;  // gRPC's while reading_
-  std::deque<Request> inbox_;
+  std::deque<Received> inbox_;
   std::deque<grpc::ByteBuffer> outbox_;  // the first is gRPC's while writing_
   std::chrono::steady_clock::time_point last_progress_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point enqueue_time_;  // of the task under way
