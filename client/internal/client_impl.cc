@@ -18,6 +18,9 @@ namespace {
 using internal::CallContext;
 using internal::CallKind;
 
+// Deadlines as far away as this are none; clocks cannot count to all that there are.
+constexpr std::chrono::hours kForever{24 * 365 * 10};
+
 int AsyncThreads(const ClientOptions& options) {
   if (options.async_threads > 0) return options.async_threads;
   return static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 64u));
@@ -108,7 +111,7 @@ absl::StatusOr<Client::Impl::Call> Client::Impl::Begin(const CallOptions& call) 
   DCAC_RETURN_IF_ERROR(internal::CheckMetadataValue("traceparent", call.traceparent, kMaxTraceparentBytes));
   CallContext context;
   const std::chrono::milliseconds deadline = call.deadline.value_or(options.deadline);
-  if (deadline.count() > 0) context.deadline = std::chrono::steady_clock::now() + deadline;
+  if (deadline.count() > 0 && deadline < kForever) context.deadline = std::chrono::steady_clock::now() + deadline;
   context.cancel = call.cancel;
   context.traceparent = call.traceparent;
   return Call{std::move(context), call.codec.value_or(options.codec)};

@@ -36,6 +36,8 @@ constexpr int kKeepaliveTimeoutMs = 20'000;
 constexpr int kFirstReconnectMs = 100;
 constexpr int kMaxReconnectMs = 5000;
 
+constexpr std::chrono::hours kLongestConnect{24};
+
 // How long an unreachable target may keep others from being looked at.
 constexpr milliseconds kConnectSlice{20};
 
@@ -204,7 +206,8 @@ std::string WhyNotReady(GrpcConnection& connection) {
 
 absl::StatusOr<std::vector<std::unique_ptr<Connection>>> ConnectGrpc(std::string_view targets,
                                                                      const ClientOptions& options) {
-  const system_clock::time_point until = system_clock::now() + options.connect_timeout;
+  const system_clock::time_point until =
+      system_clock::now() + std::min<milliseconds>(options.connect_timeout, kLongestConnect);
   DCAC_ASSIGN_OR_RETURN(const std::vector<Target> parsed, ParseTargets(targets));
   DCAC_ASSIGN_OR_RETURN(const Metadata metadata, CallMetadata(options, parsed));
   DCAC_ASSIGN_OR_RETURN(const auto credentials, MakeCredentials(options.tls));

@@ -11,6 +11,9 @@
 namespace dcac::client::internal {
 namespace {
 
+// What a server tells may be any time.
+constexpr std::chrono::hours kLongestWait{1};
+
 class SystemClock final : public RetryClock {
  public:
   TimePoint Now() override { return std::chrono::steady_clock::now(); }
@@ -44,20 +47,22 @@ bool IsTransient(const absl::Status& status) {
   }
 }
 
-std::chrono::nanoseconds RetryPolicy::DelayAfter(const absl::Status& status) {
+std::chrono::nanoseconds RetryPolicy::DelayAfter(std::optional<std::chrono::milliseconds> told) {
   const std::chrono::duration<double, std::milli> first = options_.initial_backoff, most = options_.max_backoff;
   const auto part = [this](std::chrono::duration<double, std::milli> limit) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(limit * clock_.Random());
   };
-  if (const std::optional<std::chrono::milliseconds> told = wire::RetryDelay(status)) return *told + part(first);
+  if (told) return *told + part(first);
   if (static_cast<std::size_t>(attempts_) < num_connections_) return std::chrono::nanoseconds(0);
   return part(std::min(most, first * std::ldexp(1.0, attempts_ - 1)));
 }
 
 bool RetryPolicy::WaitForNextAttempt(const absl::Status& status, const CancelToken& cancel) {
   if (cancel.cancelled() || attempts_ >= options_.max_attempts || !IsTransient(status)) return false;
+  const std::optional<std::chrono::milliseconds> told = wire::RetryDelay(status);
+  if (told && *told > kLongestWait) return false;
   const RetryClock::TimePoint now = clock_.Now();
-  const std::chrono::nanoseconds delay = DelayAfter(status);
+  const std::chrono::nanoseconds delay = DelayAfter(told);
   if (deadline_ <= now || delay >= deadline_ - now) return false;
   ++attempts_;
   return delay.count() == 0 || clock_.SleepUntil(now + delay, cancel);

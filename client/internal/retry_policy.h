@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "dcac/client_options.h"
@@ -39,11 +40,12 @@ class RetryPolicy {
       : options_(options), num_connections_(num_connections), deadline_(deadline), clock_(clock) {}
 
   // After an attempt that ended with `status`: waits and says whether to try again.  Without waiting that is no if the
-  // error is of no kind that waiting helps against, attempts are used up, or the wait would last beyond the deadline.
+  // error is of no kind that waiting helps against, attempts are used up, or the wait would last beyond the deadline or
+  // longer than anybody waits.
   bool WaitForNextAttempt(const absl::Status& status, const CancelToken& cancel);
 
  private:
-  std::chrono::nanoseconds DelayAfter(const absl::Status& status);
+  std::chrono::nanoseconds DelayAfter(std::optional<std::chrono::milliseconds> told);
 
   const RetryOptions options_;
   const std::size_t num_connections_;

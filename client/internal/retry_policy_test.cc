@@ -93,9 +93,13 @@ TEST_F(RetryPolicyTest, NoWaitLastsBeyondTheDeadline) {
   EXPECT_TRUE(policy.WaitForNextAttempt(kGone, token_));
   EXPECT_FALSE(policy.WaitForNextAttempt(kGone, token_));
   EXPECT_FALSE(Policy(3, clock_.Now()).WaitForNextAttempt(kGone, token_)) << "not even an empty one";
-  EXPECT_FALSE(
-      Policy(1, clock_.Now() + milliseconds(150)).WaitForNextAttempt(ExhaustedFor(std::chrono::hours(100000)), token_));
+  EXPECT_FALSE(Policy(1, clock_.Now() + milliseconds(150)).WaitForNextAttempt(ExhaustedFor(milliseconds(200)), token_));
   EXPECT_EQ(clock_.sleeps, std::vector{milliseconds(100)});
+}
+
+TEST_F(RetryPolicyTest, NobodyWaitsForYears) {
+  EXPECT_FALSE(Policy().WaitForNextAttempt(ExhaustedFor(std::chrono::hours(24 * 365 * 5000)), token_));
+  EXPECT_TRUE(clock_.sleeps.empty());
 }
 
 TEST_F(RetryPolicyTest, CancelledCallsAreNotTriedAgain) {

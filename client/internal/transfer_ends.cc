@@ -36,10 +36,10 @@ bool MemoryInput::Rewind() {
 absl::StatusOr<std::span<const std::byte>> SourceInput::Next() {
   if (std::exchange(replays_, false)) return std::span<const std::byte>(kept_);
   if (ended_) return std::span<const std::byte>();
-  DCAC_ASSIGN_OR_RETURN(const std::span<const std::byte> bytes, source_());
-  ended_ = bytes.empty();
-  if (keeps_ && kept_.size() + bytes.size() <= kMaxKeptBytes) {
-    kept_.insert(kept_.end(), bytes.begin(), bytes.end());
+  const absl::StatusOr<std::span<const std::byte>> bytes = source_();
+  ended_ = bytes.ok() && bytes->empty();
+  if (keeps_ && bytes.ok() && kept_.size() + bytes->size() <= kMaxKeptBytes) {
+    kept_.insert(kept_.end(), bytes->begin(), bytes->end());
   } else {
     keeps_ = false;
     kept_ = {};

@@ -62,7 +62,7 @@ TEST(TransferInputTest, SourceBeginsAgainAndGoesOnWhereItWas) {
   EXPECT_EQ(Rest(input), bytes) << "the source has ended and is not asked again";
 }
 
-TEST(TransferInputTest, LongSourceCannotBeginAgain) {
+TEST(TransferInputTest, LongOrBrokenSourceCannotBeginAgain) {
   const Bytes bytes = Numbered(SourceInput::kMaxKeptBytes + 1);
   const ChunkSource source = OnceInPieces(bytes, SourceInput::kMaxKeptBytes);
   SourceInput input(source, /*keeps=*/true);
@@ -70,6 +70,10 @@ TEST(TransferInputTest, LongSourceCannotBeginAgain) {
   EXPECT_TRUE(input.Rewind());
   EXPECT_EQ(Rest(input), bytes);
   EXPECT_FALSE(input.Rewind());
+  const ChunkSource broken = []() -> absl::StatusOr<std::span<const std::byte>> { return absl::AbortedError("pipe"); };
+  SourceInput failed(broken, /*keeps=*/true);
+  EXPECT_FALSE(failed.Next().ok());
+  EXPECT_FALSE(failed.Rewind()) << "it is not asked again";
   const ChunkSource other = OnceInPieces(bytes, 1);
   EXPECT_FALSE(SourceInput(other, /*keeps=*/false).Rewind());
 }
