@@ -47,6 +47,8 @@ class LocalFrameCoder final : public FrameCoder {
     }
     return decoder.Finish();
   }
+
+  absl::StatusOr<FrameInfo> Inspect(const FrameAccess& frame) override { return dcac::Inspect(frame); }
 };
 
 }  // namespace

@@ -10,7 +10,9 @@
 #include "absl/status/statusor.h"
 #include "client/cli/server_options.h"
 #include "core/files/byte_stream.h"
+#include "dcac/frame_info.h"
 #include "dcac/options.h"
+#include "dcac/slice.h"
 #include "dcac/tensor.h"
 
 namespace dcac::cli {
@@ -27,6 +29,9 @@ class FrameCoder {
 
   // Decodes the frame, all that `frame` gives.  `spec_sink` is called once, before the first samples are written.
   virtual absl::Status Decode(files::ByteSource& frame, const SpecSink& spec_sink, files::ByteSink& samples) = 0;
+
+  // What the frame holds and how it is coded.  A server says less of its segments.
+  virtual absl::StatusOr<FrameInfo> Inspect(const FrameAccess& frame) = 0;
 };
 
 std::unique_ptr<FrameCoder> MakeLocalFrameCoder();

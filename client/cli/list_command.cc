@@ -36,25 +36,25 @@ struct Listing {
   std::uint64_t stored_bytes = 0;
 };
 
-absl::StatusOr<Listing> Inspect(const files::RandomSource& file) {
+absl::StatusOr<Listing> Inspect(const files::RandomSource& file, FrameCoder& coder) {
   DCAC_ASSIGN_OR_RETURN(const files::ArchiveFile archive, files::ArchiveFile::Open(file));
   Listing listing;
   listing.stored_bytes = archive.archive_bytes();
   listing.content.kind = archive.head().kind;
   for (const files::ArchiveFile::Frame& frame : archive.frames()) {
     const files::Piece& piece = archive.head().pieces[frame.piece];
-    DCAC_ASSIGN_OR_RETURN(FrameInfo info, dcac::Inspect(archive.Access(frame)));
+    DCAC_ASSIGN_OR_RETURN(FrameInfo info, coder.Inspect(archive.Access(frame)));
     CountFrame(piece, info.spec, listing.content);
     listing.tensors.push_back({piece.name, piece.kind == files::PieceKind::kOpaque, std::move(info)});
   }
   return listing;
 }
 
-absl::StatusOr<Listing> InspectFile(const std::string& file) {
+absl::StatusOr<Listing> InspectFile(const std::string& file, FrameCoder& coder) {
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
-  if (input.size()) return Inspect(files::RandomFile(input));
+  if (input.size()) return Inspect(files::RandomFile(input), coder);
   DCAC_ASSIGN_OR_RETURN(const std::vector<std::byte> archive, files::ReadAll(input));
-  return Inspect(files::RandomMemory(archive));
+  return Inspect(files::RandomMemory(archive), coder);
 }
 
 std::map<std::string, int> CountMethods(const std::vector<SegmentInfo>& segments) {
@@ -151,7 +151,7 @@ Json ListingToJson(const Listing& listing, const std::string& name) {
 }
 
 absl::Status ListFile(const RunOptions& options, const std::string& file, const FileRun& run) {
-  DCAC_ASSIGN_OR_RETURN(const Listing listing, InspectFile(file));
+  DCAC_ASSIGN_OR_RETURN(const Listing listing, InspectFile(file, run.coder));
   if (run.report.json()) {
     run.report.Result(ListingToJson(listing, run.name), "");
     return absl::OkStatus();
@@ -189,6 +189,7 @@ void AddListCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("list", "Show what archives hold, without decoding; -v: segment by segment");
   auto options = std::make_shared<ListOptions>();
   AddRunOptions(*command, options->run);
+  AddServerOptions(*command, options->run.server);
   AddDirectoryOptions(*command, options->directories);
   command->callback([options, &action] { action = [options] { return RunList(*options); }; });
 }

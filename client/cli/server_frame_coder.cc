@@ -67,6 +67,17 @@ class ServerFrameCoder final : public FrameCoder {
         client_.DecompressStream(transfer.chunk_source(), transfer.spec_sink(spec_sink), transfer.chunk_sink()));
   }
 
+  absl::StatusOr<FrameInfo> Inspect(const FrameAccess& frame) override {
+    // Servers take no larger ones, and the parts of one that tell are small.
+    constexpr std::uint64_t kMaxSentBytes = 64u << 20;
+    if (frame.frame_bytes > kMaxSentBytes) return dcac::Inspect(frame);
+    std::vector<std::byte> bytes(frame.frame_bytes);
+    DCAC_RETURN_IF_ERROR(frame.read(0, bytes));
+    absl::StatusOr<FrameInfo> info = client_.Inspect(bytes);
+    if (!info.ok()) return MarkFromServer(info.status());
+    return info;
+  }
+
  private:
   client::Client client_;
 };

@@ -46,6 +46,14 @@ class ServerTest(CliTest):
         self.dcac('decompress', '-q', '-f', f'--server={self.address}', *[f'{name}.dcac' for name in names])
         self.assertEqual({name: self.read(name) for name in names}, originals)
 
+    def test_list(self):
+        self.write_map()
+        self.dcac('compress', '-q', 'a.npy')
+        here, there = (json.loads(self.dcac('list', '--json', *options, 'a.npy.dcac')[0])
+                       for options in ([], [f'--server={self.address}']))
+        self.assertEqual(there, here)
+        self.dcac('list', '-v', f'--server={self.address}', 'a.npy.dcac')
+
     def test_environment_names_the_server(self):
         self.write_map()
         self.dcac('compress', '-q', 'a.npy', environment=self.environment)
