@@ -55,6 +55,11 @@ std::shared_ptr<grpc::ServerCredentials> Access::ListenerCredentials(bool is_uni
   return std::make_shared<TlsCredentials>(certificates_);
 }
 
+std::optional<std::chrono::sys_seconds> Access::CertificateExpiry() const {
+  if (certificates_ == nullptr) return std::nullopt;
+  return certificates_->Get().expiry;
+}
+
 std::vector<Notice> Access::Warnings() const {
   if (certificates_ == nullptr || !HasExpired(certificates_->Get())) return {};
   return {{.is_problem = true,

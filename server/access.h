@@ -4,7 +4,9 @@
 
 #include <grpcpp/security/server_credentials.h>
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,9 @@ class Access {
   // Reads the files again; what is wrong with one leaves what it gave before.  One thread at a time.
   // Returns what changed or went wrong, for the log.
   std::vector<Notice> Reload();
+
+  // Of the server; nothing where there is no TLS.  Thread-safe.
+  std::optional<std::chrono::sys_seconds> CertificateExpiry() const;
 
   std::vector<Notice> Warnings() const;  // for the log at the start
 

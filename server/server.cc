@@ -150,6 +150,7 @@ struct Server::Impl {
   AdminServiceImpl admin_service;
   std::atomic<bool> draining{false};
   StatusReader status_reader{{.metrics = metrics,
+                              .access = *access,
                               .admission = admission,
                               .workers = workers,
                               .draining = draining,

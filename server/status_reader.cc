@@ -53,6 +53,7 @@ LiveState StatusReader::ReadLive() const {
   live.cpu_ms = process.cpu_ms;
   live.open_fds = process.open_fds;
   live.max_fds = process.max_fds;
+  live.certificate_expiry = sources_.access.CertificateExpiry();
   return live;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/access.h"
 #include "server/admission.h"
 #include "server/metrics.h"
 #include "server/telemetry/log.h"
@@ -25,6 +26,7 @@ class StatusReader {
  public:
   struct Sources {
     const Metrics& metrics;
+    const Access& access;
     const Admission& admission;
     const WorkerPool& workers;
     const std::atomic<bool>& draining;

@@ -1,5 +1,6 @@
 #include "server/telemetry/live_metrics.h"
 
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -61,6 +62,10 @@ std::vector<MetricFamily> LiveMetrics(const LiveState& live, const BuildInfo& bu
   add(kGauge, "process_open_fds", "Open file descriptors", live.open_fds);
   add(kGauge, "process_max_fds", "File descriptors that may be open", live.max_fds);
   add(kGauge, "process_start_time_seconds", "When the server began, since the Unix epoch", Seconds(live.start));
+  add(kGauge, "dcac_server_certificate_expiry_seconds",
+      "When the certificate in use expires, since the Unix epoch; infinite without TLS",
+      live.certificate_expiry ? static_cast<double>(live.certificate_expiry->time_since_epoch().count())
+                              : std::numeric_limits<double>::infinity());
   return families;
 }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,6 +40,8 @@ struct LiveState {
   std::uint64_t cpu_ms = 0;
   std::uint64_t open_fds = 0;
   std::uint64_t max_fds = 0;
+
+  std::optional<std::chrono::sys_seconds> certificate_expiry;  // nothing: there is no certificate
 };
 
 struct BuildInfo {
