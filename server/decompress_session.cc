@@ -22,10 +22,16 @@ absl::Status DecompressSession::Accept(v1::DecompressRequest&& request) {
   return input_.Accept(std::move(*request.mutable_chunk()), std::exchange(request_data_, {}));
 }
 
+std::uint64_t DecompressSession::UsualDecoderBytes() const {
+  constexpr std::uint64_t kMost = 16u << 20;
+  constexpr std::uint64_t kMostRatio = 16;
+  return announced_bytes_ == 0 || announced_bytes_ > kMost / kMostRatio ? kMost : kMostRatio * announced_bytes_;
+}
+
 std::uint64_t DecompressSession::memory_bytes() const {
   if (!decoder_) return 0;
   // Replies that wait refer to the samples, half of what the decoder holds, of earlier work: they keep them as a whole.
-  const std::uint64_t decoder_bytes = decoder_->memory_bytes();
+  const std::uint64_t decoder_bytes = decoder_->spec() == nullptr ? UsualDecoderBytes() : decoder_->memory_bytes();
   return InputBytesInFlight(announced_bytes_) + decoder_bytes + decoder_bytes / 2 + kMaxOutputBytesInFlight;
 }
 

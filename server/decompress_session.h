@@ -38,6 +38,9 @@ class DecompressSession final : public Session<v1::DecompressRequest, v1::Decomp
  private:
   absl::Status Start(const v1::DecompressHeader& header);
   absl::Status PushHeader();
+  // What the decoder of a usual frame holds.  Reserved before the frame's header tells, so that calls are refused
+  // before they send their frame and not in its midst.
+  std::uint64_t UsualDecoderBytes() const;
   void FillTrailer(v1::TransferTrailer* trailer) const;
 
   const Limits limits_;
