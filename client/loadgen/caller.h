@@ -28,7 +28,7 @@ class Caller {
 // Makes the caller of worker `worker`.
 using CallerFactory = std::function<absl::StatusOr<std::unique_ptr<Caller>>(int worker)>;
 
-// In this process, on the calling thread and the oneTBB arena that it is in.
+// In this process, on the calling thread alone: no processor time goes into sharing the work.
 std::unique_ptr<Caller> MakeLocalCaller(const EncodeOptions& options);
 
 }  // namespace dcac::loadgen

@@ -1,3 +1,5 @@
+#include <oneapi/tbb/task_arena.h>
+
 #include <utility>
 #include <vector>
 
@@ -13,8 +15,10 @@ class LocalCaller final : public Caller {
   explicit LocalCaller(const EncodeOptions& options) : options_(options) {}
 
   absl::Status Compress(const Tensor& tensor, const ByteTaker& frame) override {
-    DCAC_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, dcac::Compress(tensor.spec, tensor.data, options_));
-    return frame(bytes);
+    return alone_.execute([&]() -> absl::Status {
+      DCAC_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, dcac::Compress(tensor.spec, tensor.data, options_));
+      return frame(bytes);
+    });
   }
 
   // Into memory that is kept, which is the fastest way.
@@ -23,12 +27,13 @@ class LocalCaller final : public Caller {
     DCAC_ASSIGN_OR_RETURN(const std::uint64_t bytes, TensorBytes(spec));
     if (samples_.size() < bytes) samples_.resize(static_cast<std::size_t>(bytes));
     const std::span<std::byte> tensor = std::span(samples_).first(static_cast<std::size_t>(bytes));
-    DCAC_RETURN_IF_ERROR(DecompressInto(frame, tensor).status());
+    DCAC_RETURN_IF_ERROR(alone_.execute([&] { return DecompressInto(frame, tensor).status(); }));
     return samples(tensor);
   }
 
  private:
   const EncodeOptions options_;
+  oneapi::tbb::task_arena alone_{1};
   std::vector<std::byte> samples_;
 };
 
