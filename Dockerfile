@@ -5,11 +5,11 @@ COPY deploy/install-deps deploy/
 RUN deploy/install-deps --build-only
 COPY . .
 RUN cmake --preset release -DDCAC_BUILD_TESTS=OFF \
- && cmake --build --preset release --target dcac-server dcac_cli
+ && cmake --build --preset release
 # Apart, so that another revision of the same sources compiles one file.
 ARG REVISION=unknown
 RUN cmake -DDCAC_REVISION="$REVISION" build/release \
- && cmake --build --preset release --target dcac-server \
+ && cmake --build --preset release \
  && cmake --install build/release --prefix /install --component programs --strip
 
 FROM debian:12-slim
