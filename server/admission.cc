@@ -52,6 +52,15 @@ absl::StatusOr<Admission::Ticket> Admission::Enter(Caller caller) {
     return Refuse(caller, 0, absl::StrCat("all ", limits_.max_calls, " calls are in use"));
   }
   if (place != line_.end() && place->bytes == 0) DropPlace(place);
+  return Open(std::move(caller));
+}
+
+Admission::Ticket Admission::EnterInAnyCase(Caller caller) {
+  const std::lock_guard lock(mutex_);
+  return Open(std::move(caller));
+}
+
+Admission::Ticket Admission::Open(Caller caller) {
   ++open_calls_;
   ++tenants_[caller.tenant].open_calls;
   return Ticket(*this, std::move(caller));

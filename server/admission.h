@@ -68,6 +68,9 @@ class Admission {
   // Errors: ResourceExhausted with RetryInfo (too many open calls).
   absl::StatusOr<Ticket> Enter(Caller caller);
 
+  // For calls that must be answered however busy the server is, and take no time.
+  Ticket EnterInAnyCase(Caller caller);
+
   // Calls that hold more than the new limits allow keep what they have.
   void SetLimits(const AdmissionLimits& limits);
 
@@ -89,6 +92,7 @@ class Admission {
   };
 
   // All below: the mutex is held.
+  Ticket Open(Caller caller);
   absl::Status Grow(const Caller& caller, std::uint64_t from, std::uint64_t to);
   bool HasRoom(const Caller& caller, std::uint64_t from, std::uint64_t to) const;
   std::uint64_t BytesAhead(const Caller& caller) const;

@@ -57,6 +57,13 @@ TEST_F(AdmissionTest, CallsBeyondTheCapAreRefusedWithAdvice) {
   EXPECT_EQ(admission_.open_calls(), 7u) << "refusals and ended calls free their places";
 }
 
+TEST_F(AdmissionTest, SomeCallsEnterInAnyCase) {
+  std::vector<Admission::Ticket> tickets;
+  for (int i = 0; i < 8; ++i) tickets.push_back(Enter("a"));
+  tickets.push_back(admission_.EnterInAnyCase({.caller = "operator"}));
+  EXPECT_EQ(admission_.open_calls(), 9u);
+}
+
 TEST_F(AdmissionTest, BytesBeyondTheBudgetAreRefusedWithAdvice) {
   EXPECT_TRUE(Gets("a", 60));
   EXPECT_FALSE(Gets("b", 41));

@@ -55,7 +55,10 @@ absl::StatusOr<std::unique_ptr<Call>> CallGate::Begin(Method method, grpc::Callb
     return identity.status();
   }
   info.tenant = std::move(identity->tenant);
-  absl::StatusOr<Admission::Ticket> ticket = admission_.Enter({.tenant = info.tenant, .caller = info.caller});
+  const Caller caller{.tenant = info.tenant, .caller = info.caller};
+  // Operators want to know how the server is most of all when it is busy.
+  absl::StatusOr<Admission::Ticket> ticket =
+      method == Method::kGetStatus ? admission_.EnterInAnyCase(caller) : admission_.Enter(caller);
   if (!ticket.ok()) {
     metrics_.OnCallEnd(info, {.refusal = Refusal::kCalls}, ticket.status());
     return ticket.status();

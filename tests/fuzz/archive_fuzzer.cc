@@ -36,6 +36,8 @@ class LimitedCoder final : public cli::FrameCoder {
     if (const absl::Status status = spec_sink(tensor->spec); !status.ok()) return status;
     return samples.Write(tensor->data);
   }
+
+  absl::StatusOr<FrameInfo> Inspect(const FrameAccess& frame) override { return dcac::Inspect(frame, fuzz::kLimits); }
 };
 
 absl::StatusOr<Bytes> Restore(ByteSpan archive) {
