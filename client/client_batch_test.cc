@@ -84,7 +84,7 @@ TEST_F(ClientBatchTest, EveryItemGetsItsFrame) {
   const auto frames = Run({&script});
   ASSERT_EQ(frames.size(), kItems);
   for (std::size_t i = 0; i < kItems; ++i) EXPECT_EQ(Text(*frames[i]), std::to_string(i));
-  EXPECT_EQ(script.requests_at_first_read, 16u) << "that are unanswered";
+  EXPECT_EQ(script.requests_at_reads.at(0), 16u) << "that are unanswered";
   EXPECT_TRUE(script.writes_done);
 }
 

@@ -23,7 +23,7 @@ struct Script {
   bool writes_done = false;
   bool cancelled = false;
   std::size_t fail_writes_after = ~std::size_t{0};
-  std::size_t requests_at_first_read = 0;
+  std::vector<std::size_t> requests_at_reads;  // how many there were when each response was read
 };
 
 template <typename Request, typename Response>
@@ -38,7 +38,7 @@ class ScriptedStream final : public internal::Stream<Request, Response> {
   }
   void WritesDone() override { script_.writes_done = true; }
   bool Read(Response* response) override {
-    if (script_.requests_at_first_read == 0) script_.requests_at_first_read = script_.requests.size();
+    script_.requests_at_reads.push_back(script_.requests.size());
     if (script_.responses.empty()) return false;
     *response = std::move(script_.responses.front());
     script_.responses.pop_front();
