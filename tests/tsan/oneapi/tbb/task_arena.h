@@ -66,6 +66,12 @@ class task_arena {
 
   int max_concurrency() const { return width_; }
 
+  // Is called with true and false around each task.  Nothing: no longer.
+  void Observe(std::function<void(bool)> observer) {
+    const std::lock_guard lock(mutex_);
+    observer_ = std::move(observer);
+  }
+
  private:
   struct Width {
     explicit Width(int width) : before(std::exchange(this_task_arena::width, width)) {}
@@ -81,8 +87,11 @@ class task_arena {
       if (tasks_.empty()) return;
       const std::function<void()> task = std::move(tasks_.front());
       tasks_.pop_front();
+      const std::function<void(bool)> observer = observer_;
       lock.unlock();
+      if (observer) observer(true);
       task();
+      if (observer) observer(false);
       lock.lock();
     }
   }
@@ -92,6 +101,7 @@ class task_arena {
   std::condition_variable changed_;
   std::deque<std::function<void()>> tasks_;
   std::vector<std::thread> threads_;
+  std::function<void(bool)> observer_;
   bool ending_ = false;
 };
 
