@@ -66,10 +66,11 @@ class task_arena {
 
   int max_concurrency() const { return width_; }
 
-  // Is called with true and false around each task.  Nothing: no longer.
+  // Is called with true and false around each task.  The one before is not called any more when this returns.
   void Observe(std::function<void(bool)> observer) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     observer_ = std::move(observer);
+    changed_.wait(lock, [this] { return observed_tasks_ == 0; });
   }
 
  private:
@@ -88,11 +89,14 @@ class task_arena {
       const std::function<void()> task = std::move(tasks_.front());
       tasks_.pop_front();
       const std::function<void(bool)> observer = observer_;
+      ++observed_tasks_;
       lock.unlock();
       if (observer) observer(true);
       task();
       if (observer) observer(false);
       lock.lock();
+      --observed_tasks_;
+      changed_.notify_all();
     }
   }
 
@@ -102,6 +106,7 @@ class task_arena {
   std::deque<std::function<void()>> tasks_;
   std::vector<std::thread> threads_;
   std::function<void(bool)> observer_;
+  int observed_tasks_ = 0;
   bool ending_ = false;
 };
 
