@@ -21,7 +21,7 @@ class Server:
         self.program = program
 
     def __enter__(self):
-        self.process = subprocess.Popen([self.program, f'--listen={self.address}'])
+        self.process = subprocess.Popen([self.program, f'--listen={self.address}', '--log-level=warning'])
         deadline = time.monotonic() + SERVER_START_SECONDS
         while subprocess.run([self.program, 'health', self.address], capture_output=True).returncode != 0:
             if self.process.poll() is not None or time.monotonic() > deadline:
