@@ -26,10 +26,7 @@ absl::Status CompressSession::Start(const v1::CompressHeader& header) {
   DCAC_ASSIGN_OR_RETURN(const TensorSpec spec, wire::FromProto(header.spec()));
   DCAC_ASSIGN_OR_RETURN(const EncodeOptions options, wire::FromProto(header.options()));
   DCAC_ASSIGN_OR_RETURN(const std::uint64_t tensor_bytes, TensorBytes(spec));
-  if (tensor_bytes > limits_.max_tensor_bytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("tensor of ", tensor_bytes, " bytes exceeds max_tensor_bytes ", limits_.max_tensor_bytes));
-  }
+  DCAC_RETURN_IF_ERROR(CheckTensorBytes(tensor_bytes, limits_));
   DCAC_ASSIGN_OR_RETURN(FrameEncoder encoder, FrameEncoder::Create(spec, options));
   if (encoder.slab_bytes() > limits_.max_slab_bytes) {
     return absl::ResourceExhaustedError(

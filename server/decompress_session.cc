@@ -10,6 +10,7 @@
 #include "proto/wire/convert.h"
 
 namespace dcac::server {
+
 absl::Status DecompressSession::Accept(v1::DecompressRequest&& request) {
   if (request.has_header()) return Start(request.header());
   if (!decoder_) return absl::InvalidArgumentError("the first request is not the header");

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "proto/wire/limits.h"
 
 namespace dcac::server {
@@ -16,6 +17,9 @@ struct Limits {
   std::uint64_t max_streams = 256;                           // calls that are open at a time
   std::uint64_t budget_bytes = 0;                            // that all calls together may hold; 0: DefaultMemoryBytes
 };
+
+// Errors: ResourceExhausted (more than max_tensor_bytes).
+absl::Status CheckTensorBytes(std::uint64_t tensor_bytes, const Limits& limits);
 
 // What a stream's messages may take on their way: those that a client may leave unanswered, in the transport and here,
 // and those that wait to be sent.

@@ -39,10 +39,7 @@ absl::Status EncodeTensor(const TensorToEncode& tensor, const Limits& limits, co
     return absl::InvalidArgumentError(
         absl::StrCat("data: ", tensor.data.size(), " bytes for a tensor of ", tensor_bytes));
   }
-  if (tensor_bytes > limits.max_tensor_bytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("tensor of ", tensor_bytes, " bytes exceeds max_tensor_bytes ", limits.max_tensor_bytes));
-  }
+  DCAC_RETURN_IF_ERROR(CheckTensorBytes(tensor_bytes, limits));
   DCAC_ASSIGN_OR_RETURN(FrameEncoder encoder, FrameEncoder::Create(spec, options));
   control.Apply(encoder);
   DCAC_RETURN_IF_ERROR(encoder.Push(wire::AsBytes(tensor.data)));

@@ -15,6 +15,7 @@
 #include "proto/wire/retry_info.h"
 #include "proto/wire/status_code.h"
 #include "tests/integration/fixture.h"
+#include "tests/integration/raw_calls.h"
 
 namespace dcac::testing {
 namespace {
@@ -100,11 +101,7 @@ TEST_F(HostileClientTest, ReaderThatStandsStillIsEnded) {
   const Bytes frame = *Compress(spec, Bytes(*TensorBytes(spec)));
   grpc::ClientContext context;
   const auto call = stub_->Decompress(&context);
-  v1::DecompressRequest request;
-  request.mutable_header();
-  ASSERT_TRUE(call->Write(request));
-  request.mutable_chunk()->set_data(frame.data(), frame.size());
-  ASSERT_TRUE(call->Write(request));
+  WriteFrame(frame, *call);
   EXPECT_TRUE(Eventually([&] { return Calls(StatusCode::kDeadlineExceeded) == 1; }));
   ExpectAllGivenBack();
   v1::DecompressResponse response;
@@ -156,11 +153,7 @@ TEST_F(HostileClientTest, BombEndsAtTheLimitOfBytesReallyDecoded) {
   ASSERT_LT(bomb.size(), 10'000u);
   grpc::ClientContext context;
   const auto call = stub_->Decompress(&context);
-  v1::DecompressRequest request;
-  request.mutable_header();
-  ASSERT_TRUE(call->Write(request));
-  request.mutable_chunk()->set_data(bomb.data(), bomb.size());
-  call->Write(request);
+  WriteFrame(bomb, *call);
   call->WritesDone();
   std::uint64_t received = 0;
   v1::DecompressResponse response;
@@ -179,11 +172,7 @@ TEST_F(HostileClientTest, SlabBeyondTheBudgetIsRefusedBeforeItIsDecoded) {
   const Bytes bomb = *Compress(spec, Bytes(*TensorBytes(spec)));
   grpc::ClientContext context;
   const auto call = stub_->Decompress(&context);
-  v1::DecompressRequest request;
-  request.mutable_header()->set_stored_bytes(bomb.size());
-  ASSERT_TRUE(call->Write(request));
-  request.mutable_chunk()->set_data(bomb.data(), bomb.size());
-  call->Write(request);
+  WriteFrame(bomb, *call, bomb.size());
   call->WritesDone();
   v1::DecompressResponse response;
   while (call->Read(&response)) EXPECT_FALSE(response.has_chunk());

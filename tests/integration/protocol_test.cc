@@ -15,6 +15,7 @@
 #include "proto/wire/convert.h"
 #include "proto/wire/limits.h"
 #include "tests/integration/fixture.h"
+#include "tests/integration/raw_calls.h"
 
 namespace dcac::testing {
 namespace {
@@ -112,11 +113,7 @@ TEST_F(ProtocolTest, SlowReaderDoesNotGrowTheServer) {
 
   grpc::ClientContext context;
   const auto call = stub_->Decompress(&context);
-  v1::DecompressRequest request;
-  request.mutable_header();
-  ASSERT_TRUE(call->Write(request));
-  request.mutable_chunk()->set_data(frame.data(), frame.size());
-  ASSERT_TRUE(call->Write(request));
+  WriteFrame(frame, *call);
   ASSERT_TRUE(call->WritesDone());
 
   // What was sent stops growing at what the two transports buffer.

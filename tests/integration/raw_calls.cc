@@ -72,6 +72,14 @@ grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, server::Method 
   return {grpc::StatusCode::INTERNAL, "no such method"};
 }
 
+void WriteFrame(std::span<const std::byte> frame, DecompressStream& call, std::uint64_t stored_bytes) {
+  v1::DecompressRequest request;
+  request.mutable_header()->set_stored_bytes(stored_bytes);
+  if (!call.Write(request)) return;
+  request.mutable_chunk()->set_data(frame.data(), frame.size());
+  call.Write(request);
+}
+
 v1::BatchCompressRequest BatchItem() {
   v1::BatchCompressRequest request;
   request.mutable_spec()->set_dtype(v1::DATA_TYPE_U8);

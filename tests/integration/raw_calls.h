@@ -4,8 +4,11 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "dcac/v1/compression.pb.h"
@@ -26,6 +29,11 @@ void AddMetadata(const Metadata& metadata, grpc::ClientContext& context);
 
 // Streams end without a message.  What the server says of empty requests is an answer, too.
 grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, server::Method method, const Metadata& metadata = {});
+
+// Begins a Decompress stream: a header, which announces `stored_bytes`, and the frame as one chunk.  The server may end
+// the call meanwhile.
+using DecompressStream = grpc::ClientReaderWriter<v1::DecompressRequest, v1::DecompressResponse>;
+void WriteFrame(std::span<const std::byte> frame, DecompressStream& call, std::uint64_t stored_bytes = 0);
 
 // One item, of 64 bytes.
 v1::BatchCompressRequest BatchItem();
