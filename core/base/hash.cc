@@ -25,6 +25,12 @@ void ReleaseVectors() {
 void ReleaseVectors() {}
 #endif
 
+HashState NewState() {
+  HashState state(XXH3_createState());
+  if (!state) throw std::bad_alloc();
+  return state;
+}
+
 }  // namespace
 
 uint64_t HashOf(ByteSpan data, uint64_t seed) {
@@ -33,8 +39,11 @@ uint64_t HashOf(ByteSpan data, uint64_t seed) {
   return hash;
 }
 
-DigestStream::DigestStream() : state_(XXH3_createState()) {
-  if (!state_) throw std::bad_alloc();
+void FreeHashState::operator()(XXH3_state_s* state) const {
+  XXH3_freeState(state);
+}
+
+DigestStream::DigestStream() : state_(NewState()) {
   XXH3_128bits_reset(state_.get());
 }
 
@@ -52,8 +61,23 @@ Digest DigestStream::Get() const {
   return digest;
 }
 
-void DigestStream::Free::operator()(XXH3_state_s* state) const {
-  XXH3_freeState(state);
+HashStream::HashStream(uint64_t seed) : state_(NewState()) {
+  Reset(seed);
+}
+
+void HashStream::Reset(uint64_t seed) {
+  XXH3_64bits_reset_withSeed(state_.get(), seed);
+}
+
+void HashStream::Update(ByteSpan data) {
+  XXH3_64bits_update(state_.get(), data.data(), data.size());
+  ReleaseVectors();
+}
+
+uint64_t HashStream::Get() const {
+  const uint64_t hash = XXH3_64bits_digest(state_.get());
+  ReleaseVectors();
+  return hash;
 }
 
 }  // namespace dcac

@@ -15,6 +15,11 @@ namespace dcac {
 // XXH3-64.
 uint64_t HashOf(ByteSpan data, uint64_t seed = 0);
 
+struct FreeHashState {
+  void operator()(XXH3_state_s* state) const;
+};
+using HashState = std::unique_ptr<XXH3_state_s, FreeHashState>;
+
 // The digest of a tensor or a file, computed as its bytes pass by: XXH3-128.
 class DigestStream {
  public:
@@ -24,10 +29,20 @@ class DigestStream {
   Digest Get() const;
 
  private:
-  struct Free {
-    void operator()(XXH3_state_s* state) const;
-  };
-  std::unique_ptr<XXH3_state_s, Free> state_;
+  HashState state_;
+};
+
+// HashOf of bytes that pass by.
+class HashStream {
+ public:
+  explicit HashStream(uint64_t seed = 0);
+
+  void Reset(uint64_t seed);
+  void Update(ByteSpan data);
+  uint64_t Get() const;
+
+ private:
+  HashState state_;
 };
 
 }  // namespace dcac
