@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "core/base/bytes.h"
@@ -24,13 +25,23 @@ struct Example {
   EncodeOptions options;
 };
 
+Example MakeExample(DType dtype, std::vector<uint64_t> shape, size_t bytes, const EncodeOptions& options = {}) {
+  Example example;
+  example.spec.dtype = dtype;
+  example.spec.shape = std::move(shape);
+  example.samples = Samples(bytes);
+  example.options = options;
+  return example;
+}
+
 // Of none, one and many segments.
 std::vector<Example> Examples() {
-  return {Example{.spec = {DType::kU8, {0}}}, Example{.spec = {DType::kU8, {}}, .samples = Samples(1)},
-          Example{.spec = {DType::kU8, {2, 3, 40, 50}}, .samples = Samples(12000)},
-          Example{.spec = {DType::kU16, {4, 2, 40, 50}},
-                  .samples = Samples(32000),
-                  .options = {.level = 1, .segment_bytes = 4096}}};
+  std::vector<Example> examples;
+  examples.push_back(MakeExample(DType::kU8, {0}, 0));
+  examples.push_back(MakeExample(DType::kU8, {}, 1));
+  examples.push_back(MakeExample(DType::kU8, {2, 3, 40, 50}, 12000));
+  examples.push_back(MakeExample(DType::kU16, {4, 2, 40, 50}, 32000, {.level = 1, .segment_bytes = 4096}));
+  return examples;
 }
 
 // OK once all of `frame` was taken and nothing more is expected.
