@@ -65,22 +65,19 @@ struct PutOptions {
 };
 
 // A block that is being put.  One thread at a time.  Destroyed without Commit, what was appended stays for
-// BlockStore::Resume if the upload is resumable, until it has not been touched for StoreLimits::upload_ttl.
+// BlockStore::Resume if it has a state, until it has not been touched for StoreLimits::upload_ttl.
 class Upload {
  public:
   virtual ~Upload() = default;
 
   virtual const std::string& id() const = 0;  // at most 64 characters; hard to guess
   virtual const std::string& key() const = 0;
-  virtual const std::string& state() const = 0;     // as Begin got it
-  virtual std::uint64_t size_bytes() const = 0;     // appended so far
-  virtual std::uint64_t durable_bytes() const = 0;  // of these, those that Resume is sure to give after a crash
+  virtual const std::string& state() const = 0;  // as Begin got it
+  virtual std::uint64_t size_bytes() const = 0;  // appended so far
+  virtual std::uint64_t kept_bytes() const = 0;  // of these, those that Resume would give
 
   // Errors: ResourceExhausted (capacity, quota, disk full), Unavailable, DeadlineExceeded, Cancelled.
   virtual absl::Status Append(std::span<const std::byte> bytes, const CallControl& control) = 0;
-
-  // Makes all that was appended durable, as far as the backend can.
-  virtual absl::Status Flush(const CallControl& control) = 0;
 
   // Fills `out` with bytes that were appended.  Errors: DataLoss, OutOfRange.
   virtual absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) = 0;
@@ -116,8 +113,8 @@ struct UploadStart {
   std::string key;
   // Of the block, reserved before anything is written; 0: not known, and reserved as it grows.
   std::uint64_t expected_bytes = 0;
-  bool resumable = false;
-  std::string state;  // comes back from Resume; at most 16 KiB
+  // Comes back from Resume; at most 16 KiB.  Empty: the upload cannot be resumed.
+  std::string state;
 };
 
 struct ListRequest {
@@ -211,6 +208,10 @@ class BlockStore {
 
   // Reads the next blocks and compares their checksums.
   virtual absl::StatusOr<ScrubPage> Scrub(const ScrubRequest& request, const CallControl& control) = 0;
+
+  // Does what is due: removes what has expired and uploads that nobody touched for upload_ttl.  To be called every few
+  // seconds.  What has expired is not there in any case.
+  virtual absl::Status Maintain(const CallControl& control) = 0;
 
   // Of this moment; does not block for long.
   virtual StoreStatus Status() const = 0;

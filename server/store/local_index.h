@@ -1,0 +1,93 @@
+// The index of a local store: records of blocks, payloads that are small enough to lie beside them, and the orders in
+// which blocks expire and are evicted.  RocksDB behind a few verbs.
+#ifndef DCAC_SERVER_STORE_LOCAL_INDEX_H_
+#define DCAC_SERVER_STORE_LOCAL_INDEX_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/base/bytes.h"
+#include "server/store/record.h"
+
+namespace rocksdb {
+class Env;
+}  // namespace rocksdb
+
+namespace dcac::store {
+
+struct TimedKey {
+  Time time;
+  std::string key;
+};
+
+// Thread-safe, but that changes of one key must not run at the same time.
+class LocalIndex {
+ public:
+  // Changes that happen together or not at all.
+  class Changes {
+   public:
+    Changes();
+    ~Changes();
+
+    // `record` takes the place of `old`.  `payload`: of an inlined record that is new.
+    void Put(const std::optional<Record>& old, const Record& record, std::optional<ByteSpan> payload);
+    void Erase(const Record& old);
+
+    // Of a record that cannot be read; its entries in the other orders become stale.
+    void EraseRecord(const std::string& key);
+
+    // The file of an erased record that is not inlined is noted as one that is to be removed; this says that it was.
+    void EraseRemoval(const std::string& id);
+
+    // Entries that are stale: they name no record, or one with another time.
+    void EraseExpiry(const TimedKey& entry);
+    void EraseRecency(const TimedKey& entry);
+
+   private:
+    void EraseEntries(const Record& old, bool with_payload);
+
+    friend class LocalIndex;
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+  };
+
+  // `environment`: null for the system's.  Errors: AlreadyExists (another process has it open), DataLoss, Unavailable.
+  static absl::StatusOr<std::unique_ptr<LocalIndex>> Open(const std::string& folder, rocksdb::Env* environment);
+  ~LocalIndex();
+
+  // Errors: NotFound, DataLoss.
+  absl::StatusOr<Record> Find(std::string_view key) const;
+  absl::StatusOr<Bytes> ReadPayload(const Record& record) const;
+
+  absl::Status Write(const Changes& changes, bool sync);
+  absl::Status Sync();
+
+  // Calls `visit` for the records whose keys begin with `prefix` and come after `start_after`, in the order of keys,
+  // until it is false.  Of damaged records it gets an error and the key.
+  using Visit = std::function<bool(const std::string& key, absl::StatusOr<Record> record)>;
+  absl::Status ForEach(std::string_view prefix, std::string_view start_after, const Visit& visit) const;
+
+  // Ids of files that are to be removed.
+  absl::StatusOr<std::vector<std::string>> Removals() const;
+
+  // The first entries of the orders in which blocks expire, up to `now`, and in which they were used last, without
+  // those that are pinned.
+  absl::StatusOr<std::vector<TimedKey>> Expired(Time now, std::size_t limit) const;
+  absl::StatusOr<std::vector<TimedKey>> LeastRecentlyUsed(std::size_t limit) const;
+
+ private:
+  struct Impl;
+  explicit LocalIndex(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dcac::store
+
+#endif  // DCAC_SERVER_STORE_LOCAL_INDEX_H_

@@ -1,0 +1,47 @@
+// A block that is being put into a local store.
+#ifndef DCAC_SERVER_STORE_LOCAL_UPLOAD_H_
+#define DCAC_SERVER_STORE_LOCAL_UPLOAD_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "server/store/local_blocks.h"
+
+namespace dcac::store {
+
+// In memory while it is small enough for the index, then in a file.
+class LocalUpload final : public Upload {
+ public:
+  // Errors: ResourceExhausted (capacity, quota).
+  static absl::StatusOr<std::unique_ptr<Upload>> Begin(LocalBlocks& blocks, const UploadStart& start);
+  // Errors: NotFound, Unavailable.
+  static absl::StatusOr<std::unique_ptr<Upload>> Resume(LocalBlocks& blocks, const std::string& id);
+  ~LocalUpload() override;
+
+  const std::string& id() const override { return owner_.id; }
+  const std::string& key() const override { return owner_.key; }
+  const std::string& state() const override { return owner_.state; }
+  std::uint64_t size_bytes() const override { return writer_ ? writer_->size_bytes() : small_.size(); }
+  std::uint64_t kept_bytes() const override { return writer_ ? writer_->written_bytes() : 0; }
+  absl::Status Append(std::span<const std::byte> bytes, const CallControl& control) override;
+  absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) override;
+  absl::StatusOr<BlockInfo> Commit(const PutOptions& options, const CallControl& control) override;
+  absl::Status Abort() override;
+
+ private:
+  LocalUpload(LocalBlocks& blocks, PayloadOwner owner) : blocks_(blocks), owner_(std::move(owner)) {}
+
+  absl::Status ReserveFor(std::uint64_t size_bytes);
+
+  LocalBlocks& blocks_;
+  const PayloadOwner owner_;
+  std::uint64_t reserved_bytes_ = 0;
+  Bytes small_;
+  std::optional<PayloadWriter> writer_;  // since there is more than fits the index
+  bool ended_ = false;                   // nothing is left that could be resumed
+};
+
+}  // namespace dcac::store
+
+#endif  // DCAC_SERVER_STORE_LOCAL_UPLOAD_H_

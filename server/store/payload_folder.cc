@@ -1,0 +1,67 @@
+#include "server/store/payload_folder.h"
+
+#include <memory>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "core/base/status_macros.h"
+#include "server/store/record.h"
+
+namespace dcac::store {
+namespace {
+
+// So that no folder becomes so large that it is slow.
+constexpr int kFolders = 256;
+
+}  // namespace
+
+std::string PayloadFolder::FolderOf(const std::string& id) const {
+  return absl::StrCat(folder_, "/", id.substr(0, 2));
+}
+
+std::string PayloadFolder::PathOf(const std::string& id) const {
+  return absl::StrCat(FolderOf(id), "/", id);
+}
+
+absl::Status PayloadFolder::Prepare() {
+  for (int i = 0; i < kFolders; ++i) {
+    DCAC_RETURN_IF_ERROR(files_.CreateFolder(FolderOf(absl::StrFormat("%02x", i))));
+  }
+  return files_.SyncFolder(folder_);
+}
+
+absl::StatusOr<PayloadWriter> PayloadFolder::Create(const PayloadOwner& owner) {
+  DCAC_ASSIGN_OR_RETURN(std::unique_ptr<File> file, files_.Create(PathOf(owner.id)));
+  absl::StatusOr<PayloadWriter> writer = PayloadWriter::Create(std::move(file), owner);
+  if (!writer.ok()) static_cast<void>(Remove(owner.id));
+  return writer;
+}
+
+absl::StatusOr<PayloadReader> PayloadFolder::Open(const std::string& id, bool writable) const {
+  DCAC_ASSIGN_OR_RETURN(std::unique_ptr<File> file, files_.Open(PathOf(id), writable));
+  DCAC_ASSIGN_OR_RETURN(PayloadReader reader, PayloadReader::Open(std::move(file)));
+  if (reader.owner().id != id) return absl::DataLossError("file is that of another block");
+  return reader;
+}
+
+absl::Status PayloadFolder::SyncEntry(const std::string& id) {
+  return files_.SyncFolder(FolderOf(id));
+}
+
+absl::Status PayloadFolder::Remove(const std::string& id) {
+  const absl::Status status = files_.Remove(PathOf(id));
+  return absl::IsNotFound(status) ? absl::OkStatus() : status;
+}
+
+absl::Status PayloadFolder::ForEach(const Visit& visit) const {
+  for (int i = 0; i < kFolders; ++i) {
+    DCAC_ASSIGN_OR_RETURN(const std::vector<FolderEntry> entries, files_.List(FolderOf(absl::StrFormat("%02x", i))));
+    for (const FolderEntry& entry : entries) {
+      if (IsId(entry.name)) visit(entry.name, entry.modified);
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace dcac::store

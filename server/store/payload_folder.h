@@ -1,0 +1,50 @@
+// The files of a local store's payloads: where they are, when they become durable, when they are removed.
+#ifndef DCAC_SERVER_STORE_PAYLOAD_FOLDER_H_
+#define DCAC_SERVER_STORE_PAYLOAD_FOLDER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/store/file_system.h"
+#include "server/store/payload_file.h"
+
+namespace dcac::store {
+
+// Thread-safe.
+class PayloadFolder {
+ public:
+  PayloadFolder(std::string folder, FileSystem& files) : folder_(std::move(folder)), files_(files) {}
+
+  // Makes the folders that files lie in.
+  absl::Status Prepare();
+
+  absl::StatusOr<PayloadWriter> Create(const PayloadOwner& owner);
+
+  // Errors: NotFound; DataLoss (the file is that of another id, or damaged).
+  absl::StatusOr<PayloadReader> Open(const std::string& id, bool writable) const;
+
+  // Makes the entry of a file durable; its content has a Sync of its own.
+  absl::Status SyncEntry(const std::string& id);
+
+  // A file that is no longer there is no error.
+  absl::Status Remove(const std::string& id);
+
+  // Calls `visit` for each file, with when it was written to last.  Files with other names are not ours.
+  using Visit = std::function<void(const std::string& id, std::chrono::sys_time<std::chrono::milliseconds> modified)>;
+  absl::Status ForEach(const Visit& visit) const;
+
+ private:
+  std::string FolderOf(const std::string& id) const;
+  std::string PathOf(const std::string& id) const;
+
+  const std::string folder_;
+  FileSystem& files_;
+};
+
+}  // namespace dcac::store
+
+#endif  // DCAC_SERVER_STORE_PAYLOAD_FOLDER_H_

@@ -1,0 +1,83 @@
+#include "server/store/space_account.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace dcac::store {
+namespace {
+
+void Subtract(const Usage& usage, Usage& from) {
+  from.blocks -= usage.blocks;
+  from.stored_bytes -= usage.stored_bytes;
+  from.raw_bytes -= usage.raw_bytes;
+}
+
+void AddTo(const Usage& usage, Usage& to) {
+  to.blocks += usage.blocks;
+  to.stored_bytes += usage.stored_bytes;
+  to.raw_bytes += usage.raw_bytes;
+}
+
+}  // namespace
+
+absl::Status SpaceAccount::Reserve(std::string_view owner, std::uint64_t bytes, std::uint64_t* missing_bytes) {
+  *missing_bytes = 0;
+  const std::lock_guard lock(mutex_);
+  const auto found = owners_.find(owner);
+  const std::uint64_t held =
+      found == owners_.end() ? 0 : found->second.usage.stored_bytes + found->second.reserved_bytes;
+  const auto exceeds = [bytes](std::uint64_t now, std::uint64_t limit) {
+    return limit > 0 && (bytes > limit || now > limit - bytes);
+  };
+  if (exceeds(held, limits_.owner_quota_bytes)) {
+    return absl::ResourceExhaustedError(absl::StrCat("quota: ", held, " bytes are stored or on their way, ", bytes,
+                                                     " more exceed ", limits_.owner_quota_bytes));
+  }
+  if (limits_.capacity_bytes > 0 && bytes > limits_.capacity_bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("capacity: ", bytes, " bytes exceed the store's ", limits_.capacity_bytes));
+  }
+  const std::uint64_t all = total_.usage.stored_bytes + total_.reserved_bytes;
+  if (exceeds(all, limits_.capacity_bytes)) {
+    *missing_bytes = all + bytes - limits_.capacity_bytes;
+    return absl::OkStatus();
+  }
+  Share& share = found == owners_.end() ? owners_[std::string(owner)] : found->second;
+  share.reserved_bytes += bytes;
+  total_.reserved_bytes += bytes;
+  return absl::OkStatus();
+}
+
+void SpaceAccount::Release(std::string_view owner, std::uint64_t reserved_bytes) {
+  if (reserved_bytes == 0) return;
+  const std::lock_guard lock(mutex_);
+  owners_.find(owner)->second.reserved_bytes -= reserved_bytes;
+  total_.reserved_bytes -= reserved_bytes;
+}
+
+void SpaceAccount::Add(std::string_view owner, const Usage& usage) {
+  const std::lock_guard lock(mutex_);
+  AddTo(usage, owners_[std::string(owner)].usage);
+  AddTo(usage, total_.usage);
+}
+
+void SpaceAccount::Remove(std::string_view owner, const Usage& usage) {
+  const std::lock_guard lock(mutex_);
+  const auto found = owners_.find(owner);
+  Subtract(usage, found->second.usage);
+  Subtract(usage, total_.usage);
+  if (found->second.usage.blocks == 0 && found->second.reserved_bytes == 0) owners_.erase(found);
+}
+
+Usage SpaceAccount::total() const {
+  const std::lock_guard lock(mutex_);
+  return total_.usage;
+}
+
+std::uint64_t SpaceAccount::reserved_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return total_.reserved_bytes;
+}
+
+}  // namespace dcac::store

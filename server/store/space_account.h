@@ -1,0 +1,48 @@
+// How much a store holds, of whom, and how much it has promised to take.
+#ifndef DCAC_SERVER_STORE_SPACE_ACCOUNT_H_
+#define DCAC_SERVER_STORE_SPACE_ACCOUNT_H_
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "server/store/block_store.h"
+
+namespace dcac::store {
+
+// Thread-safe.
+class SpaceAccount {
+ public:
+  explicit SpaceAccount(const StoreLimits& limits) : limits_(limits) {}
+
+  // Room for `bytes` more of `owner`, before they are written.
+  // Errors: ResourceExhausted (quota).  With `missing_bytes` not 0 nothing was reserved: the store is full by so much.
+  absl::Status Reserve(std::string_view owner, std::uint64_t bytes, std::uint64_t* missing_bytes);
+
+  void Release(std::string_view owner, std::uint64_t reserved_bytes);
+
+  // What is stored now, and no longer.
+  void Add(std::string_view owner, const Usage& usage);
+  void Remove(std::string_view owner, const Usage& usage);
+
+  Usage total() const;
+  std::uint64_t reserved_bytes() const;
+
+ private:
+  struct Share {
+    Usage usage;
+    std::uint64_t reserved_bytes = 0;
+  };
+
+  const StoreLimits limits_;
+  mutable std::mutex mutex_;
+  std::map<std::string, Share, std::less<>> owners_;
+  Share total_;
+};
+
+}  // namespace dcac::store
+
+#endif  // DCAC_SERVER_STORE_SPACE_ACCOUNT_H_
