@@ -15,13 +15,17 @@ RUN cmake -DDCAC_REVISION="$REVISION" build/release \
 FROM debian:12-slim
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-      libgrpc++1.51 libhwy1 liblz4-1 libprometheus-cpp-core1.0 libssl3 libtbb12 libtomlplusplus3 \
-      libxxhash0 libzstd1 >/dev/null \
+      libcurl4 libgrpc++1.51 libhwy1 liblz4-1 libprometheus-cpp-core1.0 librocksdb7.8 libssl3 libtbb12 \
+      libtomlplusplus3 libxxhash0 libzstd1 >/dev/null \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log \
  && groupadd --gid 10001 dcac \
- && useradd --uid 10001 --gid 10001 --no-create-home --home-dir / --shell /usr/sbin/nologin dcac
+ && useradd --uid 10001 --gid 10001 --no-create-home --home-dir / --shell /usr/sbin/nologin dcac \
+ && install -d -o 10001 -g 10001 -m 0700 /var/lib/dcac-server
 COPY --from=build /install/bin/ /usr/local/bin/
 USER 10001:10001
+# The store's default place; the rest of the image may be read-only.
+ENV STATE_DIRECTORY=/var/lib/dcac-server
+VOLUME /var/lib/dcac-server
 EXPOSE 50051 9464
 STOPSIGNAL SIGTERM
 # On a Unix socket, which needs neither certificate nor token: a command line of one's own has to keep it.

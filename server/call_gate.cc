@@ -55,6 +55,9 @@ absl::StatusOr<std::unique_ptr<Call>> CallGate::Begin(Method method, grpc::Callb
     return identity.status();
   }
   info.tenant = std::move(identity->tenant);
+  info.store_tenant = !info.tenant.empty()         ? info.tenant
+                      : credentials.tenant.empty() ? "default"
+                                                   : std::string(credentials.tenant);
   const Caller caller{.tenant = info.tenant, .caller = info.caller};
   // Operators want to know how the server is most of all when it is busy.
   absl::StatusOr<Admission::Ticket> ticket =

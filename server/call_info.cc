@@ -20,6 +20,34 @@ std::string_view MethodName(Method method) {
       return "GetCapabilities";
     case Method::kGetStatus:
       return "GetStatus";
+    case Method::kPut:
+      return "Put";
+    case Method::kQueryUpload:
+      return "QueryUpload";
+    case Method::kGet:
+      return "Get";
+    case Method::kBatchPut:
+      return "BatchPut";
+    case Method::kBatchGet:
+      return "BatchGet";
+    case Method::kFindMissing:
+      return "FindMissing";
+    case Method::kStat:
+      return "Stat";
+    case Method::kList:
+      return "List";
+    case Method::kDelete:
+      return "Delete";
+    case Method::kDeletePrefix:
+      return "DeletePrefix";
+    case Method::kTouch:
+      return "Touch";
+    case Method::kPin:
+      return "Pin";
+    case Method::kGetUsage:
+      return "GetUsage";
+    case Method::kScrub:
+      return "Scrub";
   }
   return "unknown";
 }
@@ -33,13 +61,27 @@ std::optional<Direction> DirectionOf(Method method) {
     case Method::kCompress:
     case Method::kCompressTensor:
     case Method::kBatchCompress:
+    case Method::kPut:
+    case Method::kBatchPut:
       return Direction::kCompress;
     case Method::kDecompress:
     case Method::kDecompressTensor:
+    case Method::kGet:
+    case Method::kBatchGet:
       return Direction::kDecompress;
     case Method::kInspect:
     case Method::kGetCapabilities:
     case Method::kGetStatus:
+    case Method::kQueryUpload:
+    case Method::kFindMissing:
+    case Method::kStat:
+    case Method::kList:
+    case Method::kDelete:
+    case Method::kDeletePrefix:
+    case Method::kTouch:
+    case Method::kPin:
+    case Method::kGetUsage:
+    case Method::kScrub:
       return std::nullopt;
   }
   return std::nullopt;
@@ -66,14 +108,28 @@ Scope RequiredScope(Method method) {
     case Method::kCompress:
     case Method::kCompressTensor:
     case Method::kBatchCompress:
+    case Method::kPut:
+    case Method::kBatchPut:
+    case Method::kDelete:
+    case Method::kDeletePrefix:
+    case Method::kTouch:
+    case Method::kPin:
       return Scope::kWrite;
     case Method::kDecompress:
     case Method::kDecompressTensor:
     case Method::kInspect:
+    case Method::kQueryUpload:
+    case Method::kGet:
+    case Method::kBatchGet:
+    case Method::kFindMissing:
+    case Method::kStat:
+    case Method::kList:
+    case Method::kGetUsage:
       return Scope::kRead;
     case Method::kGetCapabilities:
       return Scope::kAny;
     case Method::kGetStatus:
+    case Method::kScrub:
       return Scope::kAdmin;
   }
   return Scope::kAdmin;

@@ -23,8 +23,22 @@ enum class Method {
   kBatchCompress,
   kGetCapabilities,
   kGetStatus,
+  kPut,
+  kQueryUpload,
+  kGet,
+  kBatchPut,
+  kBatchGet,
+  kFindMissing,
+  kStat,
+  kList,
+  kDelete,
+  kDeletePrefix,
+  kTouch,
+  kPin,
+  kGetUsage,
+  kScrub,
 };
-inline constexpr int kNumMethods = 8;
+inline constexpr int kNumMethods = 22;
 std::string_view MethodName(Method method);  // as in the contract
 
 // What a method does with tensors.
@@ -39,6 +53,7 @@ Scope RequiredScope(Method method);
 struct CallInfo {
   Method method = Method::kCompress;
   std::string tenant;                 // of the token; empty where the server asks for none
+  std::string store_tenant;           // whose objects it is about, whether or not tokens are asked for
   std::string caller;                 // with the tenant: whom the budget is shared between
   std::string peer;                   // address, as the transport writes it
   std::string request_id;             // of this server

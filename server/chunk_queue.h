@@ -26,6 +26,9 @@ class InputChunks {
   // live until the next call.
   std::span<const std::byte> Take(std::size_t max_bytes);
 
+  // Before the first chunk: what lies before `offset` has come earlier.
+  void StartAt(std::uint64_t offset) { accepted_bytes_ = consumed_bytes_ = offset; }
+
   bool empty() const { return pieces_.empty(); }
   std::uint64_t consumed_bytes() const { return consumed_bytes_; }
 

@@ -28,10 +28,7 @@ absl::Status CompressSession::Start(const v1::CompressHeader& header) {
   DCAC_ASSIGN_OR_RETURN(const std::uint64_t tensor_bytes, TensorBytes(spec));
   DCAC_RETURN_IF_ERROR(CheckTensorBytes(tensor_bytes, limits_));
   DCAC_ASSIGN_OR_RETURN(FrameEncoder encoder, FrameEncoder::Create(spec, options));
-  if (encoder.slab_bytes() > limits_.max_slab_bytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("slabs of ", encoder.slab_bytes(), " bytes exceed max_slab_bytes ", limits_.max_slab_bytes));
-  }
+  DCAC_RETURN_IF_ERROR(CheckSlabBytes(encoder.slab_bytes(), limits_));
   encoder_ = std::move(encoder);
   control().Apply(*encoder_);
   dtype_ = spec.dtype;

@@ -21,6 +21,9 @@ struct Limits {
 // Errors: ResourceExhausted (more than max_tensor_bytes).
 absl::Status CheckTensorBytes(std::uint64_t tensor_bytes, const Limits& limits);
 
+// Errors: ResourceExhausted (more than max_slab_bytes).
+absl::Status CheckSlabBytes(std::uint64_t slab_bytes, const Limits& limits);
+
 // What a stream's messages may take on their way: those that a client may leave unanswered, in the transport and here,
 // and those that wait to be sent.
 inline constexpr std::uint64_t kMaxInputBytesInFlight = wire::kMaxUnansweredChunks * wire::kMaxChunkBytes;

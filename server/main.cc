@@ -21,6 +21,7 @@
 #include "server/config.h"
 #include "server/config_reload.h"
 #include "server/health_probe.h"
+#include "server/open_store.h"
 #include "server/option_checks.h"
 #include "server/server.h"
 #include "server/service_manager.h"
@@ -129,6 +130,7 @@ int WaitForStop(const Signals& signals, const SettingSources& sources, ServerOpt
 int Serve(const Config& config) {
   const Signals signals;
   ServerOptions options = config.server;
+  if (options.store.location.empty()) options.store.location = DefaultStoreLocation();
   Log log(STDERR_FILENO, LevelOf(options), ParseLogFormat(options.log_format).value_or(LogFormat::kLogfmt));
   options.log = &log;
   const bool tuned = KeepMemoryOfMessages();
@@ -139,7 +141,8 @@ int Serve(const Config& config) {
     return absl::IsInvalidArgument(server.status()) ? kUsageError : 1;
   }
   Say(absl::StrCat("version ", std::string(Version()), " listening on ", absl::StrJoin((*server)->addresses(), ", "),
-                   " with ", (*server)->threads(), " threads", MetricsRemark(**server)));
+                   " with ", (*server)->threads(), " threads", MetricsRemark(**server), ", store ",
+                   options.store.location));
   if (!tuned) log.Write(LogEvent(LogLevel::kWarning, "allocator_not_tuned"));
   LogAll(log, "notice", (*server)->Warnings());
   TellServiceManager(kReady);

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "server/listen_address.h"
+#include "server/open_store.h"
 
 namespace dcac::server {
 namespace {
@@ -70,7 +71,7 @@ absl::Status CheckOptions(const ServerOptions& options) {
   DCAC_RETURN_IF_ERROR(CheckTls(options.tls));
   for (const std::string& text : options.listen) DCAC_RETURN_IF_ERROR(CheckAddress(text, options));
   DCAC_RETURN_IF_ERROR(CheckMetricsAddress(options));
-  return absl::OkStatus();
+  return CheckStoreLocation(options.store.location);
 }
 
 std::vector<Notice> OptionWarnings(const ServerOptions& options) {

@@ -16,6 +16,7 @@
 #include <iterator>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -33,11 +34,14 @@
 #include "server/idle_watch.h"
 #include "server/listen_address.h"
 #include "server/live_limits.h"
+#include "server/open_store.h"
 #include "server/option_checks.h"
 #include "server/service_impl.h"
 #include "server/settings.h"
 #include "server/socket_lock.h"
 #include "server/status_reader.h"
+#include "server/store/store_keeper.h"
+#include "server/store_service_impl.h"
 #include "server/worker_pool.h"
 
 namespace dcac::server {
@@ -115,9 +119,11 @@ std::string WithPort(const std::string& address, int port) {
 
 // Members are destroyed from the last up: the transport first, then what its calls use, then the locks of its sockets.
 struct Server::Impl {
-  Impl(const ServerOptions& server_options, std::unique_ptr<Access> server_access)
+  Impl(const ServerOptions& server_options, std::unique_ptr<Access> server_access,
+       std::unique_ptr<store::BlockStore> server_store)
       : options(WithDefaults(server_options)),
         access(std::move(server_access)),
+        store(std::move(server_store)),
         threads(options.threads > 0 ? options.threads : CpuBudget()),
         metrics(options.log),
         workers(threads),
@@ -128,13 +134,20 @@ struct Server::Impl {
         service(limits, gate, workers, watch),
         admin_service(gate, [this](v1::GetStatusResponse* response) {
           FillStatus(status_reader.ReadLive(), metrics, response);
-        }) {}
+        }) {
+    if (store == nullptr) return;
+    store_threads.emplace(options.store.threads);
+    store_service.emplace(*store, limits, gate, workers, *store_threads, watch);
+    store_keeper.emplace(*store, KeeperOptions());
+  }
 
   absl::Status Listen();
   absl::Status ListenForMetrics();
+  store::StoreKeeperOptions KeeperOptions() const;
 
   ServerOptions options;
   const std::unique_ptr<Access> access;
+  const std::unique_ptr<store::BlockStore> store;  // null: there is none, nor the four of it below
   const int threads;
   std::vector<std::string> addresses;
   std::string metrics_address;
@@ -148,6 +161,9 @@ struct Server::Impl {
   IdleWatch watch;
   CompressionServiceImpl service;
   AdminServiceImpl admin_service;
+  std::optional<IoPool> store_threads;
+  std::optional<StoreServiceImpl> store_service;
+  std::optional<store::StoreKeeper> store_keeper;
   std::atomic<bool> draining{false};
   StatusReader status_reader{{.metrics = metrics,
                               .access = *access,
@@ -179,6 +195,7 @@ absl::Status Server::Impl::Listen() {
   BoundTransport(options.limits, builder);
   builder.RegisterService(&service);
   builder.RegisterService(&admin_service);
+  if (store_service) builder.RegisterService(&*store_service);
   transport = builder.BuildAndStart();
   if (transport == nullptr) {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", absl::StrJoin(options.listen, ", ")));
@@ -192,6 +209,19 @@ absl::Status Server::Impl::Listen() {
     }
   }
   return absl::OkStatus();
+}
+
+store::StoreKeeperOptions Server::Impl::KeeperOptions() const {
+  Log* const log = options.log;
+  const auto write = [log](LogLevel level, std::string_view event, std::string_view name, const std::string& text) {
+    if (log != nullptr) log->Write(LogEvent(level, event).Text(name, text));
+  };
+  return {.scrub_bytes_per_second = options.store.scrub_bytes_per_second,
+          .on_damage = [write](const std::string& key) { write(LogLevel::kError, "damaged_object", "key", key); },
+          .on_error =
+              [write](const absl::Status& error) {
+                write(LogLevel::kWarning, "store_upkeep_failed", "message", std::string(error.message()));
+              }};
 }
 
 absl::Status Server::Impl::ListenForMetrics() {
@@ -208,7 +238,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   static std::once_flag health_enabled;
   std::call_once(health_enabled, [] { grpc::EnableDefaultHealthCheckService(true); });
   DCAC_ASSIGN_OR_RETURN(std::unique_ptr<Access> access, Access::Load(options));
-  auto impl = std::make_unique<Impl>(options, std::move(access));
+  DCAC_ASSIGN_OR_RETURN(std::unique_ptr<store::BlockStore> store, OpenStore(options.store));
+  auto impl = std::make_unique<Impl>(options, std::move(access), std::move(store));
   if (options.channelz) OfferChannelz();
   DCAC_RETURN_IF_ERROR(impl->Listen());
   impl->status_reader.SetSettings(ShownSettings(impl->options));

@@ -34,6 +34,18 @@ struct ConnectionOptions {
   bool bdp_probe = true;                                       // windows grow with what the network holds
 };
 
+// Where objects are kept, and how.
+struct StoreOptions {
+  std::string location;              // local:FOLDER, memory: or none; empty: the program's default, of others none
+  std::uint64_t capacity_bytes = 0;  // of stored bytes; beyond it the least recently used are evicted; 0: no bound
+  std::uint64_t quota_bytes = 0;     // of each tenant; 0: no bound
+  std::string fsync = "each";        // none, interval or each
+  std::chrono::milliseconds fsync_interval{1000};
+  std::chrono::milliseconds upload_ttl{24 * 3600 * 1000};
+  std::uint64_t scrub_bytes_per_second = std::uint64_t{8} << 20;  // 0: objects are not read again
+  int threads = 16;                                               // that may wait for disks
+};
+
 // The settings of server/settings.h.
 struct ServerOptions {
   std::vector<std::string> listen = {"127.0.0.1:50051"};  // unix:PATH or HOST:PORT; port 0 = any free one
@@ -47,6 +59,8 @@ struct ServerOptions {
   Limits limits;
   std::chrono::milliseconds stream_idle_timeout{60'000};  // of a stream whose client neither sends nor reads
   ConnectionOptions connections;
+
+  StoreOptions store;
 
   // Drain: how long the server still takes calls after it said that it is not serving, and then how long running calls
   // may take to end.

@@ -50,7 +50,7 @@ ByteReactor* CompressionServiceImpl::StartStream(Method method, grpc::CallbackSe
                                                    context, workers_, watch_);
     return absl::OkStatus();
   });
-  return status.ok() ? reactor : new RefusedStream(status);
+  return status.ok() ? reactor : new RefusedStream<>(status);
 }
 
 grpc::ServerUnaryReactor* CompressionServiceImpl::StartUnary(Method method, grpc::CallbackServerContext& context,

@@ -24,7 +24,7 @@ bool IsOfServiceLinks(std::string_view name) {
 
 class Loader {
  public:
-  Loader() : loaded_{.options = {}, .origins = std::vector<std::string>(Settings().size(), "default")} {}
+  Loader() { loaded_.origins.assign(Settings().size(), "default"); }
 
   absl::Status Set(const Setting& setting, std::span<const std::string> texts, const std::string& origin,
                    const std::string& name) {

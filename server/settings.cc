@@ -21,11 +21,14 @@ constexpr milliseconds kDay{86'400'000};
 constexpr std::string_view kListening = "Addresses";
 constexpr std::string_view kSecurity = "Certificates and tokens";
 constexpr std::string_view kWork = "Work and memory";
+constexpr std::string_view kStore = "Store";
 constexpr std::string_view kConnections = "Connections";
 constexpr std::string_view kStopping = "Stopping";
 constexpr std::string_view kObservation = "Observation";
 
 using O = ServerOptions;
+
+constexpr const char* kFsyncNames[] = {"none", "interval", "each"};
 
 // The member of the options at the end of the path.
 template <auto... kPath>
@@ -62,6 +65,24 @@ const std::array kSettings = {
             "Calls that are open at a time; more are refused"},
     Setting{"stream_idle_timeout", kWork, DurationField{Of<&O::stream_idle_timeout>, milliseconds(1), kDay},
             Change::kOnRestart, "A stream whose client neither sends nor reads for so long is ended"},
+    Setting{"store", kStore, TextField{Of<&O::store, &StoreOptions::location>, "LOCATION"}, Change::kOnRestart,
+            "Where objects are kept: local:FOLDER, memory: or none; empty: in the folder of the server's state"},
+    Setting{"store_capacity_bytes", kStore, SizeField{Of<&O::store, &StoreOptions::capacity_bytes>, 0},
+            Change::kOnRestart, "Stored bytes beyond which the least recently used objects are evicted; 0: no bound"},
+    Setting{"store_quota_bytes", kStore, SizeField{Of<&O::store, &StoreOptions::quota_bytes>, 0}, Change::kOnRestart,
+            "Stored bytes of each tenant beyond which puts are refused; 0: no bound"},
+    Setting{"store_fsync", kStore, ChoiceField{Of<&O::store, &StoreOptions::fsync>, kFsyncNames}, Change::kOnRestart,
+            "When objects are durable: each (before they are acknowledged), interval, none"},
+    Setting{"store_fsync_interval", kStore,
+            DurationField{Of<&O::store, &StoreOptions::fsync_interval>, milliseconds(1), kDay}, Change::kOnRestart,
+            "With interval: how much time a crash of the machine may cost"},
+    Setting{"store_upload_ttl", kStore,
+            DurationField{Of<&O::store, &StoreOptions::upload_ttl>, milliseconds(1000), 30 * kDay}, Change::kOnRestart,
+            "How long an upload that broke off may go on"},
+    Setting{"store_scrub_bytes_per_second", kStore, SizeField{Of<&O::store, &StoreOptions::scrub_bytes_per_second>, 0},
+            Change::kOnRestart, "How fast all objects are read again to find damage; 0: they are not"},
+    Setting{"store_threads", kStore, IntField{Of<&O::store, &StoreOptions::threads>, 1, 1024}, Change::kOnRestart,
+            "Threads of the store, which wait for disks"},
     Setting{"keepalive_time", kConnections,
             DurationField{Of<&O::connections, &ConnectionOptions::keepalive_time>, milliseconds(1000), kDay},
             Change::kOnRestart, "Time between pings that find peers that vanished"},

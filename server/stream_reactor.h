@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -24,12 +25,14 @@
 #include "server/limits.h"
 #include "server/message_bytes.h"
 #include "server/session.h"
-#include "server/worker_pool.h"
+#include "server/task_pool.h"
 
 namespace dcac::server {
 
 // A stream whose messages are bytes to gRPC, so that not all of them need be copied.
 using ByteReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
+// The same for calls whose only request comes with them.
+using ByteWriter = grpc::ServerWriteReactor<grpc::ByteBuffer>;
 
 // Owns itself: deleted in OnDone.  gRPC's callbacks and the session's tasks enter from any thread; each takes the
 // mutex, notes what happened, and starts in Advance what can go on.  At most one read, one write and one task are under
@@ -38,12 +41,14 @@ using ByteReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 // Bounds: requests that wait are at most kMaxInbox, replies that wait at most kMaxRepliesInFlight; nothing but the
 // first request is read before the memory for all of them is reserved.  The inbox has room for all that a client may
 // leave unanswered, so that a client that writes within its credit never waits for its own reading.
-template <typename Request, typename Response>
-class StreamReactor final : public ByteReactor, private IdleWatch::Watched {
+template <typename Request, typename Response, typename Base = ByteReactor>
+class StreamReactor final : public Base, private IdleWatch::Watched {
  public:
+  static constexpr bool kReads = std::is_same_v<Base, ByteReactor>;
+
   // `context` lives until OnDone, and so must the workers and the watch.
   StreamReactor(std::unique_ptr<Session<Request, Response>> session, std::unique_ptr<Call> call,
-                grpc::CallbackServerContext& context, WorkerPool& workers, IdleWatch& watch)
+                grpc::CallbackServerContext& context, TaskPool& workers, IdleWatch& watch)
       : session_(std::move(session)), call_(std::move(call)), context_(context), workers_(workers), watch_(watch) {
     session_->ObserveSegments(call_->segments());
     watch_.Add(this);
@@ -51,7 +56,20 @@ class StreamReactor final : public ByteReactor, private IdleWatch::Watched {
     Advance();
   }
 
-  void OnReadDone(bool ok) override {
+  // With the only request of a call that has no others.
+  StreamReactor(std::unique_ptr<Session<Request, Response>> session, std::unique_ptr<Call> call, Request request,
+                grpc::CallbackServerContext& context, TaskPool& workers, IdleWatch& watch) requires(!kReads)
+      : session_(std::move(session)), call_(std::move(call)), context_(context), workers_(workers), watch_(watch) {
+    inbox_.push_back({std::move(request), {}});
+    input_ended_ = true;
+    session_->ObserveSegments(call_->segments());
+    watch_.Add(this);
+    const std::lock_guard lock(mutex_);
+    Advance();
+  }
+
+  // Of bidirectional streams: overrides what the base has.
+  void OnReadDone(bool ok) {
     Received received;
     if (ok) call_->OnRequest(incoming_.Length());
     const absl::Status parsed =
@@ -155,9 +173,11 @@ class StreamReactor final : public ByteReactor, private IdleWatch::Watched {
   void StartReadIfRoom() {
     // Until memory is reserved, the first request alone.
     if (reading_ || input_ended_ || inbox_.size() >= kMaxInbox || (!admitted_ && first_read_)) return;
-    first_read_ = true;
-    reading_ = true;
-    this->StartRead(&incoming_);
+    if constexpr (kReads) {
+      first_read_ = true;
+      reading_ = true;
+      this->StartRead(&incoming_);
+    }
   }
 
   void StartTaskIfWork() {
@@ -251,7 +271,7 @@ class StreamReactor final : public ByteReactor, private IdleWatch::Watched {
   const std::unique_ptr<Session<Request, Response>> session_;  // used by the task under way alone, but for Cancel
   const std::unique_ptr<Call> call_;
   grpc::CallbackServerContext& context_;
-  WorkerPool& workers_;
+  TaskPool& workers_;
   IdleWatch& watch_;
   const bool takes_request_data_ = session_->takes_request_data();
 
@@ -278,7 +298,8 @@ class StreamReactor final : public ByteReactor, private IdleWatch::Watched {
 };
 
 // A stream that is answered with an error at once.
-class RefusedStream final : public ByteReactor {
+template <typename Base = ByteReactor>
+class RefusedStream final : public Base {
  public:
   explicit RefusedStream(const absl::Status& status) { this->Finish(wire::ToGrpcStatus(status)); }
   void OnDone() override { delete this; }

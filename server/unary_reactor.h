@@ -16,8 +16,8 @@
 #include "server/call.h"
 #include "server/call_gate.h"
 #include "server/catch_all.h"
+#include "server/task_pool.h"
 #include "server/work_control.h"
-#include "server/worker_pool.h"
 
 namespace dcac::server {
 
@@ -33,7 +33,7 @@ class UnaryReactor final : public grpc::ServerUnaryReactor {
     const google::protobuf::Message& response;
   };
 
-  UnaryReactor(std::unique_ptr<Call> call, const Messages& messages, WorkerPool& workers, Work work)
+  UnaryReactor(std::unique_ptr<Call> call, const Messages& messages, TaskPool& workers, Work work)
       : call_(std::move(call)), messages_(messages), work_(std::move(work)) {
     call_->OnRequest(messages_.request.ByteSizeLong());
     enqueue_time_ = std::chrono::steady_clock::now();

@@ -11,16 +11,17 @@
 #include <functional>
 #include <utility>
 
+#include "server/task_pool.h"
+
 namespace dcac::server {
 
-class WorkerPool {
+class WorkerPool final : public TaskPool {
  public:
   explicit WorkerPool(int threads)
       : workers_(oneapi::tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads) + 1),
         arena_(threads, /*reserved_for_masters=*/0) {}
 
-  // Runs `task` on a worker; tasks start in the order of their calls.  The task must not throw.
-  void Enqueue(std::function<void()> task) {
+  void Enqueue(std::function<void()> task) override {
     // Isolated: while a task waits for the parallel loops in it, its thread must not begin another stream's task on the
     // same stack.
     queued_.fetch_add(1, std::memory_order_relaxed);
@@ -28,6 +29,11 @@ class WorkerPool {
       queued_.fetch_sub(1, std::memory_order_relaxed);
       oneapi::tbb::this_task_arena::isolate(task);
     });
+  }
+
+  // Runs `work` among the workers' tasks and waits for it: for threads of other pools, which have something to code.
+  void Execute(const std::function<void()>& work) {
+    arena_.execute([&work] { oneapi::tbb::this_task_arena::isolate(work); });
   }
 
   // That wait for a thread.

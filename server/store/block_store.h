@@ -143,10 +143,11 @@ struct Usage {
 };
 
 struct StoreStatus {
-  std::string backend;               // "local", "s3", "memory"
-  Usage usage;                       // of all blocks
-  std::uint64_t capacity_bytes = 0;  // 0: no bound
-  std::uint64_t reserved_bytes = 0;  // of uploads that run
+  std::string backend;                  // "local", "s3", "memory"
+  Usage usage;                          // of all blocks
+  std::uint64_t capacity_bytes = 0;     // 0: no bound
+  std::uint64_t owner_quota_bytes = 0;  // 0: no bound
+  std::uint64_t reserved_bytes = 0;     // of uploads that run
   std::uint64_t open_uploads = 0;
   std::uint64_t damaged_blocks = 0;  // in quarantine
   std::uint64_t evicted_blocks = 0;  // since the start

@@ -315,6 +315,7 @@ StoreStatus LocalStore::Status() const {
   return {.backend = name_,
           .usage = blocks_->account().total(),
           .capacity_bytes = blocks_->limits().capacity_bytes,
+          .owner_quota_bytes = blocks_->limits().owner_quota_bytes,
           .reserved_bytes = blocks_->account().reserved_bytes(),
           .open_uploads = blocks_->open_uploads(),
           .damaged_blocks = blocks_->damaged_blocks(),

@@ -46,8 +46,10 @@ absl::StatusOr<std::unique_ptr<Upload>> LocalUpload::Resume(LocalBlocks& blocks,
 
 LocalUpload::~LocalUpload() {
   blocks_.account().Release(OwnerOf(owner_.key), reserved_bytes_);
-  // What cannot be removed now is at the next start, or when it is old.
-  if (!ended_ && owner_.state.empty() && writer_) static_cast<void>(blocks_.payloads().Remove(owner_.id));
+  // What cannot be removed now is at the next start, or when it is old; what cannot be written is sent again.
+  if (!ended_ && writer_) {
+    static_cast<void>(owner_.state.empty() ? blocks_.payloads().Remove(owner_.id) : writer_->WriteWholePieces());
+  }
   blocks_.EndUpload(owner_.id);
 }
 

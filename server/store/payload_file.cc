@@ -17,7 +17,8 @@ constexpr int kMagicBytes = 8, kSizeBytes = 4, kChecksumBytes = 8;
 constexpr std::size_t kFixedHeaderBytes = kMagicBytes + kIdCharacters + 2 * kSizeBytes + kChecksumBytes;
 constexpr std::size_t kMaxHeaderBytes = kFixedHeaderBytes + kMaxKeyBytes + kMaxStateBytes;
 constexpr std::size_t kStoredPieceBytes = kPieceBytes + kChecksumBytes;
-constexpr std::size_t kPiecesAtOnce = 16;
+// So many are read at once, and wait to be written.
+constexpr std::size_t kPiecesAtOnce = 4;
 
 Bytes SerializeHeader(const PayloadOwner& owner) {
   Bytes out;
@@ -159,21 +160,25 @@ absl::Status PayloadWriter::Append(std::span<const std::byte> bytes) {
     const std::size_t n = std::min(bytes.size(), kPiecesAtOnce * kPieceBytes - pending_.size());
     AppendBytes(bytes.first(n), pending_);
     bytes = bytes.subspan(n);
-    if (pending_.size() == kPiecesAtOnce * kPieceBytes) DCAC_RETURN_IF_ERROR(WritePending());
+    if (pending_.size() == kPiecesAtOnce * kPieceBytes) DCAC_RETURN_IF_ERROR(WritePending(pending_.size()));
   }
   return absl::OkStatus();
 }
 
-absl::Status PayloadWriter::Finish() {
-  return WritePending();
+absl::Status PayloadWriter::WriteWholePieces() {
+  return WritePending(pending_.size() / kPieceBytes * kPieceBytes);
 }
 
-absl::Status PayloadWriter::WritePending() {
-  if (pending_.empty()) return absl::OkStatus();
+absl::Status PayloadWriter::Finish() {
+  return WritePending(pending_.size());
+}
+
+absl::Status PayloadWriter::WritePending(std::size_t bytes) {
+  if (bytes == 0) return absl::OkStatus();
   Bytes stored;
-  stored.reserve(pending_.size() + PiecesOf(pending_.size()) * kChecksumBytes);
+  stored.reserve(bytes + PiecesOf(bytes) * kChecksumBytes);
   const std::uint64_t first = written_bytes_ / kPieceBytes;
-  const ByteSpan pending(pending_);
+  const ByteSpan pending = ByteSpan(pending_).first(bytes);
   for (std::uint64_t i = 0; i < PiecesOf(pending.size()); ++i) {
     const std::size_t begin = i * kPieceBytes;
     AppendPiece(pending.subspan(begin, std::min(kPieceBytes, pending.size() - begin)), seed_ + first + i, stored);
@@ -181,8 +186,8 @@ absl::Status PayloadWriter::WritePending() {
   const std::uint64_t at = header_bytes_ + first * kStoredPieceBytes;
   DCAC_RETURN_IF_ERROR(file_->WriteAt(at, stored));
   file_->StartSync(at, stored.size());
-  written_bytes_ += pending_.size();
-  pending_.clear();
+  written_bytes_ += bytes;
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(bytes));
   return absl::OkStatus();
 }
 

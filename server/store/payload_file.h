@@ -73,6 +73,9 @@ class PayloadWriter {
 
   absl::Status Append(std::span<const std::byte> bytes);
 
+  // Writes the whole pieces that wait, for who goes on later.
+  absl::Status WriteWholePieces();
+
   // Writes what is left, the last piece, after which nothing can be appended.
   absl::Status Finish();
 
@@ -85,7 +88,7 @@ class PayloadWriter {
   PayloadWriter(std::unique_ptr<File> file, std::uint64_t seed, std::uint64_t header_bytes)
       : file_(std::move(file)), seed_(seed), header_bytes_(header_bytes) {}
 
-  absl::Status WritePending();
+  absl::Status WritePending(std::size_t bytes);
 
   std::unique_ptr<File> file_;
   std::uint64_t seed_;

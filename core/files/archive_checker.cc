@@ -1,0 +1,84 @@
+#include "core/files/archive_checker.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+
+namespace dcac::files {
+namespace {
+
+// More than a tail of as many frames as there may be needs.
+constexpr std::size_t kMaxTailBytes = kMaxPieces * 10 + 64;
+
+}  // namespace
+
+absl::Status ArchiveChecker::Push(std::span<const std::byte> data) {
+  // In the midst of a frame nothing is copied.
+  while (!data.empty()) {
+    if (frame_) {
+      DCAC_ASSIGN_OR_RETURN(const std::size_t taken, frame_->Push(data));
+      data = data.subspan(taken);
+      if (frame_->done()) {
+        frame_bytes_.push_back(frame_->frame_bytes());
+        frame_.reset();
+      }
+      continue;
+    }
+    pending_.insert(pending_.end(), data.begin(), data.end());
+    data = {};
+    if (!head_) DCAC_RETURN_IF_ERROR(TakeHead());
+    if (head_) DCAC_RETURN_IF_ERROR(TakeFrames());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ArchiveChecker::TakeHead() {
+  DCAC_ASSIGN_OR_RETURN(std::optional<ParsedArchiveHead> parsed, ParseArchiveHead(pending_));
+  if (!parsed) return absl::OkStatus();
+  head_ = std::move(parsed->head);
+  if (head_->form == ArchiveHead::Form::kSingle) head_->pieces = SinglePieces(head_->kind);
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(parsed->head_bytes));
+  return absl::OkStatus();
+}
+
+// Whether what comes next is one more frame, and not the tail; only where enough of it is there to tell.
+bool ArchiveChecker::ExpectsFrame() const {
+  if (head_->form == ArchiveHead::Form::kOpen) return !HasArchiveTailMagic(pending_);
+  return frame_bytes_.size() < head_->num_frames();
+}
+
+absl::Status ArchiveChecker::TakeFrames() {
+  while (!pending_.empty()) {
+    if (head_->form == ArchiveHead::Form::kOpen && pending_.size() < kArchiveTailMagicBytes) return absl::OkStatus();
+    if (!ExpectsFrame()) {
+      if (head_->form != ArchiveHead::Form::kSingle && pending_.size() <= kMaxTailBytes) return absl::OkStatus();
+      return absl::DataLossError("archive: bytes after its end");
+    }
+    if (frame_bytes_.size() == kMaxPieces) {
+      return absl::DataLossError(absl::StrCat("archive: more than ", kMaxPieces, " frames"));
+    }
+    frame_.emplace(limits_);
+    DCAC_ASSIGN_OR_RETURN(const std::size_t taken, frame_->Push(pending_));
+    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(taken));
+    if (!frame_->done()) return absl::OkStatus();
+    frame_bytes_.push_back(frame_->frame_bytes());
+    frame_.reset();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ArchiveChecker::Finish() {
+  if (!head_ || frame_) return absl::DataLossError("archive: truncated");
+  if (head_->form == ArchiveHead::Form::kSingle) {
+    return frame_bytes_.size() == 1 ? absl::OkStatus() : absl::DataLossError("archive: truncated");
+  }
+  if (head_->form == ArchiveHead::Form::kTable && frame_bytes_.size() < head_->num_frames()) {
+    return absl::DataLossError("archive: truncated");
+  }
+  DCAC_ASSIGN_OR_RETURN(const ArchiveTail tail, ParseArchiveTail(pending_));
+  if (tail.frame_bytes == frame_bytes_) return absl::OkStatus();
+  return absl::DataLossError("archive: the tail's sizes of frames differ from the frames");
+}
+
+}  // namespace dcac::files

@@ -1,0 +1,70 @@
+#include "server/open_store.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "server/store/local_store.h"
+
+namespace dcac::server {
+namespace {
+
+constexpr std::string_view kLocal = "local:";
+constexpr std::string_view kMemory = "memory:";
+constexpr std::string_view kNone = "none";
+
+bool NamesNoStore(const std::string& location) {
+  return location.empty() || location == kNone;
+}
+
+// Of the environment; empty: not set.
+std::string Variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+store::SyncPolicy PolicyOf(const std::string& name) {
+  if (name == "none") return store::SyncPolicy::kNone;
+  return name == "interval" ? store::SyncPolicy::kInterval : store::SyncPolicy::kEach;
+}
+
+}  // namespace
+
+absl::Status CheckStoreLocation(const std::string& location) {
+  const bool local = location.starts_with(kLocal) && location.size() > kLocal.size();
+  if (NamesNoStore(location) || location == kMemory || local) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("store: found \"", location, "\", expected local:FOLDER, memory: or none"));
+}
+
+absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions& options) {
+  DCAC_RETURN_IF_ERROR(CheckStoreLocation(options.location));
+  if (NamesNoStore(options.location)) return nullptr;
+  const store::StoreLimits limits{.capacity_bytes = options.capacity_bytes,
+                                  .owner_quota_bytes = options.quota_bytes,
+                                  .upload_ttl = options.upload_ttl};
+  if (options.location == kMemory) return store::OpenMemoryStore(limits);
+  return store::OpenLocalStore({.folder = options.location.substr(kLocal.size()),
+                                .limits = limits,
+                                .sync = PolicyOf(options.fsync),
+                                .sync_interval = options.fsync_interval});
+}
+
+std::string DefaultStoreLocation() {
+  constexpr const char* kName = "dcac-server";
+  // Several, with colons between them, where the unit asks for several.
+  if (const std::string given = Variable("STATE_DIRECTORY"); !given.empty()) {
+    return absl::StrCat("local:", given.substr(0, given.find(':')));
+  }
+  if (geteuid() == 0) return absl::StrCat("local:/var/lib/", kName);
+  if (const std::string state = Variable("XDG_STATE_HOME"); !state.empty()) {
+    return absl::StrCat("local:", state, "/", kName);
+  }
+  const std::string home = Variable("HOME");
+  return home.empty() ? std::string(kNone) : absl::StrCat("local:", home, "/.local/state/", kName);
+}
+
+}  // namespace dcac::server

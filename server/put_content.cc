@@ -1,0 +1,301 @@
+#include "server/put_content.h"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/files/archive_checker.h"
+#include "dcac/frame_checker.h"
+#include "dcac/frame_decoder.h"
+#include "dcac/frame_encoder.h"
+#include "proto/wire/convert.h"
+#include "proto/wire/digest_accumulator.h"
+#include "server/stored_object.h"
+
+namespace dcac::server {
+namespace {
+
+constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+
+DecodeLimits LimitsOf(const Limits& limits) {
+  return {.max_tensor_bytes = limits.max_tensor_bytes, .max_slab_bytes = limits.max_slab_bytes};
+}
+
+// Gives what an upload has kept to `take`, from the front to the back.
+template <typename Take>
+absl::Status ReadKept(store::Upload& upload, const store::CallControl& control, const Take& take) {
+  std::vector<std::byte> buffer;
+  for (std::uint64_t offset = 0; offset < upload.size_bytes(); offset += buffer.size()) {
+    buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kReadBytes, upload.size_bytes() - offset)));
+    DCAC_RETURN_IF_ERROR(upload.Read(offset, buffer, control));
+    DCAC_RETURN_IF_ERROR(take(std::span<const std::byte>(buffer)));
+  }
+  return absl::OkStatus();
+}
+
+// A tensor: the frame that comes out of the encoder goes into the upload and through a decoder, whose digest has to be
+// that of what came in.
+class TensorContent final : public PutContent {
+ public:
+  TensorContent(TensorSpec spec, int level, std::uint64_t tensor_bytes, FrameEncoder encoder,
+                const StoreContext& context, const WorkControl& control)
+      : spec_(std::move(spec)),
+        level_(level),
+        tensor_bytes_(tensor_bytes),
+        encoder_(std::move(encoder)),
+        decoder_(LimitsOf(context.limits)),
+        context_(context),
+        control_(control) {
+    control_.Apply(encoder_);
+    decoder_.CancelOn(&control_.cancelled);
+  }
+
+  std::uint64_t input_bytes() const override { return tensor_bytes_; }
+  std::uint64_t expected_block_bytes() const override { return 0; }
+  std::uint64_t memory_bytes() const override {
+    // The decoder holds no more than the encoder: slabs of the same tensor.
+    return 2 * encoder_.memory_bytes();
+  }
+
+  absl::Status Resume(store::Upload& upload) override {
+    kept_bytes_ = upload.size_bytes();
+    return ReadKept(upload, context_.Control(control_.cancelled), [&](std::span<const std::byte> frame) {
+      return context_.Compute([&]() -> absl::Status {
+        DCAC_RETURN_IF_ERROR(decoder_.PushBounded(frame));
+        while (true) {
+          const std::vector<std::byte> samples = decoder_.Pull();
+          DCAC_RETURN_IF_ERROR(encoder_.Push(samples));
+          DCAC_RETURN_IF_ERROR(SkipKept(encoder_.Pull(), nullptr));
+          if (!decoder_.has_backlog()) break;
+          DCAC_RETURN_IF_ERROR(decoder_.PushBounded({}));
+        }
+        progress_ = {{kept_bytes_, decoder_.raw_bytes()}};
+        return absl::OkStatus();
+      });
+    });
+  }
+
+  absl::Status Push(std::span<const std::byte> bytes, store::Upload& upload) override {
+    std::vector<std::byte> frame;
+    const absl::Status coded = context_.Compute([&]() -> absl::Status {
+      DCAC_RETURN_IF_ERROR(encoder_.Push(bytes));
+      return SkipKept(encoder_.Pull(), &frame);
+    });
+    DCAC_RETURN_IF_ERROR(coded);
+    return Store(frame, upload);
+  }
+
+  absl::Status Finish(store::Upload& upload, store::PutOptions* options) override {
+    std::vector<std::byte> frame;
+    const absl::Status coded = context_.Compute([&]() -> absl::Status {
+      DCAC_RETURN_IF_ERROR(encoder_.Finish());
+      return SkipKept(encoder_.Pull(), &frame);
+    });
+    DCAC_RETURN_IF_ERROR(coded);
+    DCAC_RETURN_IF_ERROR(Store(frame, upload));
+    DCAC_RETURN_IF_ERROR(decoder_.Finish());
+    if (!decoder_.done() || decoder_.digest() != encoder_.digest() || skipped_bytes_ != kept_bytes_) {
+      return absl::InternalError("the frame does not give back the tensor that it was made of");
+    }
+    options->raw_bytes = tensor_bytes_;
+    options->digest = encoder_.digest();
+    options->attributes = ObjectAttributes(v1::OBJECT_KIND_TENSOR, &spec_);
+    return absl::OkStatus();
+  }
+
+  std::uint64_t committed_bytes(const store::Upload& upload) const override {
+    std::uint64_t raw_bytes = 0;
+    for (const Progress& progress : progress_) {
+      if (progress.frame_bytes > upload.kept_bytes()) break;
+      raw_bytes = progress.raw_bytes;
+    }
+    return raw_bytes;
+  }
+
+  Digest input_digest() const override { return encoder_.digest(); }
+
+  CallFacts facts() const override {
+    return {.dtype = spec_.dtype,
+            .level = level_,
+            .raw_bytes = encoder_.raw_bytes(),
+            .stored_bytes = encoder_.frame_bytes()};
+  }
+
+ private:
+  struct Progress {
+    std::uint64_t frame_bytes;
+    std::uint64_t raw_bytes;  // that these stand for
+  };
+
+  // Of what the encoder gave, moves to `rest` what the upload does not have yet.
+  absl::Status SkipKept(std::vector<std::byte> frame, std::vector<std::byte>* rest) {
+    const auto skip = static_cast<std::size_t>(std::min<std::uint64_t>(frame.size(), kept_bytes_ - skipped_bytes_));
+    skipped_bytes_ += skip;
+    frame.erase(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(skip));
+    if (rest != nullptr) {
+      *rest = std::move(frame);
+    } else if (!frame.empty()) {
+      return absl::FailedPreconditionError("the upload was begun with other options");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Store(std::span<const std::byte> frame, store::Upload& upload) {
+    if (frame.empty()) return absl::OkStatus();
+    DCAC_RETURN_IF_ERROR(upload.Append(frame, context_.Control(control_.cancelled)));
+    const absl::Status coded = context_.Compute([&]() -> absl::Status {
+      DCAC_RETURN_IF_ERROR(decoder_.PushBounded(frame));
+      while (decoder_.has_backlog()) {
+        decoder_.Pull();
+        DCAC_RETURN_IF_ERROR(decoder_.PushBounded({}));
+      }
+      decoder_.Pull();
+      return absl::OkStatus();
+    });
+    DCAC_RETURN_IF_ERROR(coded);
+    progress_.push_back({decoder_.frame_bytes(), decoder_.raw_bytes()});
+    while (progress_.size() > 1 && progress_[1].frame_bytes <= upload.kept_bytes()) progress_.pop_front();
+    return absl::OkStatus();
+  }
+
+  const TensorSpec spec_;
+  const int level_;
+  const std::uint64_t tensor_bytes_;
+  FrameEncoder encoder_;
+  FrameDecoder decoder_;
+  const StoreContext context_;
+  const WorkControl control_;
+  std::uint64_t kept_bytes_ = 0;     // of the frame, that the upload had at first
+  std::uint64_t skipped_bytes_ = 0;  // of these, that the encoder has given again
+  std::deque<Progress> progress_;
+};
+
+// What the client compressed: stored as it comes, when all checksums are right.
+template <typename Checker>
+class CheckedContent : public PutContent {
+ public:
+  CheckedContent(std::uint64_t stored_bytes, const StoreContext& context, const WorkControl& control)
+      : checker_(LimitsOf(context.limits)), stored_bytes_(stored_bytes), context_(context), control_(control) {}
+
+  std::uint64_t input_bytes() const override { return stored_bytes_; }
+  std::uint64_t expected_block_bytes() const override { return stored_bytes_; }
+  std::uint64_t memory_bytes() const override { return kReadBytes; }
+
+  absl::Status Resume(store::Upload& upload) override {
+    return ReadKept(upload, context_.Control(control_.cancelled),
+                    [&](std::span<const std::byte> bytes) { return Take(bytes); });
+  }
+
+  absl::Status Push(std::span<const std::byte> bytes, store::Upload& upload) override {
+    DCAC_RETURN_IF_ERROR(Take(bytes));
+    return upload.Append(bytes, context_.Control(control_.cancelled));
+  }
+
+  std::uint64_t committed_bytes(const store::Upload& upload) const override { return upload.kept_bytes(); }
+
+  Digest input_digest() const override { return digest_.Get(); }
+
+ protected:
+  virtual absl::Status Check(std::span<const std::byte> bytes) = 0;
+
+  Checker checker_;
+  const std::uint64_t stored_bytes_;
+
+ private:
+  absl::Status Take(std::span<const std::byte> bytes) {
+    digest_.Update(bytes);
+    return Check(bytes);
+  }
+
+  wire::DigestAccumulator digest_;
+  const StoreContext context_;
+  const WorkControl control_;
+};
+
+class FrameContent final : public CheckedContent<FrameChecker> {
+ public:
+  using CheckedContent::CheckedContent;
+
+  absl::Status Finish(store::Upload&, store::PutOptions* options) override {
+    if (!checker_.done()) return absl::DataLossError("frame: truncated");
+    DCAC_ASSIGN_OR_RETURN(options->raw_bytes, TensorBytes(checker_.spec()));
+    options->digest = checker_.digest();
+    options->attributes = ObjectAttributes(v1::OBJECT_KIND_TENSOR, &checker_.spec());
+    return absl::OkStatus();
+  }
+
+  CallFacts facts() const override {
+    if (!checker_.has_spec()) return {};
+    return {.dtype = checker_.spec().dtype,
+            .raw_bytes = TensorBytes(checker_.spec()).value_or(0),
+            .stored_bytes = checker_.frame_bytes()};
+  }
+
+ private:
+  absl::Status Check(std::span<const std::byte> bytes) override {
+    DCAC_ASSIGN_OR_RETURN(const std::size_t taken, checker_.Push(bytes));
+    return taken == bytes.size() ? absl::OkStatus() : absl::DataLossError("frame: bytes after its end");
+  }
+};
+
+class ArchiveContent final : public CheckedContent<files::ArchiveChecker> {
+ public:
+  ArchiveContent(const v1::ArchiveContent& content, const StoreContext& context, const WorkControl& control)
+      : CheckedContent(content.stored_bytes(), context, control), raw_bytes_(content.raw_bytes()) {}
+
+  absl::Status Finish(store::Upload&, store::PutOptions* options) override {
+    DCAC_RETURN_IF_ERROR(checker_.Finish());
+    options->raw_bytes = raw_bytes_;
+    options->digest = input_digest();
+    options->attributes = ObjectAttributes(v1::OBJECT_KIND_ARCHIVE, nullptr);
+    return absl::OkStatus();
+  }
+
+  CallFacts facts() const override { return {.raw_bytes = raw_bytes_, .stored_bytes = stored_bytes_}; }
+
+ private:
+  absl::Status Check(std::span<const std::byte> bytes) override { return checker_.Push(bytes); }
+
+  const std::uint64_t raw_bytes_;
+};
+
+absl::StatusOr<std::unique_ptr<PutContent>> CreateTensor(const v1::TensorContent& content, const StoreContext& context,
+                                                         const WorkControl& control) {
+  DCAC_ASSIGN_OR_RETURN(TensorSpec spec, wire::FromProto(content.spec()));
+  DCAC_ASSIGN_OR_RETURN(const EncodeOptions options, wire::FromProto(content.options()));
+  DCAC_ASSIGN_OR_RETURN(const std::uint64_t tensor_bytes, TensorBytes(spec));
+  DCAC_RETURN_IF_ERROR(CheckTensorBytes(tensor_bytes, context.limits));
+  DCAC_ASSIGN_OR_RETURN(FrameEncoder encoder, FrameEncoder::Create(spec, options));
+  DCAC_RETURN_IF_ERROR(CheckSlabBytes(encoder.slab_bytes(), context.limits));
+  return std::make_unique<TensorContent>(std::move(spec), options.level, tensor_bytes, std::move(encoder), context,
+                                         control);
+}
+
+absl::Status CheckStoredBytes(std::uint64_t stored_bytes, const Limits& limits) {
+  if (stored_bytes == 0) return absl::InvalidArgumentError("stored_bytes is 0, expected the size of what comes");
+  return CheckTensorBytes(stored_bytes, limits);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PutContent>> PutContent::Create(const v1::PutHeader& header, const StoreContext& context,
+                                                               const WorkControl& control) {
+  switch (header.content_case()) {
+    case v1::PutHeader::kTensor:
+      return CreateTensor(header.tensor(), context, control);
+    case v1::PutHeader::kFrame:
+      DCAC_RETURN_IF_ERROR(CheckStoredBytes(header.frame().stored_bytes(), context.limits));
+      return std::make_unique<FrameContent>(header.frame().stored_bytes(), context, control);
+    case v1::PutHeader::kArchive:
+      DCAC_RETURN_IF_ERROR(CheckStoredBytes(header.archive().stored_bytes(), context.limits));
+      return std::make_unique<ArchiveContent>(header.archive(), context, control);
+    case v1::PutHeader::CONTENT_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("header.content: expected tensor, frame or archive");
+}
+
+}  // namespace dcac::server

@@ -1,0 +1,168 @@
+#include "server/put_session.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "proto/wire/convert.h"
+#include "server/stored_object.h"
+
+namespace dcac::server {
+namespace {
+
+// What has to be the same when an upload goes on; kept as the state of the upload.
+std::string ContentOf(const v1::PutHeader& header) {
+  v1::PutHeader content = header;
+  content.clear_ttl();
+  content.clear_condition();
+  content.clear_pinned();
+  content.clear_upload_id();
+  return content.SerializeAsString();
+}
+
+absl::Status NoUpload() {
+  return absl::NotFoundError("no such upload");
+}
+
+// An upload of this tenant's.  Errors: NotFound, those of the store.
+absl::StatusOr<std::unique_ptr<store::Upload>> ResumeUpload(const std::string& id, const StoreContext& context,
+                                                            const WorkControl& control) {
+  auto upload = context.store.Resume(id, context.Control(control.cancelled));
+  if (upload.ok() && !(*upload)->key().starts_with(context.tenant + "/")) return NoUpload();
+  return upload;
+}
+
+}  // namespace
+
+absl::Status PutSession::Accept(v1::PutRequest&& request) {
+  if (request.has_header()) return Start(request.header());
+  if (!content_) return absl::InvalidArgumentError("the first request is not the header");
+  if (expected_) return absl::InvalidArgumentError("a request after the trailer");
+  if (request.has_trailer()) return AcceptTrailer(request.trailer());
+  if (!request.has_chunk()) return absl::InvalidArgumentError("a request without header, chunk or trailer");
+  const std::uint64_t end = request.chunk().offset() + request.chunk().data().size() + request_data_.size();
+  if (end > content_->input_bytes()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a chunk up to byte ", end, " of ", content_->input_bytes(), " bytes that were announced"));
+  }
+  return input_.Accept(std::move(*request.mutable_chunk()), std::exchange(request_data_, {}));
+}
+
+absl::Status PutSession::Start(const v1::PutHeader& header) {
+  if (content_) return absl::InvalidArgumentError("a second header");
+  if (header.has_ttl()) {
+    DCAC_ASSIGN_OR_RETURN(options_.ttl, TimeToLive(header.ttl()));
+  }
+  DCAC_ASSIGN_OR_RETURN(options_.condition, ConditionFromProto(header.condition()));
+  options_.pinned = header.pinned();
+  DCAC_ASSIGN_OR_RETURN(std::unique_ptr<PutContent> content, PutContent::Create(header, context_, control()));
+  content_ = std::move(content);
+  return OpenUpload(header);
+}
+
+absl::Status PutSession::OpenUpload(const v1::PutHeader& header) {
+  DCAC_ASSIGN_OR_RETURN(const std::string key, BlockKey(context_.tenant, header.key()));
+  if (header.upload_id().empty()) {
+    DCAC_ASSIGN_OR_RETURN(
+        upload_, context_.store.Begin(
+                     {.key = key, .expected_bytes = content_->expected_block_bytes(), .state = ContentOf(header)},
+                     context_.Control(control().cancelled)));
+    return absl::OkStatus();
+  }
+  DCAC_ASSIGN_OR_RETURN(upload_, ResumeUpload(header.upload_id(), context_, control()));
+  if (upload_->key() != key || upload_->state() != ContentOf(header)) {
+    return absl::InvalidArgumentError("header: key or content is not that of the upload");
+  }
+  DCAC_RETURN_IF_ERROR(content_->Resume(*upload_));
+  input_.StartAt(content_->committed_bytes(*upload_));
+  acknowledged_bytes_ = input_.consumed_bytes();
+  return absl::OkStatus();
+}
+
+absl::Status PutSession::AcceptTrailer(const v1::CompressTrailer& trailer) {
+  DCAC_RETURN_IF_ERROR(wire::DigestFromProto(trailer.digest()).status());
+  expected_ = trailer;
+  return absl::OkStatus();
+}
+
+absl::Status PutSession::AcceptEnd() {
+  if (!content_) return absl::InvalidArgumentError("the stream ended without a header");
+  const std::uint64_t arrived = input_.consumed_bytes();
+  if (arrived != content_->input_bytes()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(arrived, " bytes arrived of ", content_->input_bytes(), " that were announced"));
+  }
+  if (expected_ && expected_->raw_bytes() != arrived) {
+    return absl::DataLossError(
+        absl::StrCat("trailer.raw_bytes: ", expected_->raw_bytes(), ", but ", arrived, " bytes arrived"));
+  }
+  ended_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status PutSession::Work() {
+  if (ended_) return Publish();
+  for (std::size_t taken = 0; taken < kBytesAtOnce && !input_.empty();) {
+    const std::span<const std::byte> bytes = input_.Take(kBytesAtOnce - taken);
+    taken += bytes.size();
+    const absl::Status status = content_->Push(bytes, *upload_);
+    // What is damaged stays so: nobody is to go on with it.
+    if (absl::IsDataLoss(status)) static_cast<void>(upload_->Abort());
+    DCAC_RETURN_IF_ERROR(status);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PutSession::Publish() {
+  absl::Status checked = content_->Finish(*upload_, &options_);
+  if (checked.ok() && expected_ && expected_->digest() != wire::ToProto(content_->input_digest())) {
+    checked = absl::DataLossError("the digest of what arrived is not that of the trailer");
+  }
+  if (!checked.ok()) {
+    // Nothing good comes of going on with it.
+    static_cast<void>(upload_->Abort());
+    return checked;
+  }
+  DCAC_ASSIGN_OR_RETURN(const store::BlockInfo info, upload_->Commit(options_, context_.Control(control().cancelled)));
+  DCAC_ASSIGN_OR_RETURN(object_, ToObject(info));
+  return absl::OkStatus();
+}
+
+bool PutSession::NextReply(v1::PutResponse* response) {
+  if (!content_ || object_sent_) return false;
+  const bool unacknowledged = input_.empty() && acknowledged_bytes_ < input_.consumed_bytes();
+  if (!id_sent_) {
+    response->set_upload_id(upload_->id());
+    id_sent_ = true;
+  } else if (object_) {
+    *response->mutable_object() = *object_;
+    object_sent_ = true;
+  } else if (!unacknowledged) {
+    return false;
+  }
+  acknowledged_bytes_ = input_.consumed_bytes();
+  response->set_consumed_bytes(acknowledged_bytes_);
+  response->set_committed_bytes(object_ ? acknowledged_bytes_ : content_->committed_bytes(*upload_));
+  return true;
+}
+
+std::uint64_t PutSession::memory_bytes() const {
+  if (!content_) return 0;
+  return InputBytesInFlight(std::max<std::uint64_t>(1, content_->input_bytes())) + content_->memory_bytes();
+}
+
+absl::Status QueryUpload(const v1::QueryUploadRequest& request, const StoreContext& context, const WorkControl& control,
+                         v1::QueryUploadResponse* response) {
+  DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<store::Upload> upload,
+                        ResumeUpload(request.upload_id(), context, control));
+  v1::PutHeader header;
+  if (!header.ParseFromString(upload->state())) return NoUpload();
+  DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<PutContent> content, PutContent::Create(header, context, control));
+  DCAC_RETURN_IF_ERROR(content->Resume(*upload));
+  response->set_key(header.key());
+  response->set_committed_bytes(content->committed_bytes(*upload));
+  return absl::OkStatus();
+}
+
+}  // namespace dcac::server
