@@ -7,6 +7,11 @@
 namespace dcac::store {
 namespace {
 
+// Never more than there is.
+Usage Least(const Usage& a, const Usage& b) {
+  return {std::min(a.blocks, b.blocks), std::min(a.stored_bytes, b.stored_bytes), std::min(a.raw_bytes, b.raw_bytes)};
+}
+
 void Subtract(const Usage& usage, Usage& from) {
   from.blocks -= usage.blocks;
   from.stored_bytes -= usage.stored_bytes;
@@ -65,9 +70,21 @@ void SpaceAccount::Add(std::string_view owner, const Usage& usage) {
 void SpaceAccount::Remove(std::string_view owner, const Usage& usage) {
   const std::lock_guard lock(mutex_);
   const auto found = owners_.find(owner);
-  Subtract(usage, found->second.usage);
-  Subtract(usage, total_.usage);
+  if (found == owners_.end()) return;  // of a block that was not counted
+  const Usage counted = Least(usage, found->second.usage);
+  Subtract(counted, found->second.usage);
+  Subtract(counted, total_.usage);
   if (found->second.usage.blocks == 0 && found->second.reserved_bytes == 0) owners_.erase(found);
+}
+
+void SpaceAccount::Recount(const std::map<std::string, Usage, std::less<>>& usages) {
+  const std::lock_guard lock(mutex_);
+  total_.usage = {};
+  for (auto& [owner, share] : owners_) share.usage = {};
+  for (const auto& [owner, usage] : usages) {
+    owners_[owner].usage = usage;
+    AddTo(usage, total_.usage);
+  }
 }
 
 Usage SpaceAccount::total() const {

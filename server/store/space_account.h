@@ -28,6 +28,9 @@ class SpaceAccount {
   void Add(std::string_view owner, const Usage& usage);
   void Remove(std::string_view owner, const Usage& usage);
 
+  // All that is stored, of each owner, where others store too.
+  void Recount(const std::map<std::string, Usage, std::less<>>& usages);
+
   Usage total() const;
   std::uint64_t reserved_bytes() const;
 

@@ -1,0 +1,318 @@
+#include "server/store/s3_blocks.h"
+
+#include <algorithm>
+#include <array>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "server/store/checks.h"
+#include "server/store/key.h"
+#include "server/store/s3_names.h"
+
+namespace dcac::store {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+// A block that expired may be followed by one that expired, and so on until all are removed.
+constexpr int kMostFollowers = 10'000;
+constexpr std::size_t kMaxChangeBytes = std::size_t{8} << 10;
+constexpr std::chrono::milliseconds kLookForRemoval{100};
+
+Usage UsageOf(const BlockInfo& info) {
+  return {1, info.size_bytes, info.raw_bytes};
+}
+
+bool HasExpired(const BlockInfo& info, Time now) {
+  return info.expires && *info.expires <= now;
+}
+
+absl::Status NotThere(const std::string& key) {
+  return absl::NotFoundError(absl::StrCat(key, ": no block under this key"));
+}
+
+}  // namespace
+
+S3Blocks::S3Blocks(S3StoreOptions options)
+    : options_(std::move(options)), client_(options_.client), account_(options_.limits) {}
+
+absl::Status S3Blocks::Probe(const CallControl& control) {
+  const std::string name = absl::StrCat(options_.prefix, "probe/", RandomId());
+  const std::vector<ByteSpan> pieces = {AsBytes("probe")};
+  const absl::Status first = client_.Put(name, pieces, true, control);
+  // Of a request that was sent again the answer may be that there is an object: its own.
+  if (!first.ok() && !absl::IsAlreadyExists(first) && !absl::IsUnimplemented(first)) return first;
+  conditional_put_ = !absl::IsUnimplemented(first) && absl::IsAlreadyExists(client_.Put(name, pieces, true, control));
+  return client_.Delete(name, control);
+}
+
+absl::StatusOr<S3Block> S3Blocks::LoadObject(const std::string& encoded, const std::string& object, std::size_t bytes,
+                                             const CallControl& control) {
+  Bytes begin(bytes);
+  DCAC_ASSIGN_OR_RETURN(S3Got got, client_.Get(object, 0, begin, control));
+  begin.resize(got.bytes);
+  DCAC_ASSIGN_OR_RETURN(const std::size_t head_bytes, HeadBytesOf(begin));
+  if (head_bytes > begin.size()) {
+    begin.resize(head_bytes);
+    DCAC_ASSIGN_OR_RETURN(got, client_.Get(object, 0, begin, control));
+    if (got.bytes != head_bytes) return absl::DataLossError("the object ends within its head");
+  }
+  S3Block block;
+  DCAC_ASSIGN_OR_RETURN(block.head, ParseHead(ByteSpan(begin).first(head_bytes)));
+  if (EncodeKey(block.head.record.info.key) != encoded) {
+    return absl::DataLossError(absl::StrCat("the block is that of ", block.head.record.info.key));
+  }
+  if (!block.head.parts_id.empty() && !TimeOfId(block.head.parts_id)) return absl::DataLossError("no id of parts");
+  begin.erase(begin.begin(), begin.begin() + static_cast<std::ptrdiff_t>(head_bytes));
+  const std::uint64_t inlined = block.head.parts_id.empty() ? block.head.record.info.size_bytes : 0;
+  if (begin.size() > inlined) return absl::DataLossError("there are bytes behind the block");
+  block.beginning = std::move(begin);
+  block.object = object;
+  block.etag = std::move(got.etag);
+  return block;
+}
+
+absl::Status S3Blocks::ApplyChange(const std::string& encoded, S3Block& block, const CallControl& control) {
+  std::array<std::byte, kMaxChangeBytes> buffer;
+  Record& record = block.head.record;
+  const auto got = client_.Get(ChangeName(encoded, record.info.version), 0, buffer, control);
+  if (absl::IsNotFound(got.status())) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(got.status());
+  DCAC_ASSIGN_OR_RETURN(record, ParseRecord(record.info.key, AsText(ByteSpan(buffer).first(got->bytes))));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<S3Block> S3Blocks::Load(const std::string& encoded, std::size_t bytes, const CallControl& control) {
+  absl::StatusOr<S3Block> newest = absl::NotFoundError("no such block");
+  std::string object = BlockName(encoded);
+  for (int i = 0; i < kMostFollowers; ++i) {
+    absl::StatusOr<S3Block> block = LoadObject(encoded, object, bytes, control);
+    if (i > 0 && absl::IsNotFound(block.status())) break;
+    if (absl::IsDataLoss(block.status())) {
+      return absl::DataLossError(
+          absl::StrCat(DecodeKey(encoded).value_or(encoded), ": ", std::string(block.status().message())));
+    }
+    DCAC_RETURN_IF_ERROR(block.status());
+    DCAC_RETURN_IF_ERROR(ApplyChange(encoded, *block, control));
+    block->expired = HasExpired(block->head.record.info, now());
+    newest = *std::move(block);
+    if (!newest->expired) break;
+    object = NextName(encoded, newest->head.record.info.version);
+  }
+  return newest;
+}
+
+absl::StatusOr<S3Block> S3Blocks::LoadLive(const std::string& key, std::size_t bytes, const CallControl& control) {
+  absl::StatusOr<S3Block> block = Load(EncodeKey(key), bytes, control);
+  if (absl::IsNotFound(block.status()) || (block.ok() && block->expired)) return NotThere(key);
+  if (block.ok() && block->head.record.damaged) {
+    return absl::DataLossError(absl::StrCat(key, ": the block is damaged and in quarantine"));
+  }
+  return block;
+}
+
+absl::StatusOr<S3Page> S3Blocks::LoadPage(const std::string& prefix, const std::string& after, std::size_t limit,
+                                          const CallControl& control) {
+  const std::string root = BlockName("");
+  DCAC_ASSIGN_OR_RETURN(const S3ListPage names,
+                        client_.List(root + prefix, after.empty() ? "" : root + after, limit, control));
+  std::vector<absl::StatusOr<S3Block>> loaded(names.entries.size());
+  const auto encoded = [&](std::size_t i) { return names.entries[i].name.substr(root.size()); };
+  InParallel(loaded.size(), kS3Parallel, [&](std::size_t i) { loaded[i] = Load(encoded(i), kS3StatBytes, control); });
+  S3Page page;
+  page.more = names.more;
+  if (!loaded.empty()) page.last = encoded(loaded.size() - 1);
+  for (std::size_t i = 0; i < loaded.size(); ++i) {
+    if (absl::IsNotFound(loaded[i].status())) continue;  // deleted since it was listed
+    if (absl::IsDataLoss(loaded[i].status())) {
+      page.unreadable.push_back(encoded(i));
+      continue;
+    }
+    DCAC_RETURN_IF_ERROR(loaded[i].status());
+    (loaded[i]->expired ? page.expired : page.blocks).push_back(*std::move(loaded[i]));
+  }
+  return page;
+}
+
+absl::StatusOr<bool> S3Blocks::HasNote(const std::string& encoded, SteadyClock::time_point since,
+                                       const CallControl& control) {
+  const std::scoped_lock lock(notes_mutex_);
+  if (notes_read_ < since || notes_read_ == SteadyClock::time_point{}) {
+    const auto start = SteadyClock::now();
+    const Time left_over = now() - options_.removal_delay - kS3NoteLife;
+    std::set<std::string, std::less<>> notes;
+    S3ListPage page;
+    do {
+      const std::string after = page.entries.empty() ? "" : page.entries.back().name;
+      DCAC_ASSIGN_OR_RETURN(page, client_.List(NotePrefix(), after, 1000, control));
+      for (const S3Entry& entry : page.entries) {
+        const std::size_t slash = entry.name.rfind('/');
+        const auto made = TimeOfId(entry.name.substr(slash + 1));
+        if (!made || *made < left_over) continue;
+        notes.insert(entry.name.substr(NotePrefix().size(), slash - NotePrefix().size()));
+      }
+    } while (page.more);
+    notes_ = std::move(notes);
+    notes_read_ = start;
+  }
+  return notes_.contains(encoded);
+}
+
+absl::Status S3Blocks::PutAbsent(const std::string& encoded, const absl::StatusOr<S3Block>& old,
+                                 const std::string& version, const std::vector<ByteSpan>& pieces,
+                                 const CallControl& control) {
+  const absl::Status exists = absl::AlreadyExistsError("there is a block under this key");
+  if (absl::IsDataLoss(old.status()) || (old.ok() && !old->expired)) return exists;
+  // What follows a version is one object, so that one of those who race for it wins, whatever else happens to the key.
+  const std::string object = old.ok() ? NextName(encoded, old->head.record.info.version) : BlockName(encoded);
+  const absl::Status put = client_.Put(object, pieces, true, control);
+  if (!absl::IsAlreadyExists(put)) return put;
+  const absl::StatusOr<S3Block> winner = LoadObject(encoded, object, kS3StatBytes, control);
+  return winner.ok() && winner->head.record.info.version == version ? absl::OkStatus() : exists;
+}
+
+absl::Status S3Blocks::AwaitRemoval(const std::string& encoded, const CallControl& control) {
+  while (true) {
+    DCAC_ASSIGN_OR_RETURN(const bool noted, HasNote(encoded, SteadyClock::now(), control));
+    if (!noted) return absl::OkStatus();
+    DCAC_RETURN_IF_ERROR(CheckControl(control));
+    std::this_thread::sleep_for(kLookForRemoval);
+  }
+}
+
+absl::Status S3Blocks::PutHead(const std::string& encoded, absl::StatusOr<S3Block> old, const std::string& version,
+                               const std::vector<ByteSpan>& pieces, bool if_absent, const CallControl& control) {
+  const auto validity = options_.removal_delay / 2;
+  while (true) {
+    DCAC_ASSIGN_OR_RETURN(const bool noted, HasNote(encoded, SteadyClock::now() - validity / 2, control));
+    DCAC_RETURN_IF_ERROR(if_absent ? PutAbsent(encoded, old, version, pieces, control)
+                                   : client_.Put(BlockName(encoded), pieces, false, control));
+    // A note that was written since is followed by a look at what has now been put, unless that took too long.
+    DCAC_ASSIGN_OR_RETURN(const bool noted_now, HasNote(encoded, SteadyClock::now() - validity, control));
+    if (!noted && !noted_now) return absl::OkStatus();
+    DCAC_RETURN_IF_ERROR(AwaitRemoval(encoded, control));
+    old = Load(encoded, kS3StatBytes, control);
+    if (old.ok() && !old->expired) {
+      // Another version has replaced this one, or was first.
+      const bool lost = if_absent && old->head.record.info.version != version;
+      return lost ? absl::AlreadyExistsError("there is a block under this key") : absl::OkStatus();
+    }
+    if (!old.ok() && !absl::IsNotFound(old.status())) return old.status();
+  }
+}
+
+void S3Blocks::Forget(const std::string& encoded, const S3Block& old, const std::string& parts_id,
+                      const CallControl& control) {
+  const BlockInfo& info = old.head.record.info;
+  // Nobody looks for these once the block is gone: what cannot be deleted now takes little room.
+  static_cast<void>(client_.Delete(ChangeName(encoded, info.version), control));
+  if (old.object != BlockName(encoded)) static_cast<void>(client_.Delete(old.object, control));
+  if (!old.head.parts_id.empty() && old.head.parts_id != parts_id) DropLater(old.head.parts_id);
+}
+
+absl::StatusOr<BlockInfo> S3Blocks::Publish(S3Head head, ByteSpan payload, const PutOptions& options,
+                                            const CallControl& control) {
+  if (options.condition.if_digest) return absl::UnimplementedError("an S3 store has no condition on digests");
+  if (options.condition.if_absent && !conditional_put_) {
+    return absl::UnimplementedError("this S3 store ignores If-None-Match, so that if_absent cannot be kept");
+  }
+  BlockInfo& info = head.record.info;
+  const std::string encoded = EncodeKey(info.key);
+  const absl::StatusOr<S3Block> old = Load(encoded, kS3StatBytes, control);
+  if (!old.ok() && !absl::IsNotFound(old.status()) && !absl::IsDataLoss(old.status())) return old.status();
+  info.raw_bytes = options.raw_bytes;
+  info.digest = options.digest;
+  info.attributes = options.attributes;
+  info.pinned = options.pinned;
+  info.version = RandomId();
+  info.created = now();
+  if (options.ttl) info.expires = info.created + *options.ttl;
+  const Bytes serialized = SerializeHead(head);
+  const std::vector<ByteSpan> pieces = {serialized, payload};
+  DCAC_RETURN_IF_ERROR(PutHead(encoded, old, info.version, pieces, options.condition.if_absent, control));
+  account_.Add(OwnerOf(info.key), UsageOf(info));
+  if (old.ok() && !options.condition.if_absent) {
+    if (!old->expired) account_.Remove(OwnerOf(info.key), UsageOf(old->head.record.info));
+    Forget(encoded, *old, head.parts_id, control);
+  }
+  return info;
+}
+
+absl::Status S3Blocks::Delete(const std::string& key, const CallControl& control) {
+  const std::string encoded = EncodeKey(key);
+  const absl::StatusOr<S3Block> block = Load(encoded, kS3StatBytes, control);
+  if (absl::IsDataLoss(block.status())) return client_.Delete(BlockName(encoded), control);
+  if (absl::IsNotFound(block.status()) || (block.ok() && block->expired)) return NotThere(key);
+  DCAC_RETURN_IF_ERROR(block.status());
+  DCAC_RETURN_IF_ERROR(client_.Delete(block->object, control));
+  account_.Remove(OwnerOf(key), UsageOf(block->head.record.info));
+  Forget(encoded, *block, "", control);
+  return absl::OkStatus();
+}
+
+absl::Status S3Blocks::WriteChange(const Record& record, const CallControl& control) {
+  const std::string text = SerializeRecord(record);
+  return client_.Put(ChangeName(EncodeKey(record.info.key), record.info.version), {AsBytes(text)}, false, control);
+}
+
+absl::Status S3Blocks::DeleteAll(const std::string& prefix, const CallControl& control) {
+  S3ListPage page;
+  do {
+    const std::string after = page.entries.empty() ? "" : page.entries.back().name;
+    DCAC_ASSIGN_OR_RETURN(page, client_.List(prefix, after, 1000, control));
+    std::vector<absl::Status> results(page.entries.size());
+    InParallel(results.size(), kS3Parallel,
+               [&](std::size_t i) { results[i] = client_.Delete(page.entries[i].name, control); });
+    for (const absl::Status& status : results) DCAC_RETURN_IF_ERROR(status);
+  } while (page.more);
+  return absl::OkStatus();
+}
+
+void S3Blocks::DropLater(const std::string& parts_id) {
+  const std::scoped_lock lock(mutex_);
+  dropped_.push_back({parts_id, SteadyClock::now()});
+}
+
+absl::Status S3Blocks::DropParts(const CallControl& control) {
+  std::vector<std::string> due;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto before = SteadyClock::now() - options_.reader_grace;
+    const auto end = std::ranges::partition(dropped_, [&](const Dropped& x) { return x.since > before; });
+    for (const Dropped& x : end) due.push_back(x.id);
+    dropped_.erase(end.begin(), end.end());
+  }
+  std::array<std::byte, 1> byte;
+  for (const std::string& id : due) {
+    // An upload that may go on could publish them anew: they are left to the sweeper.
+    if (client_.Get(UploadName(id), 0, byte, control).ok()) continue;
+    DCAC_RETURN_IF_ERROR(DeleteAll(PartsPrefix(id), control));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status S3Blocks::Reserve(std::string_view owner, std::uint64_t bytes) {
+  std::uint64_t missing = 0;
+  DCAC_RETURN_IF_ERROR(account_.Reserve(owner, bytes, &missing));
+  if (missing == 0) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("the store is full: ", missing, " bytes are missing"));
+}
+
+bool S3Blocks::OpenUpload(const std::string& id) {
+  const std::scoped_lock lock(mutex_);
+  return uploads_.insert(id).second;
+}
+
+void S3Blocks::CloseUpload(const std::string& id) {
+  const std::scoped_lock lock(mutex_);
+  uploads_.erase(id);
+}
+
+std::size_t S3Blocks::open_uploads() const {
+  const std::scoped_lock lock(mutex_);
+  return uploads_.size();
+}
+
+}  // namespace dcac::store

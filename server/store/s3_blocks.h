@@ -1,0 +1,131 @@
+// The blocks of an S3 store: how they are found, published and removed.
+#ifndef DCAC_SERVER_STORE_S3_BLOCKS_H_
+#define DCAC_SERVER_STORE_S3_BLOCKS_H_
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/store/block_store.h"
+#include "server/store/s3_reader.h"
+#include "server/store/s3_store.h"
+#include "server/store/space_account.h"
+
+namespace dcac::store {
+
+inline constexpr std::size_t kS3Parallel = 16;          // requests of one call
+inline constexpr std::size_t kS3OpenBytes = 256 << 10;  // read at once when a block is opened
+inline constexpr std::size_t kS3StatBytes = 8 << 10;    // and when only its head is wanted
+// A note that is so much older than removal_delay was left over by who wrote it.
+inline constexpr std::chrono::minutes kS3NoteLife{10};
+
+// Blocks in the order of their names, which is that of their keys but for very long ones.
+struct S3Page {
+  std::vector<S3Block> blocks;  // live ones
+  std::vector<S3Block> expired;
+  std::vector<std::string> unreadable;  // names of blocks with damaged heads
+  bool more = false;
+  std::string last;  // name that was listed last
+};
+
+// Thread-safe.
+class S3Blocks {
+ public:
+  explicit S3Blocks(S3StoreOptions options);
+
+  S3Client& client() { return client_; }
+  const S3StoreOptions& options() const { return options_; }
+  SpaceAccount& account() { return account_; }
+  Time now() const { return options_.clock(); }
+
+  // Names of objects; `encoded` is an encoded key.
+  std::string BlockName(const std::string& encoded) const { return options_.prefix + "k/" + encoded; }
+  std::string NextName(const std::string& encoded, const std::string& version) const {
+    return options_.prefix + "n/" + encoded + "/" + version;
+  }
+  std::string ChangeName(const std::string& encoded, const std::string& version) const {
+    return options_.prefix + "t/" + encoded + "/" + version;
+  }
+  std::string NotePrefix() const { return options_.prefix + "x/"; }
+  std::string PartsPrefix(const std::string& id) const { return options_.prefix + "d/" + id + "/"; }
+  std::string UploadName(const std::string& id) const { return options_.prefix + "u/" + id; }
+
+  // Finds out whether the server heeds If-None-Match.
+  absl::Status Probe(const CallControl& control);
+  bool conditional_put() const { return conditional_put_; }
+
+  // The newest block of a key, expired or not, with changes applied and up to `bytes` of its object.
+  // Errors: NotFound (there is none), DataLoss.
+  absl::StatusOr<S3Block> Load(const std::string& encoded, std::size_t bytes, const CallControl& control);
+
+  // The same for one that has not expired and is not in quarantine.
+  absl::StatusOr<S3Block> LoadLive(const std::string& key, std::size_t bytes, const CallControl& control);
+
+  // Blocks whose names begin with `prefix` and come after `after`; at most `limit` names.
+  absl::StatusOr<S3Page> LoadPage(const std::string& prefix, const std::string& after, std::size_t limit,
+                                  const CallControl& control);
+
+  // Puts `head`, whose record has all but the times, and `payload` behind it.
+  absl::StatusOr<BlockInfo> Publish(S3Head head, ByteSpan payload, const PutOptions& options,
+                                    const CallControl& control);
+
+  absl::Status Delete(const std::string& key, const CallControl& control);
+
+  absl::Status WriteChange(const Record& record, const CallControl& control);
+
+  // Deletes all objects whose names begin so.
+  absl::Status DeleteAll(const std::string& prefix, const CallControl& control);
+
+  // Parts that nothing refers to any more, once readers had their time.
+  void DropLater(const std::string& parts_id);
+  absl::Status DropParts(const CallControl& control);
+
+  absl::Status Reserve(std::string_view owner, std::uint64_t bytes);
+
+  // Of uploads that this process has open; false: it is already.
+  bool OpenUpload(const std::string& id);
+  void CloseUpload(const std::string& id);
+  std::size_t open_uploads() const;
+
+ private:
+  struct Dropped {
+    std::string id;
+    std::chrono::steady_clock::time_point since;
+  };
+
+  absl::StatusOr<S3Block> LoadObject(const std::string& encoded, const std::string& object, std::size_t bytes,
+                                     const CallControl& control);
+  absl::Status ApplyChange(const std::string& encoded, S3Block& block, const CallControl& control);
+  absl::Status PutAbsent(const std::string& encoded, const absl::StatusOr<S3Block>& old, const std::string& version,
+                         const std::vector<ByteSpan>& pieces, const CallControl& control);
+  absl::Status PutHead(const std::string& encoded, absl::StatusOr<S3Block> old, const std::string& version,
+                       const std::vector<ByteSpan>& pieces, bool if_absent, const CallControl& control);
+  // Whether somebody is about to remove what was under the key.  `since`: not known later than that.
+  absl::StatusOr<bool> HasNote(const std::string& encoded, std::chrono::steady_clock::time_point since,
+                               const CallControl& control);
+  absl::Status AwaitRemoval(const std::string& encoded, const CallControl& control);
+  void Forget(const std::string& encoded, const S3Block& old, const std::string& parts_id, const CallControl& control);
+
+  const S3StoreOptions options_;
+  S3Client client_;
+  SpaceAccount account_;
+  bool conditional_put_ = false;
+
+  mutable std::mutex mutex_;
+  std::set<std::string> uploads_;
+  std::vector<Dropped> dropped_;
+
+  std::mutex notes_mutex_;
+  std::set<std::string, std::less<>> notes_;  // encoded keys
+  std::chrono::steady_clock::time_point notes_read_{};
+};
+
+}  // namespace dcac::store
+
+#endif  // DCAC_SERVER_STORE_S3_BLOCKS_H_

@@ -1,0 +1,153 @@
+#include "server/store/s3_client.h"
+
+#include <algorithm>
+#include <atomic>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "server/store/aws_signature.h"
+#include "server/store/s3_xml.h"
+
+namespace dcac::store {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kLongestWait{2'000};
+constexpr std::chrono::milliseconds kLookForCancellation{20};
+// All that the five stores that were tried accept alike; what is stored has checksums of our own.
+constexpr std::string_view kPayloadHash = "UNSIGNED-PAYLOAD";
+
+bool IsLoopback(std::string_view host) {
+  host = host.substr(0, host.rfind(':'));
+  return host == "127.0.0.1" || host == "localhost" || host == "[::1]";
+}
+
+bool AsksForPatience(int status) {
+  return status >= 500 || status == 429 || status == 408;
+}
+
+std::chrono::milliseconds AtRandom(std::chrono::milliseconds most) {
+  thread_local std::minstd_rand random(std::random_device{}());
+  return most / 2 + std::chrono::milliseconds(random() % static_cast<unsigned>(most.count() / 2 + 1));
+}
+
+// False: the call was cancelled, or its time is over.
+bool Wait(std::chrono::milliseconds time, SteadyClock::time_point end, const CallControl& control) {
+  const auto until = SteadyClock::now() + AtRandom(time);
+  if (until >= end) return false;
+  while (SteadyClock::now() < until) {
+    if (control.cancelled != nullptr && control.cancelled->load()) return false;
+    std::this_thread::sleep_for(std::min<SteadyClock::duration>(until - SteadyClock::now(), kLookForCancellation));
+  }
+  return true;
+}
+
+}  // namespace
+
+S3Client::S3Client(S3ClientOptions options) : options_(std::move(options)) {
+  const bool aws = options_.endpoint.empty();
+  url_ = aws ? absl::StrCat("https://", options_.bucket, ".s3.", options_.region, ".amazonaws.com") : options_.endpoint;
+  while (!url_.empty() && url_.back() == '/') url_.pop_back();
+  const std::size_t scheme = url_.find("://");
+  host_ = scheme == std::string::npos ? url_ : url_.substr(scheme + 3);
+  path_ = aws ? "" : absl::StrCat("/", UriEncoded(options_.bucket, false));
+  http_ = std::make_unique<HttpClient>(options_.timeouts, !IsLoopback(host_));
+}
+
+absl::StatusOr<HttpResponse> S3Client::Once(const Call& call, const CallControl& control) {
+  SignedParts parts{call.method, absl::StrCat(path_, "/", UriEncoded(call.name, true)), call.query, call.headers};
+  parts.headers["host"] = host_;
+  parts.headers["x-amz-content-sha256"] = std::string(kPayloadHash);
+  SignRequest(options_.credentials, options_.region, "s3", kPayloadHash, options_.clock(), parts);
+  HttpRequest request;
+  request.method = call.method;
+  request.url = absl::StrCat(url_, parts.path, call.query.empty() ? "" : "?", CanonicalQuery(call.query));
+  for (const auto& [name, value] : parts.headers) request.headers.push_back(absl::StrCat(name, ": ", value));
+  request.body = call.body;
+  request.out = call.out;
+  return http_->Do(request, control);
+}
+
+absl::StatusOr<HttpResponse> S3Client::Do(const Call& call, const CallControl& control) {
+  const auto end = std::min(control.deadline, SteadyClock::now() + options_.retry_for);
+  for (auto wait = options_.first_wait;; wait = std::min(2 * wait, kLongestWait)) {
+    absl::StatusOr<HttpResponse> response = Once(call, control);
+    absl::Status error = response.status();
+    if (response.ok()) {
+      if (response->status >= 200 && response->status < 300) return response;
+      error = ErrorOf(call, *response);
+    }
+    if (!absl::IsUnavailable(error)) return error;
+    if (!Wait(wait, end, control)) {
+      return absl::UnavailableError(
+          absl::StrCat("the S3 store at ", host_, " does not serve: ", std::string(error.message())));
+    }
+  }
+}
+
+absl::Status S3Client::ErrorOf(const Call& call, const HttpResponse& response) const {
+  const std::string told = ParseErrorAnswer(response.text);
+  const std::string what = absl::StrCat("status ", response.status, told.empty() ? "" : " ", told);
+  const bool condition = call.headers.contains("if-none-match");
+  // Another conditional PUT is on its way: whether it wins is known soon.
+  if (AsksForPatience(response.status) || (condition && response.status == 409)) return absl::UnavailableError(what);
+  if (condition && response.status == 412) return absl::AlreadyExistsError("there is an object of this name");
+  if (response.status == 404 && !absl::StartsWith(told, "NoSuchBucket")) return absl::NotFoundError("no such object");
+  if (response.status == 501) return absl::UnimplementedError(what);
+  if (response.status == 403 || response.status == 401 || response.status == 404 || response.status == 301) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the S3 store at ", host_, " refuses access to bucket ", options_.bucket, ": ", what));
+  }
+  return absl::InternalError(absl::StrCat("the S3 store at ", host_, " answers ", call.method, " with ", what));
+}
+
+absl::Status S3Client::Put(const std::string& name, std::vector<std::span<const std::byte>> pieces, bool if_absent,
+                           const CallControl& control) {
+  Call call{"PUT", name, {}, {}, std::move(pieces), {}};
+  if (if_absent) call.headers["if-none-match"] = "*";
+  return Do(call, control).status();
+}
+
+absl::StatusOr<S3Got> S3Client::Get(const std::string& name, std::uint64_t offset, std::span<std::byte> out,
+                                    const CallControl& control) {
+  Call call{"GET", name, {}, {}, {}, out};
+  call.headers["range"] = absl::StrCat("bytes=", offset, "-", offset + out.size() - 1);
+  DCAC_ASSIGN_OR_RETURN(HttpResponse response, Do(call, control));
+  if (response.status != 206) {
+    return absl::InternalError(absl::StrCat("the S3 store at ", host_, " answers a GET of a range with status ",
+                                            response.status, ", expected 206"));
+  }
+  return S3Got{response.out_bytes, response.total_bytes, std::move(response.etag)};
+}
+
+absl::Status S3Client::Delete(const std::string& name, const CallControl& control) {
+  const absl::Status status = Do({"DELETE", name, {}, {}, {}, {}}, control).status();
+  return absl::IsNotFound(status) ? absl::OkStatus() : status;
+}
+
+absl::StatusOr<S3ListPage> S3Client::List(const std::string& prefix, const std::string& start_after, std::size_t limit,
+                                          const CallControl& control) {
+  Call call{"GET", "", {}, {}, {}, {}};
+  call.query = {{"list-type", "2"}, {"prefix", prefix}, {"max-keys", absl::StrCat(std::min<std::size_t>(limit, 1000))}};
+  if (!start_after.empty()) call.query["start-after"] = start_after;
+  DCAC_ASSIGN_OR_RETURN(const HttpResponse response, Do(call, control));
+  return ParseListAnswer(response.text);
+}
+
+void InParallel(std::size_t count, std::size_t parallel, const std::function<void(std::size_t)>& call) {
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < count; i = next++) call(i);
+  };
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 1; i < std::min(count, parallel); ++i) threads.emplace_back(work);
+  work();
+}
+
+}  // namespace dcac::store

@@ -1,0 +1,140 @@
+#include "server/store/s3_sweeper.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "server/store/key.h"
+#include "server/store/s3_names.h"
+
+namespace dcac::store {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr std::size_t kMostRemovals = 1000;  // between two sweeps
+constexpr std::size_t kPageNames = 1000;
+// A removal that was not done so long after its time is given up, before its note is thought to be left over.
+constexpr std::chrono::minutes kRemoveWithin = kS3NoteLife / 2;
+// How far clocks of servers may differ, and how long one may take to publish what it has checked.
+constexpr std::chrono::hours kGrace{1};
+
+}  // namespace
+
+absl::Status S3Sweeper::Maintain(const CallControl& control) {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(blocks_.DropParts(control));
+  DCAC_RETURN_IF_ERROR(FinishRemovals(control));
+  const auto now = SteadyClock::now();
+  if (swept_ != SteadyClock::time_point{} && now - swept_ < blocks_.options().sweep_interval) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(Sweep(control));
+  swept_ = now;
+  return absl::OkStatus();
+}
+
+absl::Status S3Sweeper::Sweep(const CallControl& control) {
+  const Time old = blocks_.now() - blocks_.options().limits.upload_ttl - kGrace;
+  std::map<std::string, Usage, std::less<>> usages;
+  std::set<std::string> used;
+  std::uint64_t damaged = 0;
+  S3Page page;
+  do {
+    DCAC_ASSIGN_OR_RETURN(page, blocks_.LoadPage("", page.last, kPageNames, control));
+    damaged += page.unreadable.size();
+    for (const S3Block& block : page.blocks) {
+      const BlockInfo& info = block.head.record.info;
+      Usage& usage = usages[std::string(OwnerOf(info.key))];
+      ++usage.blocks;
+      usage.stored_bytes += info.size_bytes;
+      usage.raw_bytes += info.raw_bytes;
+      damaged += block.head.record.damaged ? 1 : 0;
+      used.insert(block.head.parts_id);
+    }
+    for (const S3Block& block : page.expired) {
+      used.insert(block.head.parts_id);
+      if (removals_.size() < kMostRemovals) DCAC_RETURN_IF_ERROR(Note(block, control));
+    }
+  } while (page.more);
+  blocks_.account().Recount(usages);
+  damaged_blocks_ = damaged;
+  DCAC_RETURN_IF_ERROR(RemoveOldNotes(control));
+  // No block that is published from now on refers to parts that old.  Which parts a damaged head refers to is not
+  // known.
+  if (damaged == 0) DCAC_RETURN_IF_ERROR(RemoveOld(blocks_.PartsPrefix(""), old, used, control));
+  return RemoveOld(blocks_.UploadName(""), old, {}, control);
+}
+
+absl::Status S3Sweeper::Note(const S3Block& block, const CallControl& control) {
+  const std::string encoded = EncodeKey(block.head.record.info.key);
+  const auto known = [&](const Removal& removal) { return removal.encoded == encoded; };
+  if (std::ranges::any_of(removals_, known)) return absl::OkStatus();
+  const std::string note = absl::StrCat(blocks_.NotePrefix(), encoded, "/", NewId(blocks_.now()));
+  DCAC_RETURN_IF_ERROR(blocks_.client().Put(note, {AsBytes("expired")}, false, control));
+  removals_.push_back({encoded, block.head.record.info.version, note, SteadyClock::now()});
+  return absl::OkStatus();
+}
+
+absl::Status S3Sweeper::FinishRemovals(const CallControl& control) {
+  while (!removals_.empty()) {
+    const Removal& removal = removals_.front();
+    const auto waited = SteadyClock::now() - removal.noted;
+    if (waited < blocks_.options().removal_delay) return absl::OkStatus();
+    if (waited < blocks_.options().removal_delay + kRemoveWithin) {
+      DCAC_RETURN_IF_ERROR(Remove(removal, control));
+    }
+    // Only now may who puts be sure that nothing is removed any more.
+    DCAC_RETURN_IF_ERROR(blocks_.client().Delete(removal.note, control));
+    removals_.erase(removals_.begin());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status S3Sweeper::Remove(const Removal& removal, const CallControl& control) {
+  const auto block = blocks_.Load(removal.encoded, kS3StatBytes, control);
+  if (absl::IsNotFound(block.status())) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(block.status());
+  // Put anew, followed by another, or given more time.
+  if (!block->expired || block->head.record.info.version != removal.version) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(blocks_.client().Delete(blocks_.BlockName(removal.encoded), control));
+  DCAC_RETURN_IF_ERROR(blocks_.DeleteAll(blocks_.NextName(removal.encoded, ""), control));
+  DCAC_RETURN_IF_ERROR(blocks_.DeleteAll(blocks_.ChangeName(removal.encoded, ""), control));
+  if (!block->head.parts_id.empty()) blocks_.DropLater(block->head.parts_id);
+  ++expired_blocks_;
+  return absl::OkStatus();
+}
+
+absl::Status S3Sweeper::RemoveOld(const std::string& prefix, Time before, const std::set<std::string>& used,
+                                  const CallControl& control) {
+  S3ListPage page;
+  do {
+    const std::string after = page.entries.empty() ? "" : page.entries.back().name;
+    DCAC_ASSIGN_OR_RETURN(page, blocks_.client().List(prefix, after, kPageNames, control));
+    for (const S3Entry& entry : page.entries) {
+      const std::size_t end = std::min(entry.name.find('/', prefix.size()), entry.name.size());
+      const std::string id = entry.name.substr(prefix.size(), end - prefix.size());
+      const auto made = TimeOfId(id);
+      if (!made || *made >= before || used.contains(id)) continue;
+      DCAC_RETURN_IF_ERROR(blocks_.client().Delete(entry.name, control));
+    }
+  } while (page.more);
+  return absl::OkStatus();
+}
+
+absl::Status S3Sweeper::RemoveOldNotes(const CallControl& control) {
+  const Time before = blocks_.now() - blocks_.options().removal_delay - kS3NoteLife;
+  S3ListPage page;
+  do {
+    const std::string after = page.entries.empty() ? "" : page.entries.back().name;
+    DCAC_ASSIGN_OR_RETURN(page, blocks_.client().List(blocks_.NotePrefix(), after, kPageNames, control));
+    for (const S3Entry& entry : page.entries) {
+      const auto made = TimeOfId(entry.name.substr(entry.name.rfind('/') + 1));
+      if (made && *made < before) DCAC_RETURN_IF_ERROR(blocks_.client().Delete(entry.name, control));
+    }
+  } while (page.more);
+  return absl::OkStatus();
+}
+
+}  // namespace dcac::store

@@ -1,0 +1,57 @@
+// Removes from an S3 store what is no longer of use; several servers may do so at a time.
+#ifndef DCAC_SERVER_STORE_S3_SWEEPER_H_
+#define DCAC_SERVER_STORE_S3_SWEEPER_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/store/s3_blocks.h"
+
+namespace dcac::store {
+
+// s3_store.h tells how removals do not hit what is put in the meantime.
+class S3Sweeper {
+ public:
+  explicit S3Sweeper(S3Blocks& blocks) : blocks_(blocks) {}
+
+  // What is due; with nothing due, no request.  One call at a time does it, others return at once.
+  absl::Status Maintain(const CallControl& control);
+
+  std::uint64_t expired_blocks() const { return expired_blocks_; }
+  std::uint64_t damaged_blocks() const { return damaged_blocks_; }
+
+ private:
+  struct Removal {
+    std::string encoded;
+    std::string version;  // of the newest block under the key
+    std::string note;     // name of the object
+    std::chrono::steady_clock::time_point noted;
+  };
+
+  // Goes through all blocks: counts them, notes those that have expired, removes parts that no block refers to.
+  absl::Status Sweep(const CallControl& control);
+  absl::Status Note(const S3Block& block, const CallControl& control);
+  absl::Status FinishRemovals(const CallControl& control);
+  absl::Status Remove(const Removal& removal, const CallControl& control);
+  // Objects below `prefix` whose names have an id made before `before`, but for those in `used`.
+  absl::Status RemoveOld(const std::string& prefix, Time before, const std::set<std::string>& used,
+                         const CallControl& control);
+  absl::Status RemoveOldNotes(const CallControl& control);
+
+  S3Blocks& blocks_;
+  std::mutex mutex_;
+  std::vector<Removal> removals_;
+  std::chrono::steady_clock::time_point swept_{};
+  std::atomic<std::uint64_t> expired_blocks_{0};
+  std::atomic<std::uint64_t> damaged_blocks_{0};
+};
+
+}  // namespace dcac::store
+
+#endif  // DCAC_SERVER_STORE_S3_SWEEPER_H_

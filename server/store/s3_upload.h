@@ -1,0 +1,65 @@
+// A block that is being put into an S3 store.
+#ifndef DCAC_SERVER_STORE_S3_UPLOAD_H_
+#define DCAC_SERVER_STORE_S3_UPLOAD_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/store/block_store.h"
+#include "server/store/s3_blocks.h"
+
+namespace dcac::store {
+
+// Up to kS3InlineBytes are kept in memory, more go out in parts as they come.  Those that can be resumed put parts from
+// the first byte on; what is in no part yet follows when the upload is destroyed, as far as that can be done quickly.
+class S3Upload : public Upload {
+ public:
+  static absl::StatusOr<std::unique_ptr<Upload>> Begin(S3Blocks& blocks, const UploadStart& start,
+                                                       const CallControl& control);
+  // On any server that has the bucket.
+  static absl::StatusOr<std::unique_ptr<Upload>> Resume(S3Blocks& blocks, const std::string& id,
+                                                        const CallControl& control);
+
+  ~S3Upload() override;
+
+  const std::string& id() const override { return id_; }
+  const std::string& key() const override { return start_.key; }
+  const std::string& state() const override { return start_.state; }
+  std::uint64_t size_bytes() const override { return memory_offset_ + memory_.size(); }
+  std::uint64_t kept_bytes() const override { return start_.state.empty() ? 0 : kept_bytes_; }
+  absl::Status Append(std::span<const std::byte> bytes, const CallControl& control) override;
+  absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) override;
+  absl::StatusOr<BlockInfo> Commit(const PutOptions& options, const CallControl& control) override;
+  absl::Status Abort() override;
+
+ private:
+  S3Upload(S3Blocks& blocks, std::string id, UploadStart start);
+
+  bool resumable() const { return !start_.state.empty(); }
+  absl::Status ReserveFor(std::uint64_t size_bytes);
+  absl::Status WriteState(const CallControl& control);
+  // Puts whole parts, and with `all` the rest too.
+  absl::Status PutParts(bool all, const CallControl& control);
+  absl::Status FindParts(const CallControl& control);
+  absl::Status CheckOpen(const CallControl& control);
+  void End();
+
+  S3Blocks& blocks_;
+  const std::string id_;
+  const UploadStart start_;
+  Bytes memory_;  // the last bytes, from `memory_offset_` on, where a part begins
+  std::uint64_t memory_offset_ = 0;
+  std::uint64_t kept_bytes_ = 0;          // in parts
+  std::vector<std::uint64_t> checksums_;  // of these
+  std::uint64_t reserved_bytes_ = 0;
+  bool ended_ = false;
+};
+
+}  // namespace dcac::store
+
+#endif  // DCAC_SERVER_STORE_S3_UPLOAD_H_

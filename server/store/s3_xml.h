@@ -1,0 +1,21 @@
+// The XML of an S3 store's answers, as far as it is of use.
+#ifndef DCAC_SERVER_STORE_S3_XML_H_
+#define DCAC_SERVER_STORE_S3_XML_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "server/store/s3_client.h"
+
+namespace dcac::store {
+
+// An answer of ListObjectsV2.  Errors: Internal (it is none).
+absl::StatusOr<S3ListPage> ParseListAnswer(std::string_view text);
+
+// "Code", or "Code: message", of an error's answer; empty if there is none.  Printable and at most 200 characters.
+std::string ParseErrorAnswer(std::string_view text);
+
+}  // namespace dcac::store
+
+#endif  // DCAC_SERVER_STORE_S3_XML_H_
