@@ -53,7 +53,8 @@ class S3Blocks {
     return options_.prefix + "t/" + encoded + "/" + version;
   }
   std::string NotePrefix() const { return options_.prefix + "x/"; }
-  std::string PartsPrefix(const std::string& id) const { return options_.prefix + "d/" + id + "/"; }
+  std::string AllPartsPrefix() const { return options_.prefix + "d/"; }
+  std::string PartsPrefix(const std::string& id) const { return AllPartsPrefix() + id + "/"; }
   std::string UploadName(const std::string& id) const { return options_.prefix + "u/" + id; }
 
   // Finds out whether the server heeds If-None-Match.

@@ -37,12 +37,16 @@ std::chrono::milliseconds AtRandom(std::chrono::milliseconds most) {
   return most / 2 + std::chrono::milliseconds(random() % static_cast<unsigned>(most.count() / 2 + 1));
 }
 
+bool IsCancelled(const CallControl& control) {
+  return control.cancelled != nullptr && control.cancelled->load(std::memory_order_relaxed);
+}
+
 // False: the call was cancelled, or its time is over.
 bool Wait(std::chrono::milliseconds time, SteadyClock::time_point end, const CallControl& control) {
   const auto until = SteadyClock::now() + AtRandom(time);
   if (until >= end) return false;
   while (SteadyClock::now() < until) {
-    if (control.cancelled != nullptr && control.cancelled->load()) return false;
+    if (IsCancelled(control)) return false;
     std::this_thread::sleep_for(std::min<SteadyClock::duration>(until - SteadyClock::now(), kLookForCancellation));
   }
   return true;
@@ -85,6 +89,7 @@ absl::StatusOr<HttpResponse> S3Client::Do(const Call& call, const CallControl& c
     }
     if (!absl::IsUnavailable(error)) return error;
     if (!Wait(wait, end, control)) {
+      if (IsCancelled(control)) return absl::CancelledError("cancelled");
       return absl::UnavailableError(
           absl::StrCat("the S3 store at ", host_, " does not serve: ", std::string(error.message())));
     }

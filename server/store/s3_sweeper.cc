@@ -63,7 +63,7 @@ absl::Status S3Sweeper::Sweep(const CallControl& control) {
   DCAC_RETURN_IF_ERROR(RemoveOldNotes(control));
   // No block that is published from now on refers to parts that old.  Which parts a damaged head refers to is not
   // known.
-  if (damaged == 0) DCAC_RETURN_IF_ERROR(RemoveOld(blocks_.PartsPrefix(""), old, used, control));
+  if (damaged == 0) DCAC_RETURN_IF_ERROR(RemoveOld(blocks_.AllPartsPrefix(), old, used, control));
   return RemoveOld(blocks_.UploadName(""), old, {}, control);
 }
 
