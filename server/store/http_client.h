@@ -42,7 +42,7 @@ struct HttpTimeouts {
 class HttpClient {
  public:
   // `use_proxy`: the one of the environment, as curl does.
-  explicit HttpClient(const HttpTimeouts& timeouts, bool use_proxy);
+  HttpClient(const HttpTimeouts& timeouts, bool use_proxy);
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
   ~HttpClient();
@@ -55,13 +55,15 @@ class HttpClient {
  private:
   static constexpr std::size_t kIdleConnections = 64;
 
-  void* Take();
-  void GiveBack(void* handle);
+  struct Connection;
+
+  std::unique_ptr<Connection> Take();
+  void GiveBack(std::unique_ptr<Connection> connection);
 
   const HttpTimeouts timeouts_;
   const bool use_proxy_;
   std::mutex mutex_;
-  std::vector<void*> idle_;
+  std::vector<std::unique_ptr<Connection>> idle_;
 };
 
 }  // namespace dcac::store

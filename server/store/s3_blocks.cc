@@ -50,25 +50,26 @@ absl::Status S3Blocks::Probe(const CallControl& control) {
 
 absl::StatusOr<S3Block> S3Blocks::LoadObject(const std::string& encoded, const std::string& object, std::size_t bytes,
                                              const CallControl& control) {
-  Bytes begin(bytes);
-  DCAC_ASSIGN_OR_RETURN(S3Got got, client_.Get(object, 0, begin, control));
-  begin.resize(got.bytes);
-  DCAC_ASSIGN_OR_RETURN(const std::size_t head_bytes, HeadBytesOf(begin));
-  if (head_bytes > begin.size()) {
-    begin.resize(head_bytes);
-    DCAC_ASSIGN_OR_RETURN(got, client_.Get(object, 0, begin, control));
+  // Not filled with zeros, so that what a small block does not use costs nothing.
+  auto memory = std::make_unique_for_overwrite<std::byte[]>(bytes);
+  DCAC_ASSIGN_OR_RETURN(S3Got got, client_.Get(object, 0, {memory.get(), bytes}, control));
+  DCAC_ASSIGN_OR_RETURN(const std::size_t head_bytes, HeadBytesOf({memory.get(), got.bytes}));
+  if (head_bytes > got.bytes) {
+    memory = std::make_unique_for_overwrite<std::byte[]>(head_bytes);
+    DCAC_ASSIGN_OR_RETURN(got, client_.Get(object, 0, {memory.get(), head_bytes}, control));
     if (got.bytes != head_bytes) return absl::DataLossError("the object ends within its head");
   }
+  const ByteSpan begin(memory.get(), got.bytes);
   S3Block block;
-  DCAC_ASSIGN_OR_RETURN(block.head, ParseHead(ByteSpan(begin).first(head_bytes)));
+  DCAC_ASSIGN_OR_RETURN(block.head, ParseHead(begin.first(head_bytes)));
   if (EncodeKey(block.head.record.info.key) != encoded) {
     return absl::DataLossError(absl::StrCat("the block is that of ", block.head.record.info.key));
   }
   if (!block.head.parts_id.empty() && !TimeOfId(block.head.parts_id)) return absl::DataLossError("no id of parts");
-  begin.erase(begin.begin(), begin.begin() + static_cast<std::ptrdiff_t>(head_bytes));
   const std::uint64_t inlined = block.head.parts_id.empty() ? block.head.record.info.size_bytes : 0;
-  if (begin.size() > inlined) return absl::DataLossError("there are bytes behind the block");
-  block.beginning = std::move(begin);
+  block.beginning = begin.subspan(head_bytes);
+  block.memory = std::move(memory);
+  if (block.beginning.size() > inlined) return absl::DataLossError("there are bytes behind the block");
   block.object = object;
   block.etag = std::move(got.etag);
   return block;

@@ -19,9 +19,11 @@
 
 namespace dcac::store {
 
-inline constexpr std::size_t kS3Parallel = 16;          // requests of one call
-inline constexpr std::size_t kS3OpenBytes = 256 << 10;  // read at once when a block is opened
-inline constexpr std::size_t kS3StatBytes = 8 << 10;    // and when only its head is wanted
+inline constexpr std::size_t kS3Parallel = 16;  // requests of one call
+// Read at once when a block is opened: all of it, unless it has parts.  So it stays readable whatever becomes of its
+// key.
+inline constexpr std::size_t kS3OpenBytes = kS3InlineBytes + (std::size_t{64} << 10);
+inline constexpr std::size_t kS3StatBytes = 8 << 10;  // and when only its head is wanted
 // A note that is so much older than removal_delay was left over by who wrote it.
 inline constexpr std::chrono::minutes kS3NoteLife{10};
 

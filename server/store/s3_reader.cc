@@ -81,7 +81,7 @@ class S3Reader : public BlockReader {
               .checksums = head.checksums};
     // Of a chunk all must be there to be compared.
     if (block_.beginning.size() < info().size_bytes) {
-      block_.beginning.resize(block_.beginning.size() / kS3ChunkBytes * kS3ChunkBytes);
+      block_.beginning = block_.beginning.first(block_.beginning.size() / kS3ChunkBytes * kS3ChunkBytes);
     }
   }
 
@@ -103,7 +103,7 @@ class S3Reader : public BlockReader {
   absl::Status CopyBeginning(std::size_t offset, std::span<std::byte> out) const {
     const std::size_t first = offset / kS3ChunkBytes;
     const std::size_t end = std::min(block_.beginning.size(), ChunksOf(offset + out.size()) * kS3ChunkBytes);
-    const ByteSpan chunks = ByteSpan(block_.beginning).subspan(first * kS3ChunkBytes, end - first * kS3ChunkBytes);
+    const ByteSpan chunks = block_.beginning.subspan(first * kS3ChunkBytes, end - first * kS3ChunkBytes);
     if (!MatchesChecksums(chunks, first, block_.head.checksums)) {
       return absl::DataLossError(absl::StrCat(info().key, ": bytes up to ", end, " are not those that were put"));
     }

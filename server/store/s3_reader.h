@@ -36,7 +36,9 @@ struct S3Block {
   S3Head head;
   std::string object;  // where the head is
   std::string etag;
-  Bytes beginning;       // of its bytes, as far as they came with the head
+  // Of its bytes, as far as they came with the head: in `memory`.
+  ByteSpan beginning;
+  std::shared_ptr<const std::byte[]> memory;
   bool expired = false;  // the rest of its head is valid
 };
 
