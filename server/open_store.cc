@@ -4,16 +4,19 @@
 
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "server/store/local_store.h"
+#include "server/store/s3_store.h"
 
 namespace dcac::server {
 namespace {
 
 constexpr std::string_view kLocal = "local:";
 constexpr std::string_view kMemory = "memory:";
+constexpr std::string_view kS3 = "s3:";
 constexpr std::string_view kNone = "none";
 
 bool NamesNoStore(const std::string& location) {
@@ -31,13 +34,21 @@ store::SyncPolicy PolicyOf(const std::string& name) {
   return name == "interval" ? store::SyncPolicy::kInterval : store::SyncPolicy::kEach;
 }
 
+absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenBucket(const std::string& place,
+                                                              const store::StoreLimits& limits) {
+  DCAC_ASSIGN_OR_RETURN(store::S3StoreOptions options, store::S3StoreOptionsOf(place, store::ReadEnvironment));
+  options.limits = limits;
+  return store::OpenS3Store(std::move(options));
+}
+
 }  // namespace
 
 absl::Status CheckStoreLocation(const std::string& location) {
   const bool local = location.starts_with(kLocal) && location.size() > kLocal.size();
-  if (NamesNoStore(location) || location == kMemory || local) return absl::OkStatus();
+  const bool s3 = location.starts_with(kS3) && location.size() > kS3.size();
+  if (NamesNoStore(location) || location == kMemory || local || s3) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("store: found \"", location, "\", expected local:FOLDER, memory: or none"));
+      absl::StrCat("store: found \"", location, "\", expected local:FOLDER, s3:BUCKET[/PREFIX], memory: or none"));
 }
 
 absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions& options) {
@@ -47,6 +58,7 @@ absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions&
                                   .owner_quota_bytes = options.quota_bytes,
                                   .upload_ttl = options.upload_ttl};
   if (options.location == kMemory) return store::OpenMemoryStore(limits);
+  if (options.location.starts_with(kS3)) return OpenBucket(options.location.substr(kS3.size()), limits);
   return store::OpenLocalStore({.folder = options.location.substr(kLocal.size()),
                                 .limits = limits,
                                 .sync = PolicyOf(options.fsync),

@@ -12,7 +12,7 @@
 
 namespace dcac::server {
 
-// Of a location as `store` has it: local:FOLDER, memory: or none.  Errors: InvalidArgument.
+// Of a location as `store` has it: local:FOLDER, s3:BUCKET[/PREFIX], memory: or none.  Errors: InvalidArgument.
 absl::Status CheckStoreLocation(const std::string& location);
 
 // Null: there is none.  Errors: InvalidArgument (location), those of opening it.

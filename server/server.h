@@ -36,7 +36,8 @@ struct ConnectionOptions {
 
 // Where objects are kept, and how.
 struct StoreOptions {
-  std::string location;              // local:FOLDER, memory: or none; empty: the program's default, of others none
+  // local:FOLDER, s3:BUCKET[/PREFIX], memory: or none; empty: the program's default, of others none.
+  std::string location;
   std::uint64_t capacity_bytes = 0;  // of stored bytes; beyond it the least recently used are evicted; 0: no bound
   std::uint64_t quota_bytes = 0;     // of each tenant; 0: no bound
   std::string fsync = "each";        // none, interval or each

@@ -66,7 +66,8 @@ const std::array kSettings = {
     Setting{"stream_idle_timeout", kWork, DurationField{Of<&O::stream_idle_timeout>, milliseconds(1), kDay},
             Change::kOnRestart, "A stream whose client neither sends nor reads for so long is ended"},
     Setting{"store", kStore, TextField{Of<&O::store, &StoreOptions::location>, "LOCATION"}, Change::kOnRestart,
-            "Where objects are kept: local:FOLDER, memory: or none; empty: in the folder of the server's state"},
+            "Where objects are kept: local:FOLDER, s3:BUCKET[/PREFIX], memory: or none; empty: in the folder of the "
+            "server's state"},
     Setting{"store_capacity_bytes", kStore, SizeField{Of<&O::store, &StoreOptions::capacity_bytes>, 0},
             Change::kOnRestart, "Stored bytes beyond which the least recently used objects are evicted; 0: no bound"},
     Setting{"store_quota_bytes", kStore, SizeField{Of<&O::store, &StoreOptions::quota_bytes>, 0}, Change::kOnRestart,
