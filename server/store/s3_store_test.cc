@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <thread>
 #include <utility>
@@ -259,6 +260,28 @@ TEST_F(S3StoreTest, ListsVeryLongKeys) {
   const auto page = store_->List({.prefix = keys[4].substr(0, 902), .start_after = {}}, control_);
   ASSERT_TRUE(page.ok());
   EXPECT_EQ(page->blocks.size(), 10u);
+}
+
+// DCAC_S3_SERVER is a program that takes `kill FOLDER` and `start FOLDER`; DCAC_S3_FOLDER is the server's.
+TEST_F(S3StoreTest, IsUnavailableWhileTheServerIsAway) {
+  const auto program = ReadEnvironment("DCAC_S3_SERVER"), folder = ReadEnvironment("DCAC_S3_FOLDER");
+  if (!program || !folder) GTEST_SKIP() << "no DCAC_S3_SERVER with DCAC_S3_FOLDER that could be killed";
+  options_.client.retry_for = milliseconds(100);
+  store_ = Open();
+  const std::string bytes = SomeBytes(9'000'000);
+  ASSERT_TRUE(Put(*store_, "t/k", bytes).ok());
+  auto upload = *store_->Begin({.key = "t/cut", .expected_bytes = 0, .state = "state"}, control_);
+  ASSERT_TRUE(upload->Append(AsBytes(bytes).first(5'000'000), control_).ok());
+  ASSERT_EQ(std::system((*program + " kill " + *folder).c_str()), 0);
+  EXPECT_EQ(Get(*store_, "t/k").status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Put(*store_, "t/other", "x").code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(upload->Append(AsBytes(bytes).subspan(5'000'000), control_).code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(OpenS3Store(options_).status().code(), absl::StatusCode::kUnavailable);
+  ASSERT_EQ(std::system((*program + " start " + *folder + " >/dev/null").c_str()), 0);
+  EXPECT_EQ(*Get(*store_, "t/k"), bytes);
+  ASSERT_TRUE(upload->Append(AsBytes(bytes).subspan(upload->size_bytes()), control_).ok());
+  ASSERT_TRUE(upload->Commit({}, control_).ok());
+  EXPECT_EQ(*Get(*store_, "t/cut"), bytes);
 }
 
 // Without a server all is skipped.
