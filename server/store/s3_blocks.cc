@@ -288,7 +288,7 @@ absl::Status S3Blocks::DropParts(const CallControl& control) {
   std::array<std::byte, 1> byte;
   for (const std::string& id : due) {
     // An upload that may go on could publish them anew: they are left to the sweeper.
-    if (client_.Get(UploadName(id), 0, byte, control).ok()) continue;
+    if (!absl::IsNotFound(client_.Get(UploadName(id), 0, byte, control).status())) continue;
     DCAC_RETURN_IF_ERROR(DeleteAll(PartsPrefix(id), control));
   }
   return absl::OkStatus();
