@@ -9,6 +9,7 @@
 #include "dcac/frame_decoder.h"
 #include "dcac/slice.h"
 #include "proto/wire/convert.h"
+#include "server/byte_range.h"
 #include "server/stored_object.h"
 
 namespace dcac::server {
@@ -44,23 +45,25 @@ class CountedBlock {
   std::shared_ptr<std::atomic<std::uint64_t>> read_bytes_ = std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
-struct Range {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-};
-
-absl::StatusOr<Range> RangeOf(const v1::ByteRange& message, std::uint64_t size) {
-  if (message.offset() > size || message.size() > size - message.offset()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("range: ", message.size(), " bytes from ", message.offset(), " on of ", size));
+// Counts the segments that are decoded, and tells whoever else is to know.
+class SegmentCount final : public SegmentObserver {
+ public:
+  explicit SegmentCount(SegmentObserver* next) : next_(next) {}
+  void OnSegment(const SegmentWork& work) override {
+    count_.fetch_add(1, std::memory_order_relaxed);
+    if (next_ != nullptr) next_->OnSegment(work);
   }
-  return Range{message.offset(), message.size() == 0 ? size : message.offset() + message.size()};
-}
+  std::uint64_t count() const { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  SegmentObserver* const next_;
+  std::atomic<std::uint64_t> count_{0};
+};
 
 // As it is stored.
 class StoredReader final : public ObjectReader {
  public:
-  StoredReader(v1::StoredObject object, CountedBlock block, Range range)
+  StoredReader(v1::StoredObject object, CountedBlock block, Extent range)
       : block_(std::move(block)), range_(range), position_(range.begin) {
     object_ = std::move(object);
   }
@@ -79,7 +82,7 @@ class StoredReader final : public ObjectReader {
 
  private:
   const CountedBlock block_;
-  const Range range_;
+  const Extent range_;
   std::uint64_t position_;
 };
 
@@ -88,9 +91,14 @@ class TensorReader final : public ObjectReader {
  public:
   TensorReader(v1::StoredObject object, TensorSpec spec, CountedBlock block, const StoreContext& context,
                const WorkControl& control, const DecodeLimits& limits)
-      : block_(std::move(block)), spec_(std::move(spec)), context_(context), decoder_(limits) {
+      : block_(std::move(block)),
+        spec_(std::move(spec)),
+        context_(context),
+        segments_(control.segments),
+        decoder_(limits) {
     object_ = std::move(object);
-    control.Apply(decoder_);
+    decoder_.CancelOn(&control.cancelled);
+    decoder_.ObserveSegments(&segments_);
   }
 
   absl::StatusOr<std::vector<std::byte>> Next() override {
@@ -119,13 +127,14 @@ class TensorReader final : public ObjectReader {
     constexpr std::uint64_t kUsualDecoderBytes = 16u << 20;
     return kReadBytes + 2 * std::max(decoder_.memory_bytes(), std::min(kUsualDecoderBytes, 2 * object_.raw_bytes()));
   }
-  std::uint64_t decoded_segments() const override { return 0; }
+  std::uint64_t decoded_segments() const override { return segments_.count(); }
   std::uint64_t read_bytes() const override { return block_.read_bytes(); }
 
  private:
   const CountedBlock block_;
   const TensorSpec spec_;
   const StoreContext context_;
+  SegmentCount segments_;
   FrameDecoder decoder_;
   std::uint64_t position_ = 0;
 };
@@ -133,19 +142,21 @@ class TensorReader final : public ObjectReader {
 // A box of the samples, or a range of their bytes within it.
 class SliceReader final : public ObjectReader {
  public:
-  SliceReader(v1::StoredObject object, CountedBlock block, SliceDecoder decoder, Range range, bool is_box,
-              std::uint64_t max_slab_bytes, const StoreContext& context)
+  SliceReader(v1::StoredObject object, CountedBlock block, SliceDecoder decoder, Extent range, bool is_box,
+              std::uint64_t max_slab_bytes, const StoreContext& context, const WorkControl& control)
       : block_(std::move(block)),
         decoder_(std::move(decoder)),
         range_(range),
         is_box_(is_box),
         max_slab_bytes_(max_slab_bytes),
-        context_(context) {
+        context_(context),
+        cancelled_(control.cancelled) {
     object_ = std::move(object);
   }
 
   absl::StatusOr<std::vector<std::byte>> Next() override {
     while (position_ < range_.end) {
+      if (cancelled_.load(std::memory_order_relaxed)) return absl::CancelledError("the call was cancelled");
       std::vector<std::byte> samples;
       const absl::Status coded = context_.Compute([&]() -> absl::Status {
         DCAC_ASSIGN_OR_RETURN(samples, decoder_.Next());
@@ -174,10 +185,11 @@ class SliceReader final : public ObjectReader {
  private:
   const CountedBlock block_;
   SliceDecoder decoder_;
-  const Range range_;  // of the bytes that the decoder gives
-  const bool is_box_;  // all of what the decoder gives is wanted
+  const Extent range_;  // of the bytes that the decoder gives
+  const bool is_box_;   // all of what the decoder gives is wanted
   const std::uint64_t max_slab_bytes_;
   const StoreContext context_;
+  const std::atomic<bool>& cancelled_;
   std::uint64_t position_ = 0;
 };
 
@@ -192,54 +204,26 @@ Slice SliceOf(const v1::SliceRange& message) {
           end(message.plane_end()), message.row_begin(),     end(message.row_end())};
 }
 
-// The least number of whole items, or of whole planes where there is one item, that has a range of a tensor's bytes,
-// and where the first of them begins.
-struct Cover {
-  Slice slice;
-  std::uint64_t begin = 0;
-};
-
-absl::StatusOr<Cover> CoverOf(Range range, std::uint64_t tensor_bytes, const TensorSpec& spec, const FrameAccess& frame,
-                              const DecodeLimits& limits) {
-  const auto bytes_of = [&](const Slice& slice) -> absl::StatusOr<std::uint64_t> {
-    DCAC_ASSIGN_OR_RETURN(const SliceDecoder one, SliceDecoder::Create(frame, slice, limits));
-    return TensorBytes(one.spec());
-  };
-  DCAC_ASSIGN_OR_RETURN(const std::uint64_t item_bytes, bytes_of({.item_begin = 0, .item_end = 1}));
-  const auto up = [](std::uint64_t value, std::uint64_t unit) { return (value + unit - 1) / unit; };
-  if (item_bytes < tensor_bytes) {
-    const std::uint64_t first = range.begin / item_bytes;
-    return Cover{{.item_begin = first, .item_end = up(range.end, item_bytes)}, first * item_bytes};
-  }
-  if (spec.layout != Layout::kNchw) return Cover{};
-  DCAC_ASSIGN_OR_RETURN(const std::uint64_t plane_bytes, bytes_of({.plane_begin = 0, .plane_end = 1}));
-  const std::uint64_t first = range.begin / plane_bytes;
-  return Cover{{.plane_begin = first, .plane_end = up(range.end, plane_bytes)}, first * plane_bytes};
-}
-
 absl::StatusOr<std::unique_ptr<ObjectReader>> OpenSlice(const v1::GetRequest& request, v1::StoredObject object,
-                                                        const TensorSpec& spec, const CountedBlock& block,
-                                                        const DecodeLimits& limits, const StoreContext& context) {
+                                                        const CountedBlock& block, const DecodeLimits& limits,
+                                                        const StoreContext& context, const WorkControl& control) {
   const FrameAccess frame = AccessBlock(block);
   const bool is_box = request.has_slice();
-  Range range;
   Cover cover;
   if (is_box) {
     cover.slice = SliceOf(request.slice());
   } else {
-    DCAC_ASSIGN_OR_RETURN(range, RangeOf(request.range(), object.raw_bytes()));
-    if (range.begin == range.end) {
-      return std::make_unique<StoredReader>(std::move(object), block, Range{});
-    }
-    DCAC_ASSIGN_OR_RETURN(cover, CoverOf(range, object.raw_bytes(), spec, frame, limits));
-    range = {range.begin - cover.begin, range.end - cover.begin};
+    DCAC_ASSIGN_OR_RETURN(const Extent range, ExtentOf(request.range(), object.raw_bytes()));
+    if (range.size() == 0) return std::make_unique<StoredReader>(std::move(object), block, Extent{});
+    DCAC_ASSIGN_OR_RETURN(const SliceDecoder all, SliceDecoder::Create(frame, {}, limits));
+    cover = CoverExtent(all.spec(), object.raw_bytes(), range);
   }
   DCAC_ASSIGN_OR_RETURN(SliceDecoder decoder, SliceDecoder::Create(frame, cover.slice, limits));
   if (is_box) {
-    DCAC_ASSIGN_OR_RETURN(range.end, TensorBytes(decoder.spec()));
+    DCAC_ASSIGN_OR_RETURN(cover.extent.end, TensorBytes(decoder.spec()));
   }
-  return std::make_unique<SliceReader>(std::move(object), block, std::move(decoder), range, is_box,
-                                       limits.max_slab_bytes, context);
+  return std::make_unique<SliceReader>(std::move(object), block, std::move(decoder), cover.extent, is_box,
+                                       limits.max_slab_bytes, context, control);
 }
 
 absl::StatusOr<std::unique_ptr<ObjectReader>> OpenPart(const v1::GetRequest& request, v1::StoredObject object,
@@ -250,7 +234,7 @@ absl::StatusOr<std::unique_ptr<ObjectReader>> OpenPart(const v1::GetRequest& req
     if (request.has_slice()) {
       return absl::InvalidArgumentError("slice: only tensors have slices, and only of their samples");
     }
-    DCAC_ASSIGN_OR_RETURN(const Range range, RangeOf(request.range(), block.info().size_bytes));
+    DCAC_ASSIGN_OR_RETURN(const Extent range, ExtentOf(request.range(), block.info().size_bytes));
     return std::make_unique<StoredReader>(std::move(object), block, range);
   }
   DCAC_RETURN_IF_ERROR(CheckTensorBytes(object.raw_bytes(), context.limits));
@@ -258,7 +242,7 @@ absl::StatusOr<std::unique_ptr<ObjectReader>> OpenPart(const v1::GetRequest& req
                             .max_slab_bytes = context.limits.max_slab_bytes};
   DCAC_ASSIGN_OR_RETURN(TensorSpec spec, wire::FromProto(object.spec()));
   const bool all = !request.has_slice() && request.range().offset() == 0 && request.range().size() == 0;
-  if (!all) return OpenSlice(request, std::move(object), spec, block, limits, context);
+  if (!all) return OpenSlice(request, std::move(object), block, limits, context, control);
   return std::make_unique<TensorReader>(std::move(object), std::move(spec), block, context, control, limits);
 }
 

@@ -34,11 +34,14 @@ store::SyncPolicy PolicyOf(const std::string& name) {
   return name == "interval" ? store::SyncPolicy::kInterval : store::SyncPolicy::kEach;
 }
 
-absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenBucket(const std::string& place,
+absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenBucket(const StoreOptions& options,
                                                               const store::StoreLimits& limits) {
-  DCAC_ASSIGN_OR_RETURN(store::S3StoreOptions options, store::S3StoreOptionsOf(place, store::ReadEnvironment));
-  options.limits = limits;
-  return store::OpenS3Store(std::move(options));
+  DCAC_ASSIGN_OR_RETURN(store::S3StoreOptions s3,
+                        store::S3StoreOptionsOf(options.location.substr(kS3.size()), store::ReadEnvironment));
+  if (!options.s3_endpoint.empty()) s3.client.endpoint = options.s3_endpoint;
+  if (!options.s3_region.empty()) s3.client.region = options.s3_region;
+  s3.limits = limits;
+  return store::OpenS3Store(std::move(s3));
 }
 
 }  // namespace
@@ -58,7 +61,7 @@ absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions&
                                   .owner_quota_bytes = options.quota_bytes,
                                   .upload_ttl = options.upload_ttl};
   if (options.location == kMemory) return store::OpenMemoryStore(limits);
-  if (options.location.starts_with(kS3)) return OpenBucket(options.location.substr(kS3.size()), limits);
+  if (options.location.starts_with(kS3)) return OpenBucket(options, limits);
   return store::OpenLocalStore({.folder = options.location.substr(kLocal.size()),
                                 .limits = limits,
                                 .sync = PolicyOf(options.fsync),

@@ -243,6 +243,8 @@ class FrameContent final : public CheckedContent<FrameChecker> {
 
 class ArchiveContent final : public CheckedContent<files::ArchiveChecker> {
  public:
+  std::uint64_t memory_bytes() const override { return CheckedContent::memory_bytes() + checker_.memory_bytes(); }
+
   ArchiveContent(const v1::ArchiveContent& content, const StoreContext& context, const WorkControl& control)
       : CheckedContent(content.stored_bytes(), context, control), raw_bytes_(content.raw_bytes()) {}
 

@@ -57,21 +57,24 @@ absl::Status PutSession::Start(const v1::PutHeader& header) {
   DCAC_ASSIGN_OR_RETURN(options_.condition, ConditionFromProto(header.condition()));
   options_.pinned = header.pinned();
   DCAC_ASSIGN_OR_RETURN(std::unique_ptr<PutContent> content, PutContent::Create(header, context_, control()));
+  DCAC_RETURN_IF_ERROR(BlockKey(context_.tenant, header.key()).status());
   content_ = std::move(content);
-  return OpenUpload(header);
+  header_ = header;
+  return absl::OkStatus();
 }
 
-absl::Status PutSession::OpenUpload(const v1::PutHeader& header) {
-  DCAC_ASSIGN_OR_RETURN(const std::string key, BlockKey(context_.tenant, header.key()));
-  if (header.upload_id().empty()) {
+absl::Status PutSession::OpenUpload() {
+  opened_ = true;
+  DCAC_ASSIGN_OR_RETURN(const std::string key, BlockKey(context_.tenant, header_.key()));
+  if (header_.upload_id().empty()) {
     DCAC_ASSIGN_OR_RETURN(
         upload_, context_.store.Begin(
-                     {.key = key, .expected_bytes = content_->expected_block_bytes(), .state = ContentOf(header)},
+                     {.key = key, .expected_bytes = content_->expected_block_bytes(), .state = ContentOf(header_)},
                      context_.Control(control().cancelled)));
     return absl::OkStatus();
   }
-  DCAC_ASSIGN_OR_RETURN(upload_, ResumeUpload(header.upload_id(), context_, control()));
-  if (upload_->key() != key || upload_->state() != ContentOf(header)) {
+  DCAC_ASSIGN_OR_RETURN(upload_, ResumeUpload(header_.upload_id(), context_, control()));
+  if (upload_->key() != key || upload_->state() != ContentOf(header_)) {
     return absl::InvalidArgumentError("header: key or content is not that of the upload");
   }
   DCAC_RETURN_IF_ERROR(content_->Resume(*upload_));
@@ -102,6 +105,7 @@ absl::Status PutSession::AcceptEnd() {
 }
 
 absl::Status PutSession::Work() {
+  if (is_to_open()) return OpenUpload();
   if (ended_) return Publish();
   for (std::size_t taken = 0; taken < kBytesAtOnce && !input_.empty();) {
     const std::span<const std::byte> bytes = input_.Take(kBytesAtOnce - taken);
@@ -130,7 +134,7 @@ absl::Status PutSession::Publish() {
 }
 
 bool PutSession::NextReply(v1::PutResponse* response) {
-  if (!content_ || object_sent_) return false;
+  if (upload_ == nullptr || object_sent_) return false;
   const bool unacknowledged = input_.empty() && acknowledged_bytes_ < input_.consumed_bytes();
   if (!id_sent_) {
     response->set_upload_id(upload_->id());

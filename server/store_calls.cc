@@ -17,6 +17,9 @@ constexpr std::size_t kMaxKeys = 10'000;
 constexpr int kMaxPageSize = 10'000;
 constexpr int kDefaultPageSize = 1000;
 constexpr std::size_t kDeletedAtOnce = 1000;
+// A page ends before its message becomes too large.
+constexpr std::size_t kMaxPageBytes = std::size_t{3} << 20;
+constexpr std::size_t kMaxObjectRest = 256;  // of an object beside its key and attributes
 
 std::string WithoutTenantPart(const std::string& block_key, const std::string& tenant) {
   return block_key.substr(std::min(tenant.size() + 1, block_key.size()));
@@ -88,7 +91,12 @@ absl::Status List(const v1::ListRequest& request, const StoreContext& context, c
       const store::ListPage page,
       context.store.List({.prefix = prefix, .start_after = start_after, .limit = static_cast<std::size_t>(limit)},
                          context.Control(control.cancelled)));
+  bool more = page.more;
+  std::size_t page_bytes = 0;
   for (const store::BlockInfo& info : page.blocks) {
+    page_bytes += info.key.size() + info.attributes.size() + kMaxObjectRest;
+    more = page_bytes > kMaxPageBytes || page.more;
+    if (page_bytes > kMaxPageBytes) break;
     const absl::StatusOr<v1::StoredObject> object = ToObject(info);
     if (object.ok()) {
       *response->add_objects() = *object;
@@ -97,8 +105,8 @@ absl::Status List(const v1::ListRequest& request, const StoreContext& context, c
       response->add_objects()->set_key(WithoutTenantPart(info.key, context.tenant));
     }
   }
-  if (page.more && !page.blocks.empty()) {
-    response->set_next_page_token(absl::WebSafeBase64Escape(WithoutTenantPart(page.blocks.back().key, context.tenant)));
+  if (more && !response->objects().empty()) {
+    response->set_next_page_token(absl::WebSafeBase64Escape(response->objects().rbegin()->key()));
   }
   return absl::OkStatus();
 }

@@ -27,7 +27,11 @@ absl::Status ArchiveChecker::Push(std::span<const std::byte> data) {
     }
     pending_.insert(pending_.end(), data.begin(), data.end());
     data = {};
-    if (!head_) DCAC_RETURN_IF_ERROR(TakeHead());
+    // A head is parsed from its first byte on, so not again for every piece: when twice as much of it is there.
+    if (!head_ && pending_.size() >= next_parse_) {
+      next_parse_ = 2 * pending_.size();
+      DCAC_RETURN_IF_ERROR(TakeHead());
+    }
     if (head_) DCAC_RETURN_IF_ERROR(TakeFrames());
   }
   return absl::OkStatus();
@@ -69,6 +73,10 @@ absl::Status ArchiveChecker::TakeFrames() {
 }
 
 absl::Status ArchiveChecker::Finish() {
+  if (!head_) {
+    DCAC_RETURN_IF_ERROR(TakeHead());
+    if (head_) DCAC_RETURN_IF_ERROR(TakeFrames());
+  }
   if (!head_ || frame_) return absl::DataLossError("archive: truncated");
   if (head_->form == ArchiveHead::Form::kSingle) {
     return frame_bytes_.size() == 1 ? absl::OkStatus() : absl::DataLossError("archive: truncated");
@@ -79,6 +87,12 @@ absl::Status ArchiveChecker::Finish() {
   DCAC_ASSIGN_OR_RETURN(const ArchiveTail tail, ParseArchiveTail(pending_));
   if (tail.frame_bytes == frame_bytes_) return absl::OkStatus();
   return absl::DataLossError("archive: the tail's sizes of frames differ from the frames");
+}
+
+std::uint64_t ArchiveChecker::memory_bytes() const {
+  std::uint64_t bytes = pending_.capacity() + frame_bytes_.capacity() * sizeof(std::uint64_t);
+  if (head_) bytes += head_->inline_bytes.capacity() + head_->pieces.capacity() * sizeof(Piece);
+  return bytes;
 }
 
 }  // namespace dcac::files

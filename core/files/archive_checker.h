@@ -26,12 +26,16 @@ class ArchiveChecker {
   // Says that no more bytes come.  Errors: DataLoss (the archive is truncated).
   absl::Status Finish();
 
+  // That it holds.
+  std::uint64_t memory_bytes() const;
+
  private:
   absl::Status TakeHead();
   absl::Status TakeFrames();
   bool ExpectsFrame() const;
 
   const DecodeLimits limits_;
+  std::size_t next_parse_ = 1;      // the head is parsed once so much of it is there
   std::vector<std::byte> pending_;  // of a part that is not complete yet, not of frames
   std::optional<ArchiveHead> head_;
   std::optional<FrameChecker> frame_;       // that has begun

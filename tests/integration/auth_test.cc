@@ -49,6 +49,7 @@ class GuardedServer {
     server::ServerOptions options = LoopbackOptions();
     options.listen = {"unix:" + folder_.File("socket")};
     options.token_file = TokenFile();
+    options.store.location = "memory:";
     server_ = StartServer(options);
   }
 

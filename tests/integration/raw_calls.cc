@@ -4,6 +4,7 @@
 
 #include "dcac/v1/admin.grpc.pb.h"
 #include "dcac/v1/compression.grpc.pb.h"
+#include "dcac/v1/store.grpc.pb.h"
 
 namespace dcac::testing {
 namespace {
@@ -11,12 +12,61 @@ namespace {
 constexpr std::chrono::seconds kHung{60};
 
 template <typename Response, typename Stream>
-grpc::Status EndStream(const std::unique_ptr<Stream>& stream) {
-  stream->WritesDone();
+grpc::Status ReadAll(const std::unique_ptr<Stream>& stream) {
   Response response;
   while (stream->Read(&response)) {
   }
   return stream->Finish();
+}
+
+template <typename Response, typename Stream>
+grpc::Status EndStream(const std::unique_ptr<Stream>& stream) {
+  stream->WritesDone();
+  return ReadAll<Response>(stream);
+}
+
+using Store = v1::ActivationStoreService::Stub;
+
+template <typename Request, typename Response>
+grpc::Status Unary(Store& stub, grpc::ClientContext& context,
+                   grpc::Status (Store::*method)(grpc::ClientContext*, const Request&, Response*)) {
+  Response response;
+  return (stub.*method)(&context, Request(), &response);
+}
+
+grpc::Status CallStore(Store& stub, server::Method method, grpc::ClientContext& context) {
+  switch (method) {
+    case server::Method::kPut:
+      return EndStream<v1::PutResponse>(stub.Put(&context));
+    case server::Method::kGet:
+      return ReadAll<v1::GetResponse>(stub.Get(&context, v1::GetRequest()));
+    case server::Method::kBatchPut:
+      return EndStream<v1::BatchPutResponse>(stub.BatchPut(&context));
+    case server::Method::kBatchGet:
+      return ReadAll<v1::BatchGetResponse>(stub.BatchGet(&context, v1::BatchGetRequest()));
+    case server::Method::kQueryUpload:
+      return Unary(stub, context, &Store::QueryUpload);
+    case server::Method::kFindMissing:
+      return Unary(stub, context, &Store::FindMissing);
+    case server::Method::kStat:
+      return Unary(stub, context, &Store::Stat);
+    case server::Method::kList:
+      return Unary(stub, context, &Store::List);
+    case server::Method::kDelete:
+      return Unary(stub, context, &Store::Delete);
+    case server::Method::kDeletePrefix:
+      return Unary(stub, context, &Store::DeletePrefix);
+    case server::Method::kTouch:
+      return Unary(stub, context, &Store::Touch);
+    case server::Method::kPin:
+      return Unary(stub, context, &Store::Pin);
+    case server::Method::kGetUsage:
+      return Unary(stub, context, &Store::GetUsage);
+    case server::Method::kScrub:
+      return Unary(stub, context, &Store::Scrub);
+    default:
+      return {grpc::StatusCode::INTERNAL, "no such method"};
+  }
 }
 
 }  // namespace
@@ -68,8 +118,9 @@ grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, server::Method 
       v1::GetStatusResponse response;
       return v1::AdminService::NewStub(channel)->GetStatus(&context, v1::GetStatusRequest(), &response);
     }
+    default:
+      return CallStore(*v1::ActivationStoreService::NewStub(channel), method, context);
   }
-  return {grpc::StatusCode::INTERNAL, "no such method"};
 }
 
 void WriteFrame(std::span<const std::byte> frame, DecompressStream& call, std::uint64_t stored_bytes) {
