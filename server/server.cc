@@ -169,6 +169,7 @@ struct Server::Impl {
                               .access = *access,
                               .admission = admission,
                               .workers = workers,
+                              .store = store.get(),
                               .draining = draining,
                               .log = options.log,
                               .threads = threads,

@@ -6,6 +6,25 @@
 
 namespace dcac::server {
 
+namespace {
+
+StoreState StateOf(const store::BlockStore* store) {
+  if (store == nullptr) return {};
+  const store::StoreStatus status = store->Status();
+  return {.objects = status.usage.blocks,
+          .stored_bytes = status.usage.stored_bytes,
+          .raw_bytes = status.usage.raw_bytes,
+          .capacity_bytes = status.capacity_bytes,
+          .reserved_bytes = status.reserved_bytes,
+          .open_uploads = status.open_uploads,
+          .damaged_objects = status.damaged_blocks,
+          .evicted_objects = status.evicted_blocks,
+          .expired_objects = status.expired_blocks,
+          .scrubbed_bytes = status.scrubbed_bytes};
+}
+
+}  // namespace
+
 BuildInfo ThisBuild() {
   return {.version = Version(), .revision = Revision(), .simd_target = ActiveTarget()};
 }
@@ -41,6 +60,7 @@ LiveState StatusReader::ReadLive() const {
   live.open_calls = sources_.admission.open_calls();
   live.max_calls = sources_.admission.limits().max_calls;
   live.waiting_callers = sources_.admission.waiting_callers();
+  live.store = StateOf(sources_.store);
   live.received_bytes = sources_.metrics.request_bytes();
   live.sent_bytes = sources_.metrics.response_bytes();
   if (sources_.log != nullptr) {

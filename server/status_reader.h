@@ -12,6 +12,7 @@
 #include "server/access.h"
 #include "server/admission.h"
 #include "server/metrics.h"
+#include "server/store/block_store.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/status_report.h"
 #include "server/worker_pool.h"
@@ -29,6 +30,7 @@ class StatusReader {
     const Access& access;
     const Admission& admission;
     const WorkerPool& workers;
+    const store::BlockStore* store;  // null: there is none
     const std::atomic<bool>& draining;
     const Log* log;  // null: there is none
     int threads;

@@ -33,10 +33,33 @@ double Seconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
 }
 
+void AddStore(const StoreState& store, std::vector<MetricFamily>* families) {
+  const auto add = [families](bool counter, const char* name, const char* help, std::uint64_t value) {
+    families->push_back(Family(counter, name, help, static_cast<double>(value)));
+  };
+  add(kGauge, "dcac_server_store_objects", "Objects that the store holds", store.objects);
+  add(kGauge, "dcac_server_store_stored_bytes", "Bytes of the frames and archives that the store holds",
+      store.stored_bytes);
+  add(kGauge, "dcac_server_store_raw_bytes", "Bytes of the tensors and files that these are of", store.raw_bytes);
+  add(kGauge, "dcac_server_store_capacity_bytes", "Stored bytes beyond which objects are evicted; 0: no bound",
+      store.capacity_bytes);
+  add(kGauge, "dcac_server_store_reserved_bytes", "Bytes of the store that running uploads reserve",
+      store.reserved_bytes);
+  add(kGauge, "dcac_server_store_open_uploads", "Uploads that are under way", store.open_uploads);
+  add(kGauge, "dcac_server_store_damaged_objects", "Objects in quarantine, whose bytes are not those that were put",
+      store.damaged_objects);
+  add(kCounter, "dcac_server_store_evicted_objects_total", "Objects that were evicted for want of room",
+      store.evicted_objects);
+  add(kCounter, "dcac_server_store_expired_objects_total", "Objects whose time to live ended", store.expired_objects);
+  add(kCounter, "dcac_server_store_scrubbed_bytes_total", "Bytes that were read again to find damage",
+      store.scrubbed_bytes);
+}
+
 }  // namespace
 
 std::vector<MetricFamily> LiveMetrics(const LiveState& live, const BuildInfo& build) {
   std::vector<MetricFamily> families = {BuildFamily(build)};
+  AddStore(live.store, &families);
   const auto add = [&families](bool counter, const char* name, const char* help, auto value) {
     families.push_back(Family(counter, name, help, static_cast<double>(value)));
   };

@@ -104,6 +104,10 @@ std::string Tiles(const LiveState& live) {
                  StrCat("of ", Data("threads", live.threads, StrCat(live.threads)), "; ",
                         count("queued_tasks", live.queued_tasks), " tasks wait"),
                  Meter(live.busy_threads, static_cast<std::uint64_t>(live.threads))));
+  StrAppend(&html, Tile("Store", bytes("store_stored_bytes", live.store.stored_bytes),
+                        StrCat("of ", count("store_objects", live.store.objects), " objects; ",
+                               count("store_damaged_objects", live.store.damaged_objects), " damaged; ",
+                               count("store_open_uploads", live.store.open_uploads), " uploads")));
   StrAppend(&html,
             Tile("Process memory", bytes("rss_bytes", live.rss_bytes),
                  StrCat("at most ", bytes("peak_rss_bytes", live.peak_rss_bytes))),

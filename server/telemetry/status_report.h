@@ -14,6 +14,20 @@
 
 namespace dcac::server {
 
+// Of the store; all zero where the server has none.
+struct StoreState {
+  std::uint64_t objects = 0;
+  std::uint64_t stored_bytes = 0;
+  std::uint64_t raw_bytes = 0;
+  std::uint64_t capacity_bytes = 0;  // 0: no bound
+  std::uint64_t reserved_bytes = 0;  // of uploads that run
+  std::uint64_t open_uploads = 0;
+  std::uint64_t damaged_objects = 0;  // in quarantine
+  std::uint64_t evicted_objects = 0;  // since the start
+  std::uint64_t expired_objects = 0;
+  std::uint64_t scrubbed_bytes = 0;
+};
+
 // What is read and not counted.
 struct LiveState {
   bool serving = false;
@@ -29,6 +43,8 @@ struct LiveState {
   std::uint64_t open_calls = 0;
   std::uint64_t max_calls = 0;
   std::uint64_t waiting_callers = 0;  // places in line
+
+  StoreState store;
 
   std::uint64_t received_bytes = 0;  // of messages
   std::uint64_t sent_bytes = 0;
