@@ -68,6 +68,22 @@ class MockConnection : public internal::Connection {
               (const CallContext&, const v1::DecompressTensorRequest&), (override));
   MOCK_METHOD(absl::StatusOr<v1::GetCapabilitiesResponse>, GetCapabilities, (const CallContext&), (override));
   MOCK_METHOD(absl::StatusOr<v1::GetStatusResponse>, GetStatus, (const CallContext&), (override));
+  MOCK_METHOD(std::unique_ptr<internal::PutCall>, Put, (const CallContext&), (override));
+  MOCK_METHOD(std::unique_ptr<internal::GetCall>, Get, (const CallContext&, const v1::GetRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::QueryUploadResponse>, QueryUpload, (const CallContext&, const v1::QueryUploadRequest&),
+              (override));
+  MOCK_METHOD(absl::StatusOr<v1::FindMissingResponse>, FindMissing, (const CallContext&, const v1::FindMissingRequest&),
+              (override));
+  MOCK_METHOD(absl::StatusOr<v1::StatResponse>, Stat, (const CallContext&, const v1::StatRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::ListResponse>, List, (const CallContext&, const v1::ListRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::DeleteResponse>, Delete, (const CallContext&, const v1::DeleteRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::DeletePrefixResponse>, DeletePrefix,
+              (const CallContext&, const v1::DeletePrefixRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::TouchResponse>, Touch, (const CallContext&, const v1::TouchRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::PinResponse>, Pin, (const CallContext&, const v1::PinRequest&), (override));
+  MOCK_METHOD(absl::StatusOr<v1::GetUsageResponse>, GetUsage, (const CallContext&, const v1::GetUsageRequest&),
+              (override));
+  MOCK_METHOD(absl::StatusOr<v1::ScrubResponse>, Scrub, (const CallContext&, const v1::ScrubRequest&), (override));
 };
 
 }  // namespace dcac::client

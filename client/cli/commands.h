@@ -25,6 +25,15 @@ void AddStatusCommand(CLI::App& app, Action& action);
 void AddHealthCommand(CLI::App& app, Action& action);
 void AddLoadgenCommand(CLI::App& app, Action& action);
 
+// Those of the activation store of a server.
+void AddPutCommand(CLI::App& app, Action& action);
+void AddGetCommand(CLI::App& app, Action& action);
+void AddLsCommand(CLI::App& app, Action& action);
+void AddRmCommand(CLI::App& app, Action& action);
+void AddStatCommand(CLI::App& app, Action& action);
+void AddDuCommand(CLI::App& app, Action& action);
+void AddScrubCommand(CLI::App& app, Action& action);
+
 void AddCompletionCommand(CLI::App& app, Action& action);
 void AddHelpCommand(CLI::App& app, Action& action);
 

@@ -101,6 +101,10 @@ void ParseRope(const std::string& text, EncodeOptions& options) {
 
 void AddRunOptions(CLI::App& command, RunOptions& options) {
   command.add_option("FILE", options.files, "Files; - is stdin")->required();
+  AddWorkOptions(command, options);
+}
+
+void AddWorkOptions(CLI::App& command, RunOptions& options) {
   command.add_flag("--json", options.json, "One JSON object a line and file on stdout");
   command.add_flag("-q,--quiet", options.quiet, "Errors only");
   command.add_flag("-v,--verbose", options.verbose, "More about each file");

@@ -35,6 +35,7 @@ struct RunOptions {
 };
 
 void AddRunOptions(CLI::App& command, RunOptions& options);
+void AddWorkOptions(CLI::App& command, RunOptions& options);  // all of these but the files
 void AddOutputOptions(CLI::App& command, OutputOptions& options);
 void AddEncodeOptions(CLI::App& command, EncodeOptions& options);
 void AddInputFormat(CLI::App& command, files::InputFormat& format);

@@ -17,7 +17,9 @@ namespace dcac::client::internal {
 // Cuts what a source gives into chunks, and keeps count of those that the server has not answered.
 class ChunkSender {
  public:
-  ChunkSender(const ChunkSource& source, std::size_t chunk_bytes) : source_(source), chunk_bytes_(chunk_bytes) {}
+  // `start`: how much of the input the server has already; the source gives what comes after that.
+  ChunkSender(const ChunkSource& source, std::size_t chunk_bytes, std::uint64_t start = 0)
+      : source_(source), chunk_bytes_(chunk_bytes), sent_bytes_(start), consumed_bytes_(start) {}
 
   bool has_credit() const;
   std::uint64_t sent_bytes() const { return sent_bytes_; }
@@ -35,8 +37,8 @@ class ChunkSender {
   const std::size_t chunk_bytes_;
   std::span<const std::byte> rest_;  // of what the source gave last
   bool ended_ = false;
-  std::uint64_t sent_bytes_ = 0;
-  std::uint64_t consumed_bytes_ = 0;
+  std::uint64_t sent_bytes_;
+  std::uint64_t consumed_bytes_;
   std::deque<std::uint64_t> unanswered_ends_;
 };
 

@@ -11,6 +11,7 @@
 #include "dcac/client_options.h"
 #include "dcac/v1/admin.pb.h"
 #include "dcac/v1/compression.pb.h"
+#include "dcac/v1/store.pb.h"
 
 namespace dcac::client::internal {
 
@@ -50,6 +51,8 @@ using CompressCall = Stream<v1::CompressRequest, v1::CompressResponse>;
 using DecompressCall = Stream<v1::DecompressRequest, v1::DecompressResponse>;
 using InspectCall = Stream<v1::InspectRequest, v1::InspectResponse>;
 using BatchCompressCall = Stream<v1::BatchCompressRequest, v1::BatchCompressResponse>;
+using PutCall = Stream<v1::PutRequest, v1::PutResponse>;
+using GetCall = Stream<v1::GetRequest, v1::GetResponse>;  // the request is sent by whoever makes it
 
 // Thread-safe.
 class Connection {
@@ -69,6 +72,24 @@ class Connection {
                                                                         const v1::DecompressTensorRequest& request) = 0;
   virtual absl::StatusOr<v1::GetCapabilitiesResponse> GetCapabilities(const CallContext& context) = 0;
   virtual absl::StatusOr<v1::GetStatusResponse> GetStatus(const CallContext& context) = 0;
+
+  // Those of the store.
+  virtual std::unique_ptr<PutCall> Put(const CallContext& context) = 0;
+  virtual std::unique_ptr<GetCall> Get(const CallContext& context, const v1::GetRequest& request) = 0;
+  virtual absl::StatusOr<v1::QueryUploadResponse> QueryUpload(const CallContext& context,
+                                                              const v1::QueryUploadRequest& request) = 0;
+  virtual absl::StatusOr<v1::FindMissingResponse> FindMissing(const CallContext& context,
+                                                              const v1::FindMissingRequest& request) = 0;
+  virtual absl::StatusOr<v1::StatResponse> Stat(const CallContext& context, const v1::StatRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListResponse> List(const CallContext& context, const v1::ListRequest& request) = 0;
+  virtual absl::StatusOr<v1::DeleteResponse> Delete(const CallContext& context, const v1::DeleteRequest& request) = 0;
+  virtual absl::StatusOr<v1::DeletePrefixResponse> DeletePrefix(const CallContext& context,
+                                                                const v1::DeletePrefixRequest& request) = 0;
+  virtual absl::StatusOr<v1::TouchResponse> Touch(const CallContext& context, const v1::TouchRequest& request) = 0;
+  virtual absl::StatusOr<v1::PinResponse> Pin(const CallContext& context, const v1::PinRequest& request) = 0;
+  virtual absl::StatusOr<v1::GetUsageResponse> GetUsage(const CallContext& context,
+                                                        const v1::GetUsageRequest& request) = 0;
+  virtual absl::StatusOr<v1::ScrubResponse> Scrub(const CallContext& context, const v1::ScrubRequest& request) = 0;
 };
 
 }  // namespace dcac::client::internal

@@ -15,6 +15,7 @@
 #include "core/base/status_macros.h"
 #include "dcac/v1/admin.grpc.pb.h"
 #include "dcac/v1/compression.grpc.pb.h"
+#include "dcac/v1/store.grpc.pb.h"
 #include "proto/wire/status_code.h"
 
 namespace dcac::client::internal {
@@ -101,12 +102,37 @@ class GrpcStream final : public Stream<Request, Response> {
   std::unique_ptr<grpc::ClientReaderWriter<Request, Response>> call_;  // uses the state
 };
 
+// A call whose one request was sent when it was made.
+class GrpcReadStream final : public GetCall {
+ public:
+  template <typename Start>
+  GrpcReadStream(const CallContext& call, const Metadata& metadata, Start start)
+      : state_(call, metadata), call_(start(state_.context())) {}
+
+  bool Write(const v1::GetRequest&) override { return false; }
+  void WritesDone() override {}
+  bool Read(v1::GetResponse* response) override { return call_->Read(response); }
+  void Cancel() override { state_.context()->TryCancel(); }
+
+  absl::Status Finish() override {
+    v1::GetResponse dropped;
+    while (call_->Read(&dropped)) {
+    }
+    return wire::FromGrpcStatus(call_->Finish());
+  }
+
+ private:
+  CallState state_;
+  std::unique_ptr<grpc::ClientReader<v1::GetResponse>> call_;  // uses the state
+};
+
 class GrpcConnection final : public Connection {
  public:
   GrpcConnection(std::shared_ptr<grpc::Channel> channel, const Metadata& metadata)
       : channel_(std::move(channel)),
         compression_(v1::CompressionService::NewStub(channel_)),
         admin_(v1::AdminService::NewStub(channel_)),
+        store_(v1::ActivationStoreService::NewStub(channel_)),
         metadata_(metadata) {}
 
   bool ready() override { return channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY; }
@@ -159,6 +185,73 @@ class GrpcConnection final : public Connection {
     });
   }
 
+  std::unique_ptr<PutCall> Put(const CallContext& call) override {
+    return Start<v1::PutRequest, v1::PutResponse>(
+        call, [this](grpc::ClientContext* context) { return store_->Put(context); });
+  }
+
+  std::unique_ptr<GetCall> Get(const CallContext& call, const v1::GetRequest& request) override {
+    return std::make_unique<GrpcReadStream>(
+        call, metadata_, [&](grpc::ClientContext* context) { return store_->Get(context, request); });
+  }
+
+  absl::StatusOr<v1::QueryUploadResponse> QueryUpload(const CallContext& call,
+                                                      const v1::QueryUploadRequest& request) override {
+    return Unary<v1::QueryUploadResponse>(call, [&](grpc::ClientContext* context, auto* response) {
+      return store_->QueryUpload(context, request, response);
+    });
+  }
+
+  absl::StatusOr<v1::FindMissingResponse> FindMissing(const CallContext& call,
+                                                      const v1::FindMissingRequest& request) override {
+    return Unary<v1::FindMissingResponse>(call, [&](grpc::ClientContext* context, auto* response) {
+      return store_->FindMissing(context, request, response);
+    });
+  }
+
+  absl::StatusOr<v1::StatResponse> Stat(const CallContext& call, const v1::StatRequest& request) override {
+    return Unary<v1::StatResponse>(
+        call, [&](grpc::ClientContext* context, auto* response) { return store_->Stat(context, request, response); });
+  }
+
+  absl::StatusOr<v1::ListResponse> List(const CallContext& call, const v1::ListRequest& request) override {
+    return Unary<v1::ListResponse>(
+        call, [&](grpc::ClientContext* context, auto* response) { return store_->List(context, request, response); });
+  }
+
+  absl::StatusOr<v1::DeleteResponse> Delete(const CallContext& call, const v1::DeleteRequest& request) override {
+    return Unary<v1::DeleteResponse>(
+        call, [&](grpc::ClientContext* context, auto* response) { return store_->Delete(context, request, response); });
+  }
+
+  absl::StatusOr<v1::DeletePrefixResponse> DeletePrefix(const CallContext& call,
+                                                        const v1::DeletePrefixRequest& request) override {
+    return Unary<v1::DeletePrefixResponse>(call, [&](grpc::ClientContext* context, auto* response) {
+      return store_->DeletePrefix(context, request, response);
+    });
+  }
+
+  absl::StatusOr<v1::TouchResponse> Touch(const CallContext& call, const v1::TouchRequest& request) override {
+    return Unary<v1::TouchResponse>(
+        call, [&](grpc::ClientContext* context, auto* response) { return store_->Touch(context, request, response); });
+  }
+
+  absl::StatusOr<v1::PinResponse> Pin(const CallContext& call, const v1::PinRequest& request) override {
+    return Unary<v1::PinResponse>(
+        call, [&](grpc::ClientContext* context, auto* response) { return store_->Pin(context, request, response); });
+  }
+
+  absl::StatusOr<v1::GetUsageResponse> GetUsage(const CallContext& call, const v1::GetUsageRequest& request) override {
+    return Unary<v1::GetUsageResponse>(call, [&](grpc::ClientContext* context, auto* response) {
+      return store_->GetUsage(context, request, response);
+    });
+  }
+
+  absl::StatusOr<v1::ScrubResponse> Scrub(const CallContext& call, const v1::ScrubRequest& request) override {
+    return Unary<v1::ScrubResponse>(
+        call, [&](grpc::ClientContext* context, auto* response) { return store_->Scrub(context, request, response); });
+  }
+
  private:
   template <typename Request, typename Response, typename StartCall>
   std::unique_ptr<Stream<Request, Response>> Start(const CallContext& call, StartCall start) {
@@ -176,6 +269,7 @@ class GrpcConnection final : public Connection {
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::CompressionService::Stub> compression_;
   std::unique_ptr<v1::AdminService::Stub> admin_;
+  std::unique_ptr<v1::ActivationStoreService::Stub> store_;
   const Metadata metadata_;
 };
 

@@ -28,6 +28,8 @@ namespace internal {
 class Connection;
 }  // namespace internal
 
+class Store;
+
 // Gives the next bytes of the input, any number of them; an empty span is the end.  The bytes must live until the next
 // call.  An error ends the transfer and is returned from it.
 using ChunkSource = std::function<absl::StatusOr<std::span<const std::byte>>()>;
@@ -134,6 +136,7 @@ class Client {
   absl::StatusOr<ServerStatus> GetStatus(const CallOptions& call = {}) const;
 
  private:
+  friend class Store;
   struct Impl;
 
   template <typename Callback, typename Work>

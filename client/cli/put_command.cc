@@ -1,0 +1,171 @@
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/archive_transfer.h"
+#include "client/cli/commands.h"
+#include "client/cli/directory_walk.h"
+#include "client/cli/file_run.h"
+#include "client/cli/options.h"
+#include "client/cli/output.h"
+#include "client/cli/server_client.h"
+#include "client/cli/server_report.h"
+#include "client/cli/store_files.h"
+#include "client/cli/store_report.h"
+#include "core/base/hash.h"
+#include "core/base/status_macros.h"
+
+namespace dcac::cli {
+namespace {
+
+struct PutCommandOptions {
+  RunOptions run;
+  std::string file;
+  std::string key;
+  bool recursive = false;
+  std::vector<std::string> excludes;
+  std::optional<std::int64_t> ttl_ms;
+  bool if_absent = false;
+  bool pin = false;
+  EncodeOptions encode;
+  files::InputFormat format;
+};
+
+absl::StatusOr<Digest> DigestOf(const FrameAccess& archive) {
+  std::vector<std::byte> buffer(files::kChunkBytes);
+  DigestStream digest;
+  for (std::uint64_t offset = 0; offset < archive.frame_bytes;) {
+    const auto bytes = std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), archive.frame_bytes - offset));
+    DCAC_RETURN_IF_ERROR(archive.read(offset, bytes));
+    digest.Update(bytes);
+    offset += bytes.size();
+  }
+  return digest.Get();
+}
+
+// The object, and whether it was there before.
+struct PutObject {
+  client::StoredObject object;
+  bool skipped = false;
+};
+
+// With --if-absent an object that is there is as good as put when it is the same archive.
+absl::StatusOr<PutObject> PutArchive(const client::Store& store, const PutCommandOptions& options,
+                                     const std::string& key, const FrameAccess& archive, std::uint64_t raw_bytes) {
+  client::PutOptions put{.if_absent = options.if_absent, .pinned = options.pin};
+  if (options.ttl_ms) put.ttl = std::chrono::milliseconds(*options.ttl_ms);
+  absl::StatusOr<client::StoredObject> object = store.PutArchive(key, archive, raw_bytes, put);
+  if (object.ok()) return PutObject{*std::move(object)};
+  if (!options.recursive || !absl::IsAlreadyExists(object.status())) return FromStore(object.status());
+  absl::StatusOr<client::StoredObject> present = store.Stat(key);
+  if (!present.ok()) return FromStore(present.status());
+  DCAC_ASSIGN_OR_RETURN(const Digest digest, DigestOf(archive));
+  if (present->digest != digest) return absl::AlreadyExistsError(absl::StrCat(key, " is there and is another file"));
+  return PutObject{*std::move(present), /*skipped=*/true};
+}
+
+absl::Status PutFile(const client::Store& store, const PutCommandOptions& options, const std::string& file,
+                     const std::string& key, const FileRun& run) {
+  DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
+  ProgressSource source(input, run.progress);
+  DCAC_ASSIGN_OR_RETURN(TemporaryFile archive, TemporaryFile::Create());
+  DCAC_ASSIGN_OR_RETURN(const ArchiveContent content,
+                        WriteArchive(input, source, options.format, options.encode, run.coder, archive));
+  DCAC_ASSIGN_OR_RETURN(const PutObject put, PutArchive(store, options, key, archive.Access(), source.bytes()));
+  run.progress.AddOutput(put.object.stored_bytes);
+  Json json = {{"file", run.name}, {"skipped", put.skipped}};
+  json.update(ToJson(put.object));
+  json["content"] = files::ArchiveKindName(content.kind);
+  run.report.Result(json, absl::StrCat(run.name, ": ", put.object.raw_bytes, " => ", put.object.stored_bytes,
+                                       " bytes, ratio ", RatioText(put.object.raw_bytes, put.object.stored_bytes), ", ",
+                                       OneLine(key), put.skipped ? ", was there" : ""));
+  return absl::OkStatus();
+}
+
+// A file and the key that it gets.
+struct PutTask {
+  std::string file;
+  std::string key;
+};
+
+absl::Status FindFiles(const PutCommandOptions& options, std::vector<PutTask>& puts, std::vector<FileTask>& tasks,
+                       Report& report) {
+  DCAC_ASSIGN_OR_RETURN(const Tree tree, WalkTree(options.file, {.excludes = options.excludes}));
+  for (const TreeEntry& entry : tree.entries) {
+    const std::string path = JoinPath(options.file, entry.path);
+    if (entry.type == TreeEntry::Type::kFolder) continue;
+    if (entry.type == TreeEntry::Type::kFile) {
+      puts.push_back({path, FolderPrefix(options.key) + entry.path});
+      tasks.push_back({.file = path, .bytes = entry.identity.size});
+    } else if (entry.type == TreeEntry::Type::kLink) {
+      report.Failure(path, absl::InvalidArgumentError("is a symbolic link, expected a file"));
+    } else {
+      report.Failure(path, entry.status);
+    }
+  }
+  return absl::OkStatus();
+}
+
+int RunPut(const PutCommandOptions& options) {
+  if (options.format.shape && !options.format.dtype) {
+    return ReportUsageError("--shape is given without --dtype, expected both");
+  }
+  if (options.recursive && options.file == kStandardStream)
+    return ReportUsageError("-r is given with -, expected a folder");
+  const absl::StatusOr<client::Client> client = ConnectToServer(options.run.server);
+  if (!client.ok()) return ReportServerFailure(options.run.server, client.status(), options.run.json);
+  const client::Store store(*client);
+  ProgressBar progress(!options.run.quiet && !options.run.json, ProgressBar::Direction::kCompress);
+  Report report({.json = options.run.json, .quiet = options.run.quiet}, progress);
+  std::vector<PutTask> puts;
+  std::vector<FileTask> tasks;
+  if (!options.recursive) {
+    puts.push_back({options.file, options.key});
+    tasks.push_back({.file = options.file, .bytes = std::nullopt});
+  } else if (const absl::Status status = FindFiles(options, puts, tasks, report); !status.ok()) {
+    report.Failure(options.file, status);
+  }
+  RunOverTasks(
+      options.run,
+      {.direction = ProgressBar::Direction::kCompress, .memory = CompressMemory(options.encode.segment_bytes)}, tasks,
+      [&](std::size_t index, const FileRun& run) {
+        return PutFile(store, options, puts[index].file, puts[index].key, run);
+      },
+      progress, report);
+  return report.exit_code();
+}
+
+}  // namespace
+
+void AddPutCommand(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("put", "Compress FILE and keep it under KEY in the store of a server");
+  auto options = std::make_shared<PutCommandOptions>();
+  options->run.server.codec = CodecPlace::kClient;  // what the server gets is the archive
+  command->add_option("FILE", options->file, "A file, - for stdin; with -r, a folder")->required();
+  command->add_option("KEY", options->key, "Its key; with -r, what the keys begin with: KEY/path/below/folder")
+      ->required();
+  AddWorkOptions(*command, options->run);
+  AddServerOptions(*command, options->run.server)->required();
+  CLI::Option* const recursive =
+      command->add_flag("-r,--recursive", options->recursive, "All files below the folder, several at once");
+  command->add_option("--exclude", options->excludes, "With -r, a shell pattern of what to leave out; may be repeated")
+      ->allow_extra_args(false)
+      ->needs(recursive);
+  const std::map<std::string, std::int64_t> units = {
+      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3600'000}, {"d", 24 * 3600'000}};
+  command->add_option("--ttl", options->ttl_ms, "How long it is kept, such as 90s, 1h or 7d; for ever unless told")
+      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"));
+  command->add_flag("--if-absent", options->if_absent,
+                    "Only where there is nothing under the key; with -r, files that are there already are skipped");
+  command->add_flag("--pin", options->pin, "Not to be evicted when the store is full");
+  AddEncodeOptions(*command, options->encode);
+  AddInputFormat(*command, options->format);
+  command->callback([options, &action] { action = [options] { return RunPut(*options); }; });
+}
+
+}  // namespace dcac::cli

@@ -1,0 +1,25 @@
+// Between the store's types of the client and the messages of its contract.
+#ifndef DCAC_CLIENT_INTERNAL_STORE_MESSAGES_H_
+#define DCAC_CLIENT_INTERNAL_STORE_MESSAGES_H_
+
+#include <chrono>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "dcac/client_store.h"
+#include "dcac/v1/store.pb.h"
+
+namespace dcac::client::internal {
+
+// Errors: Internal (no object as the contract has them).
+absl::StatusOr<StoredObject> FromProto(const v1::StoredObject& message);
+
+v1::SliceRange ToProto(const Slice& slice);
+void ToProto(std::chrono::milliseconds time, google::protobuf::Duration* message);
+
+// All but the content.
+v1::PutHeader HeaderOf(std::string_view key, const PutOptions& options);
+
+}  // namespace dcac::client::internal
+
+#endif  // DCAC_CLIENT_INTERNAL_STORE_MESSAGES_H_
