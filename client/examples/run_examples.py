@@ -11,7 +11,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         address = f'unix:{folder}/dcac.sock'
         with open(pathlib.Path(folder) / 'server.log', 'wb') as log, subprocess.Popen(
-                [server, f'--listen={address}', '--lame-duck-ms=0'], stdout=log, stderr=log) as process:
+                [server, f'--listen={address}', '--store=memory:', '--lame-duck-ms=0'],
+                stdout=log, stderr=log) as process:
             try:
                 for program in programs:
                     print(f'{pathlib.Path(program).name}:', flush=True)
