@@ -1,6 +1,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@
 #include "client/cli/server_options.h"
 #include "client/cli/server_report.h"
 #include "core/base/status_macros.h"
+#include "dcac/client_store.h"
 
 namespace dcac::cli {
 namespace {
@@ -25,6 +27,7 @@ struct StatusOptions {
 struct Answer {
   client::ServerStatus status;
   client::Capabilities capabilities;
+  std::optional<client::StoreUsage> store;  // nothing: the server has none, or does not tell
 };
 
 absl::StatusOr<Answer> Ask(const StatusOptions& options) {
@@ -35,11 +38,21 @@ absl::StatusOr<Answer> Ask(const StatusOptions& options) {
   if (!status.ok()) return MarkFromServer(status.status());
   absl::StatusOr<client::Capabilities> capabilities = client.GetCapabilities();
   if (!capabilities.ok()) return MarkFromServer(capabilities.status());
-  return Answer{*std::move(status), *std::move(capabilities)};
+  absl::StatusOr<client::StoreUsage> usage = client::Store(client).Usage();
+  Answer answer{*std::move(status), *std::move(capabilities), std::nullopt};
+  if (usage.ok()) answer.store = *std::move(usage);
+  return answer;
 }
 
 std::string CodeName(absl::StatusCode code) {
   return absl::StatusCodeToString(code);
+}
+
+Json StoreToJson(const std::optional<client::StoreUsage>& store) {
+  if (!store) return {};
+  return {{"backend", store->backend},         {"objects", store->objects},
+          {"raw_bytes", store->raw_bytes},     {"stored_bytes", store->stored_bytes},
+          {"quota_bytes", store->quota_bytes}, {"capacity_bytes", store->capacity_bytes}};
 }
 
 Json ToJson(const std::string& server, const Answer& answer) {
@@ -67,7 +80,8 @@ Json ToJson(const std::string& server, const Answer& answer) {
           {"max_slab_bytes", limits.max_slab_bytes},
           {"max_chunk_bytes", limits.max_chunk_bytes},
           {"max_unary_bytes", limits.max_unary_bytes},
-          {"max_inspect_bytes", limits.max_inspect_bytes}};
+          {"max_inspect_bytes", limits.max_inspect_bytes},
+          {"store", StoreToJson(answer.store)}};
 }
 
 std::string BytesText(std::uint64_t bytes) {
@@ -95,6 +109,12 @@ std::string ToText(const std::string& server, const Answer& answer) {
   load.AddRow({"open calls", absl::StrCat(status.open_calls), "", absl::StrCat(status.max_calls)});
   load.AddRow({"reserved by calls", BytesText(status.reserved_bytes), "", BytesText(status.budget_bytes)});
   load.AddRow({"resident memory", BytesText(status.rss_bytes), BytesText(status.peak_rss_bytes), ""});
+  if (answer.store) {
+    const std::uint64_t limit =
+        answer.store->quota_bytes > 0 ? answer.store->quota_bytes : answer.store->capacity_bytes;
+    load.AddRow({absl::StrCat("store (", answer.store->backend, ")"), BytesText(answer.store->stored_bytes), "",
+                 limit > 0 ? BytesText(limit) : "none"});
+  }
   load.AddRow({"largest tensor", "", "", BytesText(limits.max_tensor_bytes)});
   load.AddRow({"largest tensor of one message", "", "", BytesText(limits.max_unary_bytes)});
 

@@ -73,6 +73,13 @@ class StoreTest(CliTest):
         self.store('rm', 'xy')
         self.assertEqual(self.store('ls', '--json'), b'')
 
+    def test_status_shows_the_store(self):
+        self.write_map()
+        self.store('put', '-q', 'a.npy', 'a')
+        status = json.loads(self.store('status', '--json'))['store']
+        self.assertEqual((status['backend'], status['objects']), ('memory', 1))
+        self.assertIn(b'store (memory)', self.store('status'))
+
     def test_refusals(self):
         self.write_map()
         self.store('put', '-q', 'a.npy', 'a')
