@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 #include "server/tensor_calls.h"
 
 namespace dcac::server {
@@ -13,10 +13,7 @@ namespace {
 
 absl::Status CompressItem(const v1::BatchCompressRequest& item, const Limits& limits, const WorkControl& control,
                           v1::BatchCompressResponse* reply, CallFacts* facts) {
-  if (item.data().size() > wire::kMaxBatchItemBytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("data: ", item.data().size(), " bytes exceed those of an item, ", wire::kMaxBatchItemBytes));
-  }
+  DCAC_RETURN_IF_ERROR(CheckItemBytes(item.data().size()));
   const TensorToEncode tensor{.spec = item.spec(),
                               .options = item.options(),
                               .data = item.data(),
@@ -52,12 +49,7 @@ absl::Status BatchSession::Work() {
   });
   items_.clear();
   if (control().is_cancelled()) return absl::CancelledError("the call was cancelled");
-  for (const CallFacts& item : facts) {
-    if (item.dtype) facts_.dtype = item.dtype;
-    if (item.level) facts_.level = item.level;
-    facts_.raw_bytes += item.raw_bytes;
-    facts_.stored_bytes += item.stored_bytes;
-  }
+  for (const CallFacts& item : facts) facts_.Add(item);
   return absl::OkStatus();
 }
 

@@ -26,12 +26,6 @@ struct PreparedItem {
   CallFacts facts;
 };
 
-absl::Status CheckItemBytes(std::size_t bytes) {
-  if (bytes <= wire::kMaxBatchItemBytes) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      absl::StrCat("data: ", bytes, " bytes exceed those of an item, ", wire::kMaxBatchItemBytes));
-}
-
 // Compresses the tensor, and makes sure that it can be had back.
 absl::Status PrepareTensor(const v1::BatchPutRequest& item, const StoreContext& context, const WorkControl& control,
                            PreparedItem* prepared) {
@@ -49,22 +43,17 @@ absl::Status PrepareTensor(const v1::BatchPutRequest& item, const StoreContext& 
     return absl::InternalError("the frame does not give back the tensor that it was made of");
   }
   DCAC_ASSIGN_OR_RETURN(const TensorSpec spec, wire::FromProto(item.tensor().spec()));
-  DCAC_ASSIGN_OR_RETURN(prepared->block.options.digest, wire::DigestFromProto(digest));
-  prepared->block.options.raw_bytes = tensor.size();
-  prepared->block.options.attributes = ObjectAttributes(v1::OBJECT_KIND_TENSOR, &spec);
+  DCAC_ASSIGN_OR_RETURN(const Digest tensor_digest, wire::DigestFromProto(digest));
   prepared->block.bytes = wire::AsBytes(prepared->frame);
-  return absl::OkStatus();
+  return DescribeTensor(spec, tensor_digest, &prepared->block.options);
 }
 
 absl::Status PrepareFrame(const v1::BatchPutRequest& item, const StoreContext& context, PreparedItem* prepared) {
   const std::span<const std::byte> frame = wire::AsBytes(item.data());
-  FrameChecker checker(
-      {.max_tensor_bytes = context.limits.max_tensor_bytes, .max_slab_bytes = context.limits.max_slab_bytes});
+  FrameChecker checker(ToDecodeLimits(context.limits));
   DCAC_ASSIGN_OR_RETURN(const std::size_t taken, checker.Push(frame));
   if (!checker.done() || taken != frame.size()) return absl::DataLossError("frame: truncated, or bytes after its end");
-  DCAC_ASSIGN_OR_RETURN(prepared->block.options.raw_bytes, TensorBytes(checker.spec()));
-  prepared->block.options.digest = checker.digest();
-  prepared->block.options.attributes = ObjectAttributes(v1::OBJECT_KIND_TENSOR, &checker.spec());
+  DCAC_RETURN_IF_ERROR(DescribeTensor(checker.spec(), checker.digest(), &prepared->block.options));
   prepared->block.bytes = frame;
   prepared->facts = {
       .dtype = checker.spec().dtype, .raw_bytes = prepared->block.options.raw_bytes, .stored_bytes = frame.size()};
@@ -82,13 +71,6 @@ absl::Status Prepare(const v1::BatchPutRequest& item, const StoreContext& contex
   if (item.has_tensor()) return PrepareTensor(item, context, control, prepared);
   if (item.has_frame()) return PrepareFrame(item, context, prepared);
   return absl::InvalidArgumentError("content: expected tensor or frame");
-}
-
-void AddTo(const CallFacts& item, CallFacts* all) {
-  if (item.dtype) all->dtype = item.dtype;
-  if (item.level) all->level = item.level;
-  all->raw_bytes += item.raw_bytes;
-  all->stored_bytes += item.stored_bytes;
 }
 
 template <typename Reply>
@@ -134,7 +116,7 @@ absl::Status BatchPutSession::Work() {
     const absl::StatusOr<v1::StoredObject> object = info.ok() ? ToObject(*info) : info.status();
     if (object.ok()) {
       *reply.mutable_object() = *object;
-      AddTo(prepared[i].facts, &facts_);
+      facts_.Add(prepared[i].facts);
     } else {
       SetError(object.status(), &reply);
     }

@@ -87,6 +87,13 @@ std::optional<Direction> DirectionOf(Method method) {
   return std::nullopt;
 }
 
+void CallFacts::Add(const CallFacts& item) {
+  if (item.dtype) dtype = item.dtype;
+  if (item.level) level = item.level;
+  raw_bytes += item.raw_bytes;
+  stored_bytes += item.stored_bytes;
+}
+
 std::string_view RefusalName(Refusal refusal) {
   switch (refusal) {
     case Refusal::kBudget:

@@ -89,6 +89,9 @@ struct CallFacts {
   StageTimes stages;
   std::optional<Refusal> refusal;  // where the status does not tell
   bool ended_idle = false;         // the client neither sent nor read
+
+  // What an item of the call was about, too.
+  void Add(const CallFacts& item);
 };
 
 }  // namespace dcac::server

@@ -44,7 +44,7 @@ CallFacts DecompressSession::facts() const {
 
 absl::Status DecompressSession::Start(const v1::DecompressHeader& header) {
   if (decoder_) return absl::InvalidArgumentError("a second header");
-  DecodeLimits limits{.max_tensor_bytes = limits_.max_tensor_bytes, .max_slab_bytes = limits_.max_slab_bytes};
+  DecodeLimits limits = ToDecodeLimits(limits_);
   if (header.max_tensor_bytes() != 0) {
     limits.max_tensor_bytes = std::min(limits.max_tensor_bytes, header.max_tensor_bytes());
   }

@@ -32,7 +32,7 @@ absl::Status InspectSession::Work() {
     frame_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return absl::OkStatus();
   }
-  const DecodeLimits limits{.max_tensor_bytes = limits_.max_tensor_bytes, .max_slab_bytes = limits_.max_slab_bytes};
+  const DecodeLimits limits = ToDecodeLimits(limits_);
   DCAC_ASSIGN_OR_RETURN(const FrameInfo info, dcac::Inspect(wire::AsBytes(frame_), limits));
   wire::ToProto(info, &info_);
   inspected_ = true;

@@ -16,4 +16,14 @@ absl::Status CheckSlabBytes(std::uint64_t slab_bytes, const Limits& limits) {
       absl::StrCat("slabs of ", slab_bytes, " bytes exceed max_slab_bytes ", limits.max_slab_bytes));
 }
 
+absl::Status CheckItemBytes(std::uint64_t item_bytes) {
+  if (item_bytes <= wire::kMaxBatchItemBytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("data: ", item_bytes, " bytes exceed those of an item, ", wire::kMaxBatchItemBytes));
+}
+
+DecodeLimits ToDecodeLimits(const Limits& limits) {
+  return {.max_tensor_bytes = limits.max_tensor_bytes, .max_slab_bytes = limits.max_slab_bytes};
+}
+
 }  // namespace dcac::server

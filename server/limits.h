@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "dcac/options.h"
 #include "proto/wire/limits.h"
 
 namespace dcac::server {
@@ -23,6 +24,12 @@ absl::Status CheckTensorBytes(std::uint64_t tensor_bytes, const Limits& limits);
 
 // Errors: ResourceExhausted (more than max_slab_bytes).
 absl::Status CheckSlabBytes(std::uint64_t slab_bytes, const Limits& limits);
+
+// Errors: ResourceExhausted (more than an item of a batch may have).
+absl::Status CheckItemBytes(std::uint64_t item_bytes);
+
+// What a decoder may do for a call.
+DecodeLimits ToDecodeLimits(const Limits& limits);
 
 // What a stream's messages may take on their way: those that a client may leave unanswered, in the transport and here,
 // and those that wait to be sent.

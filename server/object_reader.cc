@@ -238,8 +238,7 @@ absl::StatusOr<std::unique_ptr<ObjectReader>> OpenPart(const v1::GetRequest& req
     return std::make_unique<StoredReader>(std::move(object), block, range);
   }
   DCAC_RETURN_IF_ERROR(CheckTensorBytes(object.raw_bytes(), context.limits));
-  const DecodeLimits limits{.max_tensor_bytes = context.limits.max_tensor_bytes,
-                            .max_slab_bytes = context.limits.max_slab_bytes};
+  const DecodeLimits limits = ToDecodeLimits(context.limits);
   DCAC_ASSIGN_OR_RETURN(TensorSpec spec, wire::FromProto(object.spec()));
   const bool all = !request.has_slice() && request.range().offset() == 0 && request.range().size() == 0;
   if (!all) return OpenSlice(request, std::move(object), block, limits, context, control);

@@ -20,10 +20,6 @@ namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 
-DecodeLimits LimitsOf(const Limits& limits) {
-  return {.max_tensor_bytes = limits.max_tensor_bytes, .max_slab_bytes = limits.max_slab_bytes};
-}
-
 // Gives what an upload has kept to `take`, from the front to the back.
 template <typename Take>
 absl::Status ReadKept(store::Upload& upload, const store::CallControl& control, const Take& take) {
@@ -46,7 +42,7 @@ class TensorContent final : public PutContent {
         level_(level),
         tensor_bytes_(tensor_bytes),
         encoder_(std::move(encoder)),
-        decoder_(LimitsOf(context.limits)),
+        decoder_(ToDecodeLimits(context.limits)),
         context_(context),
         control_(control) {
     control_.Apply(encoder_);
@@ -100,10 +96,7 @@ class TensorContent final : public PutContent {
     if (!decoder_.done() || decoder_.digest() != encoder_.digest() || skipped_bytes_ != kept_bytes_) {
       return absl::InternalError("the frame does not give back the tensor that it was made of");
     }
-    options->raw_bytes = tensor_bytes_;
-    options->digest = encoder_.digest();
-    options->attributes = ObjectAttributes(v1::OBJECT_KIND_TENSOR, &spec_);
-    return absl::OkStatus();
+    return DescribeTensor(spec_, encoder_.digest(), options);
   }
 
   std::uint64_t committed_bytes(const store::Upload& upload) const override {
@@ -178,7 +171,7 @@ template <typename Checker>
 class CheckedContent : public PutContent {
  public:
   CheckedContent(std::uint64_t stored_bytes, const StoreContext& context, const WorkControl& control)
-      : checker_(LimitsOf(context.limits)), stored_bytes_(stored_bytes), context_(context), control_(control) {}
+      : checker_(ToDecodeLimits(context.limits)), stored_bytes_(stored_bytes), context_(context), control_(control) {}
 
   std::uint64_t input_bytes() const override { return stored_bytes_; }
   std::uint64_t expected_block_bytes() const override { return stored_bytes_; }
@@ -221,10 +214,7 @@ class FrameContent final : public CheckedContent<FrameChecker> {
 
   absl::Status Finish(store::Upload&, store::PutOptions* options) override {
     if (!checker_.done()) return absl::DataLossError("frame: truncated");
-    DCAC_ASSIGN_OR_RETURN(options->raw_bytes, TensorBytes(checker_.spec()));
-    options->digest = checker_.digest();
-    options->attributes = ObjectAttributes(v1::OBJECT_KIND_TENSOR, &checker_.spec());
-    return absl::OkStatus();
+    return DescribeTensor(checker_.spec(), checker_.digest(), options);
   }
 
   CallFacts facts() const override {
@@ -250,9 +240,7 @@ class ArchiveContent final : public CheckedContent<files::ArchiveChecker> {
 
   absl::Status Finish(store::Upload&, store::PutOptions* options) override {
     DCAC_RETURN_IF_ERROR(checker_.Finish());
-    options->raw_bytes = raw_bytes_;
-    options->digest = input_digest();
-    options->attributes = ObjectAttributes(v1::OBJECT_KIND_ARCHIVE, nullptr);
+    DescribeArchive(raw_bytes_, input_digest(), options);
     return absl::OkStatus();
   }
 

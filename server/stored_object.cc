@@ -48,11 +48,22 @@ absl::StatusOr<std::string> BlockPrefix(std::string_view tenant, std::string_vie
   return absl::StrCat(std::string(tenant), "/", std::string(prefix));
 }
 
-std::string ObjectAttributes(v1::ObjectKind kind, const TensorSpec* spec) {
+absl::Status DescribeTensor(const TensorSpec& spec, const Digest& digest, store::PutOptions* options) {
+  DCAC_ASSIGN_OR_RETURN(options->raw_bytes, TensorBytes(spec));
+  options->digest = digest;
   v1::StoredObject object;
-  object.set_kind(kind);
-  if (spec != nullptr) wire::ToProto(*spec, object.mutable_spec());
-  return object.SerializeAsString();
+  object.set_kind(v1::OBJECT_KIND_TENSOR);
+  wire::ToProto(spec, object.mutable_spec());
+  options->attributes = object.SerializeAsString();
+  return absl::OkStatus();
+}
+
+void DescribeArchive(std::uint64_t raw_bytes, const Digest& digest, store::PutOptions* options) {
+  options->raw_bytes = raw_bytes;
+  options->digest = digest;
+  v1::StoredObject object;
+  object.set_kind(v1::OBJECT_KIND_ARCHIVE);
+  options->attributes = object.SerializeAsString();
 }
 
 absl::StatusOr<v1::StoredObject> ToObject(const store::BlockInfo& info) {

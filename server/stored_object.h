@@ -3,12 +3,14 @@
 #define DCAC_SERVER_STORED_OBJECT_H_
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "dcac/frame_info.h"
 #include "dcac/tensor.h"
 #include "dcac/v1/store.pb.h"
 #include "server/store/block_store.h"
@@ -22,8 +24,9 @@ absl::StatusOr<std::string> BlockKey(std::string_view tenant, std::string_view k
 // The same of all keys that begin with a prefix, which need not be a key.
 absl::StatusOr<std::string> BlockPrefix(std::string_view tenant, std::string_view prefix);
 
-// What a block remembers of its object.  `spec`: of tensors.
-std::string ObjectAttributes(v1::ObjectKind kind, const TensorSpec* spec);
+// What a block is to remember of its object.  Errors: InvalidArgument (spec).
+absl::Status DescribeTensor(const TensorSpec& spec, const Digest& digest, store::PutOptions* options);
+void DescribeArchive(std::uint64_t raw_bytes, const Digest& digest, store::PutOptions* options);
 
 // Errors: DataLoss (the block's attributes are none of ours).
 absl::StatusOr<v1::StoredObject> ToObject(const store::BlockInfo& info);

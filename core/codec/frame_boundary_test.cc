@@ -4,24 +4,19 @@
 #include <gtest/gtest.h>
 
 #include "core/base/bytes.h"
+#include "core/codec/sloped_samples.h"
 #include "dcac/codec.h"
 
 namespace dcac {
 namespace {
 
-Bytes Samples(size_t size) {
-  Bytes samples(size);
-  for (size_t i = 0; i < size; ++i) samples[i] = static_cast<std::byte>(i * i / 7 + i % 5);
-  return samples;
-}
-
 // Frames of none, one and many segments.
 std::vector<Bytes> SomeFrames() {
   std::vector<Bytes> frames;
   frames.push_back(*Compress({DType::kU8, {0}}, {}));
-  frames.push_back(*Compress({DType::kU8, {}}, Samples(1)));
-  frames.push_back(*Compress({DType::kU8, {2, 3, 40, 50}}, Samples(12000)));
-  frames.push_back(*Compress({DType::kU16, {4, 2, 40, 50}}, Samples(32000), {.level = 1, .segment_bytes = 4096}));
+  frames.push_back(*Compress({DType::kU8, {}}, SlopedSamples(1)));
+  frames.push_back(*Compress({DType::kU8, {2, 3, 40, 50}}, SlopedSamples(12000)));
+  frames.push_back(*Compress({DType::kU16, {4, 2, 40, 50}}, SlopedSamples(32000), {.level = 1, .segment_bytes = 4096}));
   return frames;
 }
 

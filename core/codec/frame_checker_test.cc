@@ -8,16 +8,11 @@
 #include <vector>
 
 #include "core/base/bytes.h"
+#include "core/codec/sloped_samples.h"
 #include "dcac/codec.h"
 
 namespace dcac {
 namespace {
-
-Bytes Samples(size_t size) {
-  Bytes samples(size);
-  for (size_t i = 0; i < size; ++i) samples[i] = static_cast<std::byte>(i * i / 7 + i % 5);
-  return samples;
-}
 
 struct Example {
   TensorSpec spec;
@@ -29,7 +24,7 @@ Example MakeExample(DType dtype, std::vector<uint64_t> shape, size_t bytes, cons
   Example example;
   example.spec.dtype = dtype;
   example.spec.shape = std::move(shape);
-  example.samples = Samples(bytes);
+  example.samples = SlopedSamples(bytes);
   example.options = options;
   return example;
 }

@@ -35,7 +35,6 @@ class FrameWalk {
   bool done() const { return in_tail_ && skip_ == 0; }
   uint64_t frame_bytes() const { return frame_bytes_; }
   uint64_t index_bytes() const { return index_bytes_; }
-  uint64_t segments() const { return segment_; }
 
  private:
   absl::StatusOr<size_t> Take(ByteSpan data, FrameVisitor& visitor);

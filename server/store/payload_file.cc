@@ -7,6 +7,7 @@
 #include "core/base/hash.h"
 #include "core/base/status_macros.h"
 #include "server/store/block_store.h"
+#include "server/store/checks.h"
 #include "server/store/record.h"
 
 namespace dcac::store {
@@ -15,7 +16,7 @@ namespace {
 constexpr std::uint64_t kMagic = 0x314B4C4243414344;  // "DCACBLK1"
 constexpr int kMagicBytes = 8, kSizeBytes = 4, kChecksumBytes = 8;
 constexpr std::size_t kFixedHeaderBytes = kMagicBytes + kIdCharacters + 2 * kSizeBytes + kChecksumBytes;
-constexpr std::size_t kMaxHeaderBytes = kFixedHeaderBytes + kMaxKeyBytes + kMaxStateBytes;
+constexpr std::size_t kMaxHeaderBytes = kFixedHeaderBytes + kMaxKeyBytes + kMaxUploadStateBytes;
 constexpr std::size_t kStoredPieceBytes = kPieceBytes + kChecksumBytes;
 // So many are read at once, and wait to be written.
 constexpr std::size_t kPiecesAtOnce = 4;

@@ -19,7 +19,6 @@
 namespace dcac::store {
 
 inline constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
-inline constexpr std::size_t kMaxStateBytes = std::size_t{16} << 10;
 
 // Whose bytes a file has.
 struct PayloadOwner {
