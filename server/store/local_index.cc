@@ -3,11 +3,13 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <array>
+#include <shared_mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -60,6 +62,14 @@ TimedKey FromTimeKey(std::string_view bytes) {
   return {Time(std::chrono::milliseconds(number)), std::string(bytes.substr(std::min(kTimeBytes, bytes.size())))};
 }
 
+// Recovery from errors is up to who writes: behind their backs, a log that failed might be written to again.
+class NoRecoveryInBackground final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
+
 rocksdb::Options DatabaseOptions(rocksdb::Env* environment) {
   rocksdb::Options options;
   options.create_if_missing = true;
@@ -72,6 +82,7 @@ rocksdb::Options DatabaseOptions(rocksdb::Env* environment) {
   // A torn last record of the log is what a crash leaves; anything else is damage that is not to be passed over.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   if (environment != nullptr) options.env = environment;
+  options.listeners.push_back(std::make_shared<NoRecoveryInBackground>());
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   table.cache_index_and_filter_blocks = true;
@@ -102,8 +113,28 @@ struct LocalIndex::Impl {
     return entries;
   }
 
+  // The number of the log that is written to; 0: not known.
+  std::uint64_t LogNumber() const {
+    std::unique_ptr<rocksdb::LogFile> log;
+    return database->GetCurrentWalFile(&log).ok() ? log->LogNumber() : 0;
+  }
+
+  // After an error RocksDB refuses all writes until it is told that what was wrong may be over.  It then goes on with a
+  // new log, but not where the one that failed was empty: another write to that one ends the process.
+  void RecoverFrom(std::uint64_t failed_generation) {
+    const std::unique_lock lock(write_mutex);
+    if (failed_generation != generation) return;
+    ++generation;
+    const std::uint64_t failed_log = LogNumber();
+    if (database->Resume().ok() && LogNumber() == failed_log) read_only = true;
+  }
+
   std::unique_ptr<rocksdb::DB> database;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
+
+  std::shared_mutex write_mutex;  // shared by writes
+  std::uint64_t generation = 0;   // of recoveries from failed writes
+  bool read_only = false;
 };
 
 struct LocalIndex::Changes::Impl {
@@ -218,9 +249,12 @@ absl::Status LocalIndex::Write(const Changes& changes, bool sync) {
   }
   rocksdb::WriteOptions options;
   options.sync = sync;
+  std::shared_lock lock(impl_->write_mutex);
+  if (impl_->read_only) return absl::UnavailableError("index: a write failed; nothing can be changed until a restart");
   const absl::Status status = FromRocks(impl_->database->Write(options, &batch));
-  // After an error RocksDB refuses all writes until it is told that what was wrong may be over.
-  if (!status.ok()) static_cast<void>(impl_->database->Resume());
+  const std::uint64_t generation = impl_->generation;
+  lock.unlock();
+  if (!status.ok()) impl_->RecoverFrom(generation);
   return status;
 }
 

@@ -106,7 +106,9 @@ absl::StatusOr<BlockInfo> LocalUpload::Commit(const PutOptions& options, const C
   const bool refused =
       absl::IsAlreadyExists(info.status()) || absl::IsAborted(info.status()) || absl::IsNotFound(info.status());
   if (refused) DCAC_RETURN_IF_ERROR(Abort());
-  if (info.ok()) ended_ = true;
+  // What could not be written to the index may be in its log all the same: then the block is there at the next start,
+  // and so must its payload be.  Otherwise the payload is removed at that start.
+  if (info.ok() || owner_.state.empty()) ended_ = true;
   return info;
 }
 
