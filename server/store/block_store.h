@@ -153,6 +153,10 @@ struct StoreStatus {
   std::uint64_t evicted_blocks = 0;  // since the start
   std::uint64_t expired_blocks = 0;
   std::uint64_t scrubbed_bytes = 0;
+  std::uint64_t cache_capacity_bytes = 0;  // of the cache in memory; 0: there is none
+  std::uint64_t cache_bytes = 0;
+  std::uint64_t cache_hits = 0;  // pieces of blocks that were read from it, since the start
+  std::uint64_t cache_misses = 0;
   bool conditional_put = true;      // if_absent is kept among all who put
   bool conditional_replace = true;  // and if_digest
 };
