@@ -1,6 +1,8 @@
 #include "server/metrics.h"
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
 #include <string_view>
 
@@ -82,6 +84,12 @@ std::uint64_t Metrics::all_calls() const {
   std::uint64_t sum = 0;
   for (const auto& count : calls_) sum += count.load(std::memory_order_relaxed);
   return sum;
+}
+
+std::vector<prometheus::MetricFamily> Metrics::Collect() const {
+  std::vector<prometheus::MetricFamily> families = call_metrics_.Collect();
+  std::ranges::move(store_metrics_.Collect(), std::back_inserter(families));
+  return families;
 }
 
 void Metrics::Fill(StatusReport* report) const {

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "server/call_info.h"
 #include "server/call_metrics.h"
+#include "server/store_metrics.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/slow_calls.h"
 #include "server/telemetry/status_report.h"
@@ -37,6 +38,8 @@ class Metrics {
   SegmentObserver& encoder_segments() { return call_metrics_.encoder_segments(); }
   SegmentObserver& decoder_segments() { return call_metrics_.decoder_segments(); }
 
+  store::StoreMeter& store_calls() { return store_metrics_; }
+
   std::uint64_t request_bytes() const { return request_bytes_.load(std::memory_order_relaxed); }
   std::uint64_t response_bytes() const { return response_bytes_.load(std::memory_order_relaxed); }
   std::uint64_t calls(absl::StatusCode code) const {
@@ -45,7 +48,7 @@ class Metrics {
   std::uint64_t all_calls() const;
 
   // For /metrics.
-  std::vector<prometheus::MetricFamily> Collect() const { return call_metrics_.Collect(); }
+  std::vector<prometheus::MetricFamily> Collect() const;
 
   // Fills all that is counted here, but for the live state.
   void Fill(StatusReport* report) const;
@@ -68,6 +71,7 @@ class Metrics {
   std::array<std::atomic<std::uint64_t>, kNumCodes> calls_{};  // ended ones, by status code
   std::array<std::array<Totals, kMaxDTypes>, kNumDirections> totals_;
   CallMetrics call_metrics_;
+  StoreMetrics store_metrics_;
   SlowCalls slow_calls_;
   Throughput received_;
   Throughput sent_;

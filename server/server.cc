@@ -40,6 +40,8 @@
 #include "server/settings.h"
 #include "server/socket_lock.h"
 #include "server/status_reader.h"
+#include "server/store/cached_store.h"
+#include "server/store/metered_store.h"
 #include "server/store/store_keeper.h"
 #include "server/store_service_impl.h"
 #include "server/worker_pool.h"
@@ -110,6 +112,14 @@ void BoundTransport(const Limits& limits, grpc::ServerBuilder& builder) {
   builder.SetResourceQuota(quota);
 }
 
+// With what takes calls to the store on the way: the cache first, so that what it has is no call to the store.
+std::unique_ptr<store::BlockStore> Wrap(std::unique_ptr<store::BlockStore> store, std::uint64_t cache_bytes,
+                                        store::StoreMeter& meter) {
+  if (store == nullptr) return nullptr;
+  store = store::MakeMeteredStore(std::move(store), meter);
+  return cache_bytes == 0 ? std::move(store) : store::MakeCachedStore(std::move(store), cache_bytes);
+}
+
 // `address` with the port that the system chose.
 std::string WithPort(const std::string& address, int port) {
   return absl::StrCat(address.substr(0, address.rfind(':') + 1), port);
@@ -123,9 +133,9 @@ struct Server::Impl {
        std::unique_ptr<store::BlockStore> server_store)
       : options(WithDefaults(server_options)),
         access(std::move(server_access)),
-        store(std::move(server_store)),
-        threads(options.threads > 0 ? options.threads : CpuBudget()),
         metrics(options.log),
+        store(Wrap(std::move(server_store), options.store.cache_bytes, metrics.store_calls())),
+        threads(options.threads > 0 ? options.threads : CpuBudget()),
         workers(threads),
         limits(options.limits),
         admission(ForAdmission(options.limits)),
@@ -147,13 +157,13 @@ struct Server::Impl {
 
   ServerOptions options;
   const std::unique_ptr<Access> access;
+  Metrics metrics;
   const std::unique_ptr<store::BlockStore> store;  // null: there is none, nor the four of it below
   const int threads;
   std::vector<std::string> addresses;
   std::string metrics_address;
   std::vector<SocketLock> locks;
   std::vector<std::shared_ptr<grpc::ServerCredentials>> credentials;  // of listeners, which use them to their end
-  Metrics metrics;
   WorkerPool workers;
   LiveLimits limits;
   Admission admission;

@@ -44,6 +44,7 @@ struct StoreOptions {
   std::chrono::milliseconds fsync_interval{1000};
   std::chrono::milliseconds upload_ttl{24 * 3600 * 1000};
   std::uint64_t scrub_bytes_per_second = std::uint64_t{8} << 20;  // 0: objects are not read again
+  std::uint64_t cache_bytes = 0;                                  // of memory, for what was read; 0: no cache
   int threads = 16;                                               // that may wait for disks and networks
   std::string s3_endpoint;                                        // of s3:; empty: as the environment says
   std::string s3_region;                                          // of s3:; empty: as the environment says

@@ -82,6 +82,8 @@ const std::array kSettings = {
             "How long an upload that broke off may go on"},
     Setting{"store_scrub_bytes_per_second", kStore, SizeField{Of<&O::store, &StoreOptions::scrub_bytes_per_second>, 0},
             Change::kOnRestart, "How fast all objects are read again to find damage; 0: they are not"},
+    Setting{"store_cache_bytes", kStore, SizeField{Of<&O::store, &StoreOptions::cache_bytes>, 0}, Change::kOnRestart,
+            "Memory for parts of objects that were read, for stores behind a network; 0: no cache"},
     Setting{"store_threads", kStore, IntField{Of<&O::store, &StoreOptions::threads>, 1, 1024}, Change::kOnRestart,
             "Threads of the store, which wait for disks and networks"},
     Setting{"store_s3_endpoint", kStore, TextField{Of<&O::store, &StoreOptions::s3_endpoint>, "URL"},

@@ -20,7 +20,11 @@ StoreState StateOf(const store::BlockStore* store) {
           .damaged_objects = status.damaged_blocks,
           .evicted_objects = status.evicted_blocks,
           .expired_objects = status.expired_blocks,
-          .scrubbed_bytes = status.scrubbed_bytes};
+          .scrubbed_bytes = status.scrubbed_bytes,
+          .cache_capacity_bytes = status.cache_capacity_bytes,
+          .cache_bytes = status.cache_bytes,
+          .cache_hits = status.cache_hits,
+          .cache_misses = status.cache_misses};
 }
 
 }  // namespace

@@ -53,6 +53,13 @@ void AddStore(const StoreState& store, std::vector<MetricFamily>* families) {
   add(kCounter, "dcac_server_store_expired_objects_total", "Objects whose time to live ended", store.expired_objects);
   add(kCounter, "dcac_server_store_scrubbed_bytes_total", "Bytes that were read again to find damage",
       store.scrubbed_bytes);
+  add(kGauge, "dcac_server_store_cache_capacity_bytes", "Memory that the cache of the store may take; 0: no cache",
+      store.cache_capacity_bytes);
+  add(kGauge, "dcac_server_store_cache_bytes", "Memory that the cache of the store takes", store.cache_bytes);
+  add(kCounter, "dcac_server_store_cache_hits_total", "Pieces of 64 KiB that were read from the cache of the store",
+      store.cache_hits);
+  add(kCounter, "dcac_server_store_cache_misses_total", "Pieces that the cache of the store did not have",
+      store.cache_misses);
 }
 
 }  // namespace

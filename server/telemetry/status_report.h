@@ -26,6 +26,10 @@ struct StoreState {
   std::uint64_t evicted_objects = 0;  // since the start
   std::uint64_t expired_objects = 0;
   std::uint64_t scrubbed_bytes = 0;
+  std::uint64_t cache_capacity_bytes = 0;  // 0: there is no cache
+  std::uint64_t cache_bytes = 0;
+  std::uint64_t cache_hits = 0;  // since the start
+  std::uint64_t cache_misses = 0;
 };
 
 // What is read and not counted.
