@@ -147,7 +147,7 @@ struct StoreStatus {
   Usage usage;                          // of all blocks
   std::uint64_t capacity_bytes = 0;     // 0: no bound
   std::uint64_t owner_quota_bytes = 0;  // 0: no bound
-  std::uint64_t reserved_bytes = 0;     // of uploads that run
+  std::uint64_t reserved_bytes = 0;     // of uploads that run, or wait to be resumed
   std::uint64_t open_uploads = 0;
   std::uint64_t damaged_blocks = 0;  // in quarantine
   std::uint64_t evicted_blocks = 0;  // since the start
@@ -222,7 +222,8 @@ class BlockStore {
   virtual StoreStatus Status() const = 0;
 };
 
-// What a store may grow to.
+// What a store may grow to.  Uploads count from their start on, those that were cut off as long as they can be resumed,
+// and a block of any size as 512 bytes at least.
 struct StoreLimits {
   std::uint64_t capacity_bytes = 0;     // of stored bytes; beyond it the least recently used are evicted; 0: no bound
   std::uint64_t owner_quota_bytes = 0;  // of each owner; beyond it puts are refused; 0: no bound

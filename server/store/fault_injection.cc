@@ -61,7 +61,7 @@ class FaultyFiles final : public FileSystem {
   absl::StatusOr<std::unique_ptr<File>> Create(const std::string& path) override {
     if (plan_.Fails()) return FileError(plan_);
     DCAC_ASSIGN_OR_RETURN(std::unique_ptr<File> file, files_.Create(path));
-    plan_.NoteCreated(path, /*entry_is_durable=*/false);
+    plan_.NoteCreated(path, /*of_index=*/false);
     return std::make_unique<FaultyFile>(std::move(file), path, plan_);
   }
   absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, bool writable) override {
@@ -85,6 +85,12 @@ class FaultyFiles final : public FileSystem {
     if (plan_.Fails()) return FileError(plan_);
     DCAC_RETURN_IF_ERROR(files_.SyncFolder(path));
     plan_.NoteFolderSynced(path);
+    return absl::OkStatus();
+  }
+  absl::Status SyncDisk(const std::string& path) override {
+    if (plan_.Fails()) return FileError(plan_);
+    DCAC_RETURN_IF_ERROR(files_.SyncDisk(path));
+    plan_.NoteAllSynced();
     return absl::OkStatus();
   }
 
@@ -133,7 +139,7 @@ class FaultyIndexFiles final : public rocksdb::EnvWrapper {
     if (plan_.Fails()) return IndexError(plan_);
     const rocksdb::Status status = target()->NewWritableFile(path, file, options);
     if (!status.ok()) return status;
-    plan_.NoteCreated(path, /*entry_is_durable=*/true);
+    plan_.NoteCreated(path, /*of_index=*/true);
     *file = std::make_unique<FaultyIndexFile>(std::move(*file), path, plan_);
     return status;
   }
@@ -166,7 +172,7 @@ bool FaultPlan::reached() const {
 bool FaultPlan::Fails() {
   const std::lock_guard lock(mutex_);
   if (call_ == 0) return false;
-  const bool lasting = fault_ == Fault::kDiskGone || fault_ == Fault::kCrash;
+  const bool lasting = fault_ == Fault::kDiskGone || fault_ == Fault::kCrash || fault_ == Fault::kLateCrash;
   const bool fails = ++calls_ == call_ || (lasting && reached_);
   reached_ = reached_ || fails;
   return fails;
@@ -177,9 +183,9 @@ void FaultPlan::NoteSynced(const std::string& path, std::uint64_t size) {
   if (const auto it = files_.find(path); it != files_.end()) it->second.synced_bytes = size;
 }
 
-void FaultPlan::NoteCreated(const std::string& path, bool entry_is_durable) {
+void FaultPlan::NoteCreated(const std::string& path, bool of_index) {
   const std::lock_guard lock(mutex_);
-  files_[path] = {.synced_bytes = 0, .entry_is_durable = entry_is_durable};
+  files_[path] = {.synced_bytes = 0, .entry_is_durable = of_index, .of_index = of_index};
 }
 
 void FaultPlan::NoteRemoved(const std::string& path, const std::string& kept_as) {
@@ -199,6 +205,18 @@ void FaultPlan::NoteFolderSynced(const std::string& folder) {
   });
 }
 
+void FaultPlan::NoteAllSynced() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [path, state] : files_) {
+    std::error_code gone;
+    const std::uintmax_t size = fs::file_size(path, gone);
+    state.synced_bytes = gone ? 0 : size;
+    state.entry_is_durable = true;
+  }
+  for (const auto& [path, kept_as] : removed_) fs::remove(kept_as);
+  removed_.clear();
+}
+
 void FaultPlan::Forget() {
   const std::lock_guard lock(mutex_);
   call_ = 0;
@@ -206,7 +224,7 @@ void FaultPlan::Forget() {
   removed_.clear();
   for (const auto& [path, state] : files_) {
     std::error_code gone;
-    if (!fs::exists(path)) continue;
+    if (!fs::exists(path) || (fault_ == Fault::kLateCrash && state.of_index)) continue;
     if (!state.entry_is_durable) {
       fs::remove(path, gone);
     } else if (fs::file_size(path) > state.synced_bytes) {

@@ -21,6 +21,7 @@ enum class Fault {
   kShortWrite,  // one call writes half of its bytes, then fails
   kDiskGone,    // this call and all that follow fail
   kCrash,       // the same, and Forget then takes away what was not synced
+  kLateCrash,   // the same, but the system had written all of the index, and none of the files that were not synced
 };
 
 // Counts the calls that change something, and makes one of them fail.  Thread-safe.
@@ -35,10 +36,11 @@ class FaultPlan {
 
   // What was written to a file, and how much of it is durable.
   void NoteSynced(const std::string& path, std::uint64_t size);
-  void NoteCreated(const std::string& path, bool entry_is_durable);
+  void NoteCreated(const std::string& path, bool of_index);
   // A removal that is not durable: the file waits under another name.
   void NoteRemoved(const std::string& path, const std::string& kept_as);
   void NoteFolderSynced(const std::string& folder);
+  void NoteAllSynced();
 
   // Takes away what a crash of the machine loses.  Nothing may have the files open.
   void Forget();
@@ -47,6 +49,7 @@ class FaultPlan {
   struct FileState {
     std::uint64_t synced_bytes = 0;
     bool entry_is_durable = false;
+    bool of_index = false;
   };
 
   mutable std::mutex mutex_;

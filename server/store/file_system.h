@@ -54,6 +54,8 @@ class FileSystem {
   virtual absl::Status CreateFolder(const std::string& path) = 0;  // and those above it; one that is there is no error
   virtual absl::StatusOr<std::vector<FolderEntry>> List(const std::string& path) = 0;  // of plain files
   virtual absl::Status SyncFolder(const std::string& path) = 0;  // what was created and removed in it is durable
+  // All that anybody wrote to the disk that the folder is on is durable.
+  virtual absl::Status SyncDisk(const std::string& path) = 0;
 };
 
 FileSystem& PosixFileSystem();

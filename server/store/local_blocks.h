@@ -21,10 +21,11 @@
 #include "server/store/local_store.h"
 #include "server/store/payload_folder.h"
 #include "server/store/space_account.h"
+#include "server/store/upload_table.h"
 
 namespace dcac::store {
 
-inline constexpr std::size_t kMaxInlineBytes = 4096;
+inline constexpr std::size_t kMaxInlineBytes = kPieceBytes;
 
 // A payload that was written, about to become a block.
 struct NewBlock {
@@ -33,14 +34,15 @@ struct NewBlock {
   std::uint64_t size_bytes = 0;
   std::optional<ByteSpan> payload;  // of a block that is small enough to lie in the index
   const PutOptions* options = nullptr;
+  std::uint64_t reserved_bytes = 0;  // no longer once it is published
 };
 
 // Thread-safe.
 //
 // Order.  Payload before record, record before the removal of what it replaces: whenever the process dies, a record has
 // its payload, and what has no record is found and removed at the next start.  The same holds for the machine with
-// SyncPolicy::kEach, where each step is durable before the next; with kInterval removals wait for the index to be
-// durable, and records whose payload did not get that far are dropped at the start.
+// SyncPolicy::kEach, where each step is durable before the next.  With kInterval, what was replaced stays until what
+// took its place is durable, and comes back at the start after a crash of the machine that lost the latter.
 class LocalBlocks {
  public:
   static absl::StatusOr<std::unique_ptr<LocalBlocks>> Open(const LocalStoreOptions& options);
@@ -51,6 +53,7 @@ class LocalBlocks {
   const LocalIndex& index() const { return *index_; }
   PayloadFolder& payloads() { return payloads_; }
   SpaceAccount& account() { return account_; }
+  UploadTable& uploads() { return uploads_; }
 
   // Room for more of an owner; evicts what was not used for longest where that makes room.
   // Errors: ResourceExhausted (quota; capacity, and nothing is left to evict).
@@ -59,8 +62,9 @@ class LocalBlocks {
   // Of a file that was written: durable, or noted to become so.
   absl::Status MakeDurable(PayloadWriter& writer, const std::string& id);
 
-  // Publishes blocks with keys that differ; a status for each.
-  std::vector<absl::StatusOr<BlockInfo>> Publish(std::span<const NewBlock> blocks);
+  // Publishes blocks with keys that differ; a status for each.  `in_doubt`: they may be there after a restart although
+  // there was an error, so that their payloads must stay until then.
+  std::vector<absl::StatusOr<BlockInfo>> Publish(std::span<const NewBlock> blocks, bool* in_doubt = nullptr);
 
   // The record of a block that is there.  Errors: NotFound (or expired), DataLoss.
   absl::StatusOr<Record> Find(std::string_view key) const;
@@ -76,17 +80,13 @@ class LocalBlocks {
   void NoteUse(const Record& record);
   void NoteDamage(const std::string& key, const std::string& version);
 
-  // Opens the upload of this id for one user at a time.  Errors: Unavailable (it has one).
-  absl::Status BeginUpload(const std::string& id);
-  void EndUpload(const std::string& id);
-  std::uint64_t open_uploads() const;
-
-  absl::Status RemoveExpired(const CallControl& control);
-  absl::Status RemoveOldUploads();
+  // What is due: expired blocks, old uploads, those in doubt.  Errors: also those of becoming durable in the
+  // background.
+  absl::Status Maintain(const CallControl& control);
 
   std::uint64_t evicted_blocks() const { return evicted_; }
   std::uint64_t expired_blocks() const { return expired_; }
-  std::uint64_t damaged_blocks() const { return damaged_; }
+  std::uint64_t damaged_blocks() const;
 
  private:
   explicit LocalBlocks(const LocalStoreOptions& options);
@@ -94,17 +94,48 @@ class LocalBlocks {
   using Locks = std::vector<std::unique_lock<std::mutex>>;
   Locks LockKeys(std::span<const std::string> keys);
 
+  // A payload that no record names any more.
+  struct Obsolete {
+    std::string id;
+    bool inlined = false;
+  };
+
+  struct Unsynced {
+    std::string id;
+    bool failed = false;  // to become durable: the system may have forgotten what was written
+  };
+
+  // Of a block that is no longer there.
+  void Forget(const Record& record);
+  void NoteState(const std::string& key, bool damaged);
+
+  // Errors: FailedPrecondition (another format), DataLoss (payloads without an index).
+  absl::StatusOr<bool> IsNew();
+  absl::Status MarkStore();
   absl::Status Recover();
-  absl::Status DropRecordsWithoutPayload(const std::vector<Record>& records);
+  absl::Status RecoverRecords(std::vector<Record>& in_files);
+  absl::Status RestoreLost(std::vector<Record>& in_files, std::vector<Removal>& removals);
+  absl::Status RecoverFiles(const std::vector<Record>& in_files);
+  absl::StatusOr<bool> HasPayload(const Record& record) const;
+  absl::StatusOr<bool> IsMarkedUnsynced() const;
+  absl::Status MarkUnsynced();
+  absl::Status UnmarkUnsynced();
+  absl::Status Close();
+
   // Errors: those of a condition.
   absl::Status CheckCondition(const Condition& condition, const absl::StatusOr<Record>& there) const;
+  Record NewRecord(const NewBlock& block) const;
   absl::Status Evict(std::uint64_t missing_bytes);
-  absl::Status WriteIndex(const LocalIndex::Changes& changes);
-  void RemovePayloads(const std::vector<Record>& records);
-  absl::Status RemoveFiles(const std::vector<std::string>& ids);
+  absl::Status WriteIndex(const LocalIndex::Changes& changes, bool* in_doubt = nullptr);
+  void RemovePayloads(const std::vector<Obsolete>& payloads);
+  absl::Status RemoveNow(const std::vector<Obsolete>& payloads);
   // Erases those of the records that are still as they were when they were read; their number.
   absl::StatusOr<std::uint64_t> Erase(std::span<const TimedKey> entries, bool expiry, std::uint64_t enough_bytes);
+  absl::Status RemoveExpired(const CallControl& control);
+  absl::Status RemoveUpload(const IdleUpload& upload);
+  absl::Status SettleDoubts();
   absl::Status SyncNow();
+  absl::Status SyncPayloads(std::vector<Unsynced>& payloads);
   void SyncInBackground();
 
   LocalStoreOptions options_;
@@ -116,19 +147,21 @@ class LocalBlocks {
   std::array<std::mutex, kKeyLocks> key_mutexes_;  // of keys by their hash; held while their records change
   std::mutex evict_mutex_;                         // before those of keys
 
-  mutable std::mutex uploads_mutex_;
-  std::set<std::string> uploads_;
+  UploadTable uploads_;
 
   std::mutex sync_mutex_;
   std::condition_variable sync_wake_;
   bool stopping_ = false;
-  std::vector<std::string> unsynced_;   // ids of files
-  std::vector<std::string> unremoved_;  // ids of files that wait for the index
+  std::vector<Unsynced> unsynced_;   // files
+  std::vector<Obsolete> unremoved_;  // that wait for what took their place
+  absl::Status sync_status_;
   std::thread syncer_;
+
+  mutable std::mutex damaged_mutex_;
+  std::set<std::string, std::less<>> damaged_;  // keys
 
   std::atomic<std::uint64_t> evicted_{0};
   std::atomic<std::uint64_t> expired_{0};
-  std::atomic<std::uint64_t> damaged_{0};
 };
 
 }  // namespace dcac::store

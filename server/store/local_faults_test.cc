@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <ostream>
 #include <set>
 
 #include "server/store/conformance.h"
@@ -17,7 +18,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class LocalFaultsTest : public ::testing::TestWithParam<Fault> {
+struct FaultCase {
+  const char* name;
+  Fault fault;
+  SyncPolicy sync;
+};
+
+std::ostream& operator<<(std::ostream& out, const FaultCase& fault_case) {
+  return out << fault_case.name;
+}
+
+class LocalFaultsTest : public ::testing::TestWithParam<FaultCase> {
  protected:
   void SetUp() override {
     std::string path = ::testing::TempDir() + "/faults.XXXXXX";
@@ -29,9 +40,11 @@ class LocalFaultsTest : public ::testing::TestWithParam<Fault> {
     fs::remove_all(folder_);
   }
 
-  void Open(FileSystem* files, rocksdb::Env* environment) {
+  void Open(SyncPolicy sync, FileSystem* files, rocksdb::Env* environment) {
     store_.reset();
-    LocalStoreOptions options{.folder = folder_ + "/store", .limits = {}};
+    // Syncs only when it closes, so that each run makes the same calls.
+    LocalStoreOptions options{
+        .folder = folder_ + "/store", .limits = {}, .sync = sync, .sync_interval = std::chrono::hours(1)};
     options.files = files;
     options.environment = environment;
     auto store = OpenLocalStore(options);
@@ -49,20 +62,48 @@ class LocalFaultsTest : public ::testing::TestWithParam<Fault> {
     Note(key, bytes, status);
   }
 
+  // Cut off, and gone on with.
+  void PutInTwo(const std::string& key, const std::string& bytes) {
+    const std::size_t half = bytes.size() / 2;
+    const absl::Status status = [&] {
+      std::string id;
+      {
+        auto upload = store_->Begin({.key = key, .expected_bytes = bytes.size(), .state = "state"}, {});
+        if (!upload.ok()) return upload.status();
+        id = (*upload)->id();
+        if (const absl::Status first = (*upload)->Append(AsBytes(bytes).first(half), {}); !first.ok()) return first;
+      }
+      auto upload = store_->Resume(id, {});
+      if (!upload.ok()) return absl::UnavailableError(upload.status().message());
+      const std::uint64_t kept = (*upload)->size_bytes();
+      if (const absl::Status rest = (*upload)->Append(AsBytes(bytes).subspan(kept), {}); !rest.ok()) return rest;
+      return (*upload)->Commit({}, {}).status();
+    }();
+    Note(key, bytes, status);
+  }
+
   void Delete(const std::string& key) { Note(key, std::nullopt, store_->Delete({&key, 1}, {}).front()); }
 
-  // What is under a key after a change of it: that alone, if it was acknowledged.
+  // What is under a key after a change of it: that alone, if it was acknowledged, and is to outlive what comes.
   void Note(const std::string& key, const std::optional<std::string>& content, const absl::Status& status) {
     auto& possible = possible_.try_emplace(key, std::set<std::optional<std::string>>{std::nullopt}).first->second;
     if (absl::IsNotFound(status)) {
       EXPECT_TRUE(possible.contains(std::nullopt)) << key << " was lost";
       return;
     }
-    if (status.ok()) possible.clear();
+    if (status.ok() && !forgets_) possible.clear();
     possible.insert(content);
     if (status.ok()) return;
     EXPECT_TRUE(absl::IsResourceExhausted(status) || absl::IsUnavailable(status)) << status;
     EXPECT_FALSE(status.message().empty());
+  }
+
+  // What was there before, and is durable.
+  void Prepare() {
+    Put("t/small", "before");
+    Put("t/large", SomeBytes(90'000, 8));
+    Put("t/grows", SomeBytes(30'000, 9));
+    Put("t/shrinks", SomeBytes(90'000, 10));
   }
 
   void Work() {
@@ -70,9 +111,11 @@ class LocalFaultsTest : public ::testing::TestWithParam<Fault> {
     Put("t/large", SomeBytes(100'000));
     Put("t/large", SomeBytes(150'000, 2));
     Put("t/small", SomeBytes(4000));
+    Put("t/grows", SomeBytes(70'000, 11));
+    Put("t/shrinks", SomeBytes(700, 12));
     Put("t/gone", SomeBytes(70'000, 3));
     Delete("t/gone");
-    Put("t/kept", SomeBytes(5000, 4));
+    PutInTwo("t/kept", SomeBytes(200'000, 4));
     Delete("t/small");
   }
 
@@ -101,35 +144,42 @@ class LocalFaultsTest : public ::testing::TestWithParam<Fault> {
     for (const BlockInfo& info : page->blocks) {
       EXPECT_TRUE(possible_.contains(info.key)) << info.key;
       stored_bytes += info.size_bytes;
-      if (info.size_bytes > 4096) ++large;
+      if (info.size_bytes > (64u << 10)) ++large;
     }
     EXPECT_EQ(store_->Status().usage.blocks, page->blocks.size());
     EXPECT_EQ(store_->Status().usage.stored_bytes, stored_bytes);
     EXPECT_EQ(store_->Status().damaged_blocks, 0u);
-    EXPECT_EQ(store_->Status().reserved_bytes, 0u);
+    const std::size_t uploads = store_->Status().reserved_bytes > 0 ? 1 : 0;
     std::size_t files = 0;
     for (const auto& entry : fs::recursive_directory_iterator(folder_ + "/store/files")) {
       if (entry.is_regular_file() && entry.path().extension() != ".removed") ++files;
     }
-    EXPECT_EQ(files, large);
+    EXPECT_EQ(files, large + uploads);
   }
 
   // Whether the fault was reached.
   bool RunWithFaultAt(std::uint64_t call) {
+    const auto& [name, fault, sync] = GetParam();
     possible_.clear();
+    forgets_ = false;
     fs::remove_all(folder_ + "/store");
     FaultPlan plan;
     const std::unique_ptr<FileSystem> files = FaultyFileSystem(plan);
     const std::unique_ptr<rocksdb::Env> environment = FaultyEnvironment(plan);
-    Open(files.get(), environment.get());
-    plan.Arm(GetParam(), call);
+    Open(sync, files.get(), environment.get());
     if (HasFatalFailure()) return false;
+    Prepare();
+    Open(sync, files.get(), environment.get());
+    plan.Arm(fault, call);
+    if (HasFatalFailure()) return false;
+    const bool crash = fault == Fault::kCrash || fault == Fault::kLateCrash;
+    forgets_ = crash && sync != SyncPolicy::kEach;
     Work();
-    if (GetParam() != Fault::kCrash) CheckBlocks();
+    if (!crash) CheckBlocks();
     const bool reached = plan.reached();
     store_.reset();
-    if (GetParam() == Fault::kCrash) plan.Forget();
-    Open(nullptr, nullptr);
+    if (crash) plan.Forget();
+    Open(SyncPolicy::kEach, nullptr, nullptr);
     if (!HasFatalFailure()) CheckWhole();
     return reached;
   }
@@ -137,6 +187,7 @@ class LocalFaultsTest : public ::testing::TestWithParam<Fault> {
   std::string folder_;
   std::unique_ptr<BlockStore> store_;
   std::map<std::string, std::set<std::optional<std::string>>> possible_;
+  bool forgets_ = false;  // what was acknowledged, but nothing that was there before
 };
 
 TEST_P(LocalFaultsTest, LosesNothingThatWasAcknowledged) {
@@ -146,15 +197,18 @@ TEST_P(LocalFaultsTest, LosesNothingThatWasAcknowledged) {
   EXPECT_GT(call, 20u);
 }
 
-std::string NameOf(const ::testing::TestParamInfo<Fault>& instance) {
-  constexpr const char* kNames[] = {"NoSpace", "IoError", "ShortWrite", "DiskGone", "Crash"};
-  return kNames[static_cast<int>(instance.param)];
-}
-
 INSTANTIATE_TEST_SUITE_P(Faults, LocalFaultsTest,
-                         ::testing::Values(Fault::kNoSpace, Fault::kIoError, Fault::kShortWrite, Fault::kDiskGone,
-                                           Fault::kCrash),
-                         NameOf);
+                         ::testing::Values(FaultCase{"NoSpaceEach", Fault::kNoSpace, SyncPolicy::kEach},
+                                           FaultCase{"IoErrorEach", Fault::kIoError, SyncPolicy::kEach},
+                                           FaultCase{"ShortWriteEach", Fault::kShortWrite, SyncPolicy::kEach},
+                                           FaultCase{"DiskGoneEach", Fault::kDiskGone, SyncPolicy::kEach},
+                                           FaultCase{"CrashEach", Fault::kCrash, SyncPolicy::kEach},
+                                           FaultCase{"NoSpaceInterval", Fault::kNoSpace, SyncPolicy::kInterval},
+                                           FaultCase{"IoErrorInterval", Fault::kIoError, SyncPolicy::kInterval},
+                                           FaultCase{"DiskGoneInterval", Fault::kDiskGone, SyncPolicy::kInterval},
+                                           FaultCase{"CrashInterval", Fault::kCrash, SyncPolicy::kInterval},
+                                           FaultCase{"LateCrashInterval", Fault::kLateCrash, SyncPolicy::kInterval}),
+                         [](const auto& instance) { return instance.param.name; });
 
 }  // namespace
 }  // namespace dcac::store

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <mutex>
 #include <shared_mutex>
 #include <utility>
 
@@ -24,6 +26,17 @@ constexpr std::size_t kWriteBufferBytes = std::size_t{16} << 20;
 constexpr std::size_t kLogBytes = std::size_t{64} << 20;
 constexpr int kMaxOpenFiles = 256;
 constexpr int kChecksumBytes = 8;
+
+// Payloads that are larger lie in files of their own, packed, to which the index points.  Of what they hold, about half
+// is of blocks that are there before the rest is written anew.
+constexpr std::uint64_t kMinPackedBytes = 512;
+constexpr std::uint64_t kPackedFileBytes = std::uint64_t{64} << 20;
+constexpr double kPackedGarbage = 0.5;
+
+// Between the key and the record of a removal: keys have no control characters.
+constexpr char kEndOfKey = '\0';
+// In the order of all keys, and none of them.
+constexpr char kNoKey[] = "\1";
 
 // Numbers of column families, in the order in which they are opened.
 enum Family : std::size_t { kRecords, kPayloads, kExpiry, kRecency, kRemovals, kNumFamilies };
@@ -91,8 +104,37 @@ rocksdb::Options DatabaseOptions(rocksdb::Env* environment) {
   return options;
 }
 
+rocksdb::ColumnFamilyOptions FamilyOptions(Family family, const rocksdb::Options& database) {
+  rocksdb::ColumnFamilyOptions options(database);
+  if (family != kPayloads) return options;
+  options.enable_blob_files = true;
+  options.min_blob_size = kMinPackedBytes;
+  options.blob_file_size = kPackedFileBytes;
+  options.enable_blob_garbage_collection = true;
+  options.blob_garbage_collection_age_cutoff = kPackedGarbage;
+  options.blob_garbage_collection_force_threshold = kPackedGarbage;
+  return options;
+}
+
+// RocksDB tells it by words only; a path cannot stand where these do.
 bool IsLocked(const rocksdb::Status& status) {
-  return status.IsIOError() && status.ToString().find("lock") != std::string::npos;
+  const std::string text = status.ToString();
+  return text.starts_with("IO error: While lock file: ") || text.starts_with("IO error: lock hold by current process");
+}
+
+std::string SerializeRemoval(const Record& replaced) {
+  return absl::StrCat(replaced.info.key, std::string(1, kEndOfKey), SerializeRecord(replaced));
+}
+
+Removal ParseRemoval(std::string_view id, std::string_view bytes) {
+  Removal removal{std::string(id), std::nullopt};
+  const std::size_t end = bytes.find(kEndOfKey);
+  if (end == std::string_view::npos) return removal;
+  // One that cannot be read cannot come back.
+  if (absl::StatusOr<Record> record = ParseRecord(bytes.substr(0, end), bytes.substr(end + 1)); record.ok()) {
+    removal.replaced = *std::move(record);
+  }
+  return removal;
 }
 
 }  // namespace
@@ -101,10 +143,14 @@ struct LocalIndex::Impl {
   rocksdb::ColumnFamilyHandle* family(Family number) const { return families[number]; }
 
   // The first entries of `number` until `last`.
-  absl::StatusOr<std::vector<TimedKey>> ReadTimed(Family number, Time last, std::size_t limit) const {
+  absl::StatusOr<std::vector<TimedKey>> ReadTimed(Family number, Time last, std::size_t limit) {
     std::vector<TimedKey> entries;
+    const std::lock_guard lock(order_mutex);
+    std::string& first = first_entries[number];
     const std::unique_ptr<rocksdb::Iterator> it(database->NewIterator(rocksdb::ReadOptions(), family(number)));
-    for (it->SeekToFirst(); it->Valid() && entries.size() < limit; it->Next()) {
+    it->Seek(first);
+    if (it->Valid()) first = it->key().ToString();
+    for (; it->Valid() && entries.size() < limit; it->Next()) {
       TimedKey entry = FromTimeKey(AsView(it->key()));
       if (entry.time > last) break;
       entries.push_back(std::move(entry));
@@ -113,28 +159,52 @@ struct LocalIndex::Impl {
     return entries;
   }
 
+  // After the entry is there: whoever looked for the first one before did not see it.
+  void NoteTimed(Family number, const std::string& key) {
+    const std::lock_guard lock(order_mutex);
+    first_entries[number] = std::min(first_entries[number], key);
+  }
+
   // The number of the log that is written to; 0: not known.
   std::uint64_t LogNumber() const {
     std::unique_ptr<rocksdb::LogFile> log;
     return database->GetCurrentWalFile(&log).ok() ? log->LogNumber() : 0;
   }
 
+  // Makes all that was written durable beside the logs, for every family, so that no log so far is ever read again.
+  rocksdb::Status LeaveLogs() {
+    rocksdb::WriteBatch touch;
+    for (rocksdb::ColumnFamilyHandle* handle : families) {
+      if (const rocksdb::Status status = touch.Delete(handle, kNoKey); !status.ok()) return status;
+    }
+    const rocksdb::Status written = database->Write(rocksdb::WriteOptions(), &touch);
+    return written.ok() ? database->Flush(rocksdb::FlushOptions(), families) : written;
+  }
+
   // After an error RocksDB refuses all writes until it is told that what was wrong may be over.  It then goes on with a
   // new log, but not where the one that failed was empty: another write to that one ends the process.
-  void RecoverFrom(std::uint64_t failed_generation) {
+  absl::Status Restore() {
     const std::unique_lock lock(write_mutex);
-    if (failed_generation != generation) return;
-    ++generation;
+    if (!failed) return absl::OkStatus();
     const std::uint64_t failed_log = LogNumber();
-    if (database->Resume().ok() && LogNumber() == failed_log) read_only = true;
+    if (!read_only) DCAC_RETURN_IF_ERROR(FromRocks(database->Resume()));
+    read_only = read_only || LogNumber() == failed_log;
+    if (read_only) return absl::UnavailableError("index: a write failed; nothing can be changed until a restart");
+    DCAC_RETURN_IF_ERROR(FromRocks(LeaveLogs()));
+    failed = false;
+    return absl::OkStatus();
   }
 
   std::unique_ptr<rocksdb::DB> database;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
 
-  std::shared_mutex write_mutex;  // shared by writes
-  std::uint64_t generation = 0;   // of recoveries from failed writes
+  std::shared_mutex write_mutex;    // shared by writes
+  std::atomic<bool> failed{false};  // nothing is written until Restore
   bool read_only = false;
+
+  // No entry of a family is before these: what was erased there is not passed over again and again.
+  std::mutex order_mutex;
+  std::array<std::string, kNumFamilies> first_entries;
 };
 
 struct LocalIndex::Changes::Impl {
@@ -150,9 +220,14 @@ struct LocalIndex::Changes::Impl {
 LocalIndex::Changes::Changes() : impl_(std::make_unique<Impl>()) {}
 LocalIndex::Changes::~Changes() = default;
 
-void LocalIndex::Changes::Put(const std::optional<Record>& old, const Record& record, std::optional<ByteSpan> payload) {
+void LocalIndex::Changes::Put(const std::optional<Record>& old, const Record& record, std::optional<ByteSpan> payload,
+                              OldPayload old_payload) {
   auto& changes = impl_->changes;
-  if (old) EraseEntries(*old, /*with_payload=*/old->info.version != record.info.version);
+  if (old) EraseTimes(*old);
+  if (old && old->info.version != record.info.version) {
+    if (old_payload == OldPayload::kErase) ErasePayload(*old);
+    if (old_payload == OldPayload::kKeep) changes.push_back({kRemovals, old->info.version, SerializeRemoval(*old)});
+  }
   const std::string& key = record.info.key;
   changes.push_back({kRecords, key, SerializeRecord(record)});
   if (payload) {
@@ -167,7 +242,8 @@ void LocalIndex::Changes::Put(const std::optional<Record>& old, const Record& re
 
 void LocalIndex::Changes::Erase(const Record& old) {
   EraseRecord(old.info.key);
-  EraseEntries(old, /*with_payload=*/true);
+  EraseTimes(old);
+  ErasePayload(old);
 }
 
 void LocalIndex::Changes::EraseRecord(const std::string& key) {
@@ -186,12 +262,21 @@ void LocalIndex::Changes::EraseRecency(const TimedKey& entry) {
   impl_->changes.push_back({kRecency, TimeKey(entry.time, entry.key), std::nullopt});
 }
 
-void LocalIndex::Changes::EraseEntries(const Record& old, bool with_payload) {
-  auto& changes = impl_->changes;
-  if (with_payload && old.inlined) changes.push_back({kPayloads, old.info.version, std::nullopt});
-  if (with_payload && !old.inlined) changes.push_back({kRemovals, old.info.version, ""});
+void LocalIndex::Changes::EraseTimes(const Record& old) {
   if (old.info.expires) EraseExpiry({*old.info.expires, old.info.key});
   EraseRecency({old.accessed, old.info.key});
+}
+
+void LocalIndex::Changes::ErasePayload(const Record& old) {
+  if (old.inlined) {
+    EraseInlined(old.info.version);
+  } else {
+    impl_->changes.push_back({kRemovals, old.info.version, ""});
+  }
+}
+
+void LocalIndex::Changes::EraseInlined(const std::string& id) {
+  impl_->changes.push_back({kPayloads, id, std::nullopt});
 }
 
 LocalIndex::LocalIndex(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -201,15 +286,22 @@ LocalIndex::~LocalIndex() {
   impl_->database->Close();
 }
 
-absl::StatusOr<std::unique_ptr<LocalIndex>> LocalIndex::Open(const std::string& folder, rocksdb::Env* environment) {
-  const rocksdb::Options options = DatabaseOptions(environment);
+absl::StatusOr<std::unique_ptr<LocalIndex>> LocalIndex::Open(const std::string& folder, bool create,
+                                                             rocksdb::Env* environment) {
+  rocksdb::Options options = DatabaseOptions(environment);
+  options.create_if_missing = create;
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (const char* name : kFamilyNames) descriptors.emplace_back(name, rocksdb::ColumnFamilyOptions(options));
+  for (std::size_t family = 0; family < kNumFamilies; ++family) {
+    descriptors.emplace_back(kFamilyNames[family], FamilyOptions(static_cast<Family>(family), options));
+  }
   auto impl = std::make_unique<Impl>();
   rocksdb::DB* database = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(options, folder, descriptors, &impl->families, &database);
   if (IsLocked(status)) {
     return absl::AlreadyExistsError(absl::StrCat(folder, ": another process has this store open"));
+  }
+  if (status.IsInvalidArgument() && !create) {
+    return absl::DataLossError(absl::StrCat(folder, ": there is no index: ", status.ToString()));
   }
   DCAC_RETURN_IF_ERROR(FromRocks(status));
   impl->database.reset(database);
@@ -241,7 +333,7 @@ absl::StatusOr<Bytes> LocalIndex::ReadPayload(const Record& record) const {
   return Bytes(payload.begin(), payload.end());
 }
 
-absl::Status LocalIndex::Write(const Changes& changes, bool sync) {
+absl::Status LocalIndex::Write(const Changes& changes, bool sync, bool* in_doubt) {
   rocksdb::WriteBatch batch;
   for (const auto& change : changes.impl_->changes) {
     DCAC_RETURN_IF_ERROR(FromRocks(change.value ? batch.Put(impl_->family(change.family), change.key, *change.value)
@@ -249,17 +341,33 @@ absl::Status LocalIndex::Write(const Changes& changes, bool sync) {
   }
   rocksdb::WriteOptions options;
   options.sync = sync;
-  std::shared_lock lock(impl_->write_mutex);
-  if (impl_->read_only) return absl::UnavailableError("index: a write failed; nothing can be changed until a restart");
-  const absl::Status status = FromRocks(impl_->database->Write(options, &batch));
-  const std::uint64_t generation = impl_->generation;
-  lock.unlock();
-  if (!status.ok()) impl_->RecoverFrom(generation);
-  return status;
+  DCAC_RETURN_IF_ERROR(Restore());
+  {
+    const std::shared_lock lock(impl_->write_mutex);
+    if (impl_->failed) return absl::UnavailableError("index: another write failed");
+    if (const rocksdb::Status status = impl_->database->Write(options, &batch); !status.ok()) {
+      impl_->failed = true;
+      if (in_doubt != nullptr) *in_doubt = true;
+      return FromRocks(status);
+    }
+  }
+  for (const auto& change : changes.impl_->changes) {
+    const bool timed = change.family == kExpiry || change.family == kRecency;
+    if (timed && change.value) impl_->NoteTimed(change.family, change.key);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status LocalIndex::Sync() {
-  return FromRocks(impl_->database->SyncWAL());
+  DCAC_RETURN_IF_ERROR(Restore());
+  const std::shared_lock lock(impl_->write_mutex);
+  const rocksdb::Status status = impl_->database->SyncWAL();
+  if (!status.ok()) impl_->failed = true;
+  return FromRocks(status);
+}
+
+absl::Status LocalIndex::Restore() {
+  return impl_->failed ? impl_->Restore() : absl::OkStatus();
 }
 
 absl::Status LocalIndex::ForEach(std::string_view prefix, std::string_view start_after, const Visit& visit) const {
@@ -274,13 +382,15 @@ absl::Status LocalIndex::ForEach(std::string_view prefix, std::string_view start
   return FromRocks(it->status());
 }
 
-absl::StatusOr<std::vector<std::string>> LocalIndex::Removals() const {
-  std::vector<std::string> ids;
+absl::StatusOr<std::vector<Removal>> LocalIndex::Removals() const {
+  std::vector<Removal> removals;
   const std::unique_ptr<rocksdb::Iterator> it(
       impl_->database->NewIterator(rocksdb::ReadOptions(), impl_->family(kRemovals)));
-  for (it->SeekToFirst(); it->Valid(); it->Next()) ids.push_back(it->key().ToString());
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    removals.push_back(ParseRemoval(AsView(it->key()), AsView(it->value())));
+  }
   DCAC_RETURN_IF_ERROR(FromRocks(it->status()));
-  return ids;
+  return removals;
 }
 
 absl::StatusOr<std::vector<TimedKey>> LocalIndex::Expired(Time now, std::size_t limit) const {

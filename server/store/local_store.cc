@@ -17,8 +17,8 @@
 namespace dcac::store {
 namespace {
 
-// How often the folders are searched for uploads that nobody goes on with.
-constexpr std::chrono::minutes kUploadSearchInterval{10};
+// Of blocks that are published together.
+constexpr std::size_t kGroupBytes = std::size_t{4} << 20;
 // Records that are looked at for a page of scrubbing before their payloads are read.
 constexpr std::size_t kScrubKeys = 256;
 constexpr std::size_t kScrubReadBytes = std::size_t{1} << 20;
@@ -104,7 +104,7 @@ class LocalStore final : public BlockStore {
                                    const CallControl& control) override;
   absl::StatusOr<Usage> ReadUsage(const std::string& prefix, const CallControl& control) override;
   absl::StatusOr<ScrubPage> Scrub(const ScrubRequest& request, const CallControl& control) override;
-  absl::Status Maintain(const CallControl& control) override;
+  absl::Status Maintain(const CallControl& control) override { return blocks_->Maintain(control); }
   StoreStatus Status() const override;
 
  private:
@@ -115,7 +115,6 @@ class LocalStore final : public BlockStore {
   const std::unique_ptr<MemoryDisk> disk_;  // that the blocks are on; null: that of the machine
   const std::unique_ptr<LocalBlocks> blocks_;
   const char* const name_;
-  std::atomic<std::int64_t> next_upload_search_ms_{0};
   std::atomic<std::uint64_t> scrubbed_bytes_{0};
 };
 
@@ -133,13 +132,15 @@ std::vector<absl::StatusOr<BlockInfo>> LocalStore::PutMany(std::span<const Small
   std::vector<NewBlock> group;
   std::vector<std::size_t> places;
   std::set<std::string> keys;
+  std::size_t group_bytes = 0;
   const auto publish = [&] {
     const std::vector<absl::StatusOr<BlockInfo>> published = blocks_->Publish(group);
     for (std::size_t i = 0; i < places.size(); ++i) {
       results[places[i]] = published[i];
-      blocks_->account().Release(OwnerOf(group[i].key), group[i].size_bytes);
+      if (!published[i].ok()) blocks_->account().Release(OwnerOf(group[i].key), group[i].reserved_bytes);
     }
     group.clear();
+    group_bytes = 0;
     places.clear();
     keys.clear();
   };
@@ -147,17 +148,19 @@ std::vector<absl::StatusOr<BlockInfo>> LocalStore::PutMany(std::span<const Small
     const SmallBlock& block = blocks[i];
     absl::Status status = CheckControl(control);
     if (status.ok()) status = CheckSmallBlock(block);
-    if (keys.contains(block.key)) publish();
+    if (keys.contains(block.key) || group_bytes + block.bytes.size() > kGroupBytes) publish();
     if (status.ok() && block.bytes.size() > kMaxInlineBytes) {
       results[i] = PutOne(block, control);
       continue;
     }
-    if (status.ok()) status = blocks_->Reserve(OwnerOf(block.key), block.bytes.size());
+    const std::uint64_t reserved = std::max<std::uint64_t>(block.bytes.size(), kMinBlockCharge);
+    if (status.ok()) status = blocks_->Reserve(OwnerOf(block.key), reserved);
     if (!status.ok()) {
       results[i] = status;
       continue;
     }
-    group.push_back({block.key, RandomId(), block.bytes.size(), ByteSpan(block.bytes), &block.options});
+    group.push_back({block.key, RandomId(), block.bytes.size(), ByteSpan(block.bytes), &block.options, reserved});
+    group_bytes += block.bytes.size();
     places.push_back(i);
     keys.insert(block.key);
   }
@@ -287,12 +290,10 @@ absl::StatusOr<ScrubPage> LocalStore::Scrub(const ScrubRequest& request, const C
     page.last_key = key;
     ++page.blocks;
     const absl::Status status = record.ok() ? ReadAll(*record, control) : record.status();
-    // A file that is gone since: as when it is opened.
-    const bool lost = absl::IsDataLoss(status) || (absl::IsNotFound(status) && blocks_->Find(key).ok());
-    if (lost) {
-      const absl::StatusOr<std::shared_ptr<const BlockReader>> again = Open(key, control);
-      if (!absl::IsNotFound(again.status())) page.damaged.push_back(key);
-    } else if (!status.ok() && !absl::IsNotFound(status)) {
+    // Of a block that was put anew or deleted meanwhile the file is gone: what counts is what is there now.
+    if (absl::IsDataLoss(status) || absl::IsNotFound(status)) {
+      if (absl::IsDataLoss(Open(key, control).status())) page.damaged.push_back(key);
+    } else if (!status.ok()) {
       return status;
     }
     if (record.ok()) page.bytes += record->info.size_bytes;
@@ -302,22 +303,13 @@ absl::StatusOr<ScrubPage> LocalStore::Scrub(const ScrubRequest& request, const C
   return page;
 }
 
-absl::Status LocalStore::Maintain(const CallControl& control) {
-  DCAC_RETURN_IF_ERROR(blocks_->RemoveExpired(control));
-  const std::int64_t now = blocks_->now().time_since_epoch().count();
-  std::int64_t due = next_upload_search_ms_;
-  const std::int64_t next = now + std::chrono::milliseconds(kUploadSearchInterval).count();
-  if (now < due || !next_upload_search_ms_.compare_exchange_strong(due, next)) return absl::OkStatus();
-  return blocks_->RemoveOldUploads();
-}
-
 StoreStatus LocalStore::Status() const {
   return {.backend = name_,
           .usage = blocks_->account().total(),
           .capacity_bytes = blocks_->limits().capacity_bytes,
           .owner_quota_bytes = blocks_->limits().owner_quota_bytes,
           .reserved_bytes = blocks_->account().reserved_bytes(),
-          .open_uploads = blocks_->open_uploads(),
+          .open_uploads = blocks_->uploads().running(),
           .damaged_blocks = blocks_->damaged_blocks(),
           .evicted_blocks = blocks_->evicted_blocks(),
           .expired_blocks = blocks_->expired_blocks(),

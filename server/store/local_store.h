@@ -1,5 +1,5 @@
-// A store in a folder of this machine: an index in RocksDB with the payloads of small blocks, a file for each larger
-// one.
+// A store in a folder of this machine: an index in RocksDB, payloads of at most 64 KiB in its packed files, a file for
+// each larger one.
 #ifndef DCAC_SERVER_STORE_LOCAL_STORE_H_
 #define DCAC_SERVER_STORE_LOCAL_STORE_H_
 
@@ -18,10 +18,11 @@ class Env;
 
 namespace dcac::store {
 
-// When what was acknowledged is on the disk.  A crash of the process alone loses nothing with any of them.
+// When what was acknowledged is on the disk.  A crash of the process alone loses nothing with any of them, and what was
+// there before under a key is lost to a crash of the machine only with kNone.
 enum class SyncPolicy {
-  kNone,      // when the system writes it: a crash of the machine may lose anything since
-  kInterval,  // in the background: it may lose what was acknowledged in about the last sync_interval
+  kNone,      // when the system writes it: a crash of the machine may lose all that was put since, and what it replaced
+  kInterval,  // in the background: it may lose the changes of about the last sync_interval
   kEach,      // before it is acknowledged: it loses nothing
 };
 
@@ -38,7 +39,8 @@ struct LocalStoreOptions {
 };
 
 // Readers and uploads must not outlive the store.  Errors: AlreadyExists (another process has the folder open),
-// DataLoss (the index is damaged), those of the file system.
+// DataLoss (the index is damaged, or gone while there are payloads), FailedPrecondition (a folder of another version),
+// those of the file system.
 absl::StatusOr<std::unique_ptr<BlockStore>> OpenLocalStore(const LocalStoreOptions& options);
 
 // The same in the memory of this process, gone with it.

@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <thread>
 
 #include "server/store/conformance.h"
 #include "server/store/record.h"
@@ -204,28 +207,30 @@ TEST_F(LocalStoreTest, EvictsWhatHasExpiredFirst) {
   EXPECT_EQ(store_->Status().evicted_blocks, 0u);
 }
 
-// Every bit of a small payload file.
-TEST_F(LocalStoreTest, EveryFlippedBitIsDataLossAndNeverData) {
+// Every bit of the header and of the last checksum of a payload file, some of the rest.
+TEST_F(LocalStoreTest, AFlippedBitInAFileIsDataLossAndNeverData) {
   sync_ = SyncPolicy::kNone;
   Open();
-  const std::string bytes = SomeBytes(5000);
-  ASSERT_TRUE(Put("t/other", SomeBytes(10'000)).ok());
+  const std::string bytes = SomeBytes(70'000);
+  ASSERT_TRUE(Put("t/other", SomeBytes(100'000)).ok());
   std::string content;
-  for (int bit = 0, bits = 8; bit < bits; ++bit) {
+  constexpr std::size_t kEveryBitBefore = 150 * 8, kEveryBitOfLast = 64, kStride = 997;
+  for (std::size_t bit = 0, bits = 8; bit < bits;) {
     ASSERT_TRUE(Put("t/k", bytes).ok());
     const std::string version = (*store_->Open("t/k", {}))->info().version;
     const std::string path = folder_.path() + "/files/" + version.substr(0, 2) + "/" + version;
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     content.assign(std::istreambuf_iterator<char>(file), {});
-    bits = static_cast<int>(content.size()) * 8;
-    file.seekp(bit / 8);
-    file.put(static_cast<char>(content[static_cast<std::size_t>(bit / 8)] ^ (1 << bit % 8)));
+    bits = content.size() * 8;
+    file.seekp(static_cast<std::streamoff>(bit / 8));
+    file.put(static_cast<char>(content[bit / 8] ^ (1 << bit % 8)));
     file.close();
     ASSERT_EQ(Get("t/k").status().code(), absl::StatusCode::kDataLoss) << "bit " << bit;
     ASSERT_EQ(store_->Status().damaged_blocks, 1u);
     ASSERT_EQ(Get("t/k").status().code(), absl::StatusCode::kDataLoss);
+    bit += bit < kEveryBitBefore || bit + kEveryBitOfLast >= bits ? 1 : std::min(kStride, bits - kEveryBitOfLast - bit);
   }
-  EXPECT_EQ(*Get("t/other"), SomeBytes(10'000));
+  EXPECT_EQ(*Get("t/other"), SomeBytes(100'000));
   ASSERT_TRUE(Put("t/k", bytes).ok());
   EXPECT_EQ(*Get("t/k"), bytes);
   EXPECT_EQ(store_->Status().damaged_blocks, 0u);
@@ -252,6 +257,127 @@ TEST_F(LocalStoreTest, TheScrubberFindsDamageAndMissingFiles) {
   Open();
   EXPECT_EQ(store_->Status().damaged_blocks, 2u);
   EXPECT_EQ(Get("t/a").status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(LocalStoreTest, TheScrubberDoesNotTakeForDamagedWhatIsPutAnew) {
+  sync_ = SyncPolicy::kNone;
+  Open();
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    for (int i = 0; i < 300; ++i) EXPECT_TRUE(Put("t/k", SomeBytes(100'000)).ok());
+    done = true;
+  });
+  while (!done) {
+    const auto page = store_->Scrub({}, {});
+    ASSERT_TRUE(page.ok()) << page.status();
+    EXPECT_THAT(page->damaged, IsEmpty());
+  }
+  writer.join();
+  EXPECT_EQ(store_->Status().damaged_blocks, 0u);
+}
+
+TEST_F(LocalStoreTest, AFinishedUploadIsNotResumed) {
+  for (const SyncPolicy sync : {SyncPolicy::kEach, SyncPolicy::kInterval}) {
+    sync_ = sync;
+    Open();
+    std::string id;
+    {
+      auto upload = *store_->Begin({.key = "t/k", .expected_bytes = 0, .state = "state"}, {});
+      id = upload->id();
+      ASSERT_TRUE(upload->Append(AsBytes(SomeBytes(100'000)), {}).ok());
+      EXPECT_EQ(store_->Resume(id, {}).status().code(), absl::StatusCode::kUnavailable);
+      ASSERT_TRUE(upload->Commit({}, {}).ok());
+    }
+    EXPECT_EQ(store_->Resume(id, {}).status().code(), absl::StatusCode::kNotFound);
+    const std::string key = "t/k";
+    ASSERT_TRUE(store_->Delete({&key, 1}, {}).front().ok());
+    EXPECT_EQ(store_->Resume(id, {}).status().code(), absl::StatusCode::kNotFound);
+    Open();
+    EXPECT_EQ(store_->Resume(id, {}).status().code(), absl::StatusCode::kNotFound);
+  }
+}
+
+TEST_F(LocalStoreTest, PayloadsWithoutTheirIndexAreNotTouched) {
+  Open();
+  ASSERT_TRUE(Put("t/k", SomeBytes(100'000)).ok());
+  store_.reset();
+  const auto open = [&] { return OpenLocalStore({.folder = folder_.path(), .limits = {}}).status(); };
+  fs::rename(folder_.path() + "/index", folder_.path() + "/elsewhere");
+  EXPECT_EQ(open().code(), absl::StatusCode::kDataLoss);
+  fs::rename(folder_.path() + "/store", folder_.path() + "/mark");
+  EXPECT_EQ(open().code(), absl::StatusCode::kDataLoss);
+  std::ofstream(folder_.path() + "/store") << "dcac local store 2\n";
+  EXPECT_EQ(open().code(), absl::StatusCode::kFailedPrecondition);
+  fs::rename(folder_.path() + "/mark", folder_.path() + "/store");
+  fs::remove_all(folder_.path() + "/index");
+  fs::rename(folder_.path() + "/elsewhere", folder_.path() + "/index");
+  Open();
+  EXPECT_EQ(*Get("t/k"), SomeBytes(100'000));
+}
+
+TEST_F(LocalStoreTest, AnErrorOfThePathIsNotTakenForAnotherProcess) {
+  const std::string folder = folder_.path() + "/lock";
+  fs::create_directories(folder);
+  std::ofstream(folder + "/index") << "no folder";
+  const absl::Status status = OpenLocalStore({.folder = folder, .limits = {}}).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+}
+
+TEST_F(LocalStoreTest, CutOffUploadsCountAndMakeRoomForOthers) {
+  limits_.capacity_bytes = 1'000'000;
+  Open();
+  const auto cut_off = [&](std::size_t size) {
+    auto upload = *store_->Begin({.key = "t/k", .expected_bytes = size, .state = "state"}, {});
+    EXPECT_TRUE(upload->Append(AsBytes(SomeBytes(size)), {}).ok());
+    return upload->id();
+  };
+  const auto bytes_of_files = [&] {
+    std::uintmax_t bytes = 0;
+    for (const fs::path& path : Files()) bytes += fs::file_size(path);
+    return bytes;
+  };
+  std::string last;
+  for (int i = 0; i < 10; ++i) {
+    clock_.Advance(milliseconds(1000));
+    last = cut_off(400'000);
+    EXPECT_LE(bytes_of_files(), 1'010'000u);
+  }
+  EXPECT_GT(store_->Status().reserved_bytes, 300'000u);
+  EXPECT_TRUE(store_->Resume(last, {}).ok());
+  Open();
+  EXPECT_GT(store_->Status().reserved_bytes, 300'000u);
+  EXPECT_TRUE(store_->Resume(last, {}).ok());
+  ASSERT_TRUE(Put("t/other", SomeBytes(950'000)).ok());
+  EXPECT_EQ(store_->Status().reserved_bytes, 0u);
+  EXPECT_EQ(store_->Resume(last, {}).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(Keys(), ElementsAre("t/other"));
+}
+
+TEST_F(LocalStoreTest, EmptyBlocksCountToo) {
+  limits_.capacity_bytes = 100 * 512;
+  Open();
+  for (int i = 0; i < 300; ++i) {
+    clock_.Advance(milliseconds(1));
+    ASSERT_TRUE(Put("t/" + std::to_string(i), "").ok());
+  }
+  EXPECT_LE(Keys().size(), 101u);
+  EXPECT_GE(Keys().size(), 30u);
+}
+
+// What blocks of a churn leave in packed files is written anew before it is more than a few times what is there.
+TEST_F(LocalStoreTest, PackedPayloadsAreCompacted) {
+  limits_.capacity_bytes = 64 << 20;
+  sync_ = SyncPolicy::kNone;
+  Open();
+  for (int i = 0; i < 8'000; ++i) {
+    clock_.Advance(milliseconds(1));
+    ASSERT_TRUE(Put("t/" + std::to_string(i), SomeBytes(60'000, static_cast<std::uint32_t>(i))).ok());
+  }
+  std::uintmax_t bytes = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder_.path() + "/index")) {
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  }
+  EXPECT_LT(bytes, 5u * limits_.capacity_bytes);
 }
 
 }  // namespace

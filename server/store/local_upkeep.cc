@@ -1,6 +1,6 @@
 // What local blocks do beside being put and read: making room, expiring, becoming durable.
 #include <algorithm>
-#include <unordered_set>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -33,6 +33,9 @@ absl::Status LocalBlocks::Evict(std::uint64_t missing_bytes) {
   }
   DCAC_ASSIGN_OR_RETURN(const std::vector<TimedKey> oldest, index_->LeastRecentlyUsed(kErasedAtOnce));
   if (oldest.empty()) {
+    if (const std::optional<IdleUpload> upload = uploads_.TakeOldest()) {
+      return RemoveUpload(*upload);
+    }
     return absl::ResourceExhaustedError(absl::StrCat("capacity: the store is full by ", missing_bytes,
                                                      " bytes, and all that is in it is pinned or on its way"));
   }
@@ -48,14 +51,18 @@ absl::StatusOr<std::uint64_t> LocalBlocks::Erase(std::span<const TimedKey> entri
   const Locks locks = LockKeys(keys);
   LocalIndex::Changes changes;
   std::vector<Record> erased;
+  std::vector<Obsolete> obsolete;
   std::uint64_t bytes = 0;
   for (const TimedKey& entry : entries) {
     if (bytes >= enough_bytes) break;
     const absl::StatusOr<Record> record = index_->Find(entry.key);
-    if (record.ok() && (expiry ? record->info.expires == entry.time : record->accessed == entry.time)) {
+    const bool due = record.ok() && (expiry ? record->info.expires == entry.time
+                                            : record->accessed == entry.time && !record->info.pinned);
+    if (due) {
       changes.Erase(*record);
-      bytes += record->info.size_bytes;
+      bytes += std::max(record->info.size_bytes, kMinBlockCharge);
       erased.push_back(*record);
+      if (!record->inlined) obsolete.push_back({record->info.version});
     } else if (record.ok() || absl::IsNotFound(record.status()) || absl::IsDataLoss(record.status())) {
       expiry ? changes.EraseExpiry(entry) : changes.EraseRecency(entry);
     } else {
@@ -63,7 +70,8 @@ absl::StatusOr<std::uint64_t> LocalBlocks::Erase(std::span<const TimedKey> entri
     }
   }
   DCAC_RETURN_IF_ERROR(WriteIndex(changes));
-  RemovePayloads(erased);
+  for (const Record& record : erased) Forget(record);
+  RemovePayloads(obsolete);
   return erased.size();
 }
 
@@ -77,69 +85,70 @@ absl::Status LocalBlocks::RemoveExpired(const CallControl& control) {
   return absl::CancelledError("cancelled");
 }
 
-// Files of uploads have no record; those of blocks have one whose version is the file's name.
-absl::Status LocalBlocks::RemoveOldUploads() {
-  const Time oldest = now() - limits().upload_ttl;
-  std::vector<std::string> old;
-  DCAC_RETURN_IF_ERROR(payloads_.ForEach([&](const std::string& id, Time modified) {
-    if (modified < oldest) old.push_back(id);
-  }));
-  for (const std::string& id : old) {
-    if (!BeginUpload(id).ok()) continue;
-    const absl::StatusOr<PayloadReader> payload = payloads_.Open(id, /*writable=*/false);
-    const absl::StatusOr<Record> record =
-        payload.ok() ? index_->Find(payload->owner().key) : absl::StatusOr<Record>(payload.status());
-    const bool is_upload = absl::IsNotFound(record.status()) || (record.ok() && record->info.version != id);
-    if (is_upload) static_cast<void>(payloads_.Remove(id));
-    EndUpload(id);
+absl::Status LocalBlocks::RemoveUpload(const IdleUpload& upload) {
+  if (const absl::Status removed = payloads_.Remove(upload.id); !removed.ok()) {
+    uploads_.Keep(upload);  // as it still takes room
+    return removed;
   }
+  account_.Release(upload.owner, upload.reserved_bytes);
   return absl::OkStatus();
 }
 
-absl::Status LocalBlocks::BeginUpload(const std::string& id) {
-  const std::lock_guard lock(uploads_mutex_);
-  if (uploads_.insert(id).second) return absl::OkStatus();
-  return absl::UnavailableError("the upload is open elsewhere");
+// Of uploads that were in doubt it is known that they were not published once the index is in order again.
+absl::Status LocalBlocks::SettleDoubts() {
+  absl::Status status;
+  for (const IdleUpload& upload : uploads_.TakeDoubtful()) {
+    if (const absl::Status restored = index_->Restore(); !restored.ok()) {
+      uploads_.Doubt(upload);
+      status.Update(restored);
+    } else if (upload.resumable) {
+      uploads_.Keep(upload);
+    } else {
+      status.Update(RemoveUpload(upload));
+    }
+  }
+  return status;
 }
 
-void LocalBlocks::EndUpload(const std::string& id) {
-  const std::lock_guard lock(uploads_mutex_);
-  uploads_.erase(id);
-}
-
-std::uint64_t LocalBlocks::open_uploads() const {
-  const std::lock_guard lock(uploads_mutex_);
-  return uploads_.size();
+absl::Status LocalBlocks::Maintain(const CallControl& control) {
+  absl::Status status = SettleDoubts();
+  for (const IdleUpload& upload : uploads_.TakeOlder(now() - limits().upload_ttl)) status.Update(RemoveUpload(upload));
+  status.Update(RemoveExpired(control));
+  const std::lock_guard lock(sync_mutex_);
+  status.Update(sync_status_);
+  return status;
 }
 
 // Payloads, then the index, then what the index no longer names.
 absl::Status LocalBlocks::SyncNow() {
-  std::vector<std::string> unsynced, unremoved;
+  std::vector<Unsynced> unsynced;
+  std::vector<Obsolete> unremoved;
   {
     const std::lock_guard lock(sync_mutex_);
     unsynced.swap(unsynced_);
     unremoved.swap(unremoved_);
   }
-  if (options_.sync == SyncPolicy::kInterval) {
-    const absl::Status synced = [&] {
-      std::set<std::string> folders;
-      for (const std::string& id : unsynced) {
-        absl::StatusOr<PayloadReader> payload = payloads_.Open(id, /*writable=*/true);
-        if (absl::IsNotFound(payload.status())) continue;  // removed meanwhile
-        DCAC_RETURN_IF_ERROR(payload.status());
-        DCAC_RETURN_IF_ERROR(std::move(*payload).TakeFile()->Sync());
-        if (folders.insert(id.substr(0, 2)).second) DCAC_RETURN_IF_ERROR(payloads_.SyncEntry(id));
-      }
-      return index_->Sync();
-    }();
-    if (!synced.ok()) {
-      const std::lock_guard lock(sync_mutex_);
-      unsynced_.insert(unsynced_.end(), unsynced.begin(), unsynced.end());
-      unremoved_.insert(unremoved_.end(), unremoved.begin(), unremoved.end());
-      return synced;
-    }
+  absl::Status synced = SyncPayloads(unsynced);
+  if (synced.ok()) synced = index_->Sync();
+  if (!synced.ok()) {
+    // Nothing was removed that would be missed.
+    const std::lock_guard lock(sync_mutex_);
+    unsynced_.insert(unsynced_.end(), unsynced.begin(), unsynced.end());
+    unremoved_.insert(unremoved_.end(), unremoved.begin(), unremoved.end());
+    return synced;
   }
-  return RemoveFiles(unremoved);
+  return RemoveNow(unremoved);
+}
+
+absl::Status LocalBlocks::SyncPayloads(std::vector<Unsynced>& payloads) {
+  std::set<std::string> folders;
+  for (Unsynced& payload : payloads) {
+    const absl::Status synced = payloads_.Sync(payload.id, /*write_anew=*/payload.failed);
+    payload.failed = !synced.ok();
+    DCAC_RETURN_IF_ERROR(synced);
+    if (folders.insert(payloads_.FolderOf(payload.id)).second) DCAC_RETURN_IF_ERROR(payloads_.SyncEntry(payload.id));
+  }
+  return absl::OkStatus();
 }
 
 void LocalBlocks::SyncInBackground() {
@@ -147,9 +156,9 @@ void LocalBlocks::SyncInBackground() {
   while (!stopping_) {
     sync_wake_.wait_for(lock, options_.sync_interval);
     lock.unlock();
-    // What failed is tried again: nothing was removed that would be missed.
-    static_cast<void>(SyncNow());
+    const absl::Status status = SyncNow();
     lock.lock();
+    sync_status_ = status;
   }
 }
 

@@ -16,41 +16,61 @@ constexpr std::uint64_t kReserveStepBytes = std::uint64_t{4} << 20;
 
 }  // namespace
 
+LocalUpload::LocalUpload(LocalBlocks& blocks, PayloadOwner owner) : blocks_(blocks), owner_(std::move(owner)) {}
+
 absl::StatusOr<std::unique_ptr<Upload>> LocalUpload::Begin(LocalBlocks& blocks, const UploadStart& start) {
   DCAC_RETURN_IF_ERROR(CheckStart(start));
   std::unique_ptr<LocalUpload> upload(new LocalUpload(blocks, {RandomId(), start.key, start.state}));
-  DCAC_RETURN_IF_ERROR(blocks.BeginUpload(upload->id()));
-  DCAC_RETURN_IF_ERROR(upload->ReserveFor(start.expected_bytes));
+  blocks.uploads().Begin(upload->id());
+  DCAC_RETURN_IF_ERROR(upload->ReserveFor(std::max(start.expected_bytes, kMinBlockCharge)));
   return upload;
 }
 
 absl::StatusOr<std::unique_ptr<Upload>> LocalUpload::Resume(LocalBlocks& blocks, const std::string& id) {
-  const absl::Status none = absl::NotFoundError("no such upload");
-  if (!IsId(id)) return none;
+  DCAC_ASSIGN_OR_RETURN(const IdleUpload idle, blocks.uploads().Resume(id));
   absl::StatusOr<PayloadReader> reader = blocks.payloads().Open(id, /*writable=*/true);
-  if (absl::IsNotFound(reader.status()) || absl::IsDataLoss(reader.status())) return none;
-  DCAC_RETURN_IF_ERROR(reader.status());
-  if (reader->owner().state.empty()) return none;
-  DCAC_RETURN_IF_ERROR(blocks.BeginUpload(id));
-  std::unique_ptr<LocalUpload> upload(new LocalUpload(blocks, reader->owner()));
-  // Only now can nobody publish it meanwhile.
-  const absl::StatusOr<Record> record = blocks.index().Find(upload->key());
-  if (record.ok() && record->info.version == id) {
-    upload->ended_ = true;
-    return none;
+  const PayloadOwner owner = reader.ok() ? reader->owner() : PayloadOwner{id, idle.owner, {}};
+  absl::StatusOr<PayloadWriter> writer =
+      reader.ok() ? PayloadWriter::Resume(*std::move(reader)) : absl::StatusOr<PayloadWriter>(reader.status());
+  if (absl::IsNotFound(writer.status()) || absl::IsDataLoss(writer.status())) {
+    blocks.uploads().End(id);
+    blocks.account().Release(idle.owner, idle.reserved_bytes);
+    return absl::NotFoundError("no such upload");
   }
-  DCAC_ASSIGN_OR_RETURN(upload->writer_, PayloadWriter::Resume(*std::move(reader)));
-  DCAC_RETURN_IF_ERROR(upload->ReserveFor(upload->size_bytes()));
+  if (!writer.ok()) {
+    blocks.uploads().Keep(idle);
+    return writer.status();
+  }
+  std::unique_ptr<LocalUpload> upload(new LocalUpload(blocks, owner));
+  upload->reserved_bytes_ = idle.reserved_bytes;
+  upload->writer_ = *std::move(writer);
   return upload;
 }
 
 LocalUpload::~LocalUpload() {
-  blocks_.account().Release(OwnerOf(owner_.key), reserved_bytes_);
-  // What cannot be removed now is at the next start, or when it is old; what cannot be written is sent again.
-  if (!ended_ && writer_) {
-    static_cast<void>(owner_.state.empty() ? blocks_.payloads().Remove(owner_.id) : writer_->WriteWholePieces());
+  const bool in_file = !ended_ && writer_;
+  const bool resumable = in_file && !owner_.state.empty();
+  // What cannot be written is sent again; what cannot be removed now is at the next start.
+  if (resumable) static_cast<void>(writer_->WriteWholePieces());
+  if (in_file && !resumable && !in_doubt_) static_cast<void>(blocks_.payloads().Remove(owner_.id));
+  const bool stays = in_doubt_ || resumable;
+  ReleaseDownTo(stays ? kept_bytes() : 0);
+  if (!stays) {
+    blocks_.uploads().End(owner_.id);
+    return;
   }
-  blocks_.EndUpload(owner_.id);
+  IdleUpload idle{.id = owner_.id,
+                  .owner = std::string(OwnerOf(owner_.key)),
+                  .reserved_bytes = reserved_bytes_,
+                  .touched = blocks_.now(),
+                  .resumable = resumable};
+  in_doubt_ ? blocks_.uploads().Doubt(std::move(idle)) : blocks_.uploads().Keep(std::move(idle));
+}
+
+void LocalUpload::ReleaseDownTo(std::uint64_t bytes) {
+  if (reserved_bytes_ <= bytes) return;
+  blocks_.account().Release(OwnerOf(owner_.key), reserved_bytes_ - bytes);
+  reserved_bytes_ = bytes;
 }
 
 absl::Status LocalUpload::ReserveFor(std::uint64_t size_bytes) {
@@ -95,20 +115,32 @@ absl::Status LocalUpload::Read(std::uint64_t offset, std::span<std::byte> out, c
 absl::StatusOr<BlockInfo> LocalUpload::Commit(const PutOptions& options, const CallControl& control) {
   DCAC_RETURN_IF_ERROR(CheckControl(control));
   DCAC_RETURN_IF_ERROR(CheckOptions(options));
-  NewBlock block{.key = owner_.key, .id = owner_.id, .size_bytes = size_bytes(), .payload = {}, .options = &options};
+  NewBlock block{.key = owner_.key,
+                 .id = owner_.id,
+                 .size_bytes = size_bytes(),
+                 .payload = {},
+                 .options = &options,
+                 .reserved_bytes = reserved_bytes_};
   if (writer_) {
     DCAC_RETURN_IF_ERROR(writer_->Finish());
-    DCAC_RETURN_IF_ERROR(blocks_.MakeDurable(*writer_, owner_.id));
+    // The system may take for written what it could not write: that is not to be resumed.
+    if (const absl::Status durable = blocks_.MakeDurable(*writer_, owner_.id); !durable.ok()) {
+      static_cast<void>(Abort());
+      return durable;
+    }
   } else {
     block.payload = small_;
   }
-  absl::StatusOr<BlockInfo> info = blocks_.Publish({&block, 1}).front();
+  bool in_doubt = false;
+  absl::StatusOr<BlockInfo> info = blocks_.Publish({&block, 1}, &in_doubt).front();
+  in_doubt_ = in_doubt && writer_;
   const bool refused =
       absl::IsAlreadyExists(info.status()) || absl::IsAborted(info.status()) || absl::IsNotFound(info.status());
   if (refused) DCAC_RETURN_IF_ERROR(Abort());
-  // What could not be written to the index may be in its log all the same: then the block is there at the next start,
-  // and so must its payload be.  Otherwise the payload is removed at that start.
-  if (info.ok() || owner_.state.empty()) ended_ = true;
+  if (info.ok()) {
+    reserved_bytes_ = 0;
+    ended_ = true;
+  }
   return info;
 }
 

@@ -30,9 +30,10 @@ class LocalUpload final : public Upload {
   absl::Status Abort() override;
 
  private:
-  LocalUpload(LocalBlocks& blocks, PayloadOwner owner) : blocks_(blocks), owner_(std::move(owner)) {}
+  LocalUpload(LocalBlocks& blocks, PayloadOwner owner);
 
   absl::Status ReserveFor(std::uint64_t size_bytes);
+  void ReleaseDownTo(std::uint64_t bytes);
 
   LocalBlocks& blocks_;
   const PayloadOwner owner_;
@@ -40,6 +41,7 @@ class LocalUpload final : public Upload {
   Bytes small_;
   std::optional<PayloadWriter> writer_;  // since there is more than fits the index
   bool ended_ = false;                   // nothing is left that could be resumed
+  bool in_doubt_ = false;                // whether it was published
 };
 
 }  // namespace dcac::store

@@ -20,6 +20,7 @@ class MemoryFileSystem final : public FileSystem {
   absl::Status CreateFolder(const std::string& path) override;
   absl::StatusOr<std::vector<FolderEntry>> List(const std::string& path) override;
   absl::Status SyncFolder(const std::string&) override { return absl::OkStatus(); }
+  absl::Status SyncDisk(const std::string&) override { return absl::OkStatus(); }
 
   class Content;
 

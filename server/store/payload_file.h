@@ -44,6 +44,9 @@ class PayloadReader {
   // Whether the file is as long as a payload of `size_bytes` makes it.
   bool HasBytes(std::uint64_t size_bytes) const;
 
+  // Of all of the file.
+  absl::StatusOr<std::uint64_t> FileSize() const { return file_->Size(); }
+
   // Bytes of a file with such a payload.
   std::uint64_t FileBytes(std::uint64_t size_bytes) const;
 

@@ -1,5 +1,6 @@
 #include "server/store/payload_folder.h"
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace {
 
 // So that no folder becomes so large that it is slow.
 constexpr int kFolders = 256;
+constexpr std::uint64_t kCopyBytes = std::uint64_t{1} << 20;
 
 }  // namespace
 
@@ -43,6 +45,21 @@ absl::StatusOr<PayloadReader> PayloadFolder::Open(const std::string& id, bool wr
   DCAC_ASSIGN_OR_RETURN(PayloadReader reader, PayloadReader::Open(std::move(file)));
   if (reader.owner().id != id) return absl::DataLossError("file is that of another block");
   return reader;
+}
+
+absl::Status PayloadFolder::Sync(const std::string& id, bool write_anew) {
+  const absl::StatusOr<std::unique_ptr<File>> file = files_.Open(PathOf(id), /*writable=*/true);
+  if (absl::IsNotFound(file.status())) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(file.status());
+  if (!write_anew) return (*file)->Sync();
+  DCAC_ASSIGN_OR_RETURN(const std::uint64_t size, (*file)->Size());
+  Bytes buffer(std::min<std::uint64_t>(size, kCopyBytes));
+  for (std::uint64_t offset = 0; offset < size; offset += buffer.size()) {
+    const auto part = std::span(buffer).first(static_cast<std::size_t>(std::min(size - offset, buffer.size())));
+    DCAC_RETURN_IF_ERROR((*file)->ReadAt(offset, part));
+    DCAC_RETURN_IF_ERROR((*file)->WriteAt(offset, part));
+  }
+  return (*file)->Sync();
 }
 
 absl::Status PayloadFolder::SyncEntry(const std::string& id) {

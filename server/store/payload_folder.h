@@ -27,8 +27,11 @@ class PayloadFolder {
   // Errors: NotFound; DataLoss (the file is that of another id, or damaged).
   absl::StatusOr<PayloadReader> Open(const std::string& id, bool writable) const;
 
-  // Makes the entry of a file durable; its content has a Sync of its own.
+  // Makes the content of a file durable, or its entry, with those of all files in its folder.  A file that is no longer
+  // there is no error.  `write_anew`: after an error, when the system may take for written what is not.
+  absl::Status Sync(const std::string& id, bool write_anew);
   absl::Status SyncEntry(const std::string& id);
+  std::string FolderOf(const std::string& id) const;
 
   // A file that is no longer there is no error.
   absl::Status Remove(const std::string& id);
@@ -38,7 +41,6 @@ class PayloadFolder {
   absl::Status ForEach(const Visit& visit) const;
 
  private:
-  std::string FolderOf(const std::string& id) const;
   std::string PathOf(const std::string& id) const;
 
   const std::string folder_;

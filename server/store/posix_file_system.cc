@@ -126,20 +126,23 @@ class Posix final : public FileSystem {
     return entries;
   }
 
-  absl::Status SyncFolder(const std::string& path) override {
-    const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return SystemError(errno, "open folder", path);
-    const int result = fsync(fd);
-    const int error = errno;
-    close(fd);
-    return result == 0 ? absl::OkStatus() : SystemError(error, "sync folder", path);
-  }
+  absl::Status SyncFolder(const std::string& path) override { return SyncWith(fsync, path); }
+  absl::Status SyncDisk(const std::string& path) override { return SyncWith(syncfs, path); }
 
  private:
   static absl::StatusOr<std::unique_ptr<File>> OpenWith(const std::string& path, int flags) {
     const int fd = open(path.c_str(), flags | O_CLOEXEC, kFileMode);
     if (fd < 0) return SystemError(errno, "open", path);
     return std::make_unique<PosixFile>(fd, path);
+  }
+
+  static absl::Status SyncWith(int (*sync)(int fd), const std::string& path) {
+    const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return SystemError(errno, "open folder", path);
+    const int result = sync(fd);
+    const int error = errno;
+    close(fd);
+    return result == 0 ? absl::OkStatus() : SystemError(error, "sync folder", path);
   }
 };
 

@@ -21,10 +21,6 @@ constexpr int kMostFollowers = 10'000;
 constexpr std::size_t kMaxChangeBytes = std::size_t{8} << 10;
 constexpr std::chrono::milliseconds kLookForRemoval{100};
 
-Usage UsageOf(const BlockInfo& info) {
-  return {1, info.size_bytes, info.raw_bytes};
-}
-
 bool HasExpired(const BlockInfo& info, Time now) {
   return info.expires && *info.expires <= now;
 }

@@ -26,12 +26,19 @@ void AddTo(const Usage& usage, Usage& to) {
 
 }  // namespace
 
+Usage UsageOf(const BlockInfo& info) {
+  return {.blocks = 1, .stored_bytes = info.size_bytes, .raw_bytes = info.raw_bytes};
+}
+
+std::uint64_t SpaceAccount::Share::charge() const {
+  return std::max(usage.stored_bytes, usage.blocks * kMinBlockCharge) + reserved_bytes;
+}
+
 absl::Status SpaceAccount::Reserve(std::string_view owner, std::uint64_t bytes, std::uint64_t* missing_bytes) {
   *missing_bytes = 0;
   const std::lock_guard lock(mutex_);
   const auto found = owners_.find(owner);
-  const std::uint64_t held =
-      found == owners_.end() ? 0 : found->second.usage.stored_bytes + found->second.reserved_bytes;
+  const std::uint64_t held = found == owners_.end() ? 0 : found->second.charge();
   const auto exceeds = [bytes](std::uint64_t now, std::uint64_t limit) {
     return limit > 0 && (bytes > limit || now > limit - bytes);
   };
@@ -43,7 +50,7 @@ absl::Status SpaceAccount::Reserve(std::string_view owner, std::uint64_t bytes, 
     return absl::ResourceExhaustedError(
         absl::StrCat("capacity: ", bytes, " bytes exceed the store's ", limits_.capacity_bytes));
   }
-  const std::uint64_t all = total_.usage.stored_bytes + total_.reserved_bytes;
+  const std::uint64_t all = total_.charge();
   if (exceeds(all, limits_.capacity_bytes)) {
     *missing_bytes = all + bytes - limits_.capacity_bytes;
     return absl::OkStatus();
@@ -54,17 +61,33 @@ absl::Status SpaceAccount::Reserve(std::string_view owner, std::uint64_t bytes, 
   return absl::OkStatus();
 }
 
+void SpaceAccount::ReserveAnyway(std::string_view owner, std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  owners_[std::string(owner)].reserved_bytes += bytes;
+  total_.reserved_bytes += bytes;
+}
+
 void SpaceAccount::Release(std::string_view owner, std::uint64_t reserved_bytes) {
   if (reserved_bytes == 0) return;
   const std::lock_guard lock(mutex_);
-  owners_.find(owner)->second.reserved_bytes -= reserved_bytes;
+  const auto found = owners_.find(owner);
+  found->second.reserved_bytes -= reserved_bytes;
   total_.reserved_bytes -= reserved_bytes;
+  EraseIfEmpty(found);
 }
 
-void SpaceAccount::Add(std::string_view owner, const Usage& usage) {
+// Owners are what clients make up: those that store nothing take no memory.
+void SpaceAccount::EraseIfEmpty(std::map<std::string, Share, std::less<>>::iterator owner) {
+  if (owner->second.usage.blocks == 0 && owner->second.reserved_bytes == 0) owners_.erase(owner);
+}
+
+void SpaceAccount::Add(std::string_view owner, const Usage& usage, std::uint64_t reserved_bytes) {
   const std::lock_guard lock(mutex_);
-  AddTo(usage, owners_[std::string(owner)].usage);
+  Share& share = owners_[std::string(owner)];
+  AddTo(usage, share.usage);
   AddTo(usage, total_.usage);
+  share.reserved_bytes -= reserved_bytes;
+  total_.reserved_bytes -= reserved_bytes;
 }
 
 void SpaceAccount::Remove(std::string_view owner, const Usage& usage) {
@@ -74,7 +97,7 @@ void SpaceAccount::Remove(std::string_view owner, const Usage& usage) {
   const Usage counted = Least(usage, found->second.usage);
   Subtract(counted, found->second.usage);
   Subtract(counted, total_.usage);
-  if (found->second.usage.blocks == 0 && found->second.reserved_bytes == 0) owners_.erase(found);
+  EraseIfEmpty(found);
 }
 
 void SpaceAccount::Recount(const std::map<std::string, Usage, std::less<>>& usages) {

@@ -13,6 +13,12 @@
 
 namespace dcac::store {
 
+// What a block counts as where there are bounds, if its bytes are fewer: its record and its place in the orders of the
+// index take room too.
+inline constexpr std::uint64_t kMinBlockCharge = 512;
+
+Usage UsageOf(const BlockInfo& info);
+
 // Thread-safe.
 class SpaceAccount {
  public:
@@ -22,10 +28,13 @@ class SpaceAccount {
   // Errors: ResourceExhausted (quota).  With `missing_bytes` not 0 nothing was reserved: the store is full by so much.
   absl::Status Reserve(std::string_view owner, std::uint64_t bytes, std::uint64_t* missing_bytes);
 
+  // The same for what is there already, whatever the bounds.
+  void ReserveAnyway(std::string_view owner, std::uint64_t bytes);
+
   void Release(std::string_view owner, std::uint64_t reserved_bytes);
 
-  // What is stored now, and no longer.
-  void Add(std::string_view owner, const Usage& usage);
+  // What is stored now, for which so much was reserved, and no longer.
+  void Add(std::string_view owner, const Usage& usage, std::uint64_t reserved_bytes = 0);
   void Remove(std::string_view owner, const Usage& usage);
 
   // All that is stored, of each owner, where others store too.
@@ -38,7 +47,11 @@ class SpaceAccount {
   struct Share {
     Usage usage;
     std::uint64_t reserved_bytes = 0;
+
+    std::uint64_t charge() const;
   };
+
+  void EraseIfEmpty(std::map<std::string, Share, std::less<>>::iterator owner);
 
   const StoreLimits limits_;
   mutable std::mutex mutex_;
