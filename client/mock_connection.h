@@ -58,6 +58,7 @@ class MockConnection : public internal::Connection {
   MockConnection() { ON_CALL(*this, ready).WillByDefault(::testing::Return(true)); }
 
   MOCK_METHOD(bool, ready, (), (override));
+  MOCK_METHOD(bool, WaitUntilReady, (std::chrono::system_clock::time_point), (override));
   MOCK_METHOD(std::unique_ptr<internal::CompressCall>, Compress, (const CallContext&), (override));
   MOCK_METHOD(std::unique_ptr<internal::DecompressCall>, Decompress, (const CallContext&), (override));
   MOCK_METHOD(std::unique_ptr<internal::InspectCall>, Inspect, (const CallContext&), (override));

@@ -147,7 +147,7 @@ std::optional<std::string> CheckGet(const GetCommandOptions& options) {
 
 int RunGet(const GetCommandOptions& options) {
   if (const std::optional<std::string> wrong = CheckGet(options)) return ReportUsageError(*wrong);
-  const absl::StatusOr<client::Client> client = ConnectToServer(options.run.server);
+  const absl::StatusOr<client::Client> client = ConnectToServer(options.run.server, {.retry = kPatientRetry});
   if (!client.ok()) return ReportServerFailure(options.run.server, client.status(), options.run.json);
   const client::Store store(*client);
   ProgressBar progress(!options.run.quiet && !options.run.json, ProgressBar::Direction::kDecompress);

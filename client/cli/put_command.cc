@@ -117,7 +117,7 @@ int RunPut(const PutCommandOptions& options) {
   }
   if (options.recursive && options.file == kStandardStream)
     return ReportUsageError("-r is given with -, expected a folder");
-  const absl::StatusOr<client::Client> client = ConnectToServer(options.run.server);
+  const absl::StatusOr<client::Client> client = ConnectToServer(options.run.server, {.retry = kPatientRetry});
   if (!client.ok()) return ReportServerFailure(options.run.server, client.status(), options.run.json);
   const client::Store store(*client);
   ProgressBar progress(!options.run.quiet && !options.run.json, ProgressBar::Direction::kCompress);

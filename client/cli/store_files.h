@@ -46,6 +46,9 @@ class StoredBytes final : public files::RandomSource {
   const client::StoredObject object_;
 };
 
+// Transfers of files wait for a server that restarts.
+inline constexpr client::RetryOptions kPatientRetry{.max_attempts = 12, .reconnect_timeout = std::chrono::seconds(30)};
+
 // Marks errors of servers that are not about the one object.
 absl::Status FromStore(const absl::Status& status);
 

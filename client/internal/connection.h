@@ -62,6 +62,9 @@ class Connection {
   // Whether a call would reach a server now, as far as is known.
   virtual bool ready() = 0;
 
+  // Waits for that, no longer than this.  Connections are made only while somebody waits for one.
+  virtual bool WaitUntilReady(std::chrono::system_clock::time_point until) = 0;
+
   virtual std::unique_ptr<CompressCall> Compress(const CallContext& context) = 0;
   virtual std::unique_ptr<DecompressCall> Decompress(const CallContext& context) = 0;
   virtual std::unique_ptr<InspectCall> Inspect(const CallContext& context) = 0;

@@ -1,11 +1,27 @@
 #include "client/internal/connection_pool.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace dcac::client::internal {
 
+namespace {
+
+// How long one that cannot be reached may keep others from being looked at.
+constexpr std::chrono::milliseconds kConnectSlice{20};
+
+}  // namespace
+
 ConnectionPool::ConnectionPool(std::vector<std::unique_ptr<Connection>> connections)
     : connections_(std::move(connections)) {}
+
+bool ConnectionPool::AwaitReady() const {
+  if (std::ranges::any_of(connections_, [](const auto& connection) { return connection->ready(); })) return true;
+  return std::ranges::any_of(connections_, [](const auto& connection) {
+    return connection->WaitUntilReady(std::chrono::system_clock::now() + kConnectSlice);
+  });
+}
 
 Connection& ConnectionPool::Next(const Connection* avoid) {
   const std::size_t first = turn_.fetch_add(1, std::memory_order_relaxed);

@@ -19,6 +19,9 @@ class ConnectionPool {
 
   std::size_t size() const { return connections_.size(); }
 
+  // Whether any one is ready, or gets ready within a few milliseconds.
+  bool AwaitReady() const;
+
   // The next one in turn that is ready and not `avoid`, on which a call just failed; the next one in turn where there
   // is no such one.
   Connection& Next(const Connection* avoid);

@@ -137,7 +137,7 @@ class GrpcConnection final : public Connection {
 
   bool ready() override { return channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY; }
 
-  bool WaitUntilReady(system_clock::time_point until) { return channel_->WaitForConnected(until); }
+  bool WaitUntilReady(system_clock::time_point until) override { return channel_->WaitForConnected(until); }
 
   std::unique_ptr<CompressCall> Compress(const CallContext& call) override {
     return Start<v1::CompressRequest, v1::CompressResponse>(

@@ -11,15 +11,22 @@ bool NothingToRewind() {
 
 }  // namespace
 
-absl::Status RemoteCalls::Run(const CallContext& call, const Attempt& attempt, const std::function<bool()>& rewind) {
+absl::Status RemoteCalls::Run(const CallContext& call, const Attempt& attempt, const std::function<bool()>& rewind,
+                              const std::function<std::uint64_t()>& progress) {
   RetryPolicy policy(retry_, pool_.size(), call.deadline, clock_);
   const Connection* failed = nullptr;
+  std::uint64_t reached = 0;
   while (true) {
     if (call.cancel.cancelled()) return absl::CancelledError("cancelled by the caller");
     Connection& connection = pool_.Next(failed);
     const absl::Status status = attempt(connection);
     if (status.ok() || !call.repeats || !IsTransient(status) || !rewind()) return status;
+    if (const std::uint64_t now = progress(); now > reached) {
+      reached = now;
+      policy.Restart();
+    }
     if (!policy.WaitForNextAttempt(status, call.cancel)) return status;
+    policy.AwaitConnection([this] { return pool_.AwaitReady(); }, call.cancel);
     failed = &connection;
   }
 }

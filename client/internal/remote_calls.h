@@ -29,8 +29,11 @@ class RemoteCalls {
       : pool_(std::move(connections)), retry_(retry), clock_(clock) {}
 
   // Calls `attempt` until it succeeds or trying again makes no sense; before each time but the first `rewind` is asked
-  // whether that is possible.  Errors: those of the last attempt; Cancelled.
-  absl::Status Run(const CallContext& call, const Attempt& attempt, const std::function<bool()>& rewind);
+  // whether that is possible.  `progress` says how far the attempts so far have got, where they need not begin anew.
+  // Errors: those of the last attempt; Cancelled.
+  absl::Status Run(
+      const CallContext& call, const Attempt& attempt, const std::function<bool()>& rewind,
+      const std::function<std::uint64_t()>& progress = [] { return std::uint64_t{0}; });
 
   absl::StatusOr<v1::GetCapabilitiesResponse> GetCapabilities(const CallContext& call);
   absl::StatusOr<v1::GetStatusResponse> GetStatus(const CallContext& call);

@@ -14,6 +14,9 @@ namespace {
 // What a server tells may be any time.
 constexpr std::chrono::hours kLongestWait{1};
 
+// Between looks at connections, which may wait a little themselves.
+constexpr std::chrono::milliseconds kConnectionPoll{1};
+
 class SystemClock final : public RetryClock {
  public:
   TimePoint Now() override { return std::chrono::steady_clock::now(); }
@@ -66,6 +69,15 @@ bool RetryPolicy::WaitForNextAttempt(const absl::Status& status, const CancelTok
   if (deadline_ <= now || delay >= deadline_ - now) return false;
   ++attempts_;
   return delay.count() == 0 || clock_.SleepUntil(now + delay, cancel);
+}
+
+void RetryPolicy::AwaitConnection(const std::function<bool()>& connected, const CancelToken& cancel) {
+  const RetryClock::TimePoint start = clock_.Now();
+  const RetryClock::TimePoint until = std::min(deadline_, start + reconnect_left_);
+  while (!connected() && clock_.Now() < until) {
+    if (!clock_.SleepUntil(std::min(until, clock_.Now() + kConnectionPoll), cancel)) break;
+  }
+  reconnect_left_ -= clock_.Now() - start;
 }
 
 }  // namespace dcac::client::internal

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -37,12 +38,23 @@ class RetryPolicy {
   // not tried.  `clock` must outlive this.
   RetryPolicy(const RetryOptions& options, std::size_t num_connections, RetryClock::TimePoint deadline,
               RetryClock& clock)
-      : options_(options), num_connections_(num_connections), deadline_(deadline), clock_(clock) {}
+      : options_(options), num_connections_(num_connections), deadline_(deadline), clock_(clock) {
+    Restart();
+  }
 
   // After an attempt that ended with `status`: waits and says whether to try again.  Without waiting that is no if the
   // error is of no kind that waiting helps against, attempts are used up, or the wait would last beyond the deadline or
   // longer than anybody waits.
   bool WaitForNextAttempt(const absl::Status& status, const CancelToken& cancel);
+
+  // Waits until `connected`, as long as is left of what may be waited for that.
+  void AwaitConnection(const std::function<bool()>& connected, const CancelToken& cancel);
+
+  // As if there had been no attempt yet.
+  void Restart() {
+    attempts_ = 1;
+    reconnect_left_ = options_.reconnect_timeout;
+  }
 
  private:
   std::chrono::nanoseconds DelayAfter(std::optional<std::chrono::milliseconds> told);
@@ -52,6 +64,7 @@ class RetryPolicy {
   const RetryClock::TimePoint deadline_;
   RetryClock& clock_;
   int attempts_ = 1;
+  std::chrono::nanoseconds reconnect_left_{0};
 };
 
 // Whether trying again may help against `status`, the answer of a server.

@@ -127,5 +127,40 @@ TEST(SystemRetryClockTest, SleepEndsWhenTheTokenIsCancelled) {
   }
 }
 
+TEST_F(RetryPolicyTest, WaitsForAConnectionNoLongerThanAllowedInAll) {
+  options_.reconnect_timeout = milliseconds(100);
+  RetryPolicy policy = Policy();
+  const RetryClock::TimePoint start = clock_.Now();
+  policy.AwaitConnection([&] { return clock_.Now() >= start + milliseconds(30); }, token_);
+  EXPECT_EQ(clock_.Now() - start, milliseconds(30));
+  policy.AwaitConnection([] { return false; }, token_);
+  EXPECT_EQ(clock_.Now() - start, milliseconds(100));
+  policy.AwaitConnection([] { return false; }, token_);
+  EXPECT_EQ(clock_.Now() - start, milliseconds(100));
+  policy.Restart();
+  policy.AwaitConnection([] { return false; }, token_);
+  EXPECT_EQ(clock_.Now() - start, milliseconds(200));
+}
+
+TEST_F(RetryPolicyTest, DoesNotWaitForAConnectionBeyondTheDeadlineOrCancelled) {
+  RetryPolicy policy = Policy(1, clock_.Now() + milliseconds(25));
+  const RetryClock::TimePoint start = clock_.Now();
+  policy.AwaitConnection([] { return false; }, token_);
+  EXPECT_EQ(clock_.Now() - start, milliseconds(25));
+  clock_.cancels_in_sleep = true;
+  RetryPolicy cancelled = Policy();
+  cancelled.AwaitConnection([] { return false; }, token_);
+  EXPECT_EQ(clock_.sleeps.size(), 26u);
+}
+
+TEST_F(RetryPolicyTest, HasAllAttemptsAgainAfterProgress) {
+  options_.max_attempts = 2;
+  RetryPolicy policy = Policy();
+  EXPECT_TRUE(policy.WaitForNextAttempt(kGone, token_));
+  EXPECT_FALSE(policy.WaitForNextAttempt(kGone, token_));
+  policy.Restart();
+  EXPECT_TRUE(policy.WaitForNextAttempt(kGone, token_));
+}
+
 }  // namespace
 }  // namespace dcac::client::internal

@@ -36,6 +36,7 @@ class Putter {
   }
 
   bool can_go_on() const { return !local_error_; }
+  std::uint64_t committed_bytes() const { return committed_bytes_; }
   const std::optional<v1::StoredObject>& object() const { return object_; }
 
  private:
@@ -56,6 +57,7 @@ class Putter {
                                               ", but no more than ", digested_bytes_, " were sent"));
     }
     position_ = response->committed_bytes();
+    committed_bytes_ = std::max(committed_bytes_, position_);
     return absl::OkStatus();
   }
 
@@ -94,6 +96,7 @@ class Putter {
   std::vector<std::byte> buffer_;
   std::uint64_t position_ = 0;
   std::uint64_t digested_bytes_ = 0;
+  std::uint64_t committed_bytes_ = 0;  // as servers said
   wire::DigestAccumulator digest_;
   bool local_error_ = false;
   std::optional<v1::StoredObject> object_;
@@ -115,6 +118,8 @@ class Getter {
         [this](const v1::GetResponse& response) { return Receive(response); }));
     return CheckEnd();
   }
+
+  std::uint64_t taken_bytes() const { return taken_bytes_; }
 
   // Asks for what is missing.  False: it cannot be asked for.
   bool GoOn() {
@@ -171,6 +176,7 @@ class Getter {
     local_error_ = !status.ok();
     DCAC_RETURN_IF_ERROR(status);
     received_ += bytes.size();
+    taken_bytes_ += bytes.size();
     call_digest_.Update(bytes);
     digest_.Update(bytes);
     return absl::OkStatus();
@@ -190,7 +196,8 @@ class Getter {
   const ChunkSink& sink_;
   std::optional<v1::GetStart> start_;
   std::optional<v1::GetTrailer> trailer_;
-  std::uint64_t received_ = 0;  // in this call
+  std::uint64_t received_ = 0;     // in this call
+  std::uint64_t taken_bytes_ = 0;  // in all
   wire::DigestAccumulator call_digest_;
   wire::DigestAccumulator digest_;
   bool local_error_ = false;
@@ -204,7 +211,7 @@ absl::StatusOr<StoredObject> RunPut(RemoteCalls& calls, const CallContext& call,
   Putter putter(header, input, chunk_bytes);
   DCAC_RETURN_IF_ERROR(calls.Run(
       call, [&](Connection& connection) { return putter.Attempt(call, connection); },
-      [&] { return putter.can_go_on(); }));
+      [&] { return putter.can_go_on(); }, [&] { return putter.committed_bytes(); }));
   if (!putter.object()) return absl::InternalError("server: the call ended without an object");
   return FromProto(*putter.object());
 }
@@ -213,7 +220,8 @@ absl::StatusOr<GotObject> RunGet(RemoteCalls& calls, const CallContext& call, co
                                  const ChunkSink& sink) {
   Getter getter(request, sink);
   DCAC_RETURN_IF_ERROR(calls.Run(
-      call, [&](Connection& connection) { return getter.Attempt(call, connection); }, [&] { return getter.GoOn(); }));
+      call, [&](Connection& connection) { return getter.Attempt(call, connection); }, [&] { return getter.GoOn(); },
+      [&] { return getter.taken_bytes(); }));
   return getter.Result();
 }
 

@@ -2,14 +2,61 @@
 """store_test.py DCAC DCAC_SERVER [TEST...]: verbs of the activation store, with a real server."""
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import unittest
 
 import cli_test
 from cli_test import CliTest
 
 DCAC_SERVER = None
+
+
+class CuttingProxy:
+    """Passes connections on to a Unix socket, and cuts each of the first ones after so many bytes in one direction."""
+
+    def __init__(self, path, target, cut_after, cuts):
+        self.target, self.cut_after, self.cuts_left = target, cut_after, cuts
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self.target)
+            threading.Thread(target=self.serve, args=(client, server), daemon=True).start()
+
+    def serve(self, client, server):
+        with client, server:
+            back = threading.Thread(target=self.copy, args=(server, client), daemon=True)
+            back.start()
+            self.copy(client, server)
+            back.join()
+
+    def copy(self, source, sink):
+        count = 0
+        try:
+            while data := source.recv(65536):
+                count += len(data)
+                if self.cuts_left > 0 and count > self.cut_after:
+                    self.cuts_left -= 1
+                    break
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
 
 class StoreTest(CliTest):
@@ -72,6 +119,17 @@ class StoreTest(CliTest):
         self.store('rm', '-r', 'x')
         self.store('rm', 'xy')
         self.assertEqual(self.store('ls', '--json'), b'')
+
+    def test_connections_that_break_are_made_again_and_transfers_go_on(self):
+        original = self.write('a.bin', os.urandom(16 << 20))
+        for verb in (('put', '-q', 'a.bin', 'a'), ('get', '-q', 'a', '-o', 'b.bin')):
+            path = f'{self.folder}/{verb[0]}.socket'
+            # No more than so many bytes pass through one: a transfer that began anew would never end.
+            proxy = CuttingProxy(path, f'{self.folder}/socket', cut_after=5 << 20, cuts=3)
+            self.addCleanup(proxy.listener.close)
+            self.dcac(*verb, environment={'DCAC_SERVER': f'unix:{path}'})
+            self.assertEqual(proxy.cuts_left, 0)
+        self.assertEqual(self.read('b.bin'), original)
 
     def test_status_shows_the_store(self):
         self.write_map()

@@ -38,6 +38,9 @@ struct RetryOptions {
   // Before attempt n + 1 passes a random time up to initial_backoff * 2^(n - 1), at most max_backoff.
   std::chrono::milliseconds initial_backoff{50};
   std::chrono::milliseconds max_backoff{2000};
+  // Where no server is connected, the next attempt waits for one, in all attempts together at most so long; a transfer
+  // that has got further since may wait as long again, and has all its attempts again.
+  std::chrono::milliseconds reconnect_timeout{2000};
 };
 
 struct ClientOptions {
