@@ -1,0 +1,37 @@
+// What objects a store may hold, seen by those who put and delete them while its server may die.
+#ifndef DCAC_TESTS_INTEGRATION_STORE_LEDGER_H_
+#define DCAC_TESTS_INTEGRATION_STORE_LEDGER_H_
+
+#include <cstddef>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace dcac::testing {
+
+// Contents are told apart by numbers; nothing: there is no object.  Thread-safe, but of a key one change at a time.
+class StoreLedger {
+ public:
+  using Content = std::optional<std::size_t>;
+
+  // A change of a key begins: from now on, either is possible.
+  void Begin(const std::string& key, Content content);
+  // It was acknowledged.
+  void Acknowledge(const std::string& key, Content content);
+  // What was found, to be what there is from now on; false: that is not possible.
+  bool Settle(const std::string& key, Content content);
+
+  bool IsPossible(const std::string& key, Content content) const;
+  std::vector<std::string> Keys() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::set<Content>> possible_;
+};
+
+}  // namespace dcac::testing
+
+#endif  // DCAC_TESTS_INTEGRATION_STORE_LEDGER_H_
