@@ -38,8 +38,8 @@ class FaultyFile final : public File {
   void StartSync(std::uint64_t offset, std::uint64_t size) override { file_->StartSync(offset, size); }
   absl::Status Sync() override {
     if (plan_.Fails()) return FileError(plan_);
-    DCAC_RETURN_IF_ERROR(file_->Sync());
     DCAC_ASSIGN_OR_RETURN(const std::uint64_t size, file_->Size());
+    DCAC_RETURN_IF_ERROR(file_->Sync());
     plan_.NoteSynced(path_, size);
     return absl::OkStatus();
   }
@@ -117,8 +117,9 @@ class FaultyIndexFile final : public rocksdb::WritableFileWrapper {
   }
   rocksdb::Status Sync() override {
     if (plan_.Fails()) return IndexError(plan_);
+    const std::uint64_t size = file_->GetFileSize();
     const rocksdb::Status status = file_->Sync();
-    if (status.ok()) plan_.NoteSynced(path_, file_->GetFileSize());
+    if (status.ok()) plan_.NoteSynced(path_, size);
     return status;
   }
   rocksdb::Status Fsync() override { return Sync(); }
