@@ -1,6 +1,5 @@
 // A local store on disks that fail, and through crashes of the machine, at every call that changes something.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <array>
 #include <filesystem>
@@ -18,6 +17,7 @@
 #include "server/store/fault_injection.h"
 #include "server/store/local_store.h"
 #include "server/store/record.h"
+#include "server/store/temp_folder.h"
 #include "tests/testing/random.h"
 
 namespace dcac::store {
@@ -37,16 +37,6 @@ std::ostream& operator<<(std::ostream& out, const FaultCase& fault_case) {
 
 class LocalFaultsTest : public ::testing::TestWithParam<FaultCase> {
  protected:
-  void SetUp() override {
-    std::string path = ::testing::TempDir() + "/faults.XXXXXX";
-    ASSERT_NE(mkdtemp(path.data()), nullptr);
-    folder_ = path;
-  }
-  void TearDown() override {
-    store_.reset();
-    fs::remove_all(folder_);
-  }
-
   void Open(SyncPolicy sync, FileSystem* files, rocksdb::Env* environment) {
     store_.reset();
     // Syncs only when it closes, so that each run makes the same calls.
@@ -216,7 +206,8 @@ class LocalFaultsTest : public ::testing::TestWithParam<FaultCase> {
   static constexpr std::uint32_t kWriters = 8;
   static constexpr std::size_t kMaxUploads = kWriters;
 
-  std::string folder_;
+  const TempFolder temp_folder_{MemoryDir()};
+  const std::string folder_ = temp_folder_.path();
   std::unique_ptr<BlockStore> store_;
   std::mutex mutex_;
   std::map<std::string, std::set<std::optional<std::string>>> possible_;

@@ -282,6 +282,8 @@ void LocalIndex::Changes::EraseInlined(const std::string& id) {
 LocalIndex::LocalIndex(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 LocalIndex::~LocalIndex() {
+  // What is in the tables has checksums of its own; of a log, a damaged end looks like one that was cut off by a crash.
+  if (!impl_->failed) static_cast<void>(impl_->database->Flush(rocksdb::FlushOptions(), impl_->families));
   for (rocksdb::ColumnFamilyHandle* family : impl_->families) impl_->database->DestroyColumnFamilyHandle(family);
   impl_->database->Close();
 }

@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <atomic>
@@ -13,6 +12,7 @@
 
 #include "server/store/conformance.h"
 #include "server/store/record.h"
+#include "server/store/temp_folder.h"
 
 namespace dcac::store {
 namespace {
@@ -21,21 +21,6 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-// A folder of its own, gone at the end.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string path = ::testing::TempDir() + "/store.XXXXXX";
-    if (mkdtemp(path.data()) == nullptr) std::abort();
-    path_ = path;
-  }
-  ~TempFolder() { fs::remove_all(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 // A backend whose stores have a folder each for as long as the test runs.
 Backend LocalBackend(const char* name, SyncPolicy sync) {
