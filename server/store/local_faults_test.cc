@@ -181,6 +181,7 @@ class LocalFaultsTest : public ::testing::TestWithParam<FaultCase> {
     const auto& [name, fault, sync] = GetParam();
     possible_.clear();
     forgets_ = false;
+    store_.reset();
     fs::remove_all(folder_ + "/store");
     FaultPlan plan;
     const std::unique_ptr<FileSystem> files = FaultyFileSystem(plan);

@@ -17,7 +17,6 @@
 #include <utility>
 #include <vector>
 
-#include "dcac/codec.h"
 #include "tests/integration/server_process.h"
 #include "tests/integration/store_calls.h"
 #include "tests/integration/store_ledger.h"
@@ -33,28 +32,6 @@ constexpr std::size_t kKeysOfWriter = 6;
 constexpr std::uint64_t kRounds = 20;
 // What a local store packs with others; anything larger is a file.
 constexpr std::uint64_t kMaxPackedBytes = std::uint64_t{64} << 10;
-
-struct Content {
-  Tensor tensor;
-  Bytes frame;
-};
-
-// From some hundred bytes to megabytes; noise, so that frames are as large.
-std::vector<Content> MakeContents() {
-  std::vector<Content> contents;
-  Random random(1);
-  for (const std::uint64_t bytes : {100u, 1000u, 5000u, 40'000u, 70'000u, 140'000u, 500'000u, 1'000'000u, 3'000'000u}) {
-    for (int copy = 0; copy < 2; ++copy) {
-      Content content;
-      content.tensor.spec = TensorSpec{.dtype = DType::kU8, .shape = {bytes}};
-      content.tensor.data.resize(bytes);
-      for (std::byte& byte : content.tensor.data) byte = static_cast<std::byte>(random.Bits());
-      content.frame = Compress(content.tensor.spec, content.tensor.data).value();
-      contents.push_back(std::move(content));
-    }
-  }
-  return contents;
-}
 
 // An upload that was broken off.
 struct Broken {
@@ -105,7 +82,7 @@ class StoreCrashTest : public ::testing::TestWithParam<const char*> {
         header.set_upload_id(broken.upload_id);
       }
     }
-    const Content& content = contents_[index];
+    const StoreContent& content = contents_[index];
     const bool frame = !as_tensor || !header.upload_id().empty();
     const std::string upload_id = header.upload_id();
     header = frame ? FrameHeader(name, content.frame.size()) : TensorHeader(name, content.tensor.spec);
@@ -140,10 +117,7 @@ class StoreCrashTest : public ::testing::TestWithParam<const char*> {
     const GetOutcome got = client.Get(key);
     if (got.status.error_code() == grpc::StatusCode::NOT_FOUND) return std::nullopt;
     EXPECT_TRUE(got.status.ok()) << key << ": " << got.status.error_message();
-    for (std::size_t i = 0; i < contents_.size(); ++i) {
-      if (got.status.ok() && got.bytes == contents_[i].tensor.data) return i;
-    }
-    return contents_.size();
+    return got.status.ok() ? NumberOf(contents_, got.bytes) : contents_.size();
   }
 
   // After a restart.  Gives how many objects lie in files.
@@ -185,7 +159,7 @@ class StoreCrashTest : public ::testing::TestWithParam<const char*> {
 
   const TempFolder folder_;
   const std::string address_ = "unix:" + folder_.File("socket");
-  const std::vector<Content> contents_ = MakeContents();
+  const std::vector<StoreContent> contents_ = StoreContents();
   std::string upload_ttl_ = "1h";
   std::unique_ptr<ServerProcess> server_;
   StoreLedger ledger_;

@@ -1,6 +1,33 @@
 #include "tests/integration/store_ledger.h"
 
+#include <algorithm>
+#include <utility>
+
+#include "dcac/codec.h"
+#include "tests/testing/random.h"
+
 namespace dcac::testing {
+
+std::vector<StoreContent> StoreContents() {
+  std::vector<StoreContent> contents;
+  Random random(1);
+  for (const std::uint64_t bytes : {100u, 1000u, 5000u, 40'000u, 70'000u, 140'000u, 500'000u, 1'000'000u, 3'000'000u}) {
+    for (int copy = 0; copy < 2; ++copy) {
+      StoreContent content;
+      content.tensor.spec = TensorSpec{.dtype = DType::kU8, .shape = {bytes}};
+      content.tensor.data.resize(bytes);
+      for (std::byte& byte : content.tensor.data) byte = static_cast<std::byte>(random.Bits());
+      content.frame = Compress(content.tensor.spec, content.tensor.data).value();
+      contents.push_back(std::move(content));
+    }
+  }
+  return contents;
+}
+
+std::size_t NumberOf(const std::vector<StoreContent>& contents, const Bytes& bytes) {
+  const auto found = std::ranges::find_if(contents, [&](const auto& each) { return each.tensor.data == bytes; });
+  return static_cast<std::size_t>(found - contents.begin());
+}
 
 void StoreLedger::Begin(const std::string& key, Content content) {
   const std::lock_guard lock(mutex_);

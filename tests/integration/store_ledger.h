@@ -10,7 +10,21 @@
 #include <string>
 #include <vector>
 
+#include "dcac/tensor.h"
+#include "tests/integration/fixture.h"
+
 namespace dcac::testing {
+
+// What objects are made of.
+struct StoreContent {
+  Tensor tensor;
+  Bytes frame;
+};
+
+// From some hundred bytes to megabytes; noise, so that frames are as large.
+std::vector<StoreContent> StoreContents();
+// Of the one with these bytes; that of none: how many there are.
+std::size_t NumberOf(const std::vector<StoreContent>& contents, const Bytes& bytes);
 
 // Contents are told apart by numbers; nothing: there is no object.  Thread-safe, but of a key one change at a time.
 class StoreLedger {
