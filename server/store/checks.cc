@@ -48,6 +48,10 @@ absl::Status CheckList(const ListRequest& request) {
   return absl::InvalidArgumentError(absl::StrCat("limit is ", request.limit, ", expected 1 .. ", kMaxListLimit));
 }
 
+absl::Status NotThere() {
+  return absl::NotFoundError("nothing is stored under the key");
+}
+
 absl::Status CheckRange(const BlockInfo& info, std::uint64_t offset, std::uint64_t size) {
   if (offset <= info.size_bytes && size <= info.size_bytes - offset) return absl::OkStatus();
   return absl::OutOfRangeError(

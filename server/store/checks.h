@@ -20,6 +20,9 @@ absl::Status CheckOptions(const PutOptions& options);
 absl::Status CheckSmallBlock(const SmallBlock& block);
 absl::Status CheckList(const ListRequest& request);
 
+// The NotFound of every backend.
+absl::Status NotThere();
+
 // The bytes from `offset` on are within a block.  Errors: OutOfRange.
 absl::Status CheckRange(const BlockInfo& info, std::uint64_t offset, std::uint64_t size);
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "server/store/checks.h"
 #include "server/store/key.h"
 
 namespace dcac::store {
@@ -16,10 +16,6 @@ constexpr std::chrono::milliseconds kUseResolution{60'000};
 
 bool HasExpired(const BlockInfo& info, Time now) {
   return info.expires && *info.expires <= now;
-}
-
-absl::Status NotThere(std::string_view key) {
-  return absl::NotFoundError(absl::StrCat("nothing is stored under the key ", std::string(key)));
 }
 
 LocalStoreOptions WithDefaults(LocalStoreOptions options) {
@@ -133,7 +129,7 @@ std::vector<absl::StatusOr<BlockInfo>> LocalBlocks::Publish(std::span<const NewB
 
 absl::StatusOr<Record> LocalBlocks::Find(std::string_view key) const {
   absl::StatusOr<Record> record = index_->Find(key);
-  if (absl::IsNotFound(record.status()) || (record.ok() && HasExpired(record->info, now()))) return NotThere(key);
+  if (absl::IsNotFound(record.status()) || (record.ok() && HasExpired(record->info, now()))) return NotThere();
   return record;
 }
 
@@ -192,7 +188,7 @@ std::vector<absl::Status> LocalBlocks::Delete(std::span<const std::string> keys)
     const absl::StatusOr<Record> record = index_->Find(keys[i]);
     const bool there = !absl::IsNotFound(record.status()) && !(record.ok() && HasExpired(record->info, now()));
     if (!there || !seen.insert(keys[i]).second) {
-      results[i] = NotThere(keys[i]);
+      results[i] = NotThere();
     } else if (record.ok()) {
       changes.Erase(*record);
       erased.push_back(*record);
@@ -219,7 +215,7 @@ absl::StatusOr<Record> LocalBlocks::Change(const std::string& key, const std::st
                                            const std::function<void(Record&)>& change) {
   const Locks locks = LockKeys({&key, 1});
   DCAC_ASSIGN_OR_RETURN(const Record old, Find(key));
-  if (!version.empty() && old.info.version != version) return NotThere(key);
+  if (!version.empty() && old.info.version != version) return NotThere();
   Record record = old;
   change(record);
   LocalIndex::Changes changes;

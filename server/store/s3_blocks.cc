@@ -25,10 +25,6 @@ bool HasExpired(const BlockInfo& info, Time now) {
   return info.expires && *info.expires <= now;
 }
 
-absl::Status NotThere(const std::string& key) {
-  return absl::NotFoundError(absl::StrCat(key, ": no block under this key"));
-}
-
 }  // namespace
 
 S3Blocks::S3Blocks(S3StoreOptions options)
@@ -103,7 +99,7 @@ absl::StatusOr<S3Block> S3Blocks::Load(const std::string& encoded, std::size_t b
 
 absl::StatusOr<S3Block> S3Blocks::LoadLive(const std::string& key, std::size_t bytes, const CallControl& control) {
   absl::StatusOr<S3Block> block = Load(EncodeKey(key), bytes, control);
-  if (absl::IsNotFound(block.status()) || (block.ok() && block->expired)) return NotThere(key);
+  if (absl::IsNotFound(block.status()) || (block.ok() && block->expired)) return NotThere();
   if (block.ok() && block->head.record.damaged) {
     return absl::DataLossError(absl::StrCat(key, ": the block is damaged and in quarantine"));
   }
@@ -241,7 +237,7 @@ absl::Status S3Blocks::Delete(const std::string& key, const CallControl& control
   const std::string encoded = EncodeKey(key);
   const absl::StatusOr<S3Block> block = Load(encoded, kS3StatBytes, control);
   if (absl::IsDataLoss(block.status())) return client_.Delete(BlockName(encoded), control);
-  if (absl::IsNotFound(block.status()) || (block.ok() && block->expired)) return NotThere(key);
+  if (absl::IsNotFound(block.status()) || (block.ok() && block->expired)) return NotThere();
   DCAC_RETURN_IF_ERROR(block.status());
   DCAC_RETURN_IF_ERROR(client_.Delete(block->object, control));
   account_.Remove(OwnerOf(key), UsageOf(block->head.record.info));

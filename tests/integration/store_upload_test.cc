@@ -59,7 +59,7 @@ TEST_F(StoreUploadTest, TensorsConvergeAndSendNoMoreThanWhatTheEncoderHolds) {
   const std::uint64_t ratio = tensor_.data.size() / Compress(tensor_.spec, tensor_.data, options).value().size() + 1;
   const std::uint64_t held = FrameEncoder::Create(tensor_.spec, options).value().slab_bytes() * 2 * kThreads;
   std::mt19937 random(7);
-  for (int round = 0; round < 12; ++round) {
+  for (int round = 0; round < 100; ++round) {
     const std::size_t cut = random() % tensor_.data.size();
     const std::string key = "t/" + std::to_string(round);
     EXPECT_LE(CutAndGoOn(TensorHeader(key, tensor_.spec), tensor_.data, cut), held + ratio * kPieceBytes) << cut;
