@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/internal/async_call.h"
 #include "client/internal/client_impl.h"
 #include "client/internal/connection.h"
 #include "client/internal/grpc_connection.h"
@@ -41,13 +42,6 @@ std::vector<std::unique_ptr<internal::Connection>> One(std::unique_ptr<internal:
   std::vector<std::unique_ptr<internal::Connection>> connections;
   connections.push_back(std::move(connection));
   return connections;
-}
-
-// A future, and the callback that fulfils it.
-template <typename T>
-std::pair<std::future<absl::StatusOr<T>>, std::function<void(absl::StatusOr<T>)>> Promise() {
-  const auto promise = std::make_shared<std::promise<absl::StatusOr<T>>>();
-  return {promise->get_future(), [promise](absl::StatusOr<T> result) { promise->set_value(std::move(result)); }};
 }
 
 ChunkSink SinkOfFd(int fd) {
@@ -127,42 +121,31 @@ absl::StatusOr<TransferStats> Client::DecompressFd(int input, int output, const 
 
 void Client::CompressAsync(const TensorSpec& spec, std::span<const std::byte> data, const EncodeOptions& options,
                            const CallOptions& call, FrameCallback done) const {
-  Start(call, std::move(done), [impl = impl_.get(), spec, data, options](const Impl::Call& begun) {
-    return impl->Compress(begun, spec, data, options);
-  });
+  internal::StartCall(*impl_, call, std::move(done),
+                      [impl = impl_.get(), spec, data, options](const Impl::Call& begun) {
+                        return impl->Compress(begun, spec, data, options);
+                      });
 }
 
 std::future<absl::StatusOr<std::vector<std::byte>>> Client::CompressAsync(const TensorSpec& spec,
                                                                           std::span<const std::byte> data,
                                                                           const EncodeOptions& options,
                                                                           const CallOptions& call) const {
-  auto [future, done] = Promise<std::vector<std::byte>>();
+  auto [future, done] = internal::Promise<std::vector<std::byte>>();
   CompressAsync(spec, data, options, call, std::move(done));
   return std::move(future);
 }
 
 void Client::DecompressAsync(std::span<const std::byte> frame, const CallOptions& call, TensorCallback done) const {
-  Start(call, std::move(done),
-        [impl = impl_.get(), frame](const Impl::Call& begun) { return impl->Decompress(begun, frame); });
+  internal::StartCall(*impl_, call, std::move(done),
+                      [impl = impl_.get(), frame](const Impl::Call& begun) { return impl->Decompress(begun, frame); });
 }
 
 std::future<absl::StatusOr<Tensor>> Client::DecompressAsync(std::span<const std::byte> frame,
                                                             const CallOptions& call) const {
-  auto [future, done] = Promise<Tensor>();
+  auto [future, done] = internal::Promise<Tensor>();
   DecompressAsync(frame, call, std::move(done));
   return std::move(future);
-}
-
-// Runs `work` on a thread of the client's.  The task does not keep the client: whoever ends it ends its tasks.
-template <typename Callback, typename Work>
-void Client::Start(const CallOptions& call, Callback done, Work work) const {
-  absl::StatusOr<Impl::Call> begun = impl_->Begin(call);
-  if (!begun.ok()) return done(begun.status());
-  const auto shared_done = std::make_shared<Callback>(std::move(done));
-  const absl::Status submitted = impl_->executor.Submit([shared_done, begun = *std::move(begun), work](bool run) {
-    (*shared_done)(run ? work(begun) : absl::CancelledError("the client has ended"));
-  });
-  if (!submitted.ok()) (*shared_done)(submitted);
 }
 
 absl::StatusOr<FrameInfo> Client::Inspect(std::span<const std::byte> frame, const CallOptions& call) const {

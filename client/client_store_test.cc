@@ -1,7 +1,10 @@
 // The store on scripted servers: what broke off goes on, and what servers say is checked.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "client/mock_connection.h"
 #include "dcac/client_store.h"
@@ -42,6 +45,29 @@ v1::GetResponse StartOf(const std::string& all, std::uint64_t returned_bytes) {
   return response;
 }
 
+v1::StoredObject TensorOf(const std::string& bytes, const std::string& version) {
+  v1::StoredObject object = ArchiveOf(bytes);
+  object.set_kind(v1::OBJECT_KIND_TENSOR);
+  wire::ToProto(TensorSpec{DType::kU8, {bytes.size()}, Layout::kNchw}, object.mutable_spec());
+  object.set_raw_bytes(bytes.size());
+  object.set_version(version);
+  return object;
+}
+
+v1::GetResponse StartOf(const v1::StoredObject& object) {
+  v1::GetResponse response;
+  *response.mutable_start()->mutable_object() = object;
+  response.mutable_start()->set_returned_bytes(object.raw_bytes());
+  return response;
+}
+
+ChunkSink AppendTo(std::string& text) {
+  return [&text](std::span<const std::byte> bytes) {
+    text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return absl::OkStatus();
+  };
+}
+
 v1::GetResponse ChunkOf(std::uint64_t offset, const std::string& data) {
   v1::GetResponse response;
   response.mutable_chunk()->set_offset(offset);
@@ -60,20 +86,25 @@ class StoreTest : public ::testing::Test {
  protected:
   StoreTest() : connection_(new ::testing::NiceMock<MockConnection>) {}
 
-  Store MakeStore() {
+  ~StoreTest() override {
+    if (!taken_) delete connection_;
+  }
+
+  static Store StoreOn(MockConnection* connection) {
     ClientOptions options{.chunk_bytes = 2};
     options.retry.initial_backoff = options.retry.max_backoff = std::chrono::milliseconds(0);
-    return Store(Client(std::unique_ptr<internal::Connection>(connection_), options));
+    return Store(Client(std::unique_ptr<internal::Connection>(connection), options));
   }
 
-  absl::StatusOr<StoredObject> GetAll(std::string& got) {
-    return MakeStore().GetStored("k", [&got](std::span<const std::byte> bytes) {
-      got.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      return absl::OkStatus();
-    });
+  Store MakeStore() {
+    taken_ = true;
+    return StoreOn(connection_);
   }
 
-  ::testing::NiceMock<MockConnection>* const connection_;  // the client's
+  absl::StatusOr<StoredObject> GetAll(std::string& got) { return MakeStore().GetStored("k", AppendTo(got)); }
+
+  ::testing::NiceMock<MockConnection>* const connection_;
+  bool taken_ = false;  // the client has it
 };
 
 TEST_F(StoreTest, APutThatBrokeOffGoesOnWhereTheServerIs) {
@@ -136,6 +167,90 @@ TEST_F(StoreTest, AGetThatBrokeOffAsksForTheRestOfTheSameVersion) {
   EXPECT_EQ(again.if_version(), "v1");
   EXPECT_EQ(again.range().offset(), 4u);
   EXPECT_EQ(again.range().size(), 2u);
+}
+
+TEST_F(StoreTest, WhatIsPutAnewIsNeverMixed) {
+  const std::string bytes(100, 'x');
+  const v1::StoredObject older = TensorOf(bytes, "v1"), newer = TensorOf(std::string(100, 'y'), "v2");
+  GetScript first{.responses = {StartOf(older), ChunkOf(0, bytes.substr(0, 40))},
+                  .status = absl::UnavailableError("gone")};
+  GetScript second{.status = absl::AbortedError("put anew")};
+  GetScript third{.responses = {StartOf(newer), ChunkOf(0, std::string(100, 'y')), TrailerOf(std::string(100, 'y'))}};
+  const auto run = [&](const std::function<absl::Status(const Store&)>& get) {
+    auto* connection = new ::testing::NiceMock<MockConnection>;
+    GetScript scripts[] = {first, second, third};
+    int call = 0;
+    ON_CALL(*connection, Get(_, _)).WillByDefault([&](const auto&, const auto&) {
+      return std::make_unique<GetStream>(scripts[call++]);
+    });
+    return get(StoreOn(connection));
+  };
+  EXPECT_TRUE(run([&](const Store& store) {
+                const auto got = store.Get("k", {}, {.codec = Codec::kServer});
+                EXPECT_EQ(got->object.version, "v2");
+                EXPECT_EQ(got->tensor.data, std::vector<std::byte>(100, std::byte{'y'}));
+                return got.status();
+              }).ok());
+  EXPECT_EQ(run([&](const Store& store) {
+              return store.Get("k", {.if_version = "v1"}, {.codec = Codec::kServer}).status();
+            }).code(),
+            absl::StatusCode::kAborted);
+  std::string got;
+  EXPECT_EQ(run([&](const Store& store) { return store.GetStored("k", AppendTo(got)).status(); }).code(),
+            absl::StatusCode::kAborted);
+  EXPECT_EQ(got, bytes.substr(0, 40));
+}
+
+TEST_F(StoreTest, ASliceThatBrokeOffBeginsAgainInMemory) {
+  const std::string bytes(100, 'x');
+  GetScript first{.responses = {StartOf(TensorOf(bytes, "v1")), ChunkOf(0, "xxxx")},
+                  .status = absl::UnavailableError("gone")};
+  GetScript second{.responses = {StartOf(TensorOf(bytes, "v1")), ChunkOf(0, bytes), TrailerOf(bytes)}};
+  EXPECT_CALL(*connection_, Get(_, _))
+      .WillOnce([&](const auto&, const auto&) { return std::make_unique<GetStream>(first); })
+      .WillOnce([&](const auto&, const v1::GetRequest& request) {
+        EXPECT_EQ(request.if_version(), "v1");
+        EXPECT_TRUE(request.has_slice());
+        return std::make_unique<GetStream>(second);
+      });
+  std::vector<std::byte> memory(100);
+  EXPECT_TRUE(MakeStore().GetInto("k", memory, {.slice = Slice{}}).ok());
+  EXPECT_EQ(memory, std::vector<std::byte>(100, std::byte{'x'}));
+}
+
+TEST_F(StoreTest, TheRestOfAnotherVersionIsRefused) {
+  GetScript first{.responses = {StartOf("abcdef", 6), ChunkOf(0, "abcd")}, .status = absl::UnavailableError("gone")};
+  v1::GetResponse other = StartOf("abcdef", 2);
+  other.mutable_start()->mutable_object()->set_version("v2");
+  GetScript second{.responses = {other, ChunkOf(0, "zz"), TrailerOf("zz")}};
+  EXPECT_CALL(*connection_, Get(_, _))
+      .WillOnce([&](const auto&, const auto&) { return std::make_unique<GetStream>(first); })
+      .WillOnce([&](const auto&, const auto&) { return std::make_unique<GetStream>(second); });
+  std::string got;
+  EXPECT_EQ(GetAll(got).status().code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(got, "abcd");
+}
+
+TEST_F(StoreTest, AStreamThatBrokeOffGoesOnWithWhatIsKept) {
+  PutScript first{.status = absl::UnavailableError("gone")}, second;
+  first.responses.emplace_back().set_upload_id("u");
+  second.responses.emplace_back().set_consumed_bytes(4);
+  second.responses.emplace_back().set_consumed_bytes(4);
+  *second.responses.back().mutable_object() = TensorOf("abcd", "v1");
+  EXPECT_CALL(*connection_, Put(_))
+      .WillOnce([&](const auto&) { return std::make_unique<PutStream>(first); })
+      .WillOnce([&](const auto&) { return std::make_unique<PutStream>(second); });
+  EXPECT_CALL(*connection_, QueryUpload(_, _)).WillOnce(Return(v1::QueryUploadResponse()));
+  const std::string bytes = "abcd";
+  bool given = false;
+  const ChunkSource source = [&]() -> absl::StatusOr<std::span<const std::byte>> {
+    return std::exchange(given, true) ? std::span<const std::byte>() : wire::AsBytes(bytes);
+  };
+  const auto put = MakeStore().PutStream("k", {DType::kU8, {4}, Layout::kNchw}, source);
+  ASSERT_TRUE(put.ok()) << put.status();
+  EXPECT_EQ(first.requests.at(0).header().tensor().spec().shape(0), 4u);
+  EXPECT_EQ(second.requests.at(1).chunk().data(), "ab");
+  EXPECT_EQ(second.requests.back().trailer().digest(), DigestOf(bytes));
 }
 
 TEST_F(StoreTest, BytesThatDifferFromTheTrailerAreDataLoss) {

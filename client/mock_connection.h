@@ -71,6 +71,9 @@ class MockConnection : public internal::Connection {
   MOCK_METHOD(absl::StatusOr<v1::GetStatusResponse>, GetStatus, (const CallContext&), (override));
   MOCK_METHOD(std::unique_ptr<internal::PutCall>, Put, (const CallContext&), (override));
   MOCK_METHOD(std::unique_ptr<internal::GetCall>, Get, (const CallContext&, const v1::GetRequest&), (override));
+  MOCK_METHOD(std::unique_ptr<internal::BatchPutCall>, BatchPut, (const CallContext&), (override));
+  MOCK_METHOD(std::unique_ptr<internal::BatchGetCall>, BatchGet, (const CallContext&, const v1::BatchGetRequest&),
+              (override));
   MOCK_METHOD(absl::StatusOr<v1::QueryUploadResponse>, QueryUpload, (const CallContext&, const v1::QueryUploadRequest&),
               (override));
   MOCK_METHOD(absl::StatusOr<v1::FindMissingResponse>, FindMissing, (const CallContext&, const v1::FindMissingRequest&),

@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,8 +18,18 @@
 #include "client/internal/remote_calls.h"
 #include "client/internal/transfer_ends.h"
 #include "dcac/client.h"
+#include "dcac/client_store.h"
 
 namespace dcac::client {
+
+namespace internal {
+
+struct FrameOfObject {
+  StoredObject object;
+  std::vector<std::byte> frame;
+};
+
+}  // namespace internal
 
 // Sends each call to the codec that it is for.  Thread-safe.
 struct Client::Impl {
@@ -42,6 +54,27 @@ struct Client::Impl {
                                                internal::TransferInput& samples, internal::TransferOutput& frame);
   absl::StatusOr<TransferStats> DecompressStream(const Call& call, internal::TransferInput& frame,
                                                  internal::TransferOutput& samples);
+
+  // Of the store: as those of Store.
+  absl::StatusOr<StoredObject> Put(const Call& call, std::string_view key, const TensorSpec& spec,
+                                   std::span<const std::byte> data, const PutOptions& put_options);
+  absl::StatusOr<StoredObject> PutStream(const Call& call, std::string_view key, const TensorSpec& spec,
+                                         const ChunkSource& source, const PutOptions& put_options);
+  std::vector<absl::StatusOr<StoredObject>> BatchPut(const Call& call, std::span<const PutItem> items);
+  absl::StatusOr<StoredTensor> Get(const Call& call, std::string_view key, const GetOptions& get_options);
+  absl::StatusOr<GotTensor> GetInto(const Call& call, std::string_view key, std::span<std::byte> tensor,
+                                    const GetOptions& get_options);
+  absl::StatusOr<GotTensor> GetStream(const Call& call, std::string_view key, const SpecSink& spec_sink,
+                                      const ChunkSink& sink, const GetOptions& get_options);
+  std::vector<absl::StatusOr<StoredTensor>> BatchGet(const Call& call, std::span<const std::string> keys);
+  absl::Status ReadStored(const Call& call, const StoredObject& object, std::uint64_t offset, std::span<std::byte> out);
+  absl::StatusOr<StoredObject> Stat(const Call& call, std::string_view key);
+
+  // What Get and its like consist of: a whole tensor as it is stored; the samples of a tensor or a slice.
+  absl::StatusOr<internal::FrameOfObject> GetFrame(const Call& call, std::string_view key,
+                                                   const GetOptions& get_options);
+  absl::StatusOr<GotTensor> GetSamples(const Call& call, std::string_view key, const GetOptions& get_options,
+                                       internal::TransferOutput& output);
 
   // Whether input may have to be had again.
   bool KeepsInput(const Call& call) const;

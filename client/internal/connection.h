@@ -51,6 +51,8 @@ using CompressCall = Stream<v1::CompressRequest, v1::CompressResponse>;
 using DecompressCall = Stream<v1::DecompressRequest, v1::DecompressResponse>;
 using InspectCall = Stream<v1::InspectRequest, v1::InspectResponse>;
 using BatchCompressCall = Stream<v1::BatchCompressRequest, v1::BatchCompressResponse>;
+using BatchPutCall = Stream<v1::BatchPutRequest, v1::BatchPutResponse>;
+using BatchGetCall = Stream<v1::BatchGetRequest, v1::BatchGetResponse>;  // as GetCall
 using PutCall = Stream<v1::PutRequest, v1::PutResponse>;
 using GetCall = Stream<v1::GetRequest, v1::GetResponse>;  // the request is sent by whoever makes it
 
@@ -79,6 +81,8 @@ class Connection {
   // Those of the store.
   virtual std::unique_ptr<PutCall> Put(const CallContext& context) = 0;
   virtual std::unique_ptr<GetCall> Get(const CallContext& context, const v1::GetRequest& request) = 0;
+  virtual std::unique_ptr<BatchPutCall> BatchPut(const CallContext& context) = 0;
+  virtual std::unique_ptr<BatchGetCall> BatchGet(const CallContext& context, const v1::BatchGetRequest& request) = 0;
   virtual absl::StatusOr<v1::QueryUploadResponse> QueryUpload(const CallContext& context,
                                                               const v1::QueryUploadRequest& request) = 0;
   virtual absl::StatusOr<v1::FindMissingResponse> FindMissing(const CallContext& context,

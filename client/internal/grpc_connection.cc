@@ -103,19 +103,20 @@ class GrpcStream final : public Stream<Request, Response> {
 };
 
 // A call whose one request was sent when it was made.
-class GrpcReadStream final : public GetCall {
+template <typename Request, typename Response>
+class GrpcReadStream final : public Stream<Request, Response> {
  public:
   template <typename Start>
   GrpcReadStream(const CallContext& call, const Metadata& metadata, Start start)
       : state_(call, metadata), call_(start(state_.context())) {}
 
-  bool Write(const v1::GetRequest&) override { return false; }
+  bool Write(const Request&) override { return false; }
   void WritesDone() override {}
-  bool Read(v1::GetResponse* response) override { return call_->Read(response); }
+  bool Read(Response* response) override { return call_->Read(response); }
   void Cancel() override { state_.context()->TryCancel(); }
 
   absl::Status Finish() override {
-    v1::GetResponse dropped;
+    Response dropped;
     while (call_->Read(&dropped)) {
     }
     return wire::FromGrpcStatus(call_->Finish());
@@ -123,7 +124,7 @@ class GrpcReadStream final : public GetCall {
 
  private:
   CallState state_;
-  std::unique_ptr<grpc::ClientReader<v1::GetResponse>> call_;  // uses the state
+  std::unique_ptr<grpc::ClientReader<Response>> call_;  // uses the state
 };
 
 class GrpcConnection final : public Connection {
@@ -191,8 +192,18 @@ class GrpcConnection final : public Connection {
   }
 
   std::unique_ptr<GetCall> Get(const CallContext& call, const v1::GetRequest& request) override {
-    return std::make_unique<GrpcReadStream>(
+    return std::make_unique<GrpcReadStream<v1::GetRequest, v1::GetResponse>>(
         call, metadata_, [&](grpc::ClientContext* context) { return store_->Get(context, request); });
+  }
+
+  std::unique_ptr<BatchPutCall> BatchPut(const CallContext& call) override {
+    return Start<v1::BatchPutRequest, v1::BatchPutResponse>(
+        call, [this](grpc::ClientContext* context) { return store_->BatchPut(context); });
+  }
+
+  std::unique_ptr<BatchGetCall> BatchGet(const CallContext& call, const v1::BatchGetRequest& request) override {
+    return std::make_unique<GrpcReadStream<v1::BatchGetRequest, v1::BatchGetResponse>>(
+        call, metadata_, [&](grpc::ClientContext* context) { return store_->BatchGet(context, request); });
   }
 
   absl::StatusOr<v1::QueryUploadResponse> QueryUpload(const CallContext& call,

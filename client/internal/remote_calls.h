@@ -49,6 +49,23 @@ class RemoteCalls {
   std::optional<std::uint64_t> max_unary_bytes_ ABSL_GUARDED_BY(mutex_);
 };
 
+// A call with one request and one response.
+template <typename Request, typename Response>
+absl::StatusOr<Response> Ask(RemoteCalls& calls, const CallContext& call,
+                             absl::StatusOr<Response> (Connection::*method)(const CallContext&, const Request&),
+                             const Request& request) {
+  absl::StatusOr<Response> response;
+  const absl::Status status = calls.Run(
+      call,
+      [&](Connection& connection) {
+        response = (connection.*method)(call, request);
+        return response.status();
+      },
+      [] { return true; });
+  if (!status.ok()) return status;
+  return response;
+}
+
 }  // namespace dcac::client::internal
 
 #endif  // DCAC_CLIENT_INTERNAL_REMOTE_CALLS_H_

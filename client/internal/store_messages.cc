@@ -62,6 +62,13 @@ void ToProto(std::chrono::milliseconds time, google::protobuf::Duration* message
   message->set_nanos(static_cast<std::int32_t>(std::chrono::nanoseconds(time - seconds).count()));
 }
 
+v1::GetRequest RequestOf(std::string_view key, v1::ObjectForm form) {
+  v1::GetRequest request;
+  request.set_key(std::string(key));
+  request.set_form(form);
+  return request;
+}
+
 v1::PutHeader HeaderOf(std::string_view key, const PutOptions& options) {
   v1::PutHeader header;
   header.set_key(std::string(key));
@@ -69,6 +76,7 @@ v1::PutHeader HeaderOf(std::string_view key, const PutOptions& options) {
   if (options.if_absent) header.mutable_condition()->set_if_absent(true);
   if (options.if_digest) header.mutable_condition()->set_if_digest(wire::ToProto(*options.if_digest));
   header.set_pinned(options.pinned);
+  header.set_upload_id(options.upload_id);
   return header;
 }
 

@@ -17,6 +17,8 @@ absl::StatusOr<StoredObject> FromProto(const v1::StoredObject& message);
 v1::SliceRange ToProto(const Slice& slice);
 void ToProto(std::chrono::milliseconds time, google::protobuf::Duration* message);
 
+v1::GetRequest RequestOf(std::string_view key, v1::ObjectForm form);
+
 // All but the content.
 v1::PutHeader HeaderOf(std::string_view key, const PutOptions& options);
 

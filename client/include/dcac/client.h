@@ -139,9 +139,6 @@ class Client {
   friend class Store;
   struct Impl;
 
-  template <typename Callback, typename Work>
-  void Start(const CallOptions& call, Callback done, Work work) const;
-
   std::shared_ptr<Impl> impl_;
 };
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <optional>
 #include <span>
 #include <string>
@@ -42,7 +43,12 @@ struct PutOptions {
   bool if_absent = false;                        // only where there is no object under the key
   std::optional<Digest> if_digest;               // only where the object under the key has this digest
   bool pinned = false;                           // is not evicted when the store is full
-  EncodeOptions encode;                          // of Put
+  EncodeOptions encode;                          // of tensors
+
+  // For uploads that are to outlive the process; not of batches.  An earlier upload of the same bytes under the same
+  // key to go on with, if the server still knows it; and who is told which upload it is.
+  std::string upload_id;
+  std::function<void(const std::string& upload_id)> on_upload;
 };
 
 struct GetOptions {
@@ -53,6 +59,20 @@ struct GetOptions {
 struct StoredTensor {
   StoredObject object;
   Tensor tensor;
+};
+
+// A tensor whose samples went elsewhere.
+struct GotTensor {
+  StoredObject object;
+  TensorSpec spec;  // of a slice its own
+};
+
+// A tensor of a batch; `data` must live until the call returns.
+struct PutItem {
+  std::string key;
+  TensorSpec spec;
+  std::span<const std::byte> data;
+  PutOptions options;
 };
 
 struct ObjectPage {
@@ -84,8 +104,9 @@ struct ScrubResult {
 // The store of the servers of a client, which it keeps.  Thread-safe.
 //
 // A put that broke off goes on where the server has committed it, a get at the byte that it has, both within
-// RetryOptions.  What was repeated although the server had done it may find its own object: AlreadyExists with
-// if_absent, Aborted with if_digest, NotFound of Delete.
+// RetryOptions.  What is got is of one version of the object: if another one was put meanwhile, a get begins again
+// where its output is in memory, and is Aborted otherwise.  What was repeated although the server had done it may find
+// its own object: AlreadyExists with if_absent, Aborted with if_digest, NotFound of Delete.
 //
 // Errors of every call: as those of Client; NotFound (no such object), AlreadyExists, Aborted (conditions of PutOptions
 // and GetOptions), ResourceExhausted (quota, capacity), DataLoss (what is stored is damaged).
@@ -96,6 +117,26 @@ class Store {
   // Compresses `data` here and sends the frame, or, with Codec::kServer, lets the server compress it.
   absl::StatusOr<StoredObject> Put(std::string_view key, const TensorSpec& spec, std::span<const std::byte> data,
                                    const PutOptions& options = {}, const CallOptions& call = {}) const;
+
+  // As Put, with the samples from `source`, which is asked for each only once.  The server compresses them, whatever
+  // the codec: how long a frame is, is known only at its end.  Memory: what the server has not committed yet, at most
+  // 64 MiB; a call that broke off before those is Unavailable.
+  // Errors: as above; InvalidArgument (`source` gives more or less than the tensor's bytes).
+  absl::StatusOr<StoredObject> PutStream(std::string_view key, const TensorSpec& spec, const ChunkSource& source,
+                                         const PutOptions& options = {}, const CallOptions& call = {}) const;
+
+  // Puts many tensors, which pays off where they are small; gives an object or an error for each, in their order.
+  // Those of more than about 1 MiB, and those that are to be pinned, are calls of their own.
+  std::vector<absl::StatusOr<StoredObject>> BatchPut(std::span<const PutItem> items,
+                                                     const CallOptions& call = {}) const;
+
+  // Put in the background, as Client::CompressAsync: `data` must live until the result is there.
+  using ObjectCallback = std::function<void(absl::StatusOr<StoredObject>)>;
+  std::future<absl::StatusOr<StoredObject>> PutAsync(std::string_view key, const TensorSpec& spec,
+                                                     std::span<const std::byte> data, const PutOptions& options = {},
+                                                     const CallOptions& call = {}) const;
+  void PutAsync(std::string_view key, const TensorSpec& spec, std::span<const std::byte> data,
+                const PutOptions& options, const CallOptions& call, ObjectCallback done) const;
 
   // Stores a frame, or an archive of a file of `raw_bytes`.  Of the source bytes may be read several times, and must be
   // the same each time.  PutOptions::encode is not used.
@@ -108,6 +149,29 @@ class Store {
   // Errors: as above; InvalidArgument (an archive is under the key, or the slice is none of the tensor).
   absl::StatusOr<StoredTensor> Get(std::string_view key, const GetOptions& options = {},
                                    const CallOptions& call = {}) const;
+
+  // As Get, but into memory of the caller, which must have as many bytes as the tensor or the slice (Stat tells); on
+  // error its content is unspecified.  Errors: as Get; InvalidArgument (`tensor` has another size).
+  absl::StatusOr<GotTensor> GetInto(std::string_view key, std::span<std::byte> tensor, const GetOptions& options = {},
+                                    const CallOptions& call = {}) const;
+
+  // As Get, with the spec into `spec_sink` and the samples into `sink`, which see nothing twice; what `sink` got is
+  // valid only when the call returned OK.  Memory: a few chunks or segments.
+  // Errors: as Get; those of the sinks; Aborted (the object was put anew meanwhile), and what RetryOptions help against
+  // where they do not: a slice that broke off.
+  absl::StatusOr<GotTensor> GetStream(std::string_view key, const SpecSink& spec_sink, const ChunkSink& sink,
+                                      const GetOptions& options = {}, const CallOptions& call = {}) const;
+
+  // Gets many tensors, which pays off where they are small; gives a tensor or an error for each, in their order.
+  std::vector<absl::StatusOr<StoredTensor>> BatchGet(std::span<const std::string> keys,
+                                                     const CallOptions& call = {}) const;
+
+  // Get in the background, as Client::DecompressAsync.
+  using StoredTensorCallback = std::function<void(absl::StatusOr<StoredTensor>)>;
+  std::future<absl::StatusOr<StoredTensor>> GetAsync(std::string_view key, const GetOptions& options = {},
+                                                     const CallOptions& call = {}) const;
+  void GetAsync(std::string_view key, const GetOptions& options, const CallOptions& call,
+                StoredTensorCallback done) const;
 
   // The frame or archive as it is stored, into `sink`, which sees no byte twice.
   absl::StatusOr<StoredObject> GetStored(std::string_view key, const ChunkSink& sink,
