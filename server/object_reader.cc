@@ -251,7 +251,9 @@ absl::StatusOr<std::unique_ptr<ObjectReader>> ObjectReader::Open(const v1::GetRe
                                                                  const StoreContext& context,
                                                                  const WorkControl& control) {
   DCAC_ASSIGN_OR_RETURN(const std::string key, BlockKey(context.tenant, request.key()));
-  DCAC_ASSIGN_OR_RETURN(BlockPtr block, context.store.Open(key, context.Control(control.cancelled)));
+  absl::StatusOr<BlockPtr> opened = context.store.Open(key, context.Control(control.cancelled));
+  DCAC_RETURN_IF_ERROR(OfObject(opened.status(), request.key()));
+  const BlockPtr block = *std::move(opened);
   if (!request.if_version().empty() && request.if_version() != block->info().version) {
     return absl::AbortedError("if_version: the object was put anew");
   }

@@ -80,7 +80,8 @@ class Walker {
   }
 
   void Visit(const std::string& path) {
-    if (BaseName(path) == kJournalName || IsExcluded(options_.excludes, path)) return;
+    if (BaseName(path) == kJournalName || BaseName(path) == kUploadNotesName || IsExcluded(options_.excludes, path))
+      return;
     TreeEntry entry{.path = path};
     struct stat info;
     if (::lstat(JoinPath(root_, path).c_str(), &info) != 0) {

@@ -17,6 +17,8 @@ namespace dcac::cli {
 
 // The name of the journal of a run; see journal.h.
 inline constexpr char kJournalName[] = ".dcac-journal";
+// That of the notes of a run that puts files into a store; see upload_notes.h.
+inline constexpr char kUploadNotesName[] = ".dcac-uploads";
 
 // By what a file is recognised as unchanged without being read.
 struct FileIdentity {
@@ -59,8 +61,8 @@ struct WalkOptions {
   std::string skipped_folder;
 };
 
-// Lists what is below the folder `root`, without following symbolic links.  Journals and temporaries of dcac are no
-// entries.  What is neither file, folder nor link and what cannot be looked into becomes a kFailed entry.
+// Lists what is below the folder `root`, without following symbolic links.  Journals, notes and temporaries of dcac
+// are no entries.  What is neither file, folder nor link and what cannot be looked into becomes a kFailed entry.
 // Errors: `root` is no folder or cannot be read.
 absl::StatusOr<Tree> WalkTree(const std::string& root, const WalkOptions& options = {});
 

@@ -83,6 +83,7 @@ class ObjectWriter {
         });
     DCAC_RETURN_IF_ERROR(written);
     if (!got.ok()) return FromStore(got.status());
+    if (got->version != object_.version) return absl::AbortedError("was put anew while it was read");
     files::RangeSource source(archive, 0, archive.size());
     return RestoreArchive(source, run_.coder, sink).status();
   }
@@ -93,8 +94,9 @@ class ObjectWriter {
   const FileRun& run_;
 };
 
-absl::Status GetFile(const client::Store& store, const GetCommandOptions& options, const client::StoredObject& object,
-                     const std::string& path, const FileRun& run) {
+// Errors: as those of the store; Aborted (`object` is no longer what is under its key).
+absl::Status GetVersion(const client::Store& store, const GetCommandOptions& options,
+                        const client::StoredObject& object, const std::string& path, const FileRun& run) {
   DCAC_ASSIGN_OR_RETURN(const files::FileSource no_input, files::FileSource::Open("/dev/null"));
   DCAC_ASSIGN_OR_RETURN(Output output, Output::Open(path, options.force, no_input, run.progress));
   DCAC_RETURN_IF_ERROR(ObjectWriter(store, options, object, run).WriteTo(output));
@@ -108,6 +110,19 @@ absl::Status GetFile(const client::Store& store, const GetCommandOptions& option
   if (path != kStandardStream) absl::StrAppend(&text, ", ", path);
   run.report.Result(json, text);
   return absl::OkStatus();
+}
+
+// What was put anew while it was read is read from its start again.
+absl::Status GetFile(const client::Store& store, const GetCommandOptions& options, client::StoredObject object,
+                     const std::string& path, const FileRun& run) {
+  constexpr int kMaxAttempts = 5;
+  for (int attempt = 1;; ++attempt) {
+    const absl::Status status = GetVersion(store, options, object, path, run);
+    if (!absl::IsAborted(status) || attempt == kMaxAttempts || path == kStandardStream) return status;
+    absl::StatusOr<client::StoredObject> now = store.Stat(object.key);
+    if (!now.ok()) return FromStore(now.status());
+    object = *std::move(now);
+  }
 }
 
 absl::Status GetIntoFolder(const client::Store& store, const GetCommandOptions& options,

@@ -17,6 +17,7 @@
 #include "client/cli/server_report.h"
 #include "client/cli/store_files.h"
 #include "client/cli/store_report.h"
+#include "client/cli/upload_notes.h"
 #include "core/base/hash.h"
 #include "core/base/status_macros.h"
 
@@ -31,6 +32,7 @@ struct PutCommandOptions {
   std::vector<std::string> excludes;
   std::optional<std::int64_t> ttl_ms;
   bool if_absent = false;
+  bool resume = false;
   bool pin = false;
   EncodeOptions encode;
   files::InputFormat format;
@@ -48,35 +50,71 @@ absl::StatusOr<Digest> DigestOf(const FrameAccess& archive) {
   return digest.Get();
 }
 
+// Uploads that are sent again in no time are not worth a note.
+constexpr std::uint64_t kNotedBytes = std::uint64_t{8} << 20;
+
+// What the files of a run have in common.
+struct PutContext {
+  const client::Store& store;
+  const PutCommandOptions& options;
+  UploadNotes* notes;  // with --resume
+};
+
 // The object, and whether it was there before.
 struct PutObject {
   client::StoredObject object;
   bool skipped = false;
 };
 
-// With --if-absent an object that is there is as good as put when it is the same archive.
-absl::StatusOr<PutObject> PutArchive(const client::Store& store, const PutCommandOptions& options,
-                                     const std::string& key, const FrameAccess& archive, std::uint64_t raw_bytes) {
-  client::PutOptions put{.if_absent = options.if_absent, .pinned = options.pin};
-  if (options.ttl_ms) put.ttl = std::chrono::milliseconds(*options.ttl_ms);
-  absl::StatusOr<client::StoredObject> object = store.PutArchive(key, archive, raw_bytes, put);
-  if (object.ok()) return PutObject{*std::move(object)};
-  if (!options.recursive || !absl::IsAlreadyExists(object.status())) return FromStore(object.status());
+// What is under the key already, if that is the archive.
+absl::StatusOr<std::optional<client::StoredObject>> FindPresent(const client::Store& store, const std::string& key,
+                                                                const Digest& digest) {
   absl::StatusOr<client::StoredObject> present = store.Stat(key);
+  if (absl::IsNotFound(present.status()) || absl::IsDataLoss(present.status())) return std::nullopt;
   if (!present.ok()) return FromStore(present.status());
+  if (present->digest != digest) return std::nullopt;
+  return *std::move(present);
+}
+
+// With --if-absent an object that is there is as good as put when it is the same archive.
+absl::StatusOr<PutObject> PutArchive(const PutContext& context, const client::PutOptions& put, const std::string& key,
+                                     const FrameAccess& archive, std::uint64_t raw_bytes) {
+  absl::StatusOr<client::StoredObject> object = context.store.PutArchive(key, archive, raw_bytes, put);
+  if (object.ok()) return PutObject{*std::move(object)};
+  if (!context.options.recursive || !absl::IsAlreadyExists(object.status())) return FromStore(object.status());
   DCAC_ASSIGN_OR_RETURN(const Digest digest, DigestOf(archive));
-  if (present->digest != digest) return absl::AlreadyExistsError(absl::StrCat(key, " is there and is another file"));
+  DCAC_ASSIGN_OR_RETURN(std::optional<client::StoredObject> present, FindPresent(context.store, key, digest));
+  if (!present) return absl::AlreadyExistsError(absl::StrCat(key, " is there and is another file"));
   return PutObject{*std::move(present), /*skipped=*/true};
 }
 
-absl::Status PutFile(const client::Store& store, const PutCommandOptions& options, const std::string& file,
-                     const std::string& key, const FileRun& run) {
+// Skips an archive that is there, and goes on with an upload of an earlier run.
+absl::StatusOr<PutObject> PutRest(const PutContext& context, const client::PutOptions& conditions,
+                                  const std::string& key, const FrameAccess& archive, std::uint64_t raw_bytes) {
+  DCAC_ASSIGN_OR_RETURN(const Digest digest, DigestOf(archive));
+  DCAC_ASSIGN_OR_RETURN(std::optional<client::StoredObject> present, FindPresent(context.store, key, digest));
+  if (present) return PutObject{*std::move(present), /*skipped=*/true};
+  client::PutOptions put = conditions;
+  put.upload_id = context.notes->Find(key, digest);
+  if (archive.frame_bytes >= kNotedBytes) {
+    put.on_upload = [&](const std::string& upload_id) { context.notes->Add(key, digest, upload_id); };
+  }
+  DCAC_ASSIGN_OR_RETURN(PutObject object, PutArchive(context, put, key, archive, raw_bytes));
+  context.notes->Remove(key);
+  return object;
+}
+
+absl::Status PutFile(const PutContext& context, const std::string& file, const std::string& key, const FileRun& run) {
+  const PutCommandOptions& options = context.options;
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   ProgressSource source(input, run.progress);
   DCAC_ASSIGN_OR_RETURN(TemporaryFile archive, TemporaryFile::Create());
   DCAC_ASSIGN_OR_RETURN(const ArchiveContent content,
                         WriteArchive(input, source, options.format, options.encode, run.coder, archive));
-  DCAC_ASSIGN_OR_RETURN(const PutObject put, PutArchive(store, options, key, archive.Access(), source.bytes()));
+  client::PutOptions conditions{.if_absent = options.if_absent, .pinned = options.pin};
+  if (options.ttl_ms) conditions.ttl = std::chrono::milliseconds(*options.ttl_ms);
+  const auto put_archive = context.notes == nullptr ? PutArchive : PutRest;
+  DCAC_ASSIGN_OR_RETURN(const PutObject put, put_archive(context, conditions, key, archive.Access(), source.bytes()));
   run.progress.AddOutput(put.object.stored_bytes);
   Json json = {{"file", run.name}, {"skipped", put.skipped}};
   json.update(ToJson(put.object));
@@ -120,6 +158,9 @@ int RunPut(const PutCommandOptions& options) {
   const absl::StatusOr<client::Client> client = ConnectToServer(options.run.server, {.retry = kPatientRetry});
   if (!client.ok()) return ReportServerFailure(options.run.server, client.status(), options.run.json);
   const client::Store store(*client);
+  std::optional<UploadNotes> notes;
+  if (options.resume) notes.emplace(JoinPath(options.file, kUploadNotesName));
+  const PutContext context{store, options, notes ? &*notes : nullptr};
   ProgressBar progress(!options.run.quiet && !options.run.json, ProgressBar::Direction::kCompress);
   Report report({.json = options.run.json, .quiet = options.run.quiet}, progress);
   std::vector<PutTask> puts;
@@ -133,9 +174,7 @@ int RunPut(const PutCommandOptions& options) {
   RunOverTasks(
       options.run,
       {.direction = ProgressBar::Direction::kCompress, .memory = CompressMemory(options.encode.segment_bytes)}, tasks,
-      [&](std::size_t index, const FileRun& run) {
-        return PutFile(store, options, puts[index].file, puts[index].key, run);
-      },
+      [&](std::size_t index, const FileRun& run) { return PutFile(context, puts[index].file, puts[index].key, run); },
       progress, report);
   return report.exit_code();
 }
@@ -155,6 +194,11 @@ void AddPutCommand(CLI::App& app, Action& action) {
       command->add_flag("-r,--recursive", options->recursive, "All files below the folder, several at once");
   command->add_option("--exclude", options->excludes, "With -r, a shell pattern of what to leave out; may be repeated")
       ->allow_extra_args(false)
+      ->needs(recursive);
+  command
+      ->add_flag("--resume", options->resume,
+                 "With -r, skip files that are stored already with the same content, and go on with uploads of an "
+                 "earlier run with --resume that ended early")
       ->needs(recursive);
   const std::map<std::string, std::int64_t> units = {
       {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3600'000}, {"d", 24 * 3600'000}};

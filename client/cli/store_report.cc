@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/file_run.h"
 #include "client/cli/progress_bar.h"
@@ -19,10 +18,6 @@ std::int64_t Milliseconds(system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
 
-std::string Hex(const Digest& digest) {
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
-}
-
 }  // namespace
 
 Json ToJson(const client::StoredObject& object) {
@@ -36,7 +31,7 @@ Json ToJson(const client::StoredObject& object) {
   json.update({{"raw_bytes", object.raw_bytes},
                {"stored_bytes", object.stored_bytes},
                {"ratio", Ratio(object.raw_bytes, object.stored_bytes)},
-               {"digest", Hex(object.digest)},
+               {"digest", DigestToHex(object.digest)},
                {"created_ms", Milliseconds(object.created)},
                {"expires_ms", object.expires ? Json(Milliseconds(*object.expires)) : Json()},
                {"pinned", object.pinned},

@@ -2,7 +2,9 @@
 """store_test.py DCAC DCAC_SERVER [TEST...]: verbs of the activation store, with a real server."""
 import json
 import os
+import pathlib
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -15,10 +17,15 @@ DCAC_SERVER = None
 
 
 class CuttingProxy:
-    """Passes connections on to a Unix socket, and cuts each of the first ones after so many bytes in one direction."""
+    """Passes connections on to a Unix socket, and cuts some after so many bytes in one direction.
 
-    def __init__(self, path, target, cut_after, cuts):
-        self.target, self.cut_after, self.cuts_left = target, cut_after, cuts
+    `cut_actions`: what is done at each cut, one after the other.
+    """
+
+    def __init__(self, path, target, cut_after, cut_actions):
+        self.target, self.cut_after, self.cut_actions = target, cut_after, list(cut_actions)
+        self.passed_bytes = 0
+        self.lock = threading.Lock()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen()
@@ -30,12 +37,14 @@ class CuttingProxy:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            server = socket.socket(socket.AF_UNIX)
-            server.connect(self.target)
-            threading.Thread(target=self.serve, args=(client, server), daemon=True).start()
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
-    def serve(self, client, server):
-        with client, server:
+    def serve(self, client):
+        with client, socket.socket(socket.AF_UNIX) as server:
+            try:
+                server.connect(self.target)
+            except OSError:
+                return
             back = threading.Thread(target=self.copy, args=(server, client), daemon=True)
             back.start()
             self.copy(client, server)
@@ -46,9 +55,10 @@ class CuttingProxy:
         try:
             while data := source.recv(65536):
                 count += len(data)
-                if self.cuts_left > 0 and count > self.cut_after:
-                    self.cuts_left -= 1
+                if count > self.cut_after and self.is_to_cut():
                     break
+                with self.lock:
+                    self.passed_bytes += len(data)
                 sink.sendall(data)
         except OSError:
             pass
@@ -58,21 +68,48 @@ class CuttingProxy:
             except OSError:
                 pass
 
+    def is_to_cut(self):
+        with self.lock:
+            if not self.cut_actions:
+                return False
+            self.cut_actions.pop(0)()
+            return True
+
+
+def nothing():
+    pass
+
 
 class StoreTest(CliTest):
     def setUp(self):
         super().setUp()
-        address = f'unix:{self.folder}/socket'
-        self.process = subprocess.Popen([DCAC_SERVER, f'--listen={address}', '--store=memory:', '--lame-duck-ms=0'],
-                                        stderr=subprocess.PIPE)
+        self.start_server('memory:')
         self.addCleanup(self.stop_server)
+        self.environment = {'DCAC_SERVER': f'unix:{self.folder}/socket'}
+
+    def start_server(self, store):
+        self.process = subprocess.Popen(
+            [DCAC_SERVER, f'--listen=unix:{self.folder}/socket', f'--store={store}', '--lame-duck-ms=0'],
+            stderr=subprocess.PIPE)
         while not (line := self.process.stderr.readline()).startswith(b'dcac-server: '):
             self.assertTrue(line)
-        self.environment = {'DCAC_SERVER': address}
 
     def stop_server(self):
         self.process.terminate()
         self.process.communicate()
+
+    def restart_server(self, store):
+        self.process.kill()
+        self.process.communicate()
+        self.start_server(store)
+
+    def dcac_through_proxy(self, *arguments, cut_actions):
+        """Runs the program, whose first connections pass 5 MiB and no more."""
+        path = f'{self.folder}/proxy.{arguments[0]}'
+        proxy = CuttingProxy(path, f'{self.folder}/socket', 5 << 20, cut_actions)
+        self.addCleanup(proxy.listener.close)
+        self.dcac(*arguments, environment={'DCAC_SERVER': f'unix:{path}'})
+        self.assertEqual(proxy.cut_actions, [])
 
     def store(self, *arguments, **options):
         return self.dcac(*arguments, environment=self.environment, **options)[0]
@@ -107,6 +144,75 @@ class StoreTest(CliTest):
         for name in names:
             self.assertEqual(self.read(name), self.read(name.replace('in', 'out', 1)))
 
+    def test_a_folder_of_anything_comes_back_whole(self):
+        for name in ('in/deep/er', 'in/empty', 'in/other'):
+            os.makedirs(os.path.join(self.folder, name))
+        self.write_map('in/a.npy')
+        self.write_map('in/deep/er/b.npy', shape=(2, 4, 8, 8))
+        header = json.dumps({'w': {'dtype': 'F32', 'shape': [2, 8], 'data_offsets': [0, 64]}}).encode()
+        self.write('in/deep/model.safetensors', struct.pack('<Q', len(header)) + header + bytes(range(64)))
+        self.write('in/deep/notes.txt', b'no tensor\n')
+        self.write('in/deep/nothing', b'')
+        self.write('in/other/a name with spaces.npy', b'\x93NUMPY that is none')
+        os.symlink('a.npy', os.path.join(self.folder, 'in/link'))
+        message = self.dcac('put', '-q', '-r', 'in', 'run/1', environment=self.environment, expect=1)[1]
+        self.assertRegex(message, r'\Adcac: in/link: is a symbolic link, expected a file\n\Z')
+        os.remove(os.path.join(self.folder, 'in/link'))
+        self.store('get', '-q', '-r', 'run/1', 'out')
+        self.assertEqual(self.tree('out'), self.tree('in'))
+        self.assertEqual(len(self.tree('out')), 6)
+
+    def tree(self, name):
+        root = pathlib.Path(self.folder) / name
+        return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob('*') if path.is_file()}
+
+    def put_folder(self, *arguments, folder='in'):
+        """Puts a folder and says which of its files were there already."""
+        lines = self.store('put', '-r', '--resume', '--json', folder, 'ckpt', *arguments).splitlines()
+        return {os.path.relpath(r['file'], folder): r['skipped'] for r in map(json.loads, lines)}
+
+    def test_what_is_stored_is_not_sent_again(self):
+        os.makedirs(os.path.join(self.folder, 'in/deep'))
+        self.write_map('in/a.npy')
+        self.write_map('in/deep/b.npy')
+        self.assertEqual(self.put_folder(), {'a.npy': False, 'deep/b.npy': False})
+        self.write_map('in/a.npy', shape=(1, 8, 16, 17))
+        self.write('in/c', b'c')
+        self.assertEqual(self.put_folder(), {'a.npy': False, 'deep/b.npy': True, 'c': False})
+        self.assertEqual(self.put_folder(), {'a.npy': True, 'deep/b.npy': True, 'c': True})
+        self.store('get', '-q', '-r', 'ckpt', 'out')
+        self.assertEqual(self.tree('out'), self.tree('in'))
+        self.store('put', '--resume', 'in/c', 'c', expect=2)
+
+    def test_an_upload_of_a_client_that_was_killed_goes_on(self):
+        os.makedirs(os.path.join(self.folder, 'in'))
+        original = self.write('in/a.bin', os.urandom(24 << 20))
+        command = ('put', '-q', '-r', '--resume', 'in', 'ckpt')
+        path = f'{self.folder}/killing'
+        started, killed = threading.Event(), threading.Event()
+
+        def kill():
+            started.wait()
+            process.kill()
+            process.wait()
+            killed.set()
+
+        proxy = CuttingProxy(path, f'{self.folder}/socket', 16 << 20, [kill])
+        self.addCleanup(proxy.listener.close)
+        process = subprocess.Popen([cli_test.DCAC, *command], cwd=self.folder,
+                                   env={**os.environ, 'DCAC_SERVER': f'unix:{path}'})
+        started.set()
+        self.assertTrue(killed.wait(timeout=100))
+        self.assertTrue(os.path.exists(f'{self.folder}/in/.dcac-uploads'))
+        self.assertEqual(self.store('ls', '--json'), b'')
+        rest = CuttingProxy(f'{self.folder}/rest', f'{self.folder}/socket', 0, [])
+        self.addCleanup(rest.listener.close)
+        self.dcac(*command, environment={'DCAC_SERVER': f'unix:{self.folder}/rest'})
+        self.assertLess(rest.passed_bytes, 20 << 20)
+        self.assertEqual(os.listdir(f'{self.folder}/in'), ['a.bin'])
+        self.store('get', '-q', 'ckpt/a.bin', '-o', 'b.bin')
+        self.assertEqual(self.read('b.bin'), original)
+
     def test_what_is_listed_counted_and_deleted(self):
         self.write_map()
         for key in ('x/a', 'x/b', 'xy'):
@@ -122,14 +228,27 @@ class StoreTest(CliTest):
 
     def test_connections_that_break_are_made_again_and_transfers_go_on(self):
         original = self.write('a.bin', os.urandom(16 << 20))
-        for verb in (('put', '-q', 'a.bin', 'a'), ('get', '-q', 'a', '-o', 'b.bin')):
-            path = f'{self.folder}/{verb[0]}.socket'
-            # No more than so many bytes pass through one: a transfer that began anew would never end.
-            proxy = CuttingProxy(path, f'{self.folder}/socket', cut_after=5 << 20, cuts=3)
-            self.addCleanup(proxy.listener.close)
-            self.dcac(*verb, environment={'DCAC_SERVER': f'unix:{path}'})
-            self.assertEqual(proxy.cuts_left, 0)
+        self.dcac_through_proxy('put', '-q', 'a.bin', 'a', cut_actions=[nothing] * 3)
+        self.dcac_through_proxy('get', '-q', 'a', '-o', 'b.bin', cut_actions=[nothing] * 3)
         self.assertEqual(self.read('b.bin'), original)
+
+    def test_a_server_that_is_killed_goes_on_where_its_disk_is(self):
+        store = f'local:{self.folder}/store'
+        self.restart_server(store)
+        original = self.write('a.bin', os.urandom(16 << 20))
+        kills = [lambda: self.restart_server(store)] * 2
+        self.dcac_through_proxy('put', '-q', 'a.bin', 'a', cut_actions=kills)
+        self.dcac_through_proxy('get', '-q', 'a', '-o', 'b.bin', cut_actions=kills)
+        self.assertEqual(self.read('b.bin'), original)
+        self.assertEqual(json.loads(self.store('du', '--json'))['objects'], 1)
+
+    def test_what_is_put_anew_while_it_is_fetched_is_fetched_anew(self):
+        self.write('a.bin', os.urandom(16 << 20))
+        newer = self.write('newer.bin', os.urandom(16 << 20))
+        self.store('put', '-q', 'a.bin', 'a')
+        replace = lambda: self.store('put', '-q', 'newer.bin', 'a')
+        self.dcac_through_proxy('get', '-q', 'a', '-o', 'b.bin', cut_actions=[replace])
+        self.assertEqual(self.read('b.bin'), newer)
 
     def test_status_shows_the_store(self):
         self.write_map()
@@ -142,7 +261,9 @@ class StoreTest(CliTest):
         self.write_map()
         self.store('put', '-q', 'a.npy', 'a')
         self.store('put', '-q', '--if-absent', 'a.npy', 'a', expect=1)
-        self.store('get', '-q', 'nothing', '-o', 'b.npy', expect=1)
+        for verb in (['get', '-q', 'x/none', '-o', 'b.npy'], ['stat', 'x/none'], ['rm', 'x/none']):
+            message = self.dcac(*verb, environment=self.environment, expect=1)[1]
+            self.assertRegex(message, r'\Adcac: .*nothing is stored under the key x/none\n\Z')
         self.store('get', 'a', expect=2)
         self.assertFalse(os.path.exists(os.path.join(self.folder, 'b.npy')))
 
