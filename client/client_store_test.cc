@@ -150,6 +150,42 @@ TEST_F(StoreTest, AnUploadThatIsForgottenBeginsAgain) {
   EXPECT_EQ(second.requests.at(1).chunk().offset(), 0u);
 }
 
+TEST_F(StoreTest, AnUploadOfAnotherProcessGoesOn) {
+  PutScript script;
+  script.responses.emplace_back().set_upload_id("old");
+  v1::PutResponse& last = script.responses.emplace_back();
+  last.set_consumed_bytes(6);
+  *last.mutable_object() = ArchiveOf("abcdef");
+  EXPECT_CALL(*connection_, Put(_)).WillOnce([&](const auto&) { return std::make_unique<PutStream>(script); });
+  v1::QueryUploadResponse committed;
+  committed.set_committed_bytes(5);
+  EXPECT_CALL(*connection_, QueryUpload(_, _)).WillOnce(Return(committed));
+  const std::string bytes = "abcdef";
+  PutOptions options{.upload_id = "old"};
+  options.on_upload = [](const std::string&) { FAIL() << "it is known already"; };
+  EXPECT_TRUE(MakeStore().PutArchive("k", AccessMemory(wire::AsBytes(bytes)), 9, options).ok());
+  ASSERT_EQ(script.requests.size(), 3u);
+  EXPECT_EQ(script.requests[0].header().upload_id(), "old");
+  EXPECT_EQ(script.requests[1].chunk().offset(), 5u);
+  EXPECT_EQ(script.requests[1].chunk().data(), "f");
+  EXPECT_EQ(script.requests[2].trailer().digest(), DigestOf(bytes));
+}
+
+TEST_F(StoreTest, AnUploadOfAnotherProcessThatIsForgottenBegins) {
+  PutScript script;
+  script.responses.emplace_back().set_upload_id("new");
+  *script.responses.emplace_back().mutable_object() = ArchiveOf("ab");
+  EXPECT_CALL(*connection_, Put(_)).WillOnce([&](const auto&) { return std::make_unique<PutStream>(script); });
+  EXPECT_CALL(*connection_, QueryUpload(_, _)).WillOnce(Return(absl::NotFoundError("no such upload")));
+  const std::string bytes = "ab";
+  std::string told;
+  PutOptions options{.upload_id = "old"};
+  options.on_upload = [&](const std::string& id) { told = id; };
+  EXPECT_TRUE(MakeStore().PutArchive("k", AccessMemory(wire::AsBytes(bytes)), 9, options).ok());
+  EXPECT_EQ(script.requests.at(0).header().upload_id(), "");
+  EXPECT_EQ(told, "new");
+}
+
 TEST_F(StoreTest, AGetThatBrokeOffAsksForTheRestOfTheSameVersion) {
   GetScript first{.responses = {StartOf("abcdef", 6), ChunkOf(0, "abcd")}, .status = absl::UnavailableError("gone")};
   GetScript second{.responses = {StartOf("abcdef", 2), ChunkOf(0, "ef"), TrailerOf("ef")}};

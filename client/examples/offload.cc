@@ -4,10 +4,11 @@
 //   offload TARGETS        for example unix:/run/dcac/dcac.sock
 #include <chrono>
 #include <cstdio>
-#include <future>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "dcac/client_prefetcher.h"
 #include "dcac/client_store.h"
 
 namespace {
@@ -29,19 +30,37 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
-// Memory: two tensors, the one that is used and the one that is fetched.
+// The ones that are needed next are fetched while one is used.
 absl::Status TakeBack(const dcac::client::Store& store) {
-  const auto fetch = [&store](int layer) {
-    return std::async(std::launch::async, [&store, layer] { return store.Get(KeyOf(layer)); });
-  };
-  auto next = fetch(kLayers - 1);
+  std::vector<std::string> keys;
+  for (int layer = kLayers - 1; layer >= 0; --layer) keys.push_back(KeyOf(layer));
+  auto prefetcher = dcac::client::Prefetcher::Start(store, keys, {.max_in_flight = 2, .max_bytes = 1 << 20});
+  if (!prefetcher.ok()) return prefetcher.status();
   for (int layer = kLayers - 1; layer >= 0; --layer) {
-    const absl::StatusOr<dcac::client::StoredTensor> got = next.get();
+    const absl::StatusOr<dcac::client::StoredTensor> got = *prefetcher->Next();
     if (!got.ok()) return got.status();
-    if (layer > 0) next = fetch(layer - 1);
     if (got->tensor.data != MakeActivation(layer).data) return absl::DataLossError("another tensor");
   }
   return absl::OkStatus();
+}
+
+// Small tensors, such as those of single tokens, go in one stream.
+absl::Status ParkSmallOnes(const dcac::client::Store& store) {
+  const dcac::TensorSpec spec{.dtype = dcac::DType::kU8, .shape = {1, 1, 16, 16}};
+  const dcac::Tensor tensor = MakeActivation(0);
+  std::vector<dcac::client::PutItem> items;
+  std::vector<std::string> keys;
+  for (int token = 0; token < 32; ++token) {
+    keys.push_back("example/token/" + std::to_string(token));
+    items.push_back({.key = keys.back(), .spec = spec, .data = std::span(tensor.data).subspan(token * 16, 256)});
+  }
+  for (const auto& object : store.BatchPut(items)) {
+    if (!object.ok()) return object.status();
+  }
+  for (const auto& got : store.BatchGet(keys)) {
+    if (!got.ok()) return got.status();
+  }
+  return store.DeletePrefix("example/token/").status();
 }
 
 }  // namespace
@@ -68,6 +87,7 @@ int main(int argc, char** argv) {
                 static_cast<std::size_t>(object->stored_bytes));
   }
   if (const absl::Status status = TakeBack(store); !status.ok()) return Fail(status);
+  if (const absl::Status status = ParkSmallOnes(store); !status.ok()) return Fail(status);
 
   // Some planes alone: the server reads and decodes no more than their segments.
   const auto part = store.Get(KeyOf(0), {.slice = dcac::Slice{.plane_begin = 4, .plane_end = 8}});
