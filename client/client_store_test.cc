@@ -153,6 +153,7 @@ TEST_F(StoreTest, AnUploadThatIsForgottenBeginsAgain) {
 TEST_F(StoreTest, AnUploadOfAnotherProcessGoesOn) {
   PutScript script;
   script.responses.emplace_back().set_upload_id("old");
+  script.responses.back().set_consumed_bytes(5);
   v1::PutResponse& last = script.responses.emplace_back();
   last.set_consumed_bytes(6);
   *last.mutable_object() = ArchiveOf("abcdef");
