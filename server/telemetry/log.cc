@@ -112,7 +112,10 @@ void Log::Run() {
     lock.lock();
     queued_bytes_ -= line.size();
     (written ? written_lines_ : dropped_lines_).fetch_add(1, std::memory_order_relaxed);
-    if (!written && stopping_) return;
+    if (written) continue;
+    if (stopping_) return;
+    // Who has gone stays away, and that lines were lost is a line too: without a rest it would be lost again and again.
+    changed_.wait_for(lock, kSummaryInterval, [this] { return stopping_.load(); });
   }
 }
 
