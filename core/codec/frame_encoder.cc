@@ -14,6 +14,7 @@
 #include "core/codec/segment_codec.h"
 #include "core/codec/segment_shape.h"
 #include "core/codec/segment_timer.h"
+#include "core/codec/segment_verifier.h"
 #include "core/format/frame.h"
 
 namespace dcac {
@@ -54,6 +55,27 @@ absl::Status CheckOptions(const EncodeOptions& options) {
   return absl::OkStatus();
 }
 
+// The samples of a segment, one after the other: where they lie in the slab if they do, otherwise gathered from it.
+class SlabSegment {
+ public:
+  SlabSegment(const Geometry& geometry, const Box& slab, const Box& box, const std::byte* slab_data) {
+    const size_t bytes = static_cast<size_t>(geometry.SegmentBytes(box));
+    if (const auto place = PackedPlace(geometry.extents(), slab, box)) {
+      packed_ = ByteSpan(slab_data + *place, bytes);
+      return;
+    }
+    gathered_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
+    GatherBox(geometry.extents(), slab, box, slab_data, gathered_.get());
+    packed_ = ByteSpan(gathered_.get(), bytes);
+  }
+
+  ByteSpan packed() const { return packed_; }
+
+ private:
+  std::unique_ptr<std::byte[]> gathered_;
+  ByteSpan packed_;
+};
+
 }  // namespace
 
 struct FrameEncoder::Impl {
@@ -88,17 +110,23 @@ struct FrameEncoder::Impl {
       offset += static_cast<size_t>(geometry.SegmentBytes(geometry.SlabBox(slab)));
     }
     const uint64_t first_segment = first_slab * geometry.segments_per_slab();
-    std::vector<Bytes> bodies(static_cast<size_t>(num_slabs * geometry.segments_per_slab()));
+    const size_t num_segments = static_cast<size_t>(num_slabs * geometry.segments_per_slab());
+    std::vector<absl::Status> results(verifies ? num_segments : 0);
+    std::vector<Bytes> bodies(num_segments);
     tbb::parallel_for(size_t{0}, bodies.size(), [&](size_t i) {
       if (IsCancelled()) return;
       const uint64_t segment = first_segment + i;
       const uint64_t slab = segment / geometry.segments_per_slab();
       const Box box = geometry.SegmentBox(segment);
       const SegmentTimer timer(observer);
-      bodies[i] =
-          EncodeBox(geometry.SlabBox(slab), box, data.data() + slab_offset[static_cast<size_t>(slab - first_slab)]);
+      const SlabSegment input(header.geometry, geometry.SlabBox(slab), box,
+                              data.data() + slab_offset[static_cast<size_t>(slab - first_slab)]);
+      const SegmentShape shape = ShapeOfBox(header.spec.dtype, geometry, box);
+      bodies[i] = EncodeSegmentBody(shape, input.packed(), options);
       timer.Done(geometry.SegmentBytes(box), bodies[i].size());
+      if (verifies) results[i] = VerifySegmentBody(shape, bodies[i], input.packed());
     });
+    for (const absl::Status& result : results) DCAC_RETURN_IF_ERROR(result);
     if (IsCancelled()) return absl::CancelledError("encoding was cancelled");
     MakeRoom(bodies);
     for (size_t i = 0; i < bodies.size(); ++i) {
@@ -108,17 +136,6 @@ struct FrameEncoder::Impl {
       produced += stored_bytes.back();
     }
     return absl::OkStatus();
-  }
-
-  // The body of a segment of a slab.
-  Bytes EncodeBox(const Box& slab, const Box& box, const std::byte* slab_data) const {
-    const Extents& extents = header.geometry.extents();
-    const SegmentShape shape = ShapeOfBox(header.spec.dtype, header.geometry, box);
-    if (const auto place = PackedPlace(extents, slab, box))
-      return EncodeSegmentBody(shape, ByteSpan(slab_data + *place, shape.bytes()), options);
-    const auto packed = std::make_unique_for_overwrite<std::byte[]>(shape.bytes());
-    GatherBox(extents, slab, box, slab_data, packed.get());
-    return EncodeSegmentBody(shape, ByteSpan(packed.get(), shape.bytes()), options);
   }
 
   // For the segments and for what follows the last one, so that it makes nothing move.
@@ -175,6 +192,7 @@ struct FrameEncoder::Impl {
   DigestStream digest_stream;
   Digest digest{};
   bool finished = false;
+  bool verifies = false;
   const std::atomic<bool>* cancelled = nullptr;
   SegmentObserver* observer = nullptr;
   absl::Status status;
@@ -197,6 +215,10 @@ void FrameEncoder::CancelOn(const std::atomic<bool>* cancelled) {
 
 void FrameEncoder::ObserveSegments(SegmentObserver* observer) {
   impl_->observer = observer;
+}
+
+void FrameEncoder::VerifySegments() {
+  impl_->verifies = true;
 }
 
 absl::Status FrameEncoder::Push(std::span<const std::byte> data) {
@@ -237,6 +259,9 @@ std::uint64_t FrameEncoder::slab_bytes() const {
 }
 std::uint64_t FrameEncoder::raw_bytes() const {
   return impl_->pushed;
+}
+std::uint64_t FrameEncoder::encoded_bytes() const {
+  return impl_->pushed - impl_->pending.size();
 }
 std::uint64_t FrameEncoder::frame_bytes() const {
   return impl_->produced;

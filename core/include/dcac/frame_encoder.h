@@ -39,8 +39,12 @@ class FrameEncoder {
   // Tells `observer` of each segment from now on; null: nobody, the default.  It must outlive the encoder.
   void ObserveSegments(SegmentObserver* observer);
 
+  // Before the first bytes: each segment is decoded again by the thread that encoded it, and compared with its samples.
+  void VerifySegments();
+
   // The next bytes of the tensor.  Encodes when slabs become full, so a call may take long.
-  // Errors: InvalidArgument (more bytes than the spec says), Cancelled (CancelOn), ResourceExhausted (out of memory).
+  // Errors: InvalidArgument (more bytes than the spec says), Cancelled (CancelOn), ResourceExhausted (out of memory),
+  // Internal (VerifySegments: the encoder or the machine is broken).
   absl::Status Push(std::span<const std::byte> data);
 
   // Ends the frame.  Errors: InvalidArgument (bytes are missing).
@@ -56,9 +60,10 @@ class FrameEncoder {
   // more than a slab; memory that threads work in, which they share with all other encoders, comes on top.
   std::uint64_t memory_bytes() const;
 
-  std::uint64_t raw_bytes() const;    // pushed so far
-  std::uint64_t frame_bytes() const;  // produced so far, pulled or not
-  const Digest& digest() const;       // of the tensor; valid after Finish
+  std::uint64_t raw_bytes() const;      // pushed so far
+  std::uint64_t encoded_bytes() const;  // of these, what frame_bytes() stands for
+  std::uint64_t frame_bytes() const;    // produced so far, pulled or not
+  const Digest& digest() const;         // of the tensor; valid after Finish
 
  private:
   struct Impl;
