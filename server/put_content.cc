@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -32,8 +33,8 @@ absl::Status ReadKept(store::Upload& upload, const store::CallControl& control, 
   return absl::OkStatus();
 }
 
-// A tensor: the frame that comes out of the encoder goes into the upload and through a decoder, whose digest has to be
-// that of what came in.
+// A tensor: the encoder decodes each segment and compares it with its samples, and the frame that comes out of it goes
+// into the upload through a checker of the rest, as checksums and index.
 class TensorContent final : public PutContent {
  public:
   TensorContent(TensorSpec spec, int level, std::uint64_t tensor_bytes, FrameEncoder encoder,
@@ -42,43 +43,50 @@ class TensorContent final : public PutContent {
         level_(level),
         tensor_bytes_(tensor_bytes),
         encoder_(std::move(encoder)),
-        decoder_(ToDecodeLimits(context.limits)),
+        checker_(ToDecodeLimits(context.limits)),
         context_(context),
         control_(control) {
     control_.Apply(encoder_);
-    decoder_.CancelOn(&control_.cancelled);
+    encoder_.VerifySegments();
   }
 
   std::uint64_t input_bytes() const override { return tensor_bytes_; }
   std::uint64_t expected_block_bytes() const override { return 0; }
-  std::uint64_t memory_bytes() const override {
-    // The decoder holds no more than the encoder: slabs of the same tensor.
-    return 2 * encoder_.memory_bytes();
-  }
+  // When an upload goes on there is a decoder, which holds no more than the encoder: slabs of the same tensor.
+  std::uint64_t memory_bytes() const override { return 2 * encoder_.memory_bytes(); }
 
   absl::Status Resume(store::Upload& upload) override {
     kept_bytes_ = upload.size_bytes();
+    FrameDecoder decoder(ToDecodeLimits(context_.limits));
+    decoder.CancelOn(&control_.cancelled);
     return ReadKept(upload, context_.Control(control_.cancelled), [&](std::span<const std::byte> frame) {
       return context_.Compute([&]() -> absl::Status {
-        DCAC_RETURN_IF_ERROR(decoder_.PushBounded(frame));
+        DCAC_RETURN_IF_ERROR(Check(frame));
+        DCAC_RETURN_IF_ERROR(decoder.PushBounded(frame));
         while (true) {
-          const std::vector<std::byte> samples = decoder_.Pull();
+          const std::vector<std::byte> samples = decoder.Pull();
           DCAC_RETURN_IF_ERROR(encoder_.Push(samples));
           DCAC_RETURN_IF_ERROR(SkipKept(encoder_.Pull(), nullptr));
-          if (!decoder_.has_backlog()) break;
-          DCAC_RETURN_IF_ERROR(decoder_.PushBounded({}));
+          if (!decoder.has_backlog()) break;
+          DCAC_RETURN_IF_ERROR(decoder.PushBounded({}));
         }
-        progress_ = {{kept_bytes_, decoder_.raw_bytes()}};
+        progress_ = {{kept_bytes_, decoder.raw_bytes()}};
         return absl::OkStatus();
       });
     });
   }
 
-  absl::Status Push(std::span<const std::byte> bytes, store::Upload& upload) override {
+  absl::Status Push(InputChunks& input, std::size_t max_bytes, store::Upload& upload) override {
     std::vector<std::byte> frame;
+    // In one go, for chunks lie in many pieces; what comes of a batch of slabs is stored before the next one is begun.
     const absl::Status coded = context_.Compute([&]() -> absl::Status {
-      DCAC_RETURN_IF_ERROR(encoder_.Push(bytes));
-      return SkipKept(encoder_.Pull(), &frame);
+      while (max_bytes > 0 && !input.empty() && frame.empty()) {
+        const std::span<const std::byte> samples = input.Take(max_bytes);
+        max_bytes -= samples.size();
+        DCAC_RETURN_IF_ERROR(encoder_.Push(samples));
+        DCAC_RETURN_IF_ERROR(SkipKept(encoder_.Pull(), &frame));
+      }
+      return absl::OkStatus();
     });
     DCAC_RETURN_IF_ERROR(coded);
     return Store(frame, upload);
@@ -92,8 +100,7 @@ class TensorContent final : public PutContent {
     });
     DCAC_RETURN_IF_ERROR(coded);
     DCAC_RETURN_IF_ERROR(Store(frame, upload));
-    DCAC_RETURN_IF_ERROR(decoder_.Finish());
-    if (!decoder_.done() || decoder_.digest() != encoder_.digest() || skipped_bytes_ != kept_bytes_) {
+    if (!checker_.done() || checker_.digest() != encoder_.digest() || skipped_bytes_ != kept_bytes_) {
       return absl::InternalError("the frame does not give back the tensor that it was made of");
     }
     return DescribeTensor(spec_, encoder_.digest(), options);
@@ -136,20 +143,16 @@ class TensorContent final : public PutContent {
     return absl::OkStatus();
   }
 
+  absl::Status Check(std::span<const std::byte> frame) {
+    DCAC_ASSIGN_OR_RETURN(const std::size_t taken, checker_.Push(frame));
+    return taken == frame.size() ? absl::OkStatus() : absl::DataLossError("frame: bytes after its end");
+  }
+
   absl::Status Store(std::span<const std::byte> frame, store::Upload& upload) {
     if (frame.empty()) return absl::OkStatus();
+    DCAC_RETURN_IF_ERROR(Check(frame));
     DCAC_RETURN_IF_ERROR(upload.Append(frame, context_.Control(control_.cancelled)));
-    const absl::Status coded = context_.Compute([&]() -> absl::Status {
-      DCAC_RETURN_IF_ERROR(decoder_.PushBounded(frame));
-      while (decoder_.has_backlog()) {
-        decoder_.Pull();
-        DCAC_RETURN_IF_ERROR(decoder_.PushBounded({}));
-      }
-      decoder_.Pull();
-      return absl::OkStatus();
-    });
-    DCAC_RETURN_IF_ERROR(coded);
-    progress_.push_back({decoder_.frame_bytes(), decoder_.raw_bytes()});
+    progress_.push_back({encoder_.frame_bytes(), encoder_.encoded_bytes()});
     while (progress_.size() > 1 && progress_[1].frame_bytes <= upload.kept_bytes()) progress_.pop_front();
     return absl::OkStatus();
   }
@@ -158,7 +161,7 @@ class TensorContent final : public PutContent {
   const int level_;
   const std::uint64_t tensor_bytes_;
   FrameEncoder encoder_;
-  FrameDecoder decoder_;
+  FrameChecker checker_;
   const StoreContext context_;
   const WorkControl control_;
   std::uint64_t kept_bytes_ = 0;     // of the frame, that the upload had at first
@@ -182,9 +185,14 @@ class CheckedContent : public PutContent {
                     [&](std::span<const std::byte> bytes) { return Take(bytes); });
   }
 
-  absl::Status Push(std::span<const std::byte> bytes, store::Upload& upload) override {
-    DCAC_RETURN_IF_ERROR(Take(bytes));
-    return upload.Append(bytes, context_.Control(control_.cancelled));
+  absl::Status Push(InputChunks& input, std::size_t max_bytes, store::Upload& upload) override {
+    while (max_bytes > 0 && !input.empty()) {
+      const std::span<const std::byte> bytes = input.Take(max_bytes);
+      max_bytes -= bytes.size();
+      DCAC_RETURN_IF_ERROR(Take(bytes));
+      DCAC_RETURN_IF_ERROR(upload.Append(bytes, context_.Control(control_.cancelled)));
+    }
+    return absl::OkStatus();
   }
 
   std::uint64_t committed_bytes(const store::Upload& upload) const override { return upload.kept_bytes(); }

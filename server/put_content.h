@@ -2,17 +2,16 @@
 #ifndef DCAC_SERVER_PUT_CONTENT_H_
 #define DCAC_SERVER_PUT_CONTENT_H_
 
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <span>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "dcac/frame_info.h"
 #include "dcac/v1/store.pb.h"
 #include "server/call_info.h"
+#include "server/chunk_queue.h"
 #include "server/store/block_store.h"
 #include "server/store_context.h"
 #include "server/work_control.h"
@@ -36,8 +35,9 @@ class PutContent {
   // Errors: DataLoss, FailedPrecondition (it is no beginning of this content).
   virtual absl::Status Resume(store::Upload& upload) = 0;
 
-  // The next bytes of the input.  Errors: those of checking and coding, those of the upload.
-  virtual absl::Status Push(std::span<const std::byte> bytes, store::Upload& upload) = 0;
+  // Takes bytes from `input`, which is not empty: some, and at most `max_bytes`.
+  // Errors: those of checking and coding, those of the upload.
+  virtual absl::Status Push(InputChunks& input, std::size_t max_bytes, store::Upload& upload) = 0;
 
   // Ends the input: all checks are made.  `options` gets what is to be remembered of it.
   virtual absl::Status Finish(store::Upload& upload, store::PutOptions* options) = 0;

@@ -107,15 +107,11 @@ absl::Status PutSession::AcceptEnd() {
 absl::Status PutSession::Work() {
   if (is_to_open()) return OpenUpload();
   if (ended_) return Publish();
-  for (std::size_t taken = 0; taken < kBytesAtOnce && !input_.empty();) {
-    const std::span<const std::byte> bytes = input_.Take(kBytesAtOnce - taken);
-    taken += bytes.size();
-    const absl::Status status = content_->Push(bytes, *upload_);
-    // What is damaged stays so: nobody is to go on with it.
-    if (absl::IsDataLoss(status)) static_cast<void>(upload_->Abort());
-    DCAC_RETURN_IF_ERROR(status);
-  }
-  return absl::OkStatus();
+  if (input_.empty()) return absl::OkStatus();
+  const absl::Status status = content_->Push(input_, kBytesAtOnce, *upload_);
+  // What is damaged stays so: nobody is to go on with it.
+  if (absl::IsDataLoss(status)) static_cast<void>(upload_->Abort());
+  return status;
 }
 
 absl::Status PutSession::Publish() {

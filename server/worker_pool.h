@@ -9,6 +9,8 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <future>
+#include <memory>
 #include <utility>
 
 #include "server/task_pool.h"
@@ -31,9 +33,13 @@ class WorkerPool final : public TaskPool {
     });
   }
 
-  // Runs `work` among the workers' tasks and waits for it: for threads of other pools, which have something to code.
+  // Has a worker run `work` and waits for it: for threads of other pools, which have something to code.  They do not do
+  // it themselves, for each thread that codes keeps the memory that it takes.  `work` may throw.
   void Execute(const std::function<void()>& work) {
-    arena_.execute([&work] { oneapi::tbb::this_task_arena::isolate(work); });
+    const auto task = std::make_shared<std::packaged_task<void()>>(work);
+    std::future<void> done = task->get_future();
+    Enqueue([task] { (*task)(); });
+    done.get();
   }
 
   // That wait for a thread.

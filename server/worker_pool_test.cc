@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <new>
 #include <thread>
 
 namespace dcac::server {
@@ -28,6 +29,25 @@ TEST(WorkerPoolTest, TasksThatWaitAndThreadsThatWorkAreCounted) {
   released.set_value();
   while (done != 3) std::this_thread::yield();
   EXPECT_EQ(pool.queued_tasks(), 0u);
+}
+
+TEST(WorkerPoolTest, WhatIsExecutedIsDoneByAWorker) {
+  WorkerPool pool(1);
+  std::thread::id worker, executor;
+  std::promise<void> known;
+  pool.Enqueue([&] {
+    worker = std::this_thread::get_id();
+    known.set_value();
+  });
+  known.get_future().wait();
+  pool.Execute([&] { executor = std::this_thread::get_id(); });
+  EXPECT_NE(executor, std::this_thread::get_id());
+  EXPECT_EQ(executor, worker);
+}
+
+TEST(WorkerPoolTest, WhatIsThrownReachesWhoeverWaits) {
+  WorkerPool pool(1);
+  EXPECT_THROW(pool.Execute([] { throw std::bad_alloc(); }), std::bad_alloc);
 }
 
 }  // namespace
