@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,10 @@ struct Backend {
   // An empty store with these limits, on this clock.
   std::function<absl::StatusOr<std::unique_ptr<BlockStore>>(const StoreLimits& limits, TestClock& clock)> open;
 };
+
+inline std::ostream& operator<<(std::ostream& out, const Backend& backend) {
+  return out << backend.name;
+}
 
 class StoreConformanceTest : public ::testing::TestWithParam<Backend> {
  protected:

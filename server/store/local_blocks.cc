@@ -84,33 +84,30 @@ Record LocalBlocks::NewRecord(const NewBlock& block) const {
   return record;
 }
 
+absl::StatusOr<BlockInfo> LocalBlocks::Stage(const NewBlock& block, LocalIndex::Changes& changes,
+                                             std::vector<Record>& replaced, std::vector<Obsolete>& obsolete) const {
+  DCAC_RETURN_IF_ERROR(CheckCondition(block.options->condition, Find(block.key)));
+  // One that has expired or cannot be read is replaced too.
+  const absl::StatusOr<Record> there = index_->Find(block.key);
+  if (!there.ok() && !absl::IsNotFound(there.status()) && !absl::IsDataLoss(there.status())) return there.status();
+  const Record record = NewRecord(block);
+  const bool keep = options_.sync == SyncPolicy::kInterval && !record.inlined;
+  changes.Put(there.ok() ? std::optional(*there) : std::nullopt, record, block.payload,
+              keep ? OldPayload::kKeep : OldPayload::kErase);
+  if (there.ok()) replaced.push_back(*there);
+  if (there.ok() && (keep || !there->inlined)) obsolete.push_back({there->info.version, there->inlined});
+  return record.info;
+}
+
 std::vector<absl::StatusOr<BlockInfo>> LocalBlocks::Publish(std::span<const NewBlock> blocks, bool* in_doubt) {
-  std::vector<absl::StatusOr<BlockInfo>> results;
   std::vector<std::string> keys;
   for (const NewBlock& block : blocks) keys.push_back(block.key);
   const Locks locks = LockKeys(keys);
   LocalIndex::Changes changes;
   std::vector<Record> replaced;
   std::vector<Obsolete> obsolete;
-  for (const NewBlock& block : blocks) {
-    if (const absl::Status status = CheckCondition(block.options->condition, Find(block.key)); !status.ok()) {
-      results.push_back(status);
-      continue;
-    }
-    // One that has expired or cannot be read is replaced too.
-    const absl::StatusOr<Record> there = index_->Find(block.key);
-    if (!there.ok() && !absl::IsNotFound(there.status()) && !absl::IsDataLoss(there.status())) {
-      results.push_back(there.status());
-      continue;
-    }
-    const Record record = NewRecord(block);
-    const bool keep = options_.sync == SyncPolicy::kInterval && !record.inlined;
-    changes.Put(there.ok() ? std::optional(*there) : std::nullopt, record, block.payload,
-                keep ? OldPayload::kKeep : OldPayload::kErase);
-    if (there.ok()) replaced.push_back(*there);
-    if (there.ok() && (keep || !there->inlined)) obsolete.push_back({there->info.version, there->inlined});
-    results.emplace_back(record.info);
-  }
+  std::vector<absl::StatusOr<BlockInfo>> results;
+  for (const NewBlock& block : blocks) results.push_back(Stage(block, changes, replaced, obsolete));
   if (const absl::Status written = WriteIndex(changes, in_doubt); !written.ok()) {
     for (absl::StatusOr<BlockInfo>& result : results) {
       if (result.ok()) result = written;

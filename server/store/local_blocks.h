@@ -125,6 +125,9 @@ class LocalBlocks {
   // Errors: those of a condition.
   absl::Status CheckCondition(const Condition& condition, const absl::StatusOr<Record>& there) const;
   Record NewRecord(const NewBlock& block) const;
+  // What is to change so that the block is there.  Errors: those of its condition.
+  absl::StatusOr<BlockInfo> Stage(const NewBlock& block, LocalIndex::Changes& changes, std::vector<Record>& replaced,
+                                  std::vector<Obsolete>& obsolete) const;
   absl::Status Evict(std::uint64_t missing_bytes);
   absl::Status WriteIndex(const LocalIndex::Changes& changes, bool* in_doubt = nullptr);
   void RemovePayloads(const std::vector<Obsolete>& payloads);
