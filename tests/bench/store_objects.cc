@@ -5,8 +5,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <future>
 #include <optional>
-#include <thread>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "dcac/client_store.h"
@@ -22,33 +23,45 @@ namespace {
 
 constexpr std::size_t kSmallBytes = 4096;
 constexpr int kStreams = 4;
+constexpr int kObjectsPerTensor = 10;  // of frames, for each tensor that the server has to compress
 constexpr int kFloorPutsPerSecond = 2000;
 constexpr double kMaxRestartSeconds = 2;
 constexpr std::uint64_t kPlanes = 512, kPlanesOfGet = 8;
 
-// Items of 4 KiB from all over the samples.
-v1::BatchPutRequest Item(const Tensor& planes, std::uint64_t number) {
+// Tensors of 4 KiB from all over the samples; as frames where the client compresses.
+std::vector<v1::BatchPutRequest> Contents(const Tensor& planes, bool as_frames) {
+  constexpr std::size_t kContents = 500, kStride = 7919;
   const std::size_t places = planes.data.size() / kSmallBytes;
-  const std::byte* const data = planes.data.data() + number * 7919 % places * kSmallBytes;
   const std::uint64_t samples = kSmallBytes / SampleBytes(planes.spec.dtype);
   const TensorSpec spec{.dtype = planes.spec.dtype, .shape = {1, samples / 32, 32}};
-  v1::BatchPutRequest item;
-  item.set_item_id(number);
-  item.set_key(absl::StrCat("small/", number));
-  wire::ToProto(spec, item.mutable_tensor()->mutable_spec());
-  item.set_data(data, kSmallBytes);
-  return item;
+  std::vector<v1::BatchPutRequest> contents(kContents);
+  for (std::size_t i = 0; i < kContents; ++i) {
+    const auto data = std::span(planes.data).subspan(i * kStride % places * kSmallBytes, kSmallBytes);
+    if (as_frames) {
+      const std::vector<std::byte> frame = Require(Compress(spec, data), "compress");
+      contents[i].mutable_frame()->set_stored_bytes(frame.size());
+      contents[i].set_data(frame.data(), frame.size());
+    } else {
+      wire::ToProto(spec, contents[i].mutable_tensor()->mutable_spec());
+      contents[i].set_data(data.data(), data.size());
+    }
+  }
+  return contents;
 }
 
 // The objects from `begin` to `end`; as many as may be unanswered are under way.
-void BatchPut(const testing::StoreClient& store, const Tensor& planes, int begin, int end) {
+void BatchPut(const testing::StoreClient& store, const std::vector<v1::BatchPutRequest>& contents,
+              const std::string& prefix, int begin, int end) {
   grpc::ClientContext context;
   const auto stream = store.stub().BatchPut(&context);
   v1::BatchPutResponse response;
   int answered = begin;
   for (int sent = begin; answered < end; ++answered) {
     for (; sent < end && sent - answered < static_cast<int>(wire::kMaxUnansweredChunks); ++sent) {
-      stream->Write(Item(planes, static_cast<std::uint64_t>(sent)));
+      v1::BatchPutRequest item = contents[static_cast<std::size_t>(sent) % contents.size()];
+      item.set_item_id(static_cast<std::uint64_t>(sent));
+      item.set_key(absl::StrCat(prefix, sent));
+      stream->Write(item);
     }
     if (!stream->Read(&response)) break;
     if (response.code() != 0) Require(absl::UnknownError(response.message()), "BatchPut");
@@ -58,18 +71,21 @@ void BatchPut(const testing::StoreClient& store, const Tensor& planes, int begin
   if (!status.ok() || answered < end) Require(absl::UnknownError(status.error_message()), "BatchPut");
 }
 
-double PutAll(const std::string& address, const Tensor& planes, int objects) {
-  return SecondsOf([&] {
-    std::vector<std::thread> threads;
+// Puts per second.
+double PutAll(const std::string& address, const std::vector<v1::BatchPutRequest>& contents, const std::string& prefix,
+              int objects) {
+  const double seconds = SecondsOf([&] {
+    std::vector<std::future<void>> streams;
     for (int i = 0; i < kStreams; ++i) {
-      threads.emplace_back([&, i] {
-        const testing::StoreClient store(address);
-        BatchPut(store, planes, static_cast<int>(std::int64_t{objects} * i / kStreams),
-                 static_cast<int>(std::int64_t{objects} * (i + 1) / kStreams));
-      });
+      const int begin = static_cast<int>(std::int64_t{objects} * i / kStreams);
+      const int end = static_cast<int>(std::int64_t{objects} * (i + 1) / kStreams);
+      streams.push_back(std::async(std::launch::async, [&, begin, end] {
+        BatchPut(testing::StoreClient(address), contents, prefix, begin, end);
+      }));
     }
-    for (std::thread& thread : threads) thread.join();
+    for (std::future<void>& stream : streams) stream.get();
   });
+  return objects / seconds;
 }
 
 // 512 of the planes, again from the first where there are fewer.
@@ -92,16 +108,19 @@ void MeasureSmallObjects(const std::string& folder, const Tensor& planes, int ob
   const std::vector<std::string> arguments = {"--listen=" + address, "--store=local:" + folder + "/small",
                                               "--store-fsync=interval"};
   std::optional<testing::ServerProcess> server(arguments);
-  const double put_seconds = PutAll(address, planes, objects);
+  const int tensors = objects / kObjectsPerTensor;
+  const double tensors_per_second = PutAll(address, Contents(planes, /*as_frames=*/false), "tensor/", tensors);
+  const double puts_per_second = PutAll(address, Contents(planes, /*as_frames=*/true), "frame/", objects);
   server->Signal(SIGKILL);
   server->Wait();
   const double restart_seconds = SecondsOf([&] { server.emplace(arguments); });
   const client::Client client = Require(client::Client::Connect(address), "connect");
   const client::StoreUsage usage = Require(client::Store(client).Usage(), "usage");
-  const double puts_per_second = objects / put_seconds;
-  std::printf("%d objects of 4 KiB, BatchPut in %d streams, interval: %.0f puts/s; restart after a kill: %.2f s\n",
-              objects, kStreams, puts_per_second, restart_seconds);
-  floors.Check("small objects after the restart", static_cast<double>(usage.objects), objects);
+  std::printf(
+      "%d objects of 4 KiB, BatchPut in %d streams, interval: %.0f frames/s, %.0f tensors/s; "
+      "restart after a kill: %.2f s\n",
+      objects + tensors, kStreams, puts_per_second, tensors_per_second, restart_seconds);
+  floors.Check("small objects after the restart", static_cast<double>(usage.objects), objects + tensors);
   floors.Check("small objects put per second", puts_per_second, kFloorPutsPerSecond);
   floors.Check("restarts in 2 s", kMaxRestartSeconds / restart_seconds, 1);
 }

@@ -10,8 +10,8 @@
 
 namespace dcac::bench {
 
-// Tensors of 4 KiB through several BatchPut streams, to a server of their own that syncs in intervals, which is killed
-// and started again.
+// Tensors of 4 KiB through several BatchPut streams, some compressed by the server and most by the client, to a server
+// of their own that syncs in intervals, which is killed and started again.
 void MeasureSmallObjects(const std::string& folder, const Tensor& planes, int objects, Floors& floors);
 
 // 8 of 512 planes.
