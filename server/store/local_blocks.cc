@@ -45,10 +45,16 @@ absl::Status LocalBlocks::WriteIndex(const LocalIndex::Changes& changes, bool* i
   return index_->Write(changes, options_.sync == SyncPolicy::kEach, in_doubt);
 }
 
-absl::Status LocalBlocks::MakeDurable(PayloadWriter& writer, const std::string& id) {
+std::future<absl::Status> LocalBlocks::StartEntry(const std::string& id) {
+  if (options_.sync != SyncPolicy::kEach) return {};
+  // Where there can be no more threads, by whoever waits for it.
+  return std::async(std::launch::async | std::launch::deferred, [this, id] { return payloads_.SyncEntry(id); });
+}
+
+absl::Status LocalBlocks::MakeDurable(PayloadWriter& writer, const std::string& id, std::future<absl::Status> entry) {
   if (options_.sync == SyncPolicy::kEach) {
     DCAC_RETURN_IF_ERROR(writer.Sync());
-    return payloads_.SyncEntry(id);
+    return entry.valid() ? entry.get() : absl::OkStatus();  // once is enough
   }
   if (options_.sync == SyncPolicy::kNone) return absl::OkStatus();
   const std::lock_guard lock(sync_mutex_);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -59,8 +60,11 @@ class LocalBlocks {
   // Errors: ResourceExhausted (quota; capacity, and nothing is left to evict).
   absl::Status Reserve(std::string_view owner, std::uint64_t bytes);
 
+  // Of a file that is about to be written: its entry becomes durable meanwhile, where MakeDurable is to wait for it.
+  std::future<absl::Status> StartEntry(const std::string& id);
+
   // Of a file that was written: durable, or noted to become so.
-  absl::Status MakeDurable(PayloadWriter& writer, const std::string& id);
+  absl::Status MakeDurable(PayloadWriter& writer, const std::string& id, std::future<absl::Status> entry);
 
   // Publishes blocks with keys that differ; a status for each.  `in_doubt`: they may be there after a restart although
   // there was an error, so that their payloads must stay until then.

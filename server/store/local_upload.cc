@@ -44,6 +44,7 @@ absl::StatusOr<std::unique_ptr<Upload>> LocalUpload::Resume(LocalBlocks& blocks,
   std::unique_ptr<LocalUpload> upload(new LocalUpload(blocks, owner));
   upload->reserved_bytes_ = idle.reserved_bytes;
   upload->writer_ = *std::move(writer);
+  upload->entry_ = blocks.StartEntry(id);
   return upload;
 }
 
@@ -95,6 +96,7 @@ absl::Status LocalUpload::Append(std::span<const std::byte> bytes, const CallCon
   }
   if (!writer_) {
     DCAC_ASSIGN_OR_RETURN(writer_, blocks_.payloads().Create(owner_));
+    entry_ = blocks_.StartEntry(owner_.id);
     DCAC_RETURN_IF_ERROR(writer_->Append(small_));
     small_ = {};
   }
@@ -124,7 +126,7 @@ absl::StatusOr<BlockInfo> LocalUpload::Commit(const PutOptions& options, const C
   if (writer_) {
     DCAC_RETURN_IF_ERROR(writer_->Finish());
     // The system may take for written what it could not write: that is not to be resumed.
-    if (const absl::Status durable = blocks_.MakeDurable(*writer_, owner_.id); !durable.ok()) {
+    if (const absl::Status durable = blocks_.MakeDurable(*writer_, owner_.id, std::move(entry_)); !durable.ok()) {
       static_cast<void>(Abort());
       return durable;
     }

@@ -2,6 +2,7 @@
 #ifndef DCAC_SERVER_STORE_LOCAL_UPLOAD_H_
 #define DCAC_SERVER_STORE_LOCAL_UPLOAD_H_
 
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,7 @@ class LocalUpload final : public Upload {
   std::uint64_t reserved_bytes_ = 0;
   Bytes small_;
   std::optional<PayloadWriter> writer_;  // since there is more than fits the index
+  std::future<absl::Status> entry_;      // of its file
   bool ended_ = false;                   // nothing is left that could be resumed
   bool in_doubt_ = false;                // whether it was published
 };
