@@ -158,6 +158,7 @@ class SliceReader final : public ObjectReader {
     while (position_ < range_.end) {
       if (cancelled_.load(std::memory_order_relaxed)) return absl::CancelledError("the call was cancelled");
       std::vector<std::byte> samples;
+      DCAC_RETURN_IF_ERROR(decoder_.Fetch());
       const absl::Status coded = context_.Compute([&]() -> absl::Status {
         DCAC_ASSIGN_OR_RETURN(samples, decoder_.Next());
         return absl::OkStatus();
@@ -177,7 +178,8 @@ class SliceReader final : public ObjectReader {
   std::uint64_t returned_bytes() const override { return range_.end - range_.begin; }
   const TensorSpec* spec() const override { return is_box_ ? &decoder_.spec() : nullptr; }
   std::uint64_t memory_bytes() const override {
-    return kReadBytes + 2 * std::min(max_slab_bytes_, 2 * object_.raw_bytes());
+    // Slabs, what is cut out of them, and the segments that they are decoded from.
+    return kReadBytes + 3 * std::min(max_slab_bytes_, 2 * object_.raw_bytes());
   }
   std::uint64_t decoded_segments() const override { return decoder_.decoded_segments(); }
   std::uint64_t read_bytes() const override { return block_.read_bytes(); }

@@ -83,15 +83,46 @@ absl::Status OpenFrame::LocateSegments(uint64_t begin, uint64_t end) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Bytes> OpenFrame::ReadBody(uint64_t segment) const {
-  const uint64_t bytes = segment_bytes(segment);
-  // Size and checksum beside the body, so that an index cannot make a reader allocate more than a segment may need.
-  if (bytes > MaxBodyBytes(header_.geometry.SegmentBytes(segment)) + 10 + kSegmentChecksumBytes)
-    return DiffersFromIndex(segment);
-  DCAC_ASSIGN_OR_RETURN(Bytes stored, ReadPart(access_, segment_offset(segment), bytes));
+// Size and checksum beside the body, so that an index cannot make a reader allocate more than a segment may need.
+absl::Status OpenFrame::CheckStoredBytes(uint64_t segment) const {
+  const uint64_t most = MaxBodyBytes(header_.geometry.SegmentBytes(segment)) + 10 + kSegmentChecksumBytes;
+  return segment_bytes(segment) <= most ? absl::OkStatus() : DiffersFromIndex(segment);
+}
+
+absl::StatusOr<Bytes> OpenFrame::BodyOf(uint64_t segment, ByteSpan stored) const {
   DCAC_ASSIGN_OR_RETURN(const auto read, ReadSegment(header_.geometry, segment, stored));
-  if (!read || read->stored_bytes != bytes) return DiffersFromIndex(segment);
+  if (!read || read->stored_bytes != stored.size()) return DiffersFromIndex(segment);
   return Bytes(read->body.begin(), read->body.end());
+}
+
+absl::StatusOr<Bytes> OpenFrame::ReadBody(uint64_t segment) const {
+  DCAC_RETURN_IF_ERROR(CheckStoredBytes(segment));
+  DCAC_ASSIGN_OR_RETURN(const Bytes stored, ReadPart(access_, segment_offset(segment), segment_bytes(segment)));
+  return BodyOf(segment, stored);
+}
+
+absl::StatusOr<std::vector<Bytes>> OpenFrame::ReadBodies(std::span<const uint64_t> segments) const {
+  constexpr uint64_t kMaxReadBytes = 16 << 20;
+  std::vector<Bytes> bodies;
+  while (!segments.empty()) {
+    size_t count = 0;
+    uint64_t bytes = 0;
+    for (const uint64_t segment : segments) {
+      if (count > 0 && (segment != segments[count - 1] + 1 || bytes + segment_bytes(segment) > kMaxReadBytes)) break;
+      DCAC_RETURN_IF_ERROR(CheckStoredBytes(segment));
+      bytes += segment_bytes(segment);
+      ++count;
+    }
+    DCAC_ASSIGN_OR_RETURN(const Bytes stored, ReadPart(access_, segment_offset(segments.front()), bytes));
+    ByteSpan rest = stored;
+    for (const uint64_t segment : segments.first(count)) {
+      const auto size = static_cast<size_t>(segment_bytes(segment));
+      DCAC_ASSIGN_OR_RETURN(bodies.emplace_back(), BodyOf(segment, rest.first(size)));
+      rest = rest.subspan(size);
+    }
+    segments = segments.subspan(count);
+  }
+  return bodies;
 }
 
 absl::StatusOr<Bytes> OpenFrame::ReadBodyFront(uint64_t segment) const {

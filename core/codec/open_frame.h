@@ -3,6 +3,7 @@
 #define DCAC_CORE_CODEC_OPEN_FRAME_H_
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -28,11 +29,16 @@ class OpenFrame {
   // The body of a segment, its checksum compared.
   absl::StatusOr<Bytes> ReadBody(uint64_t segment) const;
 
+  // The same of several segments, in the order of their numbers; those that follow each other are read in one go.
+  absl::StatusOr<std::vector<Bytes>> ReadBodies(std::span<const uint64_t> segments) const;
+
   // As much of a body as SummarizeBody needs; no checksum is compared.
   absl::StatusOr<Bytes> ReadBodyFront(uint64_t segment) const;
 
  private:
   absl::Status LocateSegments(uint64_t begin, uint64_t end);
+  absl::Status CheckStoredBytes(uint64_t segment) const;
+  absl::StatusOr<Bytes> BodyOf(uint64_t segment, ByteSpan stored) const;
   static absl::Status DiffersFromIndex(uint64_t segment);
 
   FrameAccess access_;

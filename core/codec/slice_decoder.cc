@@ -2,6 +2,7 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -127,6 +128,13 @@ struct SliceDecoder::Impl {
     Slab* slab = nullptr;
   };
 
+  // What is decoded together.
+  struct Batch {
+    std::vector<Slab> slabs;
+    std::vector<Task> tasks;
+    std::vector<Bytes> bodies;  // of the tasks; none: they are not read yet
+  };
+
   explicit Impl(OpenFrame opened) : frame(std::move(opened)) {}
 
   const Geometry& geometry() const { return frame.header().geometry; }
@@ -161,20 +169,41 @@ struct SliceDecoder::Impl {
     return tasks;
   }
 
-  absl::Status DecodeSegment(const Task& task) const {
-    DCAC_ASSIGN_OR_RETURN(const Bytes body, frame.ReadBody(task.segment));
-    return DecodeSegmentInto(frame.header(), task.segment, body, task.slab->box, task.slab->data.data());
+  Batch TakeBatch() {
+    Batch batch;
+    batch.slabs = TakeSlabs();
+    batch.tasks = TouchedSegments(batch.slabs);
+    return batch;
+  }
+
+  absl::Status Fetch() {
+    if (fetched) return absl::OkStatus();
+    Batch batch = TakeBatch();
+    std::vector<uint64_t> segments;
+    for (const Task& task : batch.tasks) segments.push_back(task.segment);
+    DCAC_ASSIGN_OR_RETURN(batch.bodies, frame.ReadBodies(segments));
+    fetched = std::move(batch);
+    return absl::OkStatus();
+  }
+
+  absl::Status DecodeTask(const Batch& batch, size_t i) const {
+    const Task& task = batch.tasks[i];
+    Bytes read;
+    if (batch.bodies.empty()) {
+      DCAC_ASSIGN_OR_RETURN(read, frame.ReadBody(task.segment));
+    }
+    return DecodeSegmentInto(frame.header(), task.segment, batch.bodies.empty() ? read : batch.bodies[i],
+                             task.slab->box, task.slab->data.data());
   }
 
   absl::StatusOr<Bytes> Next() {
-    std::vector<Slab> slabs = TakeSlabs();
-    const std::vector<Task> tasks = TouchedSegments(slabs);
-    std::vector<absl::Status> statuses(tasks.size());
-    tbb::parallel_for(size_t{0}, tasks.size(), [&](size_t i) { statuses[i] = DecodeSegment(tasks[i]); });
+    const Batch batch = fetched ? *std::exchange(fetched, std::nullopt) : TakeBatch();
+    std::vector<absl::Status> statuses(batch.tasks.size());
+    tbb::parallel_for(size_t{0}, statuses.size(), [&](size_t i) { statuses[i] = DecodeTask(batch, i); });
     for (const absl::Status& status : statuses) DCAC_RETURN_IF_ERROR(status);
-    decoded_segments += tasks.size();
+    decoded_segments += batch.tasks.size();
     Bytes out;
-    for (const Slab& slab : slabs) AppendOverlap(slab, out);
+    for (const Slab& slab : batch.slabs) AppendOverlap(slab, out);
     return out;
   }
 
@@ -192,6 +221,7 @@ struct SliceDecoder::Impl {
   TensorSpec spec;
   uint64_t next_slab = 0;
   std::vector<uint64_t> first_segments;  // of the slabs taken last
+  std::optional<Batch> fetched;
   uint64_t decoded_segments = 0;
 };
 
@@ -213,6 +243,10 @@ absl::StatusOr<SliceDecoder> SliceDecoder::Create(FrameAccess frame, const Slice
 
 const TensorSpec& SliceDecoder::spec() const {
   return impl_->spec;
+}
+
+absl::Status SliceDecoder::Fetch() {
+  return CatchOutOfMemory([&] { return impl_->Fetch(); });
 }
 
 absl::StatusOr<std::vector<std::byte>> SliceDecoder::Next() {

@@ -75,6 +75,32 @@ TEST_F(SliceDecoderTest, GivesBoundedPieces) {
   EXPECT_TRUE(all == samples_);
 }
 
+TEST_F(SliceDecoderTest, WhatWasFetchedIsNotReadAgain) {
+  const Slice slice{.plane_begin = 100, .plane_end = 400};
+  auto fetching = SliceDecoder::Create(counted_.Access(), slice);
+  auto plain = SliceDecoder::Create(AccessMemory(counted_.frame), slice);
+  ASSERT_TRUE(fetching.ok() && plain.ok());
+  while (true) {
+    const uint64_t before = counted_.bytes_read;
+    ASSERT_TRUE(fetching->Fetch().ok());
+    const uint64_t after = counted_.bytes_read;
+    const auto next = fetching->Next(), expected = plain->Next();
+    ASSERT_TRUE(next.ok() && expected.ok()) << next.status();
+    EXPECT_TRUE(*next == *expected);
+    EXPECT_EQ(counted_.bytes_read, after);
+    if (next->empty()) break;
+    EXPECT_GT(after, before);
+  }
+  EXPECT_EQ(fetching->decoded_segments(), plain->decoded_segments());
+}
+
+TEST_F(SliceDecoderTest, FetchingNoticesDamage) {
+  auto decoder = SliceDecoder::Create(counted_.Access(), {.plane_begin = 100, .plane_end = 101});
+  ASSERT_TRUE(decoder.ok());
+  for (size_t i = counted_.frame.size() / 8; i < counted_.frame.size() / 2; ++i) counted_.frame[i] ^= std::byte{1};
+  EXPECT_TRUE(absl::IsDataLoss(decoder->Fetch()));
+}
+
 TEST_F(SliceDecoderTest, ErrorsOfReadingAreReturned) {
   FrameAccess access = counted_.Access();
   const auto fail = [](std::uint64_t, std::span<std::byte>) { return absl::UnavailableError("gone"); };

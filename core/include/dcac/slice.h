@@ -60,6 +60,10 @@ class SliceDecoder {
 
   const TensorSpec& spec() const;  // of the slice
 
+  // Reads what the next call of Next decodes, on this thread: for callers whose threads that code must not wait.
+  // Without it Next reads, too.  Errors: DataLoss, those of `frame.read`.
+  absl::Status Fetch();
+
   // The next samples of the slice, in the order of its bytes; empty at its end.  After an error the slice is lost.
   absl::StatusOr<std::vector<std::byte>> Next();
 
