@@ -28,7 +28,10 @@ bool HasExpired(const BlockInfo& info, Time now) {
 }  // namespace
 
 S3Blocks::S3Blocks(S3StoreOptions options)
-    : options_(std::move(options)), client_(options_.client), account_(options_.limits) {}
+    : options_(std::move(options)),
+      client_(options_.client),
+      changes_(client_, options_.prefix + "t/"),
+      account_(options_.limits) {}
 
 absl::Status S3Blocks::Probe(const CallControl& control) {
   const std::string name = absl::StrCat(options_.prefix, "probe/", RandomId());
@@ -40,31 +43,51 @@ absl::Status S3Blocks::Probe(const CallControl& control) {
   return client_.Delete(name, control);
 }
 
-absl::StatusOr<S3Block> S3Blocks::LoadObject(const std::string& encoded, const std::string& object, std::size_t bytes,
-                                             const CallControl& control) {
-  // Not filled with zeros, so that what a small block does not use costs nothing.
-  auto memory = std::make_unique_for_overwrite<std::byte[]>(bytes);
-  DCAC_ASSIGN_OR_RETURN(S3Got got, client_.Get(object, 0, {memory.get(), bytes}, control));
-  DCAC_ASSIGN_OR_RETURN(const std::size_t head_bytes, HeadBytesOf({memory.get(), got.bytes}));
-  if (head_bytes > got.bytes) {
-    memory = std::make_unique_for_overwrite<std::byte[]>(head_bytes);
-    DCAC_ASSIGN_OR_RETURN(got, client_.Get(object, 0, {memory.get(), head_bytes}, control));
-    if (got.bytes != head_bytes) return absl::DataLossError("the object ends within its head");
-  }
-  const ByteSpan begin(memory.get(), got.bytes);
+absl::StatusOr<S3Block> S3Blocks::FetchHead(const std::string& object, std::size_t bytes, const CallControl& control) {
   S3Block block;
-  DCAC_ASSIGN_OR_RETURN(block.head, ParseHead(begin.first(head_bytes)));
+  // Not filled with zeros, so that what a small block does not use costs nothing.
+  std::shared_ptr<std::byte[]> memory(new std::byte[bytes]);
+  DCAC_ASSIGN_OR_RETURN(S3Got got, client_.Get(object, 0, {memory.get(), bytes}, control));
+  block.beginning = {memory.get(), got.bytes};
+  block.memory = std::move(memory);
+  block.etag = std::move(got.etag);
+  block.object_bytes = got.total_bytes;
+  return block;
+}
+
+absl::StatusOr<S3Block> S3Blocks::BeginFetch(const std::string& object, const CallControl& control) {
+  S3Block block;
+  block.download = std::make_shared<S3Download>(client_, object, kS3OpenBytes, control.deadline);
+  DCAC_ASSIGN_OR_RETURN(const ByteSpan start, block.download->Await(kS3HeadStartBytes, control));
+  DCAC_ASSIGN_OR_RETURN(const std::size_t head_bytes, HeadBytesOf(start));
+  DCAC_ASSIGN_OR_RETURN(block.beginning, block.download->Await(std::min(head_bytes, kS3OpenBytes), control));
+  block.etag = block.download->etag();
+  block.object_bytes = block.download->total_bytes();
+  return block;
+}
+
+absl::StatusOr<S3Block> S3Blocks::LoadObject(const std::string& encoded, const std::string& object, bool whole,
+                                             const CallControl& control) {
+  absl::StatusOr<S3Block> fetched = whole ? BeginFetch(object, control) : FetchHead(object, kS3StatBytes, control);
+  DCAC_RETURN_IF_ERROR(fetched.status());
+  DCAC_ASSIGN_OR_RETURN(const std::size_t head_bytes, HeadBytesOf(fetched->beginning));
+  if (head_bytes > fetched->beginning.size()) fetched = FetchHead(object, head_bytes, control);
+  DCAC_RETURN_IF_ERROR(fetched.status());
+  S3Block& block = *fetched;
+  if (head_bytes > block.beginning.size()) return absl::DataLossError("the object ends within its head");
+  DCAC_ASSIGN_OR_RETURN(block.head, ParseHead(block.beginning.first(head_bytes)));
   if (EncodeKey(block.head.record.info.key) != encoded) {
     return absl::DataLossError(absl::StrCat("the block is that of ", block.head.record.info.key));
   }
   if (!block.head.parts_id.empty() && !TimeOfId(block.head.parts_id)) return absl::DataLossError("no id of parts");
   const std::uint64_t inlined = block.head.parts_id.empty() ? block.head.record.info.size_bytes : 0;
-  block.beginning = begin.subspan(head_bytes);
-  block.memory = std::move(memory);
-  if (block.beginning.size() > inlined) return absl::DataLossError("there are bytes behind the block");
+  if (block.object_bytes != head_bytes + inlined) {
+    return absl::DataLossError(
+        absl::StrCat("the object has ", block.object_bytes, " bytes, expected ", head_bytes + inlined));
+  }
+  block.beginning = block.beginning.subspan(head_bytes);
   block.object = object;
-  block.etag = std::move(got.etag);
-  return block;
+  return fetched;
 }
 
 absl::Status S3Blocks::ApplyChange(const std::string& encoded, S3Block& block, const CallControl& control) {
@@ -77,18 +100,20 @@ absl::Status S3Blocks::ApplyChange(const std::string& encoded, S3Block& block, c
   return absl::OkStatus();
 }
 
-absl::StatusOr<S3Block> S3Blocks::Load(const std::string& encoded, std::size_t bytes, const CallControl& control) {
+absl::StatusOr<S3Block> S3Blocks::Load(const std::string& encoded, bool whole, const CallControl& control) {
   absl::StatusOr<S3Block> newest = absl::NotFoundError("no such block");
   std::string object = BlockName(encoded);
   for (int i = 0; i < kMostFollowers; ++i) {
-    absl::StatusOr<S3Block> block = LoadObject(encoded, object, bytes, control);
+    absl::StatusOr<S3Block> block = LoadObject(encoded, object, whole, control);
     if (i > 0 && absl::IsNotFound(block.status())) break;
     if (absl::IsDataLoss(block.status())) {
       return absl::DataLossError(
           absl::StrCat(DecodeKey(encoded).value_or(encoded), ": ", std::string(block.status().message())));
     }
     DCAC_RETURN_IF_ERROR(block.status());
-    DCAC_RETURN_IF_ERROR(ApplyChange(encoded, *block, control));
+    const BlockInfo& info = block->head.record.info;
+    const bool as_put = whole && !HasExpired(info, now()) && !changes_.MayExist(ChangeName(encoded, info.version));
+    if (!as_put) DCAC_RETURN_IF_ERROR(ApplyChange(encoded, *block, control));
     block->expired = HasExpired(block->head.record.info, now());
     newest = *std::move(block);
     if (!newest->expired) break;
@@ -97,8 +122,8 @@ absl::StatusOr<S3Block> S3Blocks::Load(const std::string& encoded, std::size_t b
   return newest;
 }
 
-absl::StatusOr<S3Block> S3Blocks::LoadLive(const std::string& key, std::size_t bytes, const CallControl& control) {
-  absl::StatusOr<S3Block> block = Load(EncodeKey(key), bytes, control);
+absl::StatusOr<S3Block> S3Blocks::LoadLive(const std::string& key, bool whole, const CallControl& control) {
+  absl::StatusOr<S3Block> block = Load(EncodeKey(key), whole, control);
   if (absl::IsNotFound(block.status()) || (block.ok() && block->expired)) return NotThere();
   if (block.ok() && block->head.record.damaged) {
     return absl::DataLossError(absl::StrCat(key, ": the block is damaged and in quarantine"));
@@ -113,7 +138,7 @@ absl::StatusOr<S3Page> S3Blocks::LoadPage(const std::string& prefix, const std::
                         client_.List(root + prefix, after.empty() ? "" : root + after, limit, control));
   std::vector<absl::StatusOr<S3Block>> loaded(names.entries.size());
   const auto encoded = [&](std::size_t i) { return names.entries[i].name.substr(root.size()); };
-  InParallel(loaded.size(), kS3Parallel, [&](std::size_t i) { loaded[i] = Load(encoded(i), kS3StatBytes, control); });
+  InParallel(loaded.size(), kS3Parallel, [&](std::size_t i) { loaded[i] = Load(encoded(i), false, control); });
   S3Page page;
   page.more = names.more;
   if (!loaded.empty()) page.last = encoded(loaded.size() - 1);
@@ -162,7 +187,7 @@ absl::Status S3Blocks::PutAbsent(const std::string& encoded, const absl::StatusO
   const std::string object = old.ok() ? NextName(encoded, old->head.record.info.version) : BlockName(encoded);
   const absl::Status put = client_.Put(object, pieces, true, control);
   if (!absl::IsAlreadyExists(put)) return put;
-  const absl::StatusOr<S3Block> winner = LoadObject(encoded, object, kS3StatBytes, control);
+  const absl::StatusOr<S3Block> winner = LoadObject(encoded, object, false, control);
   return winner.ok() && winner->head.record.info.version == version ? absl::OkStatus() : exists;
 }
 
@@ -186,7 +211,7 @@ absl::Status S3Blocks::PutHead(const std::string& encoded, absl::StatusOr<S3Bloc
     DCAC_ASSIGN_OR_RETURN(const bool noted_now, HasNote(encoded, SteadyClock::now() - validity, control));
     if (!noted && !noted_now) return absl::OkStatus();
     DCAC_RETURN_IF_ERROR(AwaitRemoval(encoded, control));
-    old = Load(encoded, kS3StatBytes, control);
+    old = Load(encoded, false, control);
     if (old.ok() && !old->expired) {
       // Another version has replaced this one, or was first.
       const bool lost = if_absent && old->head.record.info.version != version;
@@ -213,7 +238,7 @@ absl::StatusOr<BlockInfo> S3Blocks::Publish(S3Head head, ByteSpan payload, const
   }
   BlockInfo& info = head.record.info;
   const std::string encoded = EncodeKey(info.key);
-  const absl::StatusOr<S3Block> old = Load(encoded, kS3StatBytes, control);
+  const absl::StatusOr<S3Block> old = Load(encoded, false, control);
   if (!old.ok() && !absl::IsNotFound(old.status()) && !absl::IsDataLoss(old.status())) return old.status();
   info.raw_bytes = options.raw_bytes;
   info.digest = options.digest;
@@ -235,7 +260,7 @@ absl::StatusOr<BlockInfo> S3Blocks::Publish(S3Head head, ByteSpan payload, const
 
 absl::Status S3Blocks::Delete(const std::string& key, const CallControl& control) {
   const std::string encoded = EncodeKey(key);
-  const absl::StatusOr<S3Block> block = Load(encoded, kS3StatBytes, control);
+  const absl::StatusOr<S3Block> block = Load(encoded, false, control);
   if (absl::IsDataLoss(block.status())) return client_.Delete(BlockName(encoded), control);
   if (absl::IsNotFound(block.status()) || (block.ok() && block->expired)) return NotThere();
   DCAC_RETURN_IF_ERROR(block.status());
@@ -247,7 +272,10 @@ absl::Status S3Blocks::Delete(const std::string& key, const CallControl& control
 
 absl::Status S3Blocks::WriteChange(const Record& record, const CallControl& control) {
   const std::string text = SerializeRecord(record);
-  return client_.Put(ChangeName(EncodeKey(record.info.key), record.info.version), {AsBytes(text)}, false, control);
+  const std::string name = ChangeName(EncodeKey(record.info.key), record.info.version);
+  DCAC_RETURN_IF_ERROR(client_.Put(name, {AsBytes(text)}, false, control));
+  changes_.Add(name);
+  return absl::OkStatus();
 }
 
 absl::Status S3Blocks::DeleteAll(const std::string& prefix, const CallControl& control) {

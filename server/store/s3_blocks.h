@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/store/block_store.h"
+#include "server/store/s3_changes.h"
 #include "server/store/s3_reader.h"
 #include "server/store/s3_store.h"
 #include "server/store/space_account.h"
@@ -20,8 +21,7 @@
 namespace dcac::store {
 
 inline constexpr std::size_t kS3Parallel = 16;  // requests of one call
-// Read at once when a block is opened: all of it, unless it has parts.  So it stays readable whatever becomes of its
-// key.
+// Fetched when a block is opened: all of it, unless it has parts.  So it stays readable whatever becomes of its key.
 inline constexpr std::size_t kS3OpenBytes = kS3InlineBytes + (std::size_t{64} << 10);
 inline constexpr std::size_t kS3StatBytes = 8 << 10;  // and when only its head is wanted
 // A note that is so much older than removal_delay was left over by who wrote it.
@@ -43,6 +43,7 @@ class S3Blocks {
 
   S3Client& client() { return client_; }
   const S3StoreOptions& options() const { return options_; }
+  S3Changes& changes() { return changes_; }
   SpaceAccount& account() { return account_; }
   Time now() const { return options_.clock(); }
 
@@ -63,12 +64,13 @@ class S3Blocks {
   absl::Status Probe(const CallControl& control);
   bool conditional_put() const { return conditional_put_; }
 
-  // The newest block of a key, expired or not, with changes applied and up to `bytes` of its object.
-  // Errors: NotFound (there is none), DataLoss.
-  absl::StatusOr<S3Block> Load(const std::string& encoded, std::size_t bytes, const CallControl& control);
+  // The newest block of a key, expired or not, with changes applied; with `whole`, the rest of its object is on its
+  // way. Errors: NotFound (there is none), DataLoss.
+  // With `whole`, changes that other servers put in the last seconds may be missing.
+  absl::StatusOr<S3Block> Load(const std::string& encoded, bool whole, const CallControl& control);
 
   // The same for one that has not expired and is not in quarantine.
-  absl::StatusOr<S3Block> LoadLive(const std::string& key, std::size_t bytes, const CallControl& control);
+  absl::StatusOr<S3Block> LoadLive(const std::string& key, bool whole, const CallControl& control);
 
   // Blocks whose names begin with `prefix` and come after `after`; at most `limit` names.
   absl::StatusOr<S3Page> LoadPage(const std::string& prefix, const std::string& after, std::size_t limit,
@@ -102,7 +104,10 @@ class S3Blocks {
     std::chrono::steady_clock::time_point since;
   };
 
-  absl::StatusOr<S3Block> LoadObject(const std::string& encoded, const std::string& object, std::size_t bytes,
+  // The first bytes of an object, of no use yet.
+  absl::StatusOr<S3Block> FetchHead(const std::string& object, std::size_t bytes, const CallControl& control);
+  absl::StatusOr<S3Block> BeginFetch(const std::string& object, const CallControl& control);
+  absl::StatusOr<S3Block> LoadObject(const std::string& encoded, const std::string& object, bool whole,
                                      const CallControl& control);
   absl::Status ApplyChange(const std::string& encoded, S3Block& block, const CallControl& control);
   absl::Status PutAbsent(const std::string& encoded, const absl::StatusOr<S3Block>& old, const std::string& version,
@@ -117,6 +122,7 @@ class S3Blocks {
 
   const S3StoreOptions options_;
   S3Client client_;
+  S3Changes changes_;
   SpaceAccount account_;
   bool conditional_put_ = false;
 

@@ -97,7 +97,7 @@ std::vector<absl::StatusOr<BlockInfo>> S3Store::PutMany(std::span<const SmallBlo
 absl::StatusOr<std::shared_ptr<const BlockReader>> S3Store::Open(const std::string& key, const CallControl& control) {
   DCAC_RETURN_IF_ERROR(CheckControl(control));
   DCAC_RETURN_IF_ERROR(CheckKey(key));
-  DCAC_ASSIGN_OR_RETURN(S3Block block, blocks_.LoadLive(key, kS3OpenBytes, control));
+  DCAC_ASSIGN_OR_RETURN(S3Block block, blocks_.LoadLive(key, true, control));
   std::string parts = blocks_.PartsPrefix(block.head.parts_id);
   return MakeS3Reader(blocks_.client(), std::move(block), std::move(parts));
 }
@@ -108,7 +108,7 @@ std::vector<absl::StatusOr<BlockInfo>> S3Store::Stat(std::span<const std::string
     results[i] = [&]() -> absl::StatusOr<BlockInfo> {
       DCAC_RETURN_IF_ERROR(CheckControl(control));
       DCAC_RETURN_IF_ERROR(CheckKey(keys[i]));
-      DCAC_ASSIGN_OR_RETURN(S3Block block, blocks_.LoadLive(keys[i], kS3StatBytes, control));
+      DCAC_ASSIGN_OR_RETURN(S3Block block, blocks_.LoadLive(keys[i], false, control));
       return block.head.record.info;
     }();
   });
@@ -156,7 +156,7 @@ absl::StatusOr<BlockInfo> S3Store::Update(const std::string& key, const BlockUpd
                                           const CallControl& control) {
   DCAC_RETURN_IF_ERROR(CheckControl(control));
   DCAC_RETURN_IF_ERROR(CheckKey(key));
-  DCAC_ASSIGN_OR_RETURN(S3Block block, blocks_.LoadLive(key, kS3StatBytes, control));
+  DCAC_ASSIGN_OR_RETURN(S3Block block, blocks_.LoadLive(key, false, control));
   Record& record = block.head.record;
   if (update.pinned) record.info.pinned = *update.pinned;
   if (update.set_ttl) {
@@ -196,7 +196,7 @@ absl::Status S3Store::ScrubBlock(S3Block block, ScrubPage& page, const CallContr
     const std::uint64_t size = std::min<std::uint64_t>(buffer.size(), record.info.size_bytes - at);
     status = reader->Read(at, std::span(buffer).first(size), control);
   }
-  const auto still = blocks_.Load(EncodeKey(record.info.key), kS3StatBytes, control);
+  const auto still = blocks_.Load(EncodeKey(record.info.key), false, control);
   const bool replaced =
       absl::IsNotFound(still.status()) || (still.ok() && still->head.record.info.version != record.info.version);
   if (replaced) return absl::OkStatus();

@@ -193,6 +193,19 @@ TEST_F(S3StoreTest, RemovesWhatHasExpired) {
   EXPECT_THAT(Objects("t/"), ElementsAre());
 }
 
+TEST_F(S3StoreTest, ChangesCountAtOnceOnTheServerThatMakesThem) {
+  ASSERT_TRUE(Put(*store_, "t/k", "old").ok());
+  ASSERT_TRUE(store_->Open("t/k", control_).ok());
+  ASSERT_TRUE(store_->Maintain(control_).ok());  // from now on it knows that there are no changes
+  EXPECT_FALSE((*store_->Open("t/k", control_))->info().pinned);
+  ASSERT_TRUE(store_->Update("t/k", {.pinned = true, .set_ttl = true, .ttl = milliseconds(1000)}, control_).ok());
+  EXPECT_TRUE((*store_->Open("t/k", control_))->info().pinned);
+  ASSERT_TRUE(store_->Maintain(control_).ok());
+  EXPECT_TRUE((*store_->Open("t/k", control_))->info().pinned);
+  clock_.Advance(milliseconds(1000));
+  EXPECT_EQ(Get(*store_, "t/k").status().code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(S3StoreTest, RemovesPartsThatNobodyRefersTo) {
   {
     const auto upload = *store_->Begin({.key = "t/k", .expected_bytes = 0, .state = "state"}, control_);

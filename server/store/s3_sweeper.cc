@@ -26,6 +26,7 @@ constexpr std::chrono::hours kGrace{1};
 absl::Status S3Sweeper::Maintain(const CallControl& control) {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(blocks_.changes().Refresh(control));
   DCAC_RETURN_IF_ERROR(blocks_.DropParts(control));
   DCAC_RETURN_IF_ERROR(FinishRemovals(control));
   const auto now = SteadyClock::now();
@@ -93,7 +94,7 @@ absl::Status S3Sweeper::FinishRemovals(const CallControl& control) {
 }
 
 absl::Status S3Sweeper::Remove(const Removal& removal, const CallControl& control) {
-  const auto block = blocks_.Load(removal.encoded, kS3StatBytes, control);
+  const auto block = blocks_.Load(removal.encoded, false, control);
   if (absl::IsNotFound(block.status())) return absl::OkStatus();
   DCAC_RETURN_IF_ERROR(block.status());
   // Put anew, followed by another, or given more time.

@@ -80,7 +80,7 @@ absl::StatusOr<std::unique_ptr<Upload>> S3Upload::Resume(S3Blocks& blocks, const
   DCAC_ASSIGN_OR_RETURN(UploadStart start, ParseStart(ByteSpan(buffer).first(got->bytes)));
   if (!blocks.OpenUpload(id)) return absl::UnavailableError("the upload is open elsewhere");
   std::unique_ptr<S3Upload> upload(new S3Upload(blocks, id, std::move(start)));
-  const auto block = blocks.Load(EncodeKey(upload->key()), kS3StatBytes, control);
+  const auto block = blocks.Load(EncodeKey(upload->key()), false, control);
   if (block.ok() && block->head.parts_id == id) {  // it was published before its end could be noted
     upload->ended_ = true;
     DCAC_RETURN_IF_ERROR(blocks.client().Delete(blocks.UploadName(id), control));
