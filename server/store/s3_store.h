@@ -10,8 +10,8 @@
 // puts looks for notes at least that often, and puts once more if a note was followed by a removal.
 //
 // The time to live, the pin and the health of a block that was changed after its put lie in an object of their own.
-// Opening a block takes one request all the same: which blocks have one is listed every few seconds.  So a server may give
-// out a block for S3Changes::kValidFor after another has shortened its time to live.
+// Opening a block takes one request all the same: which blocks have one is listed every few seconds.  So a server may
+// give out a block for S3Changes::kValidFor after another has shortened its time to live.
 //
 // What is different from other backends: uses of blocks are not recorded, so that nothing is evicted: with a capacity,
 // puts are refused when it is reached.  Usage counts what this server put and deleted since Maintain counted all; so do
