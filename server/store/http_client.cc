@@ -83,7 +83,6 @@ std::size_t OnReceive(char* bytes, std::size_t, std::size_t size, void* data) {
     if (x.too_long) return 0;
     std::memcpy(x.request.out.data() + x.response.out_bytes, bytes, size);
     x.response.out_bytes += size;
-    if (x.request.on_received) x.request.on_received(x.response);
     return size;
   }
   x.too_long = size > x.request.max_text_bytes - x.response.text.size();

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -17,14 +16,6 @@
 
 namespace dcac::store {
 
-struct HttpResponse {
-  int status = 0;
-  std::string text;
-  std::size_t out_bytes = 0;
-  std::string etag;               // as the server writes it
-  std::uint64_t total_bytes = 0;  // of what a range was asked of
-};
-
 struct HttpRequest {
   std::string method;
   std::string url;
@@ -32,8 +23,14 @@ struct HttpRequest {
   std::vector<std::span<const std::byte>> body;  // in pieces, sent one after another; of PUT alone
   std::span<std::byte> out;                      // gets the body of an answer 2xx; none: the text does
   std::size_t max_text_bytes = std::size_t{8} << 20;
-  // Called with the answer as far as it is there whenever more bytes are in `out`; may be empty.
-  std::function<void(const HttpResponse&)> on_received;
+};
+
+struct HttpResponse {
+  int status = 0;
+  std::string text;
+  std::size_t out_bytes = 0;
+  std::string etag;               // as the server writes it
+  std::uint64_t total_bytes = 0;  // of what a range was asked of
 };
 
 struct HttpTimeouts {

@@ -43,7 +43,7 @@ absl::Status S3Blocks::Probe(const CallControl& control) {
   return client_.Delete(name, control);
 }
 
-absl::StatusOr<S3Block> S3Blocks::FetchHead(const std::string& object, std::size_t bytes, const CallControl& control) {
+absl::StatusOr<S3Block> S3Blocks::Fetch(const std::string& object, std::size_t bytes, const CallControl& control) {
   S3Block block;
   // Not filled with zeros, so that what a small block does not use costs nothing.
   std::shared_ptr<std::byte[]> memory(new std::byte[bytes]);
@@ -55,23 +55,12 @@ absl::StatusOr<S3Block> S3Blocks::FetchHead(const std::string& object, std::size
   return block;
 }
 
-absl::StatusOr<S3Block> S3Blocks::BeginFetch(const std::string& object, const CallControl& control) {
-  S3Block block;
-  block.download = std::make_shared<S3Download>(client_, object, kS3OpenBytes, control.deadline);
-  DCAC_ASSIGN_OR_RETURN(const ByteSpan start, block.download->Await(kS3HeadStartBytes, control));
-  DCAC_ASSIGN_OR_RETURN(const std::size_t head_bytes, HeadBytesOf(start));
-  DCAC_ASSIGN_OR_RETURN(block.beginning, block.download->Await(std::min(head_bytes, kS3OpenBytes), control));
-  block.etag = block.download->etag();
-  block.object_bytes = block.download->total_bytes();
-  return block;
-}
-
 absl::StatusOr<S3Block> S3Blocks::LoadObject(const std::string& encoded, const std::string& object, bool whole,
                                              const CallControl& control) {
-  absl::StatusOr<S3Block> fetched = whole ? BeginFetch(object, control) : FetchHead(object, kS3StatBytes, control);
+  absl::StatusOr<S3Block> fetched = Fetch(object, whole ? kS3OpenBytes : kS3StatBytes, control);
   DCAC_RETURN_IF_ERROR(fetched.status());
   DCAC_ASSIGN_OR_RETURN(const std::size_t head_bytes, HeadBytesOf(fetched->beginning));
-  if (head_bytes > fetched->beginning.size()) fetched = FetchHead(object, head_bytes, control);
+  if (head_bytes > fetched->beginning.size()) fetched = Fetch(object, head_bytes, control);
   DCAC_RETURN_IF_ERROR(fetched.status());
   S3Block& block = *fetched;
   if (head_bytes > block.beginning.size()) return absl::DataLossError("the object ends within its head");

@@ -64,9 +64,9 @@ class S3Blocks {
   absl::Status Probe(const CallControl& control);
   bool conditional_put() const { return conditional_put_; }
 
-  // The newest block of a key, expired or not, with changes applied; with `whole`, the rest of its object is on its
-  // way. Errors: NotFound (there is none), DataLoss.
-  // With `whole`, changes that other servers put in the last seconds may be missing.
+  // The newest block of a key, expired or not, with changes applied; with `whole`, as much of its object as
+  // kS3OpenBytes, but changes that other servers put in the last seconds may be missing.
+  // Errors: NotFound (there is none), DataLoss.
   absl::StatusOr<S3Block> Load(const std::string& encoded, bool whole, const CallControl& control);
 
   // The same for one that has not expired and is not in quarantine.
@@ -105,8 +105,7 @@ class S3Blocks {
   };
 
   // The first bytes of an object, of no use yet.
-  absl::StatusOr<S3Block> FetchHead(const std::string& object, std::size_t bytes, const CallControl& control);
-  absl::StatusOr<S3Block> BeginFetch(const std::string& object, const CallControl& control);
+  absl::StatusOr<S3Block> Fetch(const std::string& object, std::size_t bytes, const CallControl& control);
   absl::StatusOr<S3Block> LoadObject(const std::string& encoded, const std::string& object, bool whole,
                                      const CallControl& control);
   absl::Status ApplyChange(const std::string& encoded, S3Block& block, const CallControl& control);

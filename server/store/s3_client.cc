@@ -64,7 +64,7 @@ S3Client::S3Client(S3ClientOptions options) : options_(std::move(options)) {
   http_ = std::make_unique<HttpClient>(options_.timeouts, !IsLoopback(host_));
 }
 
-absl::StatusOr<HttpResponse> S3Client::Once(const Call& call, const CallControl& control, bool& told) {
+absl::StatusOr<HttpResponse> S3Client::Once(const Call& call, const CallControl& control) {
   SignedParts parts{call.method, absl::StrCat(path_, "/", UriEncoded(call.name, true)), call.query, call.headers};
   parts.headers["host"] = host_;
   parts.headers["x-amz-content-sha256"] = std::string(kPayloadHash);
@@ -75,26 +75,19 @@ absl::StatusOr<HttpResponse> S3Client::Once(const Call& call, const CallControl&
   for (const auto& [name, value] : parts.headers) request.headers.push_back(absl::StrCat(name, ": ", value));
   request.body = call.body;
   request.out = call.out;
-  if (call.on_received) {
-    request.on_received = [&](const HttpResponse& response) {
-      told = true;
-      call.on_received({response.out_bytes, response.total_bytes, response.etag});
-    };
-  }
   return http_->Do(request, control);
 }
 
 absl::StatusOr<HttpResponse> S3Client::Do(const Call& call, const CallControl& control) {
   const auto end = std::min(control.deadline, SteadyClock::now() + options_.retry_for);
   for (auto wait = options_.first_wait;; wait = std::min(2 * wait, kLongestWait)) {
-    bool told = false;
-    absl::StatusOr<HttpResponse> response = Once(call, control, told);
+    absl::StatusOr<HttpResponse> response = Once(call, control);
     absl::Status error = response.status();
     if (response.ok()) {
       if (response->status >= 200 && response->status < 300) return response;
       error = ErrorOf(call, *response);
     }
-    if (!absl::IsUnavailable(error) || told) return error;
+    if (!absl::IsUnavailable(error)) return error;
     if (!Wait(wait, end, control)) {
       if (IsCancelled(control)) return absl::CancelledError("cancelled");
       return absl::UnavailableError(
@@ -121,14 +114,14 @@ absl::Status S3Client::ErrorOf(const Call& call, const HttpResponse& response) c
 
 absl::Status S3Client::Put(const std::string& name, std::vector<std::span<const std::byte>> pieces, bool if_absent,
                            const CallControl& control) {
-  Call call{"PUT", name, {}, {}, std::move(pieces), {}, {}};
+  Call call{"PUT", name, {}, {}, std::move(pieces), {}};
   if (if_absent) call.headers["if-none-match"] = "*";
   return Do(call, control).status();
 }
 
 absl::StatusOr<S3Got> S3Client::Get(const std::string& name, std::uint64_t offset, std::span<std::byte> out,
-                                    const CallControl& control, const OnReceived& on_received) {
-  Call call{"GET", name, {}, {}, {}, out, on_received};
+                                    const CallControl& control) {
+  Call call{"GET", name, {}, {}, {}, out};
   call.headers["range"] = absl::StrCat("bytes=", offset, "-", offset + out.size() - 1);
   DCAC_ASSIGN_OR_RETURN(HttpResponse response, Do(call, control));
   if (response.status != 206) {
@@ -139,13 +132,13 @@ absl::StatusOr<S3Got> S3Client::Get(const std::string& name, std::uint64_t offse
 }
 
 absl::Status S3Client::Delete(const std::string& name, const CallControl& control) {
-  const absl::Status status = Do({"DELETE", name, {}, {}, {}, {}, {}}, control).status();
+  const absl::Status status = Do({"DELETE", name, {}, {}, {}, {}}, control).status();
   return absl::IsNotFound(status) ? absl::OkStatus() : status;
 }
 
 absl::StatusOr<S3ListPage> S3Client::List(const std::string& prefix, const std::string& start_after, std::size_t limit,
                                           const CallControl& control) {
-  Call call{"GET", "", {}, {}, {}, {}, {}};
+  Call call{"GET", "", {}, {}, {}, {}};
   call.query = {{"list-type", "2"}, {"prefix", prefix}, {"max-keys", absl::StrCat(std::min<std::size_t>(limit, 1000))}};
   if (!start_after.empty()) call.query["start-after"] = start_after;
   DCAC_ASSIGN_OR_RETURN(const HttpResponse response, Do(call, control));

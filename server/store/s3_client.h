@@ -60,12 +60,9 @@ class S3Client {
   absl::Status Put(const std::string& name, std::vector<std::span<const std::byte>> pieces, bool if_absent,
                    const CallControl& control);
 
-  using OnReceived = std::function<void(const S3Got&)>;
-
-  // Fills `out` from `offset` on, as far as the object goes.  `on_received` is told what is there whenever more is;
-  // then an answer that breaks off is not asked for again.  Errors: NotFound.
+  // Fills `out` from `offset` on, as far as the object goes.  Errors: NotFound.
   absl::StatusOr<S3Got> Get(const std::string& name, std::uint64_t offset, std::span<std::byte> out,
-                            const CallControl& control, const OnReceived& on_received = {});
+                            const CallControl& control);
 
   // No error if there is none.
   absl::Status Delete(const std::string& name, const CallControl& control);
@@ -82,13 +79,11 @@ class S3Client {
     std::map<std::string, std::string> headers;
     std::vector<std::span<const std::byte>> body;
     std::span<std::byte> out;
-    OnReceived on_received;
   };
 
   // Sends the call until its answer is final; that is given out if its status is good.
   absl::StatusOr<HttpResponse> Do(const Call& call, const CallControl& control);
-  // `told`: whether on_received was called.
-  absl::StatusOr<HttpResponse> Once(const Call& call, const CallControl& control, bool& told);
+  absl::StatusOr<HttpResponse> Once(const Call& call, const CallControl& control);
   absl::Status ErrorOf(const Call& call, const HttpResponse& response) const;
 
   const S3ClientOptions options_;

@@ -13,7 +13,7 @@ namespace dcac::store {
 namespace {
 
 constexpr std::size_t kParallelRanges = 8;
-// So much is compared and copied at a time, while more arrives.
+// So much is compared and copied at a time: it stays in the cache between the two.
 constexpr std::size_t kStepBytes = 4 * kS3ChunkBytes;
 
 // Whole chunks within one part.
@@ -81,6 +81,10 @@ class S3Reader : public BlockReader {
               .parts = std::move(parts),
               .size_bytes = info().size_bytes,
               .checksums = head.checksums};
+    // Of a chunk all must be there to be compared.
+    if (block_.beginning.size() < info().size_bytes) {
+      block_.beginning = block_.beginning.first(block_.beginning.size() / kS3ChunkBytes * kS3ChunkBytes);
+    }
   }
 
   const BlockInfo& info() const override { return block_.head.record.info; }
@@ -88,39 +92,25 @@ class S3Reader : public BlockReader {
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) const override {
     DCAC_RETURN_IF_ERROR(CheckControl(control));
     DCAC_RETURN_IF_ERROR(CheckRange(info(), offset, out.size()));
-    while (!out.empty()) {
-      const std::size_t size = std::min<std::size_t>(out.size(), kStepBytes - offset % kStepBytes);
-      DCAC_ASSIGN_OR_RETURN(const ByteSpan beginning, Beginning(offset + size, control));
-      if (offset + size > beginning.size()) return ReadS3Bytes(client_, bytes_, offset, out, control);
-      DCAC_RETURN_IF_ERROR(CopyBeginning(beginning, static_cast<std::size_t>(offset), out.first(size)));
+    while (offset < block_.beginning.size() && !out.empty()) {
+      const std::size_t left = std::min<std::size_t>(out.size(), block_.beginning.size() - offset);
+      const std::size_t size = std::min<std::size_t>(left, kStepBytes - offset % kStepBytes);
+      DCAC_RETURN_IF_ERROR(CopyBeginning(static_cast<std::size_t>(offset), out.first(size)));
       offset += size;
       out = out.subspan(size);
     }
-    return absl::OkStatus();
+    return out.empty() ? absl::OkStatus() : ReadS3Bytes(client_, bytes_, offset, out, control);
   }
 
  private:
-  // The block's bytes up to `end` and the end of that chunk, or as many of them as came with the head.
-  absl::StatusOr<ByteSpan> Beginning(std::uint64_t end, const CallControl& control) const {
-    ByteSpan beginning = block_.beginning;
-    if (block_.download) {
-      const std::uint64_t chunks = std::min<std::uint64_t>(ChunksOf(end) * kS3ChunkBytes, info().size_bytes);
-      DCAC_ASSIGN_OR_RETURN(beginning, block_.download->Await(block_.head.head_bytes + chunks, control));
-      beginning = beginning.subspan(block_.head.head_bytes);
-    }
-    if (beginning.size() == info().size_bytes) return beginning;
-    // Of a chunk all must be there to be compared.
-    return beginning.first(beginning.size() / kS3ChunkBytes * kS3ChunkBytes);
-  }
-
-  absl::Status CopyBeginning(ByteSpan beginning, std::size_t offset, std::span<std::byte> out) const {
+  absl::Status CopyBeginning(std::size_t offset, std::span<std::byte> out) const {
     const std::size_t first = offset / kS3ChunkBytes;
-    const std::size_t end = std::min(beginning.size(), ChunksOf(offset + out.size()) * kS3ChunkBytes);
-    const ByteSpan chunks = beginning.subspan(first * kS3ChunkBytes, end - first * kS3ChunkBytes);
+    const std::size_t end = std::min(block_.beginning.size(), ChunksOf(offset + out.size()) * kS3ChunkBytes);
+    const ByteSpan chunks = block_.beginning.subspan(first * kS3ChunkBytes, end - first * kS3ChunkBytes);
     if (!MatchesChecksums(chunks, first, block_.head.checksums)) {
       return absl::DataLossError(absl::StrCat(info().key, ": bytes up to ", end, " are not those that were put"));
     }
-    std::memcpy(out.data(), beginning.data() + offset, out.size());
+    std::memcpy(out.data(), block_.beginning.data() + offset, out.size());
     return absl::OkStatus();
   }
 

@@ -13,7 +13,6 @@
 #include "server/store/block_store.h"
 #include "server/store/s3_block.h"
 #include "server/store/s3_client.h"
-#include "server/store/s3_download.h"
 
 namespace dcac::store {
 
@@ -38,10 +37,9 @@ struct S3Block {
   std::string object;  // where the head is
   std::string etag;
   std::uint64_t object_bytes = 0;
-  // Of its bytes, as far as they came with the head: in `memory`, or in `download` if there is one.
+  // Of its bytes, as far as they came with the head: in `memory`.
   ByteSpan beginning;
   std::shared_ptr<const std::byte[]> memory;
-  std::shared_ptr<S3Download> download;
   bool expired = false;  // the rest of its head is valid
 };
 
