@@ -54,7 +54,8 @@ absl::Status CheckStoreLocation(const std::string& location) {
       absl::StrCat("store: found \"", location, "\", expected local:FOLDER, s3:BUCKET[/PREFIX], memory: or none"));
 }
 
-absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions& options) {
+absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions& options,
+                                                             const std::function<void(const std::string&)>& warn) {
   DCAC_RETURN_IF_ERROR(CheckStoreLocation(options.location));
   if (NamesNoStore(options.location)) return nullptr;
   const store::StoreLimits limits{.capacity_bytes = options.capacity_bytes,
@@ -65,7 +66,8 @@ absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions&
   return store::OpenLocalStore({.folder = options.location.substr(kLocal.size()),
                                 .limits = limits,
                                 .sync = PolicyOf(options.fsync),
-                                .sync_interval = options.fsync_interval});
+                                .sync_interval = options.fsync_interval,
+                                .on_warning = warn});
 }
 
 std::string DefaultStoreLocation() {

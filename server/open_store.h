@@ -2,6 +2,7 @@
 #ifndef DCAC_SERVER_OPEN_STORE_H_
 #define DCAC_SERVER_OPEN_STORE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -15,8 +16,10 @@ namespace dcac::server {
 // Of a location as `store` has it: local:FOLDER, s3:BUCKET[/PREFIX], memory: or none.  Errors: InvalidArgument.
 absl::Status CheckStoreLocation(const std::string& location);
 
-// Null: there is none.  Errors: InvalidArgument (location), those of opening it.
-absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions& options);
+// Null: there is none.  `warn` is told what the operator should know of what was found.  Errors: InvalidArgument
+// (location), those of opening it.
+absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions& options,
+                                                             const std::function<void(const std::string&)>& warn);
 
 // Where the program keeps its store when nothing else is said: in the folder that the service manager gave it, or one
 // of the user's.

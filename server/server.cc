@@ -249,7 +249,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   static std::once_flag health_enabled;
   std::call_once(health_enabled, [] { grpc::EnableDefaultHealthCheckService(true); });
   DCAC_ASSIGN_OR_RETURN(std::unique_ptr<Access> access, Access::Load(options));
-  DCAC_ASSIGN_OR_RETURN(std::unique_ptr<store::BlockStore> store, OpenStore(options.store));
+  const auto warn = [log = options.log](const std::string& message) {
+    if (log != nullptr) log->Write(LogEvent(LogLevel::kWarning, "store_log_cut").Text("message", message));
+  };
+  DCAC_ASSIGN_OR_RETURN(std::unique_ptr<store::BlockStore> store, OpenStore(options.store, warn));
   auto impl = std::make_unique<Impl>(options, std::move(access), std::move(store));
   if (options.channelz) OfferChannelz();
   DCAC_RETURN_IF_ERROR(impl->Listen());

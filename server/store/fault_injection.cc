@@ -1,6 +1,9 @@
 #include "server/store/fault_injection.h"
 
+#include <array>
 #include <filesystem>
+#include <fstream>
+#include <random>
 #include <utility>
 
 #include "core/base/status_macros.h"
@@ -170,10 +173,15 @@ bool FaultPlan::reached() const {
   return reached_;
 }
 
+std::uint64_t FaultPlan::log_syncs() const {
+  const std::lock_guard lock(mutex_);
+  return log_syncs_;
+}
+
 bool FaultPlan::Fails() {
   const std::lock_guard lock(mutex_);
   if (call_ == 0) return false;
-  const bool lasting = fault_ == Fault::kDiskGone || fault_ == Fault::kCrash || fault_ == Fault::kLateCrash;
+  const bool lasting = fault_ == Fault::kDiskGone || IsCrash(fault_);
   const bool fails = ++calls_ == call_ || (lasting && reached_);
   reached_ = reached_ || fails;
   return fails;
@@ -182,6 +190,7 @@ bool FaultPlan::Fails() {
 void FaultPlan::NoteSynced(const std::string& path, std::uint64_t size) {
   const std::lock_guard lock(mutex_);
   if (const auto it = files_.find(path); it != files_.end()) it->second.synced_bytes = size;
+  if (path.ends_with(".log")) ++log_syncs_;
 }
 
 void FaultPlan::NoteCreated(const std::string& path, bool of_index) {
@@ -218,9 +227,40 @@ void FaultPlan::NoteAllSynced() {
   removed_.clear();
 }
 
+bool FaultPlan::IsCrash(Fault fault) {
+  return fault == Fault::kCrash || fault == Fault::kLateCrash || fault == Fault::kTornCrash;
+}
+
+// Where a page was not written, the file has zeros.
+void FaultPlan::ForgetSome() {
+  constexpr std::uint64_t kPageBytes = 4096;
+  constexpr std::array<char, kPageBytes> kZeros = {};
+  std::mt19937_64 random(call_);
+  for (const auto& [path, kept_as] : removed_) {
+    if (random() % 2 == 0) fs::rename(kept_as, path);
+    fs::remove(kept_as);
+  }
+  for (const auto& [path, state] : files_) {
+    if (!fs::exists(path)) continue;
+    if (!state.entry_is_durable && random() % 2 == 0) {
+      fs::remove(path);
+      continue;
+    }
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    for (std::uint64_t at = state.synced_bytes, size = fs::file_size(path); at < size;) {
+      const std::uint64_t end = std::min(size, at / kPageBytes * kPageBytes + kPageBytes);
+      file.seekp(static_cast<std::streamoff>(at));
+      if (random() % 2 == 0) file.write(kZeros.data(), static_cast<std::streamsize>(end - at));
+      at = end;
+    }
+  }
+}
+
 void FaultPlan::Forget() {
   const std::lock_guard lock(mutex_);
+  if (fault_ == Fault::kTornCrash) ForgetSome();
   call_ = 0;
+  if (fault_ == Fault::kTornCrash) return removed_.clear();
   for (const auto& [path, kept_as] : removed_) fs::rename(kept_as, path);
   removed_.clear();
   for (const auto& [path, state] : files_) {

@@ -22,6 +22,7 @@ enum class Fault {
   kDiskGone,    // this call and all that follow fail
   kCrash,       // the same, and Forget then takes away what was not synced
   kLateCrash,   // the same, but the system had written all of the index, and none of the files that were not synced
+  kTornCrash,   // the same, but the system had written some of the pages that were not synced, in any order
 };
 
 // Counts the calls that change something, and makes one of them fail.  Thread-safe.
@@ -42,8 +43,14 @@ class FaultPlan {
   void NoteFolderSynced(const std::string& folder);
   void NoteAllSynced();
 
+  // How often a log of the index became durable.
+  std::uint64_t log_syncs() const;
+
   // Takes away what a crash of the machine loses.  Nothing may have the files open.
   void Forget();
+
+  // Whether the fault is a crash of the machine.
+  static bool IsCrash(Fault fault);
 
  private:
   struct FileState {
@@ -52,11 +59,14 @@ class FaultPlan {
     bool of_index = false;
   };
 
+  void ForgetSome();
+
   mutable std::mutex mutex_;
   Fault fault_ = Fault::kIoError;
   std::uint64_t call_ = 0;
   std::uint64_t calls_ = 0;
   bool reached_ = false;
+  std::uint64_t log_syncs_ = 0;
   std::map<std::string, FileState> files_;
   std::map<std::string, std::string> removed_;
 };

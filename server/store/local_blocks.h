@@ -120,7 +120,7 @@ class LocalBlocks {
   absl::Status RecoverRecords(std::vector<Record>& in_files);
   absl::Status RestoreLost(std::vector<Record>& in_files, std::vector<Removal>& removals);
   absl::Status RecoverFiles(const std::vector<Record>& in_files);
-  absl::StatusOr<bool> HasPayload(const Record& record) const;
+  absl::StatusOr<bool> HasPayload(const Record& record, bool read) const;
   absl::StatusOr<bool> IsMarkedUnsynced() const;
   absl::Status MarkUnsynced();
   absl::Status UnmarkUnsynced();

@@ -1,7 +1,9 @@
 // A local store on disks that fail, and through crashes of the machine, at every call that changes something.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -9,7 +11,6 @@
 #include <optional>
 #include <ostream>
 #include <random>
-#include <set>
 #include <thread>
 #include <vector>
 
@@ -37,11 +38,19 @@ std::ostream& operator<<(std::ostream& out, const FaultCase& fault_case) {
 
 class LocalFaultsTest : public ::testing::TestWithParam<FaultCase> {
  protected:
+  struct Change {
+    std::optional<std::string> content;
+    std::optional<std::uint64_t> log_syncs;  // before it was acknowledged
+  };
+
+  static bool IsPossible(const std::vector<Change>& changes, const std::optional<std::string>& content) {
+    return std::ranges::any_of(changes, [&](const Change& change) { return change.content == content; });
+  }
+
   void Open(SyncPolicy sync, FileSystem* files, rocksdb::Env* environment) {
     store_.reset();
-    // Syncs only when it closes, so that each run makes the same calls.
     LocalStoreOptions options{
-        .folder = folder_ + "/store", .limits = {}, .sync = sync, .sync_interval = std::chrono::hours(1)};
+        .folder = folder_ + "/store", .limits = {}, .sync = sync, .sync_interval = sync_interval_};
     options.files = files;
     options.environment = environment;
     auto store = OpenLocalStore(options);
@@ -84,16 +93,27 @@ class LocalFaultsTest : public ::testing::TestWithParam<FaultCase> {
   // What is under a key after a change of it: that alone, if it was acknowledged, and is to outlive what comes.
   void Note(const std::string& key, const std::optional<std::string>& content, const absl::Status& status) {
     const std::lock_guard lock(mutex_);
-    auto& possible = possible_.try_emplace(key, std::set<std::optional<std::string>>{std::nullopt}).first->second;
+    auto& changes = changes_.try_emplace(key, std::vector<Change>(1)).first->second;
     if (absl::IsNotFound(status)) {
-      EXPECT_TRUE(possible.contains(std::nullopt)) << key << " was lost";
+      EXPECT_TRUE(IsPossible(changes, std::nullopt)) << key << " was lost";
       return;
     }
-    if (status.ok() && !forgets_) possible.clear();
-    possible.insert(content);
+    if (status.ok() && !forgets_) changes.clear();
+    changes.push_back({content, status.ok() && forgets_ ? std::optional(plan_->log_syncs()) : std::nullopt});
     if (status.ok()) return;
     EXPECT_TRUE(absl::IsResourceExhausted(status) || absl::IsUnavailable(status)) << status;
     EXPECT_FALSE(status.message().empty());
+  }
+
+  // What was acknowledged before the last sync that ended had begun is not forgotten.
+  void NoteDurable() {
+    for (auto& [key, changes] : changes_) {
+      const auto durable = std::find_if(changes.rbegin(), changes.rend(), [this](const Change& change) {
+        return change.log_syncs && *change.log_syncs + 2 <= plan_->log_syncs();
+      });
+      if (durable == changes.rend()) continue;
+      changes.erase(changes.begin(), std::prev(durable.base()));
+    }
   }
 
   // What was there before, and is durable.
@@ -119,17 +139,27 @@ class LocalFaultsTest : public ::testing::TestWithParam<FaultCase> {
 
   std::optional<std::string> Get(const std::string& key) {
     auto reader = store_->Open(key, {});
+    // Pages of a file that was never durable, and that took the place of none, are missed by who reads it.
+    const bool torn = forgets_ && GetParam().fault == Fault::kTornCrash;
+    if (torn && absl::IsDataLoss(reader.status())) {
+      ++damaged_blocks_;
+      return std::nullopt;
+    }
     EXPECT_TRUE(reader.ok() || absl::IsNotFound(reader.status())) << key << ": " << reader.status();
     if (!reader.ok()) return std::nullopt;
     std::string bytes((*reader)->info().size_bytes, '\0');
     const absl::Status status = (*reader)->Read(0, std::as_writable_bytes(std::span(bytes)), {});
+    if (torn && absl::IsDataLoss(status)) {
+      ++damaged_blocks_;
+      return std::nullopt;
+    }
     EXPECT_TRUE(status.ok()) << key << ": " << status;
     return bytes;
   }
 
   void CheckBlocks() {
-    for (const auto& [key, possible] : possible_) {
-      EXPECT_TRUE(possible.contains(Get(key))) << key << " is not what was acknowledged";
+    for (const auto& [key, changes] : changes_) {
+      EXPECT_TRUE(IsPossible(changes, Get(key))) << key << " is not what was acknowledged";
     }
   }
 
@@ -140,13 +170,13 @@ class LocalFaultsTest : public ::testing::TestWithParam<FaultCase> {
     std::uint64_t stored_bytes = 0;
     std::size_t large = 0;
     for (const BlockInfo& info : page->blocks) {
-      EXPECT_TRUE(possible_.contains(info.key)) << info.key;
+      EXPECT_TRUE(changes_.contains(info.key)) << info.key;
       stored_bytes += info.size_bytes;
       if (info.size_bytes > (64u << 10)) ++large;
     }
     EXPECT_EQ(store_->Status().usage.blocks, page->blocks.size());
     EXPECT_EQ(store_->Status().usage.stored_bytes, stored_bytes);
-    EXPECT_EQ(store_->Status().damaged_blocks, 0u);
+    EXPECT_EQ(store_->Status().damaged_blocks, damaged_blocks_);
     const std::size_t uploads = store_->Status().reserved_bytes > 0 ? kMaxUploads : 0;
     std::size_t files = 0;
     for (const auto& entry : fs::recursive_directory_iterator(folder_ + "/store/files")) {
@@ -156,14 +186,22 @@ class LocalFaultsTest : public ::testing::TestWithParam<FaultCase> {
     EXPECT_LE(files, large + uploads);
   }
 
+  // What the writers replace; the first key of each is never deleted.
+  void PrepareWriters() {
+    for (std::uint32_t writer = 0; writer < kWriters; ++writer) {
+      for (const char* key : {"/0", "/1"}) Put("w" + std::to_string(writer) + key, SomeBytes(writer * 20'000, writer));
+    }
+  }
+
   // Changes of the keys of one writer, until the fault.
   void WorkAtRandom(std::uint32_t seed, const FaultPlan& plan) {
     constexpr std::array<std::size_t, 5> kSizes = {100, 5000, 60'000, 70'000, 150'000};
     std::mt19937 random(seed);
     while (!plan.reached()) {
-      const std::string key = "w" + std::to_string(seed % kWriters) + "/" + std::to_string(random() % 3);
+      const auto number = random() % 3;
+      const std::string key = "w" + std::to_string(seed % kWriters) + "/" + std::to_string(number);
       const std::string bytes = SomeBytes(kSizes[random() % kSizes.size()], random());
-      switch (random() % 8) {
+      switch (number == 0 ? 2 : random() % 8) {
         case 0:
           Delete(key);
           break;
@@ -179,25 +217,29 @@ class LocalFaultsTest : public ::testing::TestWithParam<FaultCase> {
   // With `work` until the fault, and after a restart.  Whether the fault was reached.
   bool RunWithFaultAt(std::uint64_t call, const std::function<void(const FaultPlan&)>& work) {
     const auto& [name, fault, sync] = GetParam();
-    possible_.clear();
+    changes_.clear();
+    damaged_blocks_ = 0;
     forgets_ = false;
     store_.reset();
     fs::remove_all(folder_ + "/store");
     FaultPlan plan;
+    plan_ = &plan;
     const std::unique_ptr<FileSystem> files = FaultyFileSystem(plan);
     const std::unique_ptr<rocksdb::Env> environment = FaultyEnvironment(plan);
     Open(sync, files.get(), environment.get());
     if (HasFatalFailure()) return false;
     Prepare();
+    PrepareWriters();
     Open(sync, files.get(), environment.get());
     plan.Arm(fault, call);
     if (HasFatalFailure()) return false;
-    const bool crash = fault == Fault::kCrash || fault == Fault::kLateCrash;
+    const bool crash = FaultPlan::IsCrash(fault);
     forgets_ = crash && sync != SyncPolicy::kEach;
     work(plan);
     if (!crash) CheckBlocks();
     const bool reached = plan.reached();
     store_.reset();
+    if (crash) NoteDurable();
     if (crash) plan.Forget();
     Open(SyncPolicy::kEach, nullptr, nullptr);
     if (!HasFatalFailure()) CheckWhole();
@@ -210,8 +252,12 @@ class LocalFaultsTest : public ::testing::TestWithParam<FaultCase> {
   const TempFolder temp_folder_{MemoryDir()};
   const std::string folder_ = temp_folder_.path();
   std::unique_ptr<BlockStore> store_;
+  const FaultPlan* plan_ = nullptr;
+  // Syncs only when it closes, so that each run makes the same calls.
+  std::chrono::milliseconds sync_interval_ = std::chrono::hours(1);
   std::mutex mutex_;
-  std::map<std::string, std::set<std::optional<std::string>>> possible_;
+  std::map<std::string, std::vector<Change>> changes_;
+  std::size_t damaged_blocks_ = 0;
   bool forgets_ = false;  // what was acknowledged, but nothing that was there before
 };
 
@@ -225,6 +271,7 @@ TEST_P(LocalFaultsTest, LosesNothingThatWasAcknowledged) {
 TEST_P(LocalFaultsTest, LosesNothingOfWritersAtATime) {
   const auto rounds = static_cast<std::uint32_t>(8 * testing::RoundsFactor());
   testing::Random random(5);
+  sync_interval_ = std::chrono::milliseconds(1);
   for (std::uint32_t round = 0; round < rounds && !HasFailure(); ++round) {
     const std::uint64_t call = 1 + random.Below(300);
     const bool reached = RunWithFaultAt(call, [&](const FaultPlan& plan) {
@@ -244,11 +291,13 @@ INSTANTIATE_TEST_SUITE_P(Faults, LocalFaultsTest,
                                            FaultCase{"ShortWriteEach", Fault::kShortWrite, SyncPolicy::kEach},
                                            FaultCase{"DiskGoneEach", Fault::kDiskGone, SyncPolicy::kEach},
                                            FaultCase{"CrashEach", Fault::kCrash, SyncPolicy::kEach},
+                                           FaultCase{"TornCrashEach", Fault::kTornCrash, SyncPolicy::kEach},
                                            FaultCase{"NoSpaceInterval", Fault::kNoSpace, SyncPolicy::kInterval},
                                            FaultCase{"IoErrorInterval", Fault::kIoError, SyncPolicy::kInterval},
                                            FaultCase{"DiskGoneInterval", Fault::kDiskGone, SyncPolicy::kInterval},
                                            FaultCase{"CrashInterval", Fault::kCrash, SyncPolicy::kInterval},
-                                           FaultCase{"LateCrashInterval", Fault::kLateCrash, SyncPolicy::kInterval}),
+                                           FaultCase{"LateCrashInterval", Fault::kLateCrash, SyncPolicy::kInterval},
+                                           FaultCase{"TornCrashInterval", Fault::kTornCrash, SyncPolicy::kInterval}),
                          [](const auto& instance) { return instance.param.name; });
 
 }  // namespace

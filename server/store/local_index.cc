@@ -92,7 +92,7 @@ rocksdb::Options DatabaseOptions(rocksdb::Env* environment) {
   options.write_buffer_size = kWriteBufferBytes;
   options.keep_log_file_num = 4;
   options.max_log_file_size = std::size_t{4} << 20;
-  // A torn last record of the log is what a crash leaves; anything else is damage that is not to be passed over.
+  // The first attempt, so that damage that is not just an end that was cut off is told.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   if (environment != nullptr) options.env = environment;
   options.listeners.push_back(std::make_shared<NoRecoveryInBackground>());
@@ -197,6 +197,7 @@ struct LocalIndex::Impl {
 
   std::unique_ptr<rocksdb::DB> database;
   std::vector<rocksdb::ColumnFamilyHandle*> families;
+  bool lost_log_end = false;
 
   std::shared_mutex write_mutex;    // shared by writes
   std::atomic<bool> failed{false};  // nothing is written until Restore
@@ -298,7 +299,13 @@ absl::StatusOr<std::unique_ptr<LocalIndex>> LocalIndex::Open(const std::string& 
   }
   auto impl = std::make_unique<Impl>();
   rocksdb::DB* database = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(options, folder, descriptors, &impl->families, &database);
+  rocksdb::Status status = rocksdb::DB::Open(options, folder, descriptors, &impl->families, &database);
+  if (status.IsCorruption()) {
+    // Still one where tables have what comes after the damage, or are damaged themselves.
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    status = rocksdb::DB::Open(options, folder, descriptors, &impl->families, &database);
+    impl->lost_log_end = true;
+  }
   if (IsLocked(status)) {
     return absl::AlreadyExistsError(absl::StrCat(folder, ": another process has this store open"));
   }
@@ -308,6 +315,10 @@ absl::StatusOr<std::unique_ptr<LocalIndex>> LocalIndex::Open(const std::string& 
   DCAC_RETURN_IF_ERROR(FromRocks(status));
   impl->database.reset(database);
   return std::unique_ptr<LocalIndex>(new LocalIndex(std::move(impl)));
+}
+
+bool LocalIndex::lost_log_end() const {
+  return impl_->lost_log_end;
 }
 
 absl::StatusOr<Record> LocalIndex::Find(std::string_view key) const {

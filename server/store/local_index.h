@@ -75,10 +75,14 @@ class LocalIndex {
   };
 
   // `environment`: null for the system's.  Errors: AlreadyExists (another process has it open), DataLoss (it is
-  // damaged, or not there and not to be created), Unavailable.
+  // damaged, but for the end of its log, or not there and not to be created), Unavailable.
   static absl::StatusOr<std::unique_ptr<LocalIndex>> Open(const std::string& folder, bool create,
                                                           rocksdb::Env* environment);
   ~LocalIndex();
+
+  // Whether the end of the log was damaged when it was opened.  A crash of the machine leaves pages of what was not
+  // durable unwritten, in any order; what a disk did to what was durable looks the same.  It ends before the damage.
+  bool lost_log_end() const;
 
   // Errors: NotFound, DataLoss.
   absl::StatusOr<Record> Find(std::string_view key) const;

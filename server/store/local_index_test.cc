@@ -45,8 +45,8 @@ class LocalIndexTest : public ::testing::Test {
   // Calls `check` with each bit of these bytes of a file flipped, or each so many, one after another.
   static void FlipEach(const std::string& path, std::size_t begin, std::size_t size,
                        const std::function<void(std::size_t bit)>& check, std::size_t step = 1) {
-    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     for (std::size_t bit = begin * 8; bit < (begin + size) * 8; bit += step) {
+      std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
       const auto at = static_cast<std::streamoff>(bit / 8);
       file.seekg(at);
       const int byte = file.get();
@@ -105,6 +105,36 @@ TEST_F(LocalIndexTest, AFlippedBitOfARecordIsDataLoss) {
       /*step=*/17);
   Open();
   EXPECT_TRUE(index_->Find("t/k").ok());
+}
+
+// Pages of a log that were never written, or that a disk changed.
+TEST_F(LocalIndexTest, ADamagedEndOfTheLogIsToldAndLosesNothingBefore) {
+  Open();
+  const Record before = Put("t/before", SomeBytes(700)), after = Put("t/k", SomeBytes(700, 2));
+  // As a process that is killed leaves it.
+  fs::copy(folder_.path() + "/index", folder_.path() + "/killed");
+  index_.reset();
+  fs::remove_all(folder_.path() + "/index");
+  fs::rename(folder_.path() + "/killed", folder_.path() + "/index");
+  const auto [path, at] = FileWith(SomeBytes(700, 2));
+  ASSERT_TRUE(path.ends_with(".log")) << path;
+  const std::string undamaged = folder_.path() + "/undamaged";
+  fs::copy(folder_.path() + "/index", undamaged);
+  FlipEach(
+      path, at, 700,
+      [&](std::size_t bit) {
+        Open();
+        EXPECT_TRUE(index_->lost_log_end()) << "bit " << bit;
+        EXPECT_EQ(AsText(*index_->ReadPayload(before)), SomeBytes(700)) << "bit " << bit;
+        EXPECT_TRUE(absl::IsNotFound(index_->Find("t/k").status())) << "bit " << bit;
+        index_.reset();
+        fs::remove_all(folder_.path() + "/index");
+        fs::copy(undamaged, folder_.path() + "/index");
+      },
+      /*step=*/701);
+  Open();
+  EXPECT_FALSE(index_->lost_log_end());
+  EXPECT_EQ(AsText(*index_->ReadPayload(after)), SomeBytes(700, 2));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // How local blocks start and end: whose folder it is, what a crash left, what is durable.
 #include <algorithm>
+#include <set>
 #include <unordered_set>
 #include <utility>
 
@@ -149,7 +150,8 @@ absl::Status LocalBlocks::RecoverRecords(std::vector<Record>& in_files) {
   });
 }
 
-absl::StatusOr<bool> LocalBlocks::HasPayload(const Record& record) const {
+// `read`: all of it is, as a file may be as long as it should be although some of its pages were never written.
+absl::StatusOr<bool> LocalBlocks::HasPayload(const Record& record, bool read) const {
   if (record.inlined) {
     const absl::Status status = index_->ReadPayload(record).status();
     if (status.ok() || absl::IsDataLoss(status)) return status.ok();
@@ -158,7 +160,10 @@ absl::StatusOr<bool> LocalBlocks::HasPayload(const Record& record) const {
   const absl::StatusOr<PayloadReader> payload = payloads_.Open(record.info.version, /*writable=*/false);
   if (absl::IsNotFound(payload.status()) || absl::IsDataLoss(payload.status())) return false;
   DCAC_RETURN_IF_ERROR(payload.status());
-  return payload->HasBytes(record.info.size_bytes);
+  if (!read || !payload->HasBytes(record.info.size_bytes)) return payload->HasBytes(record.info.size_bytes);
+  const absl::Status status = payload->Check(record.info.size_bytes);
+  if (status.ok() || absl::IsDataLoss(status)) return status.ok();
+  return status;
 }
 
 // After a crash of the machine that may have forgotten a file that the index remembers: the block that it took the
@@ -166,8 +171,12 @@ absl::StatusOr<bool> LocalBlocks::HasPayload(const Record& record) const {
 absl::Status LocalBlocks::RestoreLost(std::vector<Record>& in_files, std::vector<Removal>& removals) {
   LocalIndex::Changes changes;
   std::vector<Record> whole;
+  std::set<std::string> replaced;  // keys
+  for (const Removal& removal : removals) {
+    if (removal.replaced) replaced.insert(removal.replaced->info.key);
+  }
   for (Record& record : in_files) {
-    DCAC_ASSIGN_OR_RETURN(const bool there, HasPayload(record));
+    DCAC_ASSIGN_OR_RETURN(const bool there, HasPayload(record, /*read=*/replaced.contains(record.info.key)));
     if (there) {
       whole.push_back(std::move(record));
       continue;
@@ -177,7 +186,7 @@ absl::Status LocalBlocks::RestoreLost(std::vector<Record>& in_files, std::vector
     for (auto it = removals.begin(); it != removals.end(); ++it) {
       if (!it->replaced || it->replaced->info.key != record.info.key) continue;
       if (best != removals.end() && best->replaced->info.created > it->replaced->info.created) continue;
-      DCAC_ASSIGN_OR_RETURN(const bool sound, HasPayload(*it->replaced));
+      DCAC_ASSIGN_OR_RETURN(const bool sound, HasPayload(*it->replaced, /*read=*/true));
       if (sound) best = it;
     }
     if (best == removals.end()) {

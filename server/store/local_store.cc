@@ -320,6 +320,11 @@ StoreStatus LocalStore::Status() const {
 
 absl::StatusOr<std::unique_ptr<BlockStore>> OpenLocalStore(const LocalStoreOptions& options) {
   DCAC_ASSIGN_OR_RETURN(std::unique_ptr<LocalBlocks> blocks, LocalBlocks::Open(options));
+  if (options.on_warning && blocks->index().lost_log_end()) {
+    options.on_warning(absl::StrCat(options.folder,
+                                    ": the end of the index's log was damaged, as a crash of the machine ",
+                                    "leaves it; the changes from there on are lost"));
+  }
   return std::make_unique<LocalStore>(std::move(blocks), "local");
 }
 

@@ -31,6 +31,8 @@ struct LocalStoreOptions {
   StoreLimits limits;
   SyncPolicy sync = SyncPolicy::kEach;
   std::chrono::milliseconds sync_interval{1000};
+  // Told, while it is opened, what the operator should know of what was found.
+  std::function<void(const std::string& message)> on_warning;
 
   // For tests; null: the system's.  They must outlive the store.
   FileSystem* files = nullptr;

@@ -126,6 +126,15 @@ absl::Status PayloadReader::Read(std::uint64_t size_bytes, std::uint64_t offset,
   return absl::OkStatus();
 }
 
+absl::Status PayloadReader::Check(std::uint64_t size_bytes) const {
+  Bytes pieces;
+  for (std::uint64_t first = 0; first < PiecesOf(size_bytes); first += kPiecesAtOnce) {
+    const std::uint64_t count = std::min<std::uint64_t>(PiecesOf(size_bytes) - first, kPiecesAtOnce);
+    DCAC_RETURN_IF_ERROR(ReadPieces(first, size_bytes, pieces, static_cast<std::size_t>(count)));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::uint64_t> PayloadReader::SoundBytes() const {
   DCAC_ASSIGN_OR_RETURN(const std::uint64_t file_bytes, file_->Size());
   const std::uint64_t whole = (file_bytes - header_bytes_) / kStoredPieceBytes;

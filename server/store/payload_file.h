@@ -38,6 +38,9 @@ class PayloadReader {
   // Fills `out` from the payload, which has `size_bytes`, all within it.  Errors: DataLoss (checksum, the file ends).
   absl::Status Read(std::uint64_t size_bytes, std::uint64_t offset, std::span<std::byte> out) const;
 
+  // Reads all of it.  Errors: those of Read.
+  absl::Status Check(std::uint64_t size_bytes) const;
+
   // How many bytes of whole pieces with right checksums the file begins with.
   absl::StatusOr<std::uint64_t> SoundBytes() const;
 
