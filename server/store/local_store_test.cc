@@ -3,16 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <thread>
 
 #include "server/store/conformance.h"
+#include "server/store/local_fixture.h"
 #include "server/store/record.h"
-#include "server/store/temp_folder.h"
 
 namespace dcac::store {
 namespace {
@@ -43,55 +40,6 @@ INSTANTIATE_TEST_SUITE_P(Backends, StoreConformanceTest,
                                            LocalBackend("LocalInterval", SyncPolicy::kInterval),
                                            LocalBackend("LocalNone", SyncPolicy::kNone), MemoryBackend()),
                          [](const auto& instance) { return instance.param.name; });
-
-class LocalStoreTest : public ::testing::Test {
- protected:
-  void Open() {
-    store_.reset();
-    LocalStoreOptions options{.folder = folder_.path(), .limits = limits_, .sync = sync_};
-    options.now = clock_.function();
-    auto store = OpenLocalStore(options);
-    ASSERT_TRUE(store.ok()) << store.status();
-    store_ = *std::move(store);
-  }
-
-  absl::StatusOr<BlockInfo> Put(const std::string& key, std::string_view bytes, const PutOptions& options = {}) {
-    auto upload = store_->Begin({.key = key, .expected_bytes = bytes.size(), .state = {}}, {});
-    if (!upload.ok()) return upload.status();
-    if (const absl::Status status = (*upload)->Append(AsBytes(bytes), {}); !status.ok()) return status;
-    return (*upload)->Commit(options, {});
-  }
-
-  absl::StatusOr<std::string> Get(const std::string& key) {
-    auto reader = store_->Open(key, {});
-    if (!reader.ok()) return reader.status();
-    std::string bytes((*reader)->info().size_bytes, '\0');
-    const absl::Status status = (*reader)->Read(0, std::as_writable_bytes(std::span(bytes)), {});
-    if (!status.ok()) return status;
-    return bytes;
-  }
-
-  std::vector<std::string> Keys() {
-    std::vector<std::string> keys;
-    const absl::StatusOr<ListPage> page = store_->List({}, {});
-    for (const BlockInfo& info : page->blocks) keys.push_back(info.key);
-    return keys;
-  }
-
-  std::vector<fs::path> Files() const {
-    std::vector<fs::path> files;
-    for (const auto& entry : fs::recursive_directory_iterator(folder_.path() + "/files")) {
-      if (entry.is_regular_file()) files.push_back(entry.path());
-    }
-    return files;
-  }
-
-  const TempFolder folder_;
-  TestClock clock_;
-  StoreLimits limits_;
-  SyncPolicy sync_ = SyncPolicy::kEach;
-  std::unique_ptr<BlockStore> store_;
-};
 
 TEST_F(LocalStoreTest, KeepsBlocksOverARestart) {
   Open();
@@ -190,75 +138,6 @@ TEST_F(LocalStoreTest, EvictsWhatHasExpiredFirst) {
   ASSERT_TRUE(Put("t/new", SomeBytes(50'000)).ok());
   EXPECT_THAT(Keys(), ElementsAre("t/new", "t/old"));
   EXPECT_EQ(store_->Status().evicted_blocks, 0u);
-}
-
-// Every bit of the header and of the last checksum of a payload file, some of the rest.
-TEST_F(LocalStoreTest, AFlippedBitInAFileIsDataLossAndNeverData) {
-  sync_ = SyncPolicy::kNone;
-  Open();
-  const std::string bytes = SomeBytes(70'000);
-  ASSERT_TRUE(Put("t/other", SomeBytes(100'000)).ok());
-  std::string content;
-  constexpr std::size_t kEveryBitBefore = 150 * 8, kEveryBitOfLast = 64, kStride = 997;
-  for (std::size_t bit = 0, bits = 8; bit < bits;) {
-    ASSERT_TRUE(Put("t/k", bytes).ok());
-    const std::string version = (*store_->Open("t/k", {}))->info().version;
-    const std::string path = folder_.path() + "/files/" + version.substr(0, 2) + "/" + version;
-    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-    content.assign(std::istreambuf_iterator<char>(file), {});
-    bits = content.size() * 8;
-    file.seekp(static_cast<std::streamoff>(bit / 8));
-    file.put(static_cast<char>(content[bit / 8] ^ (1 << bit % 8)));
-    file.close();
-    ASSERT_EQ(Get("t/k").status().code(), absl::StatusCode::kDataLoss) << "bit " << bit;
-    ASSERT_EQ(store_->Status().damaged_blocks, 1u);
-    ASSERT_EQ(Get("t/k").status().code(), absl::StatusCode::kDataLoss);
-    bit += bit < kEveryBitBefore || bit + kEveryBitOfLast >= bits ? 1 : std::min(kStride, bits - kEveryBitOfLast - bit);
-  }
-  EXPECT_EQ(*Get("t/other"), SomeBytes(100'000));
-  ASSERT_TRUE(Put("t/k", bytes).ok());
-  EXPECT_EQ(*Get("t/k"), bytes);
-  EXPECT_EQ(store_->Status().damaged_blocks, 0u);
-}
-
-TEST_F(LocalStoreTest, TheScrubberFindsDamageAndMissingFiles) {
-  Open();
-  for (const char* key : {"t/a", "t/b", "t/c"}) ASSERT_TRUE(Put(key, SomeBytes(300'000)).ok());
-  const auto path_of = [&](const std::string& key) {
-    const std::string version = (*store_->Open(key, {}))->info().version;
-    return folder_.path() + "/files/" + version.substr(0, 2) + "/" + version;
-  };
-  {
-    std::fstream file(path_of("t/a"), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(250'000);
-    file.put('!');
-  }
-  fs::remove(path_of("t/c"));
-  const auto page = store_->Scrub({}, {});
-  ASSERT_TRUE(page.ok()) << page.status();
-  EXPECT_THAT(page->damaged, ElementsAre("t/a", "t/c"));
-  EXPECT_EQ(store_->Status().damaged_blocks, 2u);
-  EXPECT_EQ(*Get("t/b"), SomeBytes(300'000));
-  Open();
-  EXPECT_EQ(store_->Status().damaged_blocks, 2u);
-  EXPECT_EQ(Get("t/a").status().code(), absl::StatusCode::kDataLoss);
-}
-
-TEST_F(LocalStoreTest, TheScrubberDoesNotTakeForDamagedWhatIsPutAnew) {
-  sync_ = SyncPolicy::kNone;
-  Open();
-  std::atomic<bool> done{false};
-  std::thread writer([&] {
-    for (int i = 0; i < 300; ++i) EXPECT_TRUE(Put("t/k", SomeBytes(100'000)).ok());
-    done = true;
-  });
-  while (!done) {
-    const auto page = store_->Scrub({}, {});
-    ASSERT_TRUE(page.ok()) << page.status();
-    EXPECT_THAT(page->damaged, IsEmpty());
-  }
-  writer.join();
-  EXPECT_EQ(store_->Status().damaged_blocks, 0u);
 }
 
 TEST_F(LocalStoreTest, AFinishedUploadIsNotResumed) {

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/store/local_store.h"
 #include "tests/integration/server_process.h"
 #include "tests/integration/store_calls.h"
 #include "tests/integration/store_ledger.h"
@@ -189,6 +190,10 @@ TEST_P(StoreCrashTest, LosesNothingWhenItIsKilled) {
   EXPECT_TRUE(Eventually([&] { return Files() == in_files; })) << Files() << " files of " << in_files << " objects";
   server_->Signal(SIGTERM);
   EXPECT_EQ(server_->Wait(), 0);
+  const auto store = store::OpenLocalStore({.folder = folder_.File("store"), .limits = {}});
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ((*store)->Status().reserved_bytes, 0u);
+  EXPECT_EQ((*store)->Status().damaged_blocks, 0u);
   std::cout << rounds << " rounds, " << acknowledged_ << " changes acknowledged\n";
 }
 
