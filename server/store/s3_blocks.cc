@@ -267,6 +267,16 @@ absl::Status S3Blocks::WriteChange(const Record& record, const CallControl& cont
   return absl::OkStatus();
 }
 
+absl::Status S3Blocks::CheckKept(const std::string& key, const CallControl& control) {
+  const std::string encoded = EncodeKey(key);
+  // A note that is not known yet is followed by a look that finds the change.
+  const auto since = SteadyClock::now() - options_.removal_delay / 2;
+  DCAC_ASSIGN_OR_RETURN(const bool noted, HasNote(encoded, since, control));
+  if (!noted) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(AwaitRemoval(encoded, control));
+  return LoadLive(key, false, control).status();
+}
+
 absl::Status S3Blocks::DeleteAll(const std::string& prefix, const CallControl& control) {
   S3ListPage page;
   do {
@@ -307,6 +317,7 @@ absl::Status S3Blocks::Reserve(std::string_view owner, std::uint64_t bytes) {
   std::uint64_t missing = 0;
   DCAC_RETURN_IF_ERROR(account_.Reserve(owner, bytes, &missing));
   if (missing == 0) return absl::OkStatus();
+  missing_bytes_ = missing;
   return absl::ResourceExhaustedError(absl::StrCat("the store is full: ", missing, " bytes are missing"));
 }
 

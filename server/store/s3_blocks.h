@@ -2,6 +2,7 @@
 #ifndef DCAC_SERVER_STORE_S3_BLOCKS_H_
 #define DCAC_SERVER_STORE_S3_BLOCKS_H_
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <map>
@@ -84,6 +85,9 @@ class S3Blocks {
 
   absl::Status WriteChange(const Record& record, const CallControl& control);
 
+  // After a change: waits for a removal that has not seen it.  Errors: NotFound (the block was removed).
+  absl::Status CheckKept(const std::string& key, const CallControl& control);
+
   // Deletes all objects whose names begin so.
   absl::Status DeleteAll(const std::string& prefix, const CallControl& control);
 
@@ -92,6 +96,8 @@ class S3Blocks {
   absl::Status DropParts(const CallControl& control);
 
   absl::Status Reserve(std::string_view owner, std::uint64_t bytes);
+  // How much the last call of Reserve that failed for the capacity has missed, once.
+  std::uint64_t TakeMissingBytes() { return missing_bytes_.exchange(0); }
 
   // Of uploads that this process has open; false: it is already.
   bool OpenUpload(const std::string& id);
@@ -124,6 +130,7 @@ class S3Blocks {
   S3Changes changes_;
   SpaceAccount account_;
   bool conditional_put_ = false;
+  std::atomic<std::uint64_t> missing_bytes_{0};
 
   mutable std::mutex mutex_;
   std::set<std::string> uploads_;

@@ -163,7 +163,12 @@ absl::StatusOr<BlockInfo> S3Store::Update(const std::string& key, const BlockUpd
     record.info.expires.reset();
     if (update.ttl) record.info.expires = blocks_.now() + *update.ttl;
   }
-  if (update.pinned || update.set_ttl) DCAC_RETURN_IF_ERROR(blocks_.WriteChange(record, control));
+  // Uses matter where something is evicted.
+  const bool used = update.touch && blocks_.options().limits.capacity_bytes > 0;
+  if (used) record.accessed = blocks_.now();
+  if (!used && !update.pinned && !update.set_ttl) return record.info;
+  DCAC_RETURN_IF_ERROR(blocks_.WriteChange(record, control));
+  DCAC_RETURN_IF_ERROR(blocks_.CheckKept(key, control));
   return record.info;
 }
 
@@ -236,6 +241,7 @@ StoreStatus S3Store::Status() const {
   status.open_uploads = blocks_.open_uploads();
   status.damaged_blocks = sweeper_.damaged_blocks();
   status.expired_blocks = sweeper_.expired_blocks();
+  status.evicted_blocks = sweeper_.evicted_blocks();
   status.conditional_put = blocks_.conditional_put();
   status.conditional_replace = false;
   return status;

@@ -13,9 +13,13 @@
 // Opening a block takes one request all the same: which blocks have one is listed every few seconds.  So a server may
 // give out a block for S3Changes::kValidFor after another has shortened its time to live.
 //
-// What is different from other backends: uses of blocks are not recorded, so that nothing is evicted: with a capacity,
-// puts are refused when it is reached.  Usage counts what this server put and deleted since Maintain counted all; so do
-// quotas.  A block of several parts that is deleted stays readable for reader_grace.
+// With a capacity, Maintain evicts what was put or touched the longest time ago, in the same way, down to 90 % of it;
+// what is pinned stays.  Reads are not recorded, so that they do not count as uses.  Room is made removal_delay after
+// it was found missing: until then puts beyond the capacity are refused, and a put, a pin or a touch of what is about
+// to go waits for that.  All servers on a bucket should have the same capacity.
+//
+// What is different from other backends: usage counts what this server put and deleted since Maintain counted all; so
+// do quotas, and the capacity.  A block of several parts that is deleted stays readable for reader_grace.
 #ifndef DCAC_SERVER_STORE_S3_STORE_H_
 #define DCAC_SERVER_STORE_S3_STORE_H_
 

@@ -206,6 +206,38 @@ TEST_F(S3StoreTest, ChangesCountAtOnceOnTheServerThatMakesThem) {
   EXPECT_EQ(Get(*store_, "t/k").status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(S3StoreTest, EvictsWhatWasUsedTheLongestTimeAgo) {
+  options_.limits.capacity_bytes = 100'000;
+  store_ = Open();
+  const auto other = Open();
+  for (const char* key : {"t/pinned", "t/touched", "t/anew", "t/oldest", "t/next"}) {
+    ASSERT_TRUE(Put(*store_, key, SomeBytes(18'500), {.pinned = key == std::string_view("t/pinned")}).ok());
+    clock_.Advance(milliseconds(1000));
+  }
+  ASSERT_TRUE(other->Update("t/touched", {.touch = true}, control_).ok());
+  ASSERT_TRUE(Put(*other, "t/anew", SomeBytes(18'000)).ok());
+  EXPECT_EQ(Put(*store_, "t/more", SomeBytes(35'000)).code(), absl::StatusCode::kResourceExhausted);
+  ASSERT_TRUE(store_->Maintain(control_).ok());
+  ASSERT_TRUE(other->Maintain(control_).ok());
+  EXPECT_TRUE(Get(*store_, "t/oldest").ok());
+  EXPECT_TRUE(Get(*store_, "t/next").ok());
+  // While it is about to be removed too.
+  absl::Status pinned;
+  std::jthread pinner([&] { pinned = other->Update("t/next", {.pinned = true}, control_).status(); });
+  MaintainUntilRemoved(*store_, "k/t.boldest");
+  for (int i = 0; i < 600 && !Objects("x/").empty(); ++i) {
+    ASSERT_TRUE(store_->Maintain(control_).ok());
+    ASSERT_TRUE(other->Maintain(control_).ok());
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+  pinner.join();
+  EXPECT_EQ(Get(*store_, "t/oldest").status().code(), absl::StatusCode::kNotFound);
+  for (const char* key : {"t/pinned", "t/touched", "t/anew"}) EXPECT_TRUE(Get(*other, key).ok()) << key;
+  EXPECT_EQ(Get(*other, "t/next").status().code(), pinned.code()) << pinned;
+  EXPECT_TRUE(Put(*store_, "t/more", SomeBytes(20'000)).ok());
+  EXPECT_GE(store_->Status().evicted_blocks + other->Status().evicted_blocks, 1u);
+}
+
 TEST_F(S3StoreTest, RemovesPartsThatNobodyRefersTo) {
   {
     const auto upload = *store_->Begin({.key = "t/k", .expected_bytes = 0, .state = "state"}, control_);

@@ -1,6 +1,7 @@
 #include "server/store/s3_sweeper.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -15,11 +16,23 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostRemovals = 1000;  // between two sweeps
+// With a capacity so much of it is kept free, in percent, as room is made only some time after it is missing.
+constexpr std::uint64_t kFreePercent = 10;
+// Sweeps for room are so much more frequent than others at most.
+constexpr int kSweepsForRoom = 20;
 constexpr std::size_t kPageNames = 1000;
 // A removal that was not done so long after its time is given up, before its note is thought to be left over.
 constexpr std::chrono::minutes kRemoveWithin = kS3NoteLife / 2;
 // How far clocks of servers may differ, and how long one may take to publish what it has checked.
 constexpr std::chrono::hours kGrace{1};
+
+std::uint64_t ChargeOf(const BlockInfo& info) {
+  return std::max(info.size_bytes, kMinBlockCharge);
+}
+
+Time UsedAt(const S3Block& block) {
+  return std::max(block.head.record.info.created, block.head.record.accessed);
+}
 
 }  // namespace
 
@@ -30,17 +43,27 @@ absl::Status S3Sweeper::Maintain(const CallControl& control) {
   DCAC_RETURN_IF_ERROR(blocks_.DropParts(control));
   DCAC_RETURN_IF_ERROR(FinishRemovals(control));
   const auto now = SteadyClock::now();
-  if (swept_ != SteadyClock::time_point{} && now - swept_ < blocks_.options().sweep_interval) return absl::OkStatus();
+  const auto interval = blocks_.options().sweep_interval / (NeedsRoom() ? kSweepsForRoom : 1);
+  if (swept_ != SteadyClock::time_point{} && now - swept_ < interval) return absl::OkStatus();
   DCAC_RETURN_IF_ERROR(Sweep(control));
   swept_ = now;
   return absl::OkStatus();
+}
+
+// What is about to be removed makes room first.
+bool S3Sweeper::NeedsRoom() {
+  missing_bytes_ = std::max(missing_bytes_, blocks_.TakeMissingBytes());
+  const std::uint64_t capacity = blocks_.options().limits.capacity_bytes;
+  const bool full = blocks_.account().total().stored_bytes > capacity / 100 * (100 - kFreePercent);
+  return capacity > 0 && removals_.empty() && (full || missing_bytes_ > 0);
 }
 
 absl::Status S3Sweeper::Sweep(const CallControl& control) {
   const Time old = blocks_.now() - blocks_.options().limits.upload_ttl - kGrace;
   std::map<std::string, Usage, std::less<>> usages;
   std::set<std::string> used;
-  std::uint64_t damaged = 0;
+  std::uint64_t damaged = 0, charge = 0;
+  Oldest oldest;
   S3Page page;
   do {
     DCAC_ASSIGN_OR_RETURN(page, blocks_.LoadPage("", page.last, kPageNames, control));
@@ -53,14 +76,20 @@ absl::Status S3Sweeper::Sweep(const CallControl& control) {
       usage.raw_bytes += info.raw_bytes;
       damaged += block.head.record.damaged ? 1 : 0;
       used.insert(block.head.parts_id);
+      charge += ChargeOf(info);
+      if (!info.pinned) oldest.emplace(UsedAt(block), info);
+      if (oldest.size() > kMostRemovals) oldest.erase(std::prev(oldest.end()));
     }
     for (const S3Block& block : page.expired) {
       used.insert(block.head.parts_id);
-      if (removals_.size() < kMostRemovals) DCAC_RETURN_IF_ERROR(Note(block, control));
+      if (removals_.size() < kMostRemovals) {
+        DCAC_RETURN_IF_ERROR(Note(block.head.record.info, false, {}, control));
+      }
     }
   } while (page.more);
   blocks_.account().Recount(usages);
   damaged_blocks_ = damaged;
+  DCAC_RETURN_IF_ERROR(Evict(oldest, charge, control));
   DCAC_RETURN_IF_ERROR(RemoveOldNotes(control));
   // No block that is published from now on refers to parts that old.  Which parts a damaged head refers to is not
   // known.
@@ -68,13 +97,25 @@ absl::Status S3Sweeper::Sweep(const CallControl& control) {
   return RemoveOld(blocks_.UploadName(""), old, {}, control);
 }
 
-absl::Status S3Sweeper::Note(const S3Block& block, const CallControl& control) {
-  const std::string encoded = EncodeKey(block.head.record.info.key);
+absl::Status S3Sweeper::Evict(const Oldest& oldest, std::uint64_t charge, const CallControl& control) {
+  const std::uint64_t capacity = blocks_.options().limits.capacity_bytes;
+  if (capacity == 0) return absl::OkStatus();
+  const std::uint64_t most = capacity / 100 * (100 - kFreePercent);
+  const std::uint64_t goal = most - std::min(most, std::exchange(missing_bytes_, 0));
+  for (auto block = oldest.begin(); block != oldest.end() && charge > goal; ++block) {
+    DCAC_RETURN_IF_ERROR(Note(block->second, true, block->first, control));
+    charge -= ChargeOf(block->second);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status S3Sweeper::Note(const BlockInfo& info, bool evicted, Time used, const CallControl& control) {
+  const std::string encoded = EncodeKey(info.key);
   const auto known = [&](const Removal& removal) { return removal.encoded == encoded; };
   if (std::ranges::any_of(removals_, known)) return absl::OkStatus();
   const std::string note = absl::StrCat(blocks_.NotePrefix(), encoded, "/", NewId(blocks_.now()));
-  DCAC_RETURN_IF_ERROR(blocks_.client().Put(note, {AsBytes("expired")}, false, control));
-  removals_.push_back({encoded, block.head.record.info.version, note, SteadyClock::now()});
+  DCAC_RETURN_IF_ERROR(blocks_.client().Put(note, {AsBytes(evicted ? "evicted" : "expired")}, false, control));
+  removals_.push_back({encoded, info.version, note, SteadyClock::now(), evicted, used});
   return absl::OkStatus();
 }
 
@@ -93,17 +134,29 @@ absl::Status S3Sweeper::FinishRemovals(const CallControl& control) {
   return absl::OkStatus();
 }
 
+// Not if it was put anew, followed by another, given more time, pinned or touched.
+bool S3Sweeper::IsStillDue(const Removal& removal, const S3Block& block) const {
+  const BlockInfo& info = block.head.record.info;
+  if (info.version != removal.version) return false;
+  return block.expired || (removal.evicted && !info.pinned && UsedAt(block) <= removal.used);
+}
+
 absl::Status S3Sweeper::Remove(const Removal& removal, const CallControl& control) {
   const auto block = blocks_.Load(removal.encoded, false, control);
   if (absl::IsNotFound(block.status())) return absl::OkStatus();
   DCAC_RETURN_IF_ERROR(block.status());
-  // Put anew, followed by another, or given more time.
-  if (!block->expired || block->head.record.info.version != removal.version) return absl::OkStatus();
+  if (!IsStillDue(removal, *block)) return absl::OkStatus();
   DCAC_RETURN_IF_ERROR(blocks_.client().Delete(blocks_.BlockName(removal.encoded), control));
   DCAC_RETURN_IF_ERROR(blocks_.DeleteAll(blocks_.NextName(removal.encoded, ""), control));
   DCAC_RETURN_IF_ERROR(blocks_.DeleteAll(blocks_.ChangeName(removal.encoded, ""), control));
   if (!block->head.parts_id.empty()) blocks_.DropLater(block->head.parts_id);
-  ++expired_blocks_;
+  if (block->expired) {
+    ++expired_blocks_;
+    return absl::OkStatus();
+  }
+  ++evicted_blocks_;
+  const BlockInfo& info = block->head.record.info;
+  blocks_.account().Remove(OwnerOf(info.key), UsageOf(info));
   return absl::OkStatus();
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -24,6 +25,7 @@ class S3Sweeper {
   absl::Status Maintain(const CallControl& control);
 
   std::uint64_t expired_blocks() const { return expired_blocks_; }
+  std::uint64_t evicted_blocks() const { return evicted_blocks_; }
   std::uint64_t damaged_blocks() const { return damaged_blocks_; }
 
  private:
@@ -32,11 +34,19 @@ class S3Sweeper {
     std::string version;  // of the newest block under the key
     std::string note;     // name of the object
     std::chrono::steady_clock::time_point noted;
+    bool evicted = false;  // not expired: it makes room
+    Time used{};           // when it was put or touched last
   };
+
+  // The blocks that were used the longest time ago.
+  using Oldest = std::multimap<Time, BlockInfo>;
 
   // Goes through all blocks: counts them, notes those that have expired, removes parts that no block refers to.
   absl::Status Sweep(const CallControl& control);
-  absl::Status Note(const S3Block& block, const CallControl& control);
+  absl::Status Note(const BlockInfo& info, bool evicted, Time used, const CallControl& control);
+  bool NeedsRoom();
+  absl::Status Evict(const Oldest& oldest, std::uint64_t charge, const CallControl& control);
+  bool IsStillDue(const Removal& removal, const S3Block& block) const;
   absl::Status FinishRemovals(const CallControl& control);
   absl::Status Remove(const Removal& removal, const CallControl& control);
   // Objects below `prefix` whose names have an id made before `before`, but for those in `used`.
@@ -48,7 +58,9 @@ class S3Sweeper {
   std::mutex mutex_;
   std::vector<Removal> removals_;
   std::chrono::steady_clock::time_point swept_{};
+  std::uint64_t missing_bytes_ = 0;  // that were to be put and had no room
   std::atomic<std::uint64_t> expired_blocks_{0};
+  std::atomic<std::uint64_t> evicted_blocks_{0};
   std::atomic<std::uint64_t> damaged_blocks_{0};
 };
 
