@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "server/store/record.h"
 #include "server/store/conformance.h"
 #include "server/store/local_store.h"
+#include "server/store/record.h"
 #include "server/store/temp_folder.h"
 
 namespace dcac::store {
