@@ -24,6 +24,8 @@ namespace {
 constexpr std::size_t kBlockCacheBytes = std::size_t{32} << 20;
 constexpr std::size_t kWriteBufferBytes = std::size_t{16} << 20;
 constexpr std::size_t kLogBytes = std::size_t{64} << 20;
+// After so many the system is told to write them, so that writes do not wait long for a sync.
+constexpr std::size_t kLogBytesOnTheirWay = std::size_t{1} << 20;
 constexpr int kMaxOpenFiles = 256;
 constexpr int kChecksumBytes = 8;
 
@@ -89,6 +91,7 @@ rocksdb::Options DatabaseOptions(rocksdb::Env* environment) {
   options.create_missing_column_families = true;
   options.max_open_files = kMaxOpenFiles;
   options.max_total_wal_size = kLogBytes;
+  options.wal_bytes_per_sync = kLogBytesOnTheirWay;
   options.write_buffer_size = kWriteBufferBytes;
   options.keep_log_file_num = 4;
   options.max_log_file_size = std::size_t{4} << 20;
@@ -199,7 +202,7 @@ struct LocalIndex::Impl {
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   bool lost_log_end = false;
 
-  std::shared_mutex write_mutex;    // shared by writes
+  std::shared_mutex write_mutex;    // shared by writes, not by syncs
   std::atomic<bool> failed{false};  // nothing is written until Restore
   bool read_only = false;
 
@@ -373,7 +376,9 @@ absl::Status LocalIndex::Write(const Changes& changes, bool sync, bool* in_doubt
 
 absl::Status LocalIndex::Sync() {
   DCAC_RETURN_IF_ERROR(Restore());
-  const std::shared_lock lock(impl_->write_mutex);
+  // Alone: to sync a log to which a write has failed ends the process.
+  const std::unique_lock lock(impl_->write_mutex);
+  if (impl_->failed) return absl::UnavailableError("index: another write failed");
   const rocksdb::Status status = impl_->database->SyncWAL();
   if (!status.ok()) impl_->failed = true;
   return FromRocks(status);
