@@ -92,9 +92,9 @@ Record LocalBlocks::NewRecord(const NewBlock& block) const {
 
 absl::StatusOr<BlockInfo> LocalBlocks::Stage(const NewBlock& block, LocalIndex::Changes& changes,
                                              std::vector<Record>& replaced, std::vector<Obsolete>& obsolete) const {
-  DCAC_RETURN_IF_ERROR(CheckCondition(block.options->condition, Find(block.key)));
-  // One that has expired or cannot be read is replaced too.
   const absl::StatusOr<Record> there = index_->Find(block.key);
+  DCAC_RETURN_IF_ERROR(CheckCondition(block.options->condition, Visible(there)));
+  // One that has expired or cannot be read is replaced too.
   if (!there.ok() && !absl::IsNotFound(there.status()) && !absl::IsDataLoss(there.status())) return there.status();
   const Record record = NewRecord(block);
   const bool keep = options_.sync == SyncPolicy::kInterval && !record.inlined;
@@ -131,7 +131,10 @@ std::vector<absl::StatusOr<BlockInfo>> LocalBlocks::Publish(std::span<const NewB
 }
 
 absl::StatusOr<Record> LocalBlocks::Find(std::string_view key) const {
-  absl::StatusOr<Record> record = index_->Find(key);
+  return Visible(index_->Find(key));
+}
+
+absl::StatusOr<Record> LocalBlocks::Visible(absl::StatusOr<Record> record) const {
   if (absl::IsNotFound(record.status()) || (record.ok() && HasExpired(record->info, now()))) return NotThere();
   return record;
 }

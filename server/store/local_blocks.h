@@ -128,6 +128,8 @@ class LocalBlocks {
 
   // Errors: those of a condition.
   absl::Status CheckCondition(const Condition& condition, const absl::StatusOr<Record>& there) const;
+  // What is found of a block: NotFound if it has expired.
+  absl::StatusOr<Record> Visible(absl::StatusOr<Record> record) const;
   Record NewRecord(const NewBlock& block) const;
   // What is to change so that the block is there.  Errors: those of its condition.
   absl::StatusOr<BlockInfo> Stage(const NewBlock& block, LocalIndex::Changes& changes, std::vector<Record>& replaced,

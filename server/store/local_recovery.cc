@@ -160,7 +160,8 @@ absl::StatusOr<bool> LocalBlocks::HasPayload(const Record& record, bool read) co
   const absl::StatusOr<PayloadReader> payload = payloads_.Open(record.info.version, /*writable=*/false);
   if (absl::IsNotFound(payload.status()) || absl::IsDataLoss(payload.status())) return false;
   DCAC_RETURN_IF_ERROR(payload.status());
-  if (!read || !payload->HasBytes(record.info.size_bytes)) return payload->HasBytes(record.info.size_bytes);
+  if (!payload->HasBytes(record.info.size_bytes)) return false;
+  if (!read) return true;
   const absl::Status status = payload->Check(record.info.size_bytes);
   if (status.ok() || absl::IsDataLoss(status)) return status.ok();
   return status;

@@ -153,7 +153,7 @@ std::vector<absl::StatusOr<BlockInfo>> LocalStore::PutMany(std::span<const Small
       results[i] = PutOne(block, control);
       continue;
     }
-    const std::uint64_t reserved = std::max<std::uint64_t>(block.bytes.size(), kMinBlockCharge);
+    const std::uint64_t reserved = ChargeOf(block.bytes.size());
     if (status.ok()) status = blocks_->Reserve(OwnerOf(block.key), reserved);
     if (!status.ok()) {
       results[i] = status;

@@ -60,7 +60,7 @@ absl::StatusOr<std::uint64_t> LocalBlocks::Erase(std::span<const TimedKey> entri
                                             : record->accessed == entry.time && !record->info.pinned);
     if (due) {
       changes.Erase(*record);
-      bytes += std::max(record->info.size_bytes, kMinBlockCharge);
+      bytes += ChargeOf(record->info.size_bytes);
       erased.push_back(*record);
       if (!record->inlined) obsolete.push_back({record->info.version});
     } else if (record.ok() || absl::IsNotFound(record.status()) || absl::IsDataLoss(record.status())) {

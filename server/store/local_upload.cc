@@ -22,7 +22,7 @@ absl::StatusOr<std::unique_ptr<Upload>> LocalUpload::Begin(LocalBlocks& blocks, 
   DCAC_RETURN_IF_ERROR(CheckStart(start));
   std::unique_ptr<LocalUpload> upload(new LocalUpload(blocks, {RandomId(), start.key, start.state}));
   blocks.uploads().Begin(upload->id());
-  DCAC_RETURN_IF_ERROR(upload->ReserveFor(std::max(start.expected_bytes, kMinBlockCharge)));
+  DCAC_RETURN_IF_ERROR(upload->ReserveFor(ChargeOf(start.expected_bytes)));
   return upload;
 }
 

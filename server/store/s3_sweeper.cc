@@ -26,10 +26,6 @@ constexpr std::chrono::minutes kRemoveWithin = kS3NoteLife / 2;
 // How far clocks of servers may differ, and how long one may take to publish what it has checked.
 constexpr std::chrono::hours kGrace{1};
 
-std::uint64_t ChargeOf(const BlockInfo& info) {
-  return std::max(info.size_bytes, kMinBlockCharge);
-}
-
 Time UsedAt(const S3Block& block) {
   return std::max(block.head.record.info.created, block.head.record.accessed);
 }
@@ -76,7 +72,7 @@ absl::Status S3Sweeper::Sweep(const CallControl& control) {
       usage.raw_bytes += info.raw_bytes;
       damaged += block.head.record.damaged ? 1 : 0;
       used.insert(block.head.parts_id);
-      charge += ChargeOf(info);
+      charge += ChargeOf(info.size_bytes);
       if (!info.pinned) oldest.emplace(UsedAt(block), info);
       if (oldest.size() > kMostRemovals) oldest.erase(std::prev(oldest.end()));
     }
@@ -104,7 +100,7 @@ absl::Status S3Sweeper::Evict(const Oldest& oldest, std::uint64_t charge, const 
   const std::uint64_t goal = most - std::min(most, std::exchange(missing_bytes_, 0));
   for (auto block = oldest.begin(); block != oldest.end() && charge > goal; ++block) {
     DCAC_RETURN_IF_ERROR(Note(block->second, true, block->first, control));
-    charge -= ChargeOf(block->second);
+    charge -= ChargeOf(block->second.size_bytes);
   }
   return absl::OkStatus();
 }

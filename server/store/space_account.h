@@ -2,6 +2,7 @@
 #ifndef DCAC_SERVER_STORE_SPACE_ACCOUNT_H_
 #define DCAC_SERVER_STORE_SPACE_ACCOUNT_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -16,6 +17,9 @@ namespace dcac::store {
 // What a block counts as where there are bounds, if its bytes are fewer: its record and its place in the orders of the
 // index take room too.
 inline constexpr std::uint64_t kMinBlockCharge = 512;
+constexpr std::uint64_t ChargeOf(std::uint64_t size_bytes) {
+  return std::max(size_bytes, kMinBlockCharge);
+}
 
 Usage UsageOf(const BlockInfo& info);
 

@@ -79,7 +79,8 @@ class S3ServersTest : public ::testing::Test {
       const std::size_t server = random.Below(kServers);
       const std::string key = "w" + std::to_string(writer) + "/" + std::to_string(generation) + "/" +
                               std::to_string(random.Below(kKeysOfWriter));
-      const grpc::Status status = random.OneIn(5) ? Delete(clients[server], key) : Put(clients, server, key, random);
+      const grpc::Status status =
+          random.OneIn(5) ? ledger_.Delete(clients[server], key) : Put(clients, server, key, random);
       ++changes_;
       if (status.ok()) {
         ++acknowledged_;
@@ -120,19 +121,6 @@ class S3ServersTest : public ::testing::Test {
     } while (status.ok() && begin < half.size() && !hurt_);
     if (status.ok() && begin == half.size()) header.set_upload_id(broken.upload_id);
     return clients[server].Put(header, frame, header.upload_id().empty() ? 0 : begin);
-  }
-
-  grpc::Status Delete(const StoreClient& client, const std::string& key) {
-    const bool may_be_absent = ledger_.IsPossible(key, std::nullopt);
-    ledger_.Begin(key, std::nullopt);
-    v1::DeleteRequest request;
-    request.set_key(key);
-    v1::DeleteResponse response;
-    const grpc::Status status = client.Call(&v1::ActivationStoreService::Stub::Delete, request, &response);
-    const bool absent = status.error_code() == grpc::StatusCode::NOT_FOUND;
-    EXPECT_TRUE(!absent || may_be_absent) << key << " was lost";
-    if (status.ok() || absent) ledger_.Acknowledge(key, std::nullopt);
-    return absent ? grpc::Status::OK : status;
   }
 
   // What is under a key; a value that no content has: something else.  Nothing: the call failed.

@@ -57,7 +57,7 @@ class StoreCrashTest : public ::testing::TestWithParam<const char*> {
     Random random(1000 + round * kWriters + writer);
     while (!killed_) {
       const std::string key = "w" + std::to_string(writer) + "/" + std::to_string(random.Below(kKeysOfWriter));
-      const grpc::Status status = random.OneIn(5) ? Delete(client, key) : Put(client, key, writer, random);
+      const grpc::Status status = random.OneIn(5) ? ledger_.Delete(client, key) : Put(client, key, writer, random);
       if (status.ok()) {
         ++acknowledged_;
       } else if (!killed_) {
@@ -98,19 +98,6 @@ class StoreCrashTest : public ::testing::TestWithParam<const char*> {
     const PutOutcome outcome = client.Put(header, input, begin);
     if (outcome.status.ok()) ledger_.Acknowledge(name, index);
     return outcome.status;
-  }
-
-  grpc::Status Delete(const StoreClient& client, const std::string& key) {
-    const bool may_be_absent = ledger_.IsPossible(key, std::nullopt);
-    ledger_.Begin(key, std::nullopt);
-    v1::DeleteRequest request;
-    request.set_key(key);
-    v1::DeleteResponse response;
-    grpc::Status status = client.Call(&v1::ActivationStoreService::Stub::Delete, request, &response);
-    const bool absent = status.error_code() == grpc::StatusCode::NOT_FOUND;
-    EXPECT_TRUE(!absent || may_be_absent) << key << " was lost";
-    if (status.ok() || absent) ledger_.Acknowledge(key, std::nullopt);
-    return absent ? grpc::Status::OK : status;
   }
 
   // What is under a key; a value that no content has: something else.

@@ -1,5 +1,7 @@
 #include "tests/integration/store_ledger.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -37,6 +39,19 @@ void StoreLedger::Begin(const std::string& key, Content content) {
 void StoreLedger::Acknowledge(const std::string& key, Content content) {
   const std::lock_guard lock(mutex_);
   possible_[key] = {content};
+}
+
+grpc::Status StoreLedger::Delete(const StoreClient& client, const std::string& key) {
+  const bool may_be_absent = IsPossible(key, std::nullopt);
+  Begin(key, std::nullopt);
+  v1::DeleteRequest request;
+  request.set_key(key);
+  v1::DeleteResponse response;
+  const grpc::Status status = client.Call(&v1::ActivationStoreService::Stub::Delete, request, &response);
+  const bool absent = status.error_code() == grpc::StatusCode::NOT_FOUND;
+  EXPECT_TRUE(!absent || may_be_absent) << key << " was lost";
+  if (status.ok() || absent) Acknowledge(key, std::nullopt);
+  return absent ? grpc::Status::OK : status;
 }
 
 bool StoreLedger::Settle(const std::string& key, Content content) {

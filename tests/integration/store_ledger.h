@@ -2,6 +2,8 @@
 #ifndef DCAC_TESTS_INTEGRATION_STORE_LEDGER_H_
 #define DCAC_TESTS_INTEGRATION_STORE_LEDGER_H_
 
+#include <grpcpp/grpcpp.h>
+
 #include <cstddef>
 #include <map>
 #include <mutex>
@@ -12,6 +14,7 @@
 
 #include "dcac/tensor.h"
 #include "tests/integration/fixture.h"
+#include "tests/integration/store_calls.h"
 
 namespace dcac::testing {
 
@@ -35,6 +38,8 @@ class StoreLedger {
   void Begin(const std::string& key, Content content);
   // It was acknowledged.
   void Acknowledge(const std::string& key, Content content);
+  // Deletes what is under a key; that nothing is there is OK, unless that is not possible.
+  grpc::Status Delete(const StoreClient& client, const std::string& key);
   // What was found, to be what there is from now on; false: that is not possible.
   bool Settle(const std::string& key, Content content);
 
