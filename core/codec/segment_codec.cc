@@ -409,21 +409,22 @@ bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
   return options.previous_item || shape.items == 1;
 }
 
-// Whether zstd, tried on a few pieces, may stay below `limit` bytes for all of the samples: it finds more repetitions
-// in the whole than in pieces.  Pieces are short where little time may be spent, for the segment is small, and where
-// zstd would have to be very good.
-bool MayStayBelow(ByteSpan packed, size_t stride, size_t limit) {
-  constexpr size_t kPieces = 4, kSmallBytes = 1 << 17;
+// Whether zstd, tried on a few pieces, seems to stay below `limit` bytes for all of the samples.  Pieces are short
+// where little time may be spent, for the segment is small, and where zstd would have to be very good; of large
+// segments there are more of them, for much in such samples is empty, and a few pieces see nothing or all of it.
+bool SeemsToStayBelow(ByteSpan packed, size_t stride, size_t limit) {
+  constexpr size_t kSmallBytes = 1 << 17, kLargeBytes = 1 << 20;
   const bool is_brief = packed.size() < kSmallBytes || limit < packed.size() / 8 * 3;
   const size_t piece_bytes = is_brief ? 2048 : 16384;
-  if (packed.size() < 2 * kPieces * piece_bytes) return true;
+  const size_t pieces = is_brief && packed.size() >= kLargeBytes ? 16 : 4;
+  if (packed.size() < 2 * pieces * piece_bytes) return true;
   size_t coded = 0;
-  for (size_t piece = 0; piece < kPieces; ++piece) {
-    const size_t begin = packed.size() / kPieces * piece / piece_bytes * piece_bytes;
+  for (size_t piece = 0; piece < pieces; ++piece) {
+    const size_t begin = packed.size() / pieces * piece / piece_bytes * piece_bytes;
     const Bytes body = EncodeZstdBody(packed.subspan(begin, piece_bytes), stride, kFastLevel, piece_bytes);
     coded += body.empty() ? piece_bytes : body.size();
   }
-  return coded * packed.size() / (kPieces * piece_bytes) < limit + limit / 16;
+  return coded * packed.size() / (pieces * piece_bytes) < limit;
 }
 
 bool UsesLanes(const SegmentShape& shape, const EncodeOptions& options) {
@@ -442,8 +443,10 @@ constexpr int kLastFastLevel = 5, kLastFastestLevel = 3;
 // Beside lanes; returns whether the fast level comes near.  The lower levels promise speed, which trials of a strong
 // level that lead to nothing cost.
 bool OfferZstd(ByteSpan packed, size_t stride, int level, SmallestBody& best) {
-  const size_t limit = level <= kLastFastLevel ? best.size() : best.size() + best.size() / 16;
-  if (!MayStayBelow(packed, stride, limit)) return false;
+  const size_t near = best.size() + best.size() / 16;
+  const size_t limit = level <= kLastFastLevel ? best.size() : near;
+  // zstd finds more in the whole than in pieces, but what little it may gain then is not worth its time at all levels.
+  if (!SeemsToStayBelow(packed, stride, level <= kLastFastestLevel ? best.size() : near)) return false;
   Bytes fast = EncodeZstdBody(packed, stride, kFastLevel, limit);
   if (fast.empty()) return false;
   best.Offer(std::move(fast));  // at times smaller than that of a strong level

@@ -28,7 +28,7 @@ import tempfile
 import numpy
 
 MB = 1_000_000
-SEGMENT_BYTES = 4 << 20
+SEGMENT_BYTES = 2 << 20
 TRANSFER_SECONDS = 1.5
 
 FLOOR_OF_IDEAL = 0.85

@@ -50,7 +50,7 @@ struct EncodeOptions {
   static constexpr int kMinLevel = 1;
   static constexpr int kMaxLevel = 9;
   static constexpr int kDefaultLevel = 5;
-  static constexpr std::uint64_t kDefaultSegmentBytes = 4u << 20;
+  static constexpr std::uint64_t kDefaultSegmentBytes = 2u << 20;
   static constexpr std::uint64_t kMinSegmentBytes = 4096;
   static constexpr std::uint64_t kMaxSegmentBytes = 16u << 20;
 
