@@ -93,11 +93,12 @@ absl::Status BatchPutSession::AcceptEnd() {
 
 absl::Status BatchPutSession::Work() {
   std::vector<PreparedItem> prepared(items_.size());
-  context_.workers.Execute([&] {
+  const auto prepare_all = [&] {
     oneapi::tbb::parallel_for(std::size_t{0}, items_.size(), [&](std::size_t i) {
       prepared[i].status = Prepare(items_[i], context_, control(), &prepared[i]);
     });
-  });
+  };
+  context_.workers.Start(prepare_all).get();
   if (control().is_cancelled()) return absl::CancelledError("the call was cancelled");
   std::vector<store::SmallBlock> blocks;
   for (const PreparedItem& item : prepared) {

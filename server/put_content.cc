@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <future>
 #include <span>
 #include <utility>
 #include <vector>
@@ -33,16 +34,19 @@ absl::Status ReadKept(store::Upload& upload, const store::CallControl& control, 
   return absl::OkStatus();
 }
 
-// A tensor: the encoder decodes each segment and compares it with its samples, and the frame that comes out of it goes
-// into the upload through a checker of the rest, as checksums and index.
+// A tensor: the encoder decodes each segment again and compares it with its samples, and the frame that comes out of it
+// goes into the upload through a checker of the rest, as checksums and index.  An upload may keep what is not verified
+// yet: who goes on with it encodes and compares anew what was kept.
 class TensorContent final : public PutContent {
  public:
-  TensorContent(TensorSpec spec, int level, std::uint64_t tensor_bytes, FrameEncoder encoder,
+  // `goes_on`: with an upload, Resume being called.
+  TensorContent(TensorSpec spec, int level, std::uint64_t tensor_bytes, FrameEncoder encoder, bool goes_on,
                 const StoreContext& context, const WorkControl& control)
       : spec_(std::move(spec)),
         level_(level),
         tensor_bytes_(tensor_bytes),
         encoder_(std::move(encoder)),
+        goes_on_(goes_on),
         checker_(ToDecodeLimits(context.limits)),
         context_(context),
         control_(control) {
@@ -50,27 +54,31 @@ class TensorContent final : public PutContent {
     encoder_.VerifySegments();
   }
 
+  ~TensorContent() override {
+    if (verified_.valid()) verified_.wait();
+  }
+
   std::uint64_t input_bytes() const override { return tensor_bytes_; }
   std::uint64_t expected_block_bytes() const override { return 0; }
-  // When an upload goes on there is a decoder, which holds no more than the encoder: slabs of the same tensor.
-  std::uint64_t memory_bytes() const override { return 2 * encoder_.memory_bytes(); }
+  // The decoder of an upload that goes on holds no more than the encoder: slabs of the same tensor.
+  std::uint64_t memory_bytes() const override { return (goes_on_ ? 2 : 1) * encoder_.memory_bytes(); }
 
   absl::Status Resume(store::Upload& upload) override {
-    kept_bytes_ = upload.size_bytes();
     FrameDecoder decoder(ToDecodeLimits(context_.limits));
     decoder.CancelOn(&control_.cancelled);
     return ReadKept(upload, context_.Control(control_.cancelled), [&](std::span<const std::byte> frame) {
       return context_.Compute([&]() -> absl::Status {
         DCAC_RETURN_IF_ERROR(Check(frame));
+        kept_.insert(kept_.end(), frame.begin(), frame.end());
         DCAC_RETURN_IF_ERROR(decoder.PushBounded(frame));
         while (true) {
           const std::vector<std::byte> samples = decoder.Pull();
           DCAC_RETURN_IF_ERROR(encoder_.Push(samples));
-          DCAC_RETURN_IF_ERROR(SkipKept(encoder_.Pull(), nullptr));
+          DCAC_RETURN_IF_ERROR(SkipKept(encoder_.Pull()).status());
           if (!decoder.has_backlog()) break;
           DCAC_RETURN_IF_ERROR(decoder.PushBounded({}));
         }
-        progress_ = {{kept_bytes_, decoder.raw_bytes()}};
+        progress_ = {{upload.size_bytes(), decoder.raw_bytes()}};
         return absl::OkStatus();
       });
     });
@@ -84,23 +92,21 @@ class TensorContent final : public PutContent {
         const std::span<const std::byte> samples = input.Take(max_bytes);
         max_bytes -= samples.size();
         DCAC_RETURN_IF_ERROR(encoder_.Push(samples));
-        DCAC_RETURN_IF_ERROR(SkipKept(encoder_.Pull(), &frame));
+        DCAC_ASSIGN_OR_RETURN(frame, SkipKept(encoder_.Pull()));
       }
       return absl::OkStatus();
     });
     DCAC_RETURN_IF_ERROR(coded);
-    return Store(frame, upload);
+    return encoder_.raw_bytes() < tensor_bytes_ ? Store(frame, upload) : StoreLast(std::move(frame), upload);
   }
 
   absl::Status Finish(store::Upload& upload, store::PutOptions* options) override {
-    std::vector<std::byte> frame;
-    const absl::Status coded = context_.Compute([&]() -> absl::Status {
-      DCAC_RETURN_IF_ERROR(encoder_.Finish());
-      return SkipKept(encoder_.Pull(), &frame);
-    });
-    DCAC_RETURN_IF_ERROR(coded);
-    DCAC_RETURN_IF_ERROR(Store(frame, upload));
-    if (!checker_.done() || checker_.digest() != encoder_.digest() || skipped_bytes_ != kept_bytes_) {
+    if (!verified_.valid())
+      DCAC_RETURN_IF_ERROR(StoreLast({}, upload));  // without any input, after an upload as without
+    const absl::Status sealed = upload.Seal(context_.Control(control_.cancelled));
+    DCAC_RETURN_IF_ERROR(verified_.get());
+    DCAC_RETURN_IF_ERROR(sealed);
+    if (!checker_.done() || checker_.digest() != encoder_.digest() || !kept_.empty()) {
       return absl::InternalError("the frame does not give back the tensor that it was made of");
     }
     return DescribeTensor(spec_, encoder_.digest(), options);
@@ -130,17 +136,15 @@ class TensorContent final : public PutContent {
     std::uint64_t raw_bytes;  // that these stand for
   };
 
-  // Of what the encoder gave, moves to `rest` what the upload does not have yet.
-  absl::Status SkipKept(std::vector<std::byte> frame, std::vector<std::byte>* rest) {
-    const auto skip = static_cast<std::size_t>(std::min<std::uint64_t>(frame.size(), kept_bytes_ - skipped_bytes_));
-    skipped_bytes_ += skip;
-    frame.erase(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(skip));
-    if (rest != nullptr) {
-      *rest = std::move(frame);
-    } else if (!frame.empty()) {
-      return absl::FailedPreconditionError("the upload was begun with other options");
+  // What the upload does not have yet of what the encoder gave.  Errors: DataLoss (it has something else).
+  absl::StatusOr<std::vector<std::byte>> SkipKept(std::vector<std::byte> frame) {
+    const auto skip = static_cast<std::ptrdiff_t>(std::min(frame.size(), kept_.size()));
+    if (!std::equal(frame.begin(), frame.begin() + skip, kept_.begin())) {
+      return absl::DataLossError("what was kept of the upload is not what its samples become");
     }
-    return absl::OkStatus();
+    kept_.erase(kept_.begin(), kept_.begin() + skip);
+    frame.erase(frame.begin(), frame.begin() + skip);
+    return frame;
   }
 
   absl::Status Check(std::span<const std::byte> frame) {
@@ -150,9 +154,23 @@ class TensorContent final : public PutContent {
 
   absl::Status Store(std::span<const std::byte> frame, store::Upload& upload) {
     if (frame.empty()) return absl::OkStatus();
+    progress_.push_back({encoder_.frame_bytes(), encoder_.encoded_bytes()});
+    return Append(frame, upload);
+  }
+
+  // All samples were encoded: the last ones are verified while the end of the frame is stored.
+  absl::Status StoreLast(std::vector<std::byte> frame, store::Upload& upload) {
+    DCAC_RETURN_IF_ERROR(encoder_.Finish());
+    DCAC_ASSIGN_OR_RETURN(const std::vector<std::byte> end, SkipKept(encoder_.Pull()));
+    frame.insert(frame.end(), end.begin(), end.end());
+    progress_.push_back({encoder_.frame_bytes(), encoder_.encoded_bytes()});
+    verified_ = context_.workers.Start([this] { return encoder_.Verify(); });
+    return Append(frame, upload);
+  }
+
+  absl::Status Append(std::span<const std::byte> frame, store::Upload& upload) {
     DCAC_RETURN_IF_ERROR(Check(frame));
     DCAC_RETURN_IF_ERROR(upload.Append(frame, context_.Control(control_.cancelled)));
-    progress_.push_back({encoder_.frame_bytes(), encoder_.encoded_bytes()});
     while (progress_.size() > 1 && progress_[1].frame_bytes <= upload.kept_bytes()) progress_.pop_front();
     return absl::OkStatus();
   }
@@ -161,12 +179,13 @@ class TensorContent final : public PutContent {
   const int level_;
   const std::uint64_t tensor_bytes_;
   FrameEncoder encoder_;
+  const bool goes_on_;
   FrameChecker checker_;
   const StoreContext context_;
   const WorkControl control_;
-  std::uint64_t kept_bytes_ = 0;     // of the frame, that the upload had at first
-  std::uint64_t skipped_bytes_ = 0;  // of these, that the encoder has given again
+  std::vector<std::byte> kept_;  // what the upload had at first and the encoder has not given again yet
   std::deque<Progress> progress_;
+  std::future<absl::Status> verified_;  // of all, once it has begun
 };
 
 // What the client compressed: stored as it comes, when all checksums are right.
@@ -260,16 +279,17 @@ class ArchiveContent final : public CheckedContent<files::ArchiveChecker> {
   const std::uint64_t raw_bytes_;
 };
 
-absl::StatusOr<std::unique_ptr<PutContent>> CreateTensor(const v1::TensorContent& content, const StoreContext& context,
+absl::StatusOr<std::unique_ptr<PutContent>> CreateTensor(const v1::PutHeader& header, const StoreContext& context,
                                                          const WorkControl& control) {
+  const v1::TensorContent& content = header.tensor();
   DCAC_ASSIGN_OR_RETURN(TensorSpec spec, wire::FromProto(content.spec()));
   DCAC_ASSIGN_OR_RETURN(const EncodeOptions options, wire::FromProto(content.options()));
   DCAC_ASSIGN_OR_RETURN(const std::uint64_t tensor_bytes, TensorBytes(spec));
   DCAC_RETURN_IF_ERROR(CheckTensorBytes(tensor_bytes, context.limits));
   DCAC_ASSIGN_OR_RETURN(FrameEncoder encoder, FrameEncoder::Create(spec, options));
   DCAC_RETURN_IF_ERROR(CheckSlabBytes(encoder.slab_bytes(), context.limits));
-  return std::make_unique<TensorContent>(std::move(spec), options.level, tensor_bytes, std::move(encoder), context,
-                                         control);
+  return std::make_unique<TensorContent>(std::move(spec), options.level, tensor_bytes, std::move(encoder),
+                                         !header.upload_id().empty(), context, control);
 }
 
 absl::Status CheckStoredBytes(std::uint64_t stored_bytes, const Limits& limits) {
@@ -283,7 +303,7 @@ absl::StatusOr<std::unique_ptr<PutContent>> PutContent::Create(const v1::PutHead
                                                                const WorkControl& control) {
   switch (header.content_case()) {
     case v1::PutHeader::kTensor:
-      return CreateTensor(header.tensor(), context, control);
+      return CreateTensor(header, context, control);
     case v1::PutHeader::kFrame:
       DCAC_RETURN_IF_ERROR(CheckStoredBytes(header.frame().stored_bytes(), context.limits));
       return std::make_unique<FrameContent>(header.frame().stored_bytes(), context, control);

@@ -32,7 +32,7 @@ class PutContent {
   virtual std::uint64_t memory_bytes() const = 0;
 
   // Takes over what an upload has kept, as if it had come through Push.
-  // Errors: DataLoss, FailedPrecondition (it is no beginning of this content).
+  // Errors: DataLoss (damaged, or no beginning of this content).
   virtual absl::Status Resume(store::Upload& upload) = 0;
 
   // Takes bytes from `input`, which is not empty: some, and at most `max_bytes`.

@@ -25,6 +25,14 @@ absl::Status NoUpload() {
   return absl::NotFoundError("no such upload");
 }
 
+// Takes over what an upload has kept.  What is of no use is removed and was never there.
+absl::Status ResumeContent(PutContent& content, store::Upload& upload) {
+  const absl::Status status = content.Resume(upload);
+  if (!absl::IsDataLoss(status)) return status;
+  static_cast<void>(upload.Abort());
+  return NoUpload();
+}
+
 // An upload of this tenant's.  Errors: NotFound, those of the store.
 absl::StatusOr<std::unique_ptr<store::Upload>> ResumeUpload(const std::string& id, const StoreContext& context,
                                                             const WorkControl& control) {
@@ -77,7 +85,7 @@ absl::Status PutSession::OpenUpload() {
   if (upload_->key() != key || upload_->state() != ContentOf(header_)) {
     return absl::InvalidArgumentError("header: key or content is not that of the upload");
   }
-  DCAC_RETURN_IF_ERROR(content_->Resume(*upload_));
+  DCAC_RETURN_IF_ERROR(ResumeContent(*content_, *upload_));
   input_.StartAt(content_->committed_bytes(*upload_));
   acknowledged_bytes_ = input_.consumed_bytes();
   return absl::OkStatus();
@@ -120,8 +128,10 @@ absl::Status PutSession::Publish() {
     checked = absl::DataLossError("the digest of what arrived is not that of the trailer");
   }
   if (!checked.ok()) {
-    // Nothing good comes of going on with it.
-    static_cast<void>(upload_->Abort());
+    const bool is_interrupted = absl::IsCancelled(checked) || absl::IsDeadlineExceeded(checked) ||
+                                absl::IsUnavailable(checked) || absl::IsResourceExhausted(checked);
+    // Nothing good comes of going on with what is wrong.
+    if (!is_interrupted) static_cast<void>(upload_->Abort());
     return checked;
   }
   DCAC_ASSIGN_OR_RETURN(const store::BlockInfo info, upload_->Commit(options_, context_.Control(control().cancelled)));
@@ -159,7 +169,7 @@ absl::Status QueryUpload(const v1::QueryUploadRequest& request, const StoreConte
   v1::PutHeader header;
   if (!header.ParseFromString(upload->state())) return NoUpload();
   DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<PutContent> content, PutContent::Create(header, context, control));
-  DCAC_RETURN_IF_ERROR(content->Resume(*upload));
+  DCAC_RETURN_IF_ERROR(ResumeContent(*content, *upload));
   response->set_key(header.key());
   response->set_committed_bytes(content->committed_bytes(*upload));
   return absl::OkStatus();

@@ -27,9 +27,7 @@ struct StoreContext {
   // Runs `code`, which gives a status, among the tasks of those that code.
   template <typename Code>
   absl::Status Compute(const Code& code) const {
-    absl::Status status;
-    workers.Execute([&] { status = code(); });
-    return status;
+    return workers.Start([&code] { return code(); }).get();
   }
 };
 

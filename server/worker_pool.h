@@ -11,6 +11,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "server/task_pool.h"
@@ -33,13 +34,14 @@ class WorkerPool final : public TaskPool {
     });
   }
 
-  // Has a worker run `work` and waits for it: for threads of other pools, which have something to code.  They do not do
-  // it themselves, for each thread that codes keeps the memory that it takes.  `work` may throw.
-  void Execute(const std::function<void()>& work) {
-    const auto task = std::make_shared<std::packaged_task<void()>>(work);
-    std::future<void> done = task->get_future();
+  // Has a worker run `work`: for threads of other pools, which have something to code.  They do not do it themselves,
+  // for each thread that codes keeps the memory that it takes.  What `work` returns or throws comes out of the future.
+  template <typename Work>
+  std::future<std::invoke_result_t<Work>> Start(Work work) {
+    const auto task = std::make_shared<std::packaged_task<std::invoke_result_t<Work>()>>(std::move(work));
+    auto result = task->get_future();
     Enqueue([task] { (*task)(); });
-    done.get();
+    return result;
   }
 
   // That wait for a thread.

@@ -31,7 +31,7 @@ TEST(WorkerPoolTest, TasksThatWaitAndThreadsThatWorkAreCounted) {
   EXPECT_EQ(pool.queued_tasks(), 0u);
 }
 
-TEST(WorkerPoolTest, WhatIsExecutedIsDoneByAWorker) {
+TEST(WorkerPoolTest, WhatIsStartedIsDoneByAWorker) {
   WorkerPool pool(1);
   std::thread::id worker, executor;
   std::promise<void> known;
@@ -40,14 +40,14 @@ TEST(WorkerPoolTest, WhatIsExecutedIsDoneByAWorker) {
     known.set_value();
   });
   known.get_future().wait();
-  pool.Execute([&] { executor = std::this_thread::get_id(); });
+  pool.Start([&] { executor = std::this_thread::get_id(); }).get();
   EXPECT_NE(executor, std::this_thread::get_id());
   EXPECT_EQ(executor, worker);
 }
 
 TEST(WorkerPoolTest, WhatIsThrownReachesWhoeverWaits) {
   WorkerPool pool(1);
-  EXPECT_THROW(pool.Execute([] { throw std::bad_alloc(); }), std::bad_alloc);
+  EXPECT_THROW(pool.Start([] { throw std::bad_alloc(); }).get(), std::bad_alloc);
 }
 
 }  // namespace

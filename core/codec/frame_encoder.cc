@@ -1,10 +1,13 @@
 #include "dcac/frame_encoder.h"
 
 #include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/partitioner.h>
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -76,9 +79,51 @@ class SlabSegment {
   ByteSpan packed_;
 };
 
+// Slabs that follow each other, and the segments in them.
+class SlabBatch {
+ public:
+  // `data` begins with the slabs.
+  SlabBatch(const FrameHeader& header, uint64_t first_slab, uint64_t num_slabs, const std::byte* data)
+      : header_(header), first_slab_(first_slab) {
+    for (uint64_t slab = first_slab; slab < first_slab + num_slabs; ++slab) {
+      slabs_.push_back(data);
+      data += geometry().SegmentBytes(geometry().SlabBox(slab));
+    }
+  }
+
+  uint64_t first_segment() const { return first_slab_ * geometry().segments_per_slab(); }
+  size_t num_segments() const { return slabs_.size() * static_cast<size_t>(geometry().segments_per_slab()); }
+
+  SegmentShape ShapeOf(size_t i) const {
+    return ShapeOfBox(header_.spec.dtype, geometry(), geometry().SegmentBox(first_segment() + i));
+  }
+  SlabSegment SamplesOf(size_t i) const {
+    const uint64_t segment = first_segment() + i, slab = segment / geometry().segments_per_slab();
+    return SlabSegment(geometry(), geometry().SlabBox(slab), geometry().SegmentBox(segment),
+                       slabs_[static_cast<size_t>(slab - first_slab_)]);
+  }
+
+ private:
+  const Geometry& geometry() const { return header_.geometry; }
+
+  const FrameHeader& header_;
+  uint64_t first_slab_;
+  std::vector<const std::byte*> slabs_;
+};
+
 }  // namespace
 
 struct FrameEncoder::Impl {
+  // A batch that was encoded and waits to be verified.
+  struct Unverified {
+    Unverified(Bytes samples_of_slabs, const SlabBatch& slabs, std::vector<Bytes> encoded)
+        : samples(std::move(samples_of_slabs)), batch(slabs), bodies(std::move(encoded)) {}
+
+    Bytes samples;  // where the batch has its slabs
+    SlabBatch batch;
+    std::vector<Bytes> bodies;
+  };
+
   Impl(const TensorSpec& spec, const EncodeOptions& encode_options, uint64_t tensor_bytes)
       : header{spec, Geometry::Choose(ExtentsOf(spec), encode_options)},
         options(encode_options),
@@ -100,41 +145,63 @@ struct FrameEncoder::Impl {
     return std::max<uint64_t>(1, std::min(wanted, kMaxBatchBytes / slab));
   }
 
-  // Encodes the slabs `slabs` of the geometry, which are the front of `data`.
-  absl::Status EncodeSlabs(uint64_t first_slab, uint64_t num_slabs, ByteSpan data) {
-    const Geometry& geometry = header.geometry;
-    std::vector<size_t> slab_offset;
-    size_t offset = 0;
-    for (uint64_t slab = first_slab; slab < first_slab + num_slabs; ++slab) {
-      slab_offset.push_back(offset);
-      offset += static_cast<size_t>(geometry.SegmentBytes(geometry.SlabBox(slab)));
-    }
-    const uint64_t first_segment = first_slab * geometry.segments_per_slab();
-    const size_t num_segments = static_cast<size_t>(num_slabs * geometry.segments_per_slab());
-    std::vector<absl::Status> results(verifies ? num_segments : 0);
-    std::vector<Bytes> bodies(num_segments);
-    tbb::parallel_for(size_t{0}, bodies.size(), [&](size_t i) {
-      if (IsCancelled()) return;
-      const uint64_t segment = first_segment + i;
-      const uint64_t slab = segment / geometry.segments_per_slab();
-      const Box box = geometry.SegmentBox(segment);
-      const SegmentTimer timer(observer);
-      const SlabSegment input(header.geometry, geometry.SlabBox(slab), box,
-                              data.data() + slab_offset[static_cast<size_t>(slab - first_slab)]);
-      const SegmentShape shape = ShapeOfBox(header.spec.dtype, geometry, box);
-      bodies[i] = EncodeSegmentBody(shape, input.packed(), options);
-      timer.Done(geometry.SegmentBytes(box), bodies[i].size());
-      if (verifies) results[i] = VerifySegmentBody(shape, bodies[i], input.packed());
-    });
-    for (const absl::Status& result : results) DCAC_RETURN_IF_ERROR(result);
+  // Encodes the segments of a batch, and verifies those that wait for it.
+  absl::Status EncodeBatch(const SlabBatch& batch) {
+    std::vector<Bytes> bodies(batch.num_segments());
+    std::vector<absl::Status> verified(unverified ? unverified->bodies.size() : 0);
+    // Loops may run in any order, but what others wait for comes first.
+    std::atomic<size_t> next = 0;
+    tbb::parallel_for(
+        size_t{0}, bodies.size() + verified.size(),
+        [&](size_t) {
+          if (IsCancelled()) return;
+          const size_t i = next.fetch_add(1, std::memory_order_relaxed);
+          if (i < bodies.size()) {
+            bodies[i] = EncodeSegment(batch, i);
+          } else {
+            verified[i - bodies.size()] = VerifySegment(i - bodies.size());
+          }
+        },
+        tbb::simple_partitioner());
+    for (const absl::Status& result : verified) DCAC_RETURN_IF_ERROR(result);
     if (IsCancelled()) return absl::CancelledError("encoding was cancelled");
     MakeRoom(bodies);
     for (size_t i = 0; i < bodies.size(); ++i) {
       const size_t before = output.size();
-      AppendSegment(first_segment + i, bodies[i], output);
+      AppendSegment(batch.first_segment() + i, bodies[i], output);
       stored_bytes.push_back(output.size() - before);
       produced += stored_bytes.back();
     }
+    if (verifies) {
+      Bytes memory = unverified ? std::move(unverified->samples) : Bytes();
+      memory.clear();
+      unverified.emplace(std::exchange(pending, std::move(memory)), batch, std::move(bodies));
+    }
+    return absl::OkStatus();
+  }
+
+  Bytes EncodeSegment(const SlabBatch& batch, size_t i) const {
+    const SegmentTimer timer(observer);
+    const SlabSegment samples = batch.SamplesOf(i);
+    Bytes body = EncodeSegmentBody(batch.ShapeOf(i), samples.packed(), options);
+    timer.Done(samples.packed().size(), body.size());
+    return body;
+  }
+
+  absl::Status VerifySegment(size_t i) const {
+    const SlabBatch& batch = unverified->batch;
+    return VerifySegmentBody(batch.ShapeOf(i), unverified->bodies[i], batch.SamplesOf(i).packed());
+  }
+
+  absl::Status Verify() {
+    if (!unverified) return absl::OkStatus();
+    std::vector<absl::Status> verified(unverified->bodies.size());
+    tbb::parallel_for(size_t{0}, verified.size(), [&](size_t i) {
+      if (!IsCancelled()) verified[i] = VerifySegment(i);
+    });
+    if (IsCancelled()) return absl::CancelledError("verification was cancelled");
+    for (const absl::Status& result : verified) DCAC_RETURN_IF_ERROR(result);
+    unverified.reset();
     return absl::OkStatus();
   }
 
@@ -161,21 +228,19 @@ struct FrameEncoder::Impl {
       // For the whole batch: the arena may change between calls.
       if (pending.empty()) slabs = std::min(BatchSlabs(), header.geometry.num_slabs() - next_slab);
       const size_t needed = static_cast<size_t>(BatchBytes(slabs)) - pending.size();
-      if (pending.empty() && data.size() >= needed) {  // no copy where the caller has whole slabs
-        DCAC_RETURN_IF_ERROR(EncodeSlabs(next_slab, slabs, data.first(needed)));
-      } else {
-        const size_t taken = std::min(needed, data.size());
+      const size_t taken = std::min(needed, data.size());
+      // No copy where the caller has whole slabs, unless they are looked at again later.
+      const bool in_place = pending.empty() && taken == needed && !verifies;
+      if (!in_place) {
         if (pending.empty()) pending.reserve(needed);
         AppendBytes(data.first(taken), pending);
-        data = data.subspan(taken);
-        if (taken < needed) return absl::OkStatus();
-        DCAC_RETURN_IF_ERROR(EncodeSlabs(next_slab, slabs, pending));
+      }
+      if (taken == needed) {
+        DCAC_RETURN_IF_ERROR(EncodeBatch({header, next_slab, slabs, in_place ? data.data() : pending.data()}));
         pending.clear();
         next_slab += slabs;
-        continue;
       }
-      data = data.subspan(needed);
-      next_slab += slabs;
+      data = data.subspan(taken);
     }
     return absl::OkStatus();
   }
@@ -187,6 +252,7 @@ struct FrameEncoder::Impl {
   uint64_t next_slab = 0;
   uint64_t slabs = 0;  // of the batch that is being filled
   Bytes pending;       // input of slabs that are not full yet
+  std::optional<Unverified> unverified;
   Bytes output;
   std::vector<uint64_t> stored_bytes;
   DigestStream digest_stream;
@@ -246,13 +312,19 @@ absl::Status FrameEncoder::Finish() {
   return absl::OkStatus();
 }
 
+absl::Status FrameEncoder::Verify() {
+  DCAC_RETURN_IF_ERROR(impl_->status);
+  return impl_->status = CatchOutOfMemory([&] { return impl_->Verify(); });
+}
+
 std::vector<std::byte> FrameEncoder::Pull() {
   return std::exchange(impl_->output, {});
 }
 std::uint64_t FrameEncoder::memory_bytes() const {
-  // Input, bodies of segments, and the frame's bytes made of them, which hardly exceed the input.
+  // Input, bodies of segments, and the frame's bytes made of them, which hardly exceed the input; what waits to be
+  // verified has the first two.
   const Geometry& geometry = impl_->header.geometry;
-  return 3 * std::min(impl_->total_bytes, impl_->BatchSlabs() * geometry.max_slab_bytes());
+  return (impl_->verifies ? 5 : 3) * std::min(impl_->total_bytes, impl_->BatchSlabs() * geometry.max_slab_bytes());
 }
 std::uint64_t FrameEncoder::slab_bytes() const {
   return impl_->header.geometry.max_slab_bytes();

@@ -82,6 +82,10 @@ class Upload {
   // Fills `out` with bytes that were appended.  Errors: DataLoss, OutOfRange.
   virtual absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) = 0;
 
+  // Nothing more is appended: what Commit would have to wait for may be done now, while it is not certain yet that it
+  // will be called.  Errors: those of Append.
+  virtual absl::Status Seal(const CallControl& /*control*/) { return absl::OkStatus(); }
+
   // Publishes the block: durable as the policy says, visible to all at once, in place of what was under the key.
   // Errors: AlreadyExists, Aborted, NotFound (condition), those of Append, Unimplemented (a condition that the backend
   // cannot keep).  After an error of a condition the upload is gone, after others it may be resumed.

@@ -163,6 +163,7 @@ TEST_P(StoreConformanceTest, NothingIsThereBeforeItIsCommitted) {
     auto upload = store_->Begin({.key = "t/k", .expected_bytes = 0, .state = {}}, control_);
     ASSERT_TRUE(upload.ok()) << upload.status();
     ASSERT_TRUE((*upload)->Append(AsBytes(SomeBytes(100'000)), control_).ok());
+    ASSERT_TRUE((*upload)->Seal(control_).ok());
     EXPECT_EQ(CodeOf(Stat("t/k")), absl::StatusCode::kNotFound);
     EXPECT_THAT(Keys(""), IsEmpty());
   }

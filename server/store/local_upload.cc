@@ -114,25 +114,29 @@ absl::Status LocalUpload::Read(std::uint64_t offset, std::span<std::byte> out, c
   return absl::OkStatus();
 }
 
-absl::StatusOr<BlockInfo> LocalUpload::Commit(const PutOptions& options, const CallControl& control) {
+absl::Status LocalUpload::Seal(const CallControl& control) {
   DCAC_RETURN_IF_ERROR(CheckControl(control));
+  if (!writer_ || sealed_) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(writer_->Finish());
+  // The system may take for written what it could not write: that is not to be resumed.
+  if (const absl::Status durable = blocks_.MakeDurable(*writer_, owner_.id, std::move(entry_)); !durable.ok()) {
+    static_cast<void>(Abort());
+    return durable;
+  }
+  sealed_ = true;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<BlockInfo> LocalUpload::Commit(const PutOptions& options, const CallControl& control) {
   DCAC_RETURN_IF_ERROR(CheckOptions(options));
+  DCAC_RETURN_IF_ERROR(Seal(control));
   NewBlock block{.key = owner_.key,
                  .id = owner_.id,
                  .size_bytes = size_bytes(),
                  .payload = {},
                  .options = &options,
                  .reserved_bytes = reserved_bytes_};
-  if (writer_) {
-    DCAC_RETURN_IF_ERROR(writer_->Finish());
-    // The system may take for written what it could not write: that is not to be resumed.
-    if (const absl::Status durable = blocks_.MakeDurable(*writer_, owner_.id, std::move(entry_)); !durable.ok()) {
-      static_cast<void>(Abort());
-      return durable;
-    }
-  } else {
-    block.payload = small_;
-  }
+  if (!writer_) block.payload = small_;
   bool in_doubt = false;
   absl::StatusOr<BlockInfo> info = blocks_.Publish({&block, 1}, &in_doubt).front();
   in_doubt_ = in_doubt && writer_;

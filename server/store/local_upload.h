@@ -27,6 +27,7 @@ class LocalUpload final : public Upload {
   std::uint64_t kept_bytes() const override { return writer_ ? writer_->written_bytes() : 0; }
   absl::Status Append(std::span<const std::byte> bytes, const CallControl& control) override;
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) override;
+  absl::Status Seal(const CallControl& control) override;
   absl::StatusOr<BlockInfo> Commit(const PutOptions& options, const CallControl& control) override;
   absl::Status Abort() override;
 
@@ -42,6 +43,7 @@ class LocalUpload final : public Upload {
   Bytes small_;
   std::optional<PayloadWriter> writer_;  // since there is more than fits the index
   std::future<absl::Status> entry_;      // of its file
+  bool sealed_ = false;                  // the file is whole, and durable as the policy says
   bool ended_ = false;                   // nothing is left that could be resumed
   bool in_doubt_ = false;                // whether it was published
 };

@@ -56,6 +56,9 @@ class MeteredUpload final : public Upload {
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) override {
     return Meter(metering_, StoreVerb::kReadUpload, [&] { return upload_->Read(offset, out, control); });
   }
+  absl::Status Seal(const CallControl& control) override {
+    return Meter(metering_, StoreVerb::kSeal, [&] { return upload_->Seal(control); });
+  }
   absl::StatusOr<BlockInfo> Commit(const PutOptions& options, const CallControl& control) override {
     return Meter(metering_, StoreVerb::kCommit, [&] { return upload_->Commit(options, control); });
   }
@@ -144,8 +147,8 @@ class MeteredStore final : public BlockStore {
 
 std::string_view StoreVerbName(StoreVerb verb) {
   static constexpr std::array<std::string_view, kNumStoreVerbs> kNames = {
-      "begin", "resume", "append", "read_upload", "commit", "abort",      "put_many", "open",
-      "read",  "stat",   "list",   "delete",      "update", "read_usage", "scrub",    "maintain"};
+      "begin", "resume", "append", "read_upload", "seal",   "commit",     "abort", "put_many", "open",
+      "read",  "stat",   "list",   "delete",      "update", "read_usage", "scrub", "maintain"};
   return kNames.at(static_cast<std::size_t>(verb));
 }
 

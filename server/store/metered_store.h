@@ -19,6 +19,7 @@ enum class StoreVerb {
   kResume,
   kAppend,
   kReadUpload,
+  kSeal,
   kCommit,
   kAbort,
   kPutMany,

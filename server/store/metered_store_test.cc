@@ -60,10 +60,12 @@ TEST(MeteredStoreTest, TellsOfEachCallItsVerbItsCodeAndItsDuration) {
     const auto upload = *store->Begin({.key = "t/k", .expected_bytes = 0, .state = {}}, control);
     ASSERT_TRUE(upload->Append(AsBytes(bytes), control).ok());
     ASSERT_TRUE(upload->Read(0, std::as_writable_bytes(std::span(out)), control).ok());
+    ASSERT_TRUE(upload->Seal(control).ok());
     ASSERT_TRUE(upload->Commit({}, control).ok());
   }
   EXPECT_THAT(calls.Take(), ElementsAre(Calls::Call("begin", kOk, kTick), Calls::Call("append", kOk, kTick),
-                                        Calls::Call("read_upload", kOk, kTick), Calls::Call("commit", kOk, kTick)));
+                                        Calls::Call("read_upload", kOk, kTick), Calls::Call("seal", kOk, kTick),
+                                        Calls::Call("commit", kOk, kTick)));
   ASSERT_TRUE((*store->Open("t/k", control))->Read(5, std::as_writable_bytes(std::span(out)), control).ok());
   EXPECT_FALSE(store->Open("t/none", control).ok());
   EXPECT_THAT(calls.Take(), ElementsAre(Calls::Call("open", kOk, kTick), Calls::Call("read", kOk, kTick),

@@ -39,7 +39,8 @@ class FrameEncoder {
   // Tells `observer` of each segment from now on; null: nobody, the default.  It must outlive the encoder.
   void ObserveSegments(SegmentObserver* observer);
 
-  // Before the first bytes: each segment is decoded again by the thread that encoded it, and compared with its samples.
+  // Before the first bytes: each segment is decoded again and compared with its samples, together with the encoding of
+  // later ones; the last ones by Verify.
   void VerifySegments();
 
   // The next bytes of the tensor.  Encodes when slabs become full, so a call may take long.
@@ -49,6 +50,10 @@ class FrameEncoder {
 
   // Ends the frame.  Errors: InvalidArgument (bytes are missing).
   absl::Status Finish();
+
+  // After VerifySegments: what was pulled gives back the samples for sure only once this has returned OK.  May run while
+  // another thread does something with these bytes.  Errors: Internal (as Push), Cancelled.
+  absl::Status Verify();
 
   // Moves out what has become ready since the last call: any number of bytes, the frame's next.
   std::vector<std::byte> Pull();
