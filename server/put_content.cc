@@ -85,13 +85,23 @@ class TensorContent final : public PutContent {
   }
 
   absl::Status Push(InputChunks& input, std::size_t max_bytes, store::Upload& upload) override {
+    const auto push = [&](std::size_t bytes) {
+      const std::span<const std::byte> samples = input.Take(bytes);
+      max_bytes -= samples.size();
+      return encoder_.Push(samples);
+    };
+    // Who only collects bytes need not wait for a worker.
+    while (!input.empty()) {
+      const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(max_bytes, encoder_.bytes_without_work()));
+      if (bytes == 0) break;
+      DCAC_RETURN_IF_ERROR(push(bytes));
+    }
+    if (max_bytes == 0 || input.empty()) return absl::OkStatus();
     std::vector<std::byte> frame;
     // In one go, for chunks lie in many pieces; what comes of a batch of slabs is stored before the next one is begun.
     const absl::Status coded = context_.Compute([&]() -> absl::Status {
       while (max_bytes > 0 && !input.empty() && frame.empty()) {
-        const std::span<const std::byte> samples = input.Take(max_bytes);
-        max_bytes -= samples.size();
-        DCAC_RETURN_IF_ERROR(encoder_.Push(samples));
+        DCAC_RETURN_IF_ERROR(push(max_bytes));
         DCAC_ASSIGN_OR_RETURN(frame, SkipKept(encoder_.Pull()));
       }
       return absl::OkStatus();

@@ -320,6 +320,10 @@ absl::Status FrameEncoder::Verify() {
 std::vector<std::byte> FrameEncoder::Pull() {
   return std::exchange(impl_->output, {});
 }
+std::uint64_t FrameEncoder::bytes_without_work() const {
+  if (impl_->pending.empty()) return 0;
+  return impl_->BatchBytes(impl_->slabs) - impl_->pending.size() - 1;
+}
 std::uint64_t FrameEncoder::memory_bytes() const {
   // Input, bodies of segments, and the frame's bytes made of them, which hardly exceed the input; what waits to be
   // verified has the first two.

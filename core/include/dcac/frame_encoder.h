@@ -48,6 +48,9 @@ class FrameEncoder {
   // Internal (VerifySegments: the encoder or the machine is broken).
   absl::Status Push(std::span<const std::byte> data);
 
+  // Bytes of which Push only takes a copy, for they do not fill a batch of slabs that has been begun.
+  std::uint64_t bytes_without_work() const;
+
   // Ends the frame.  Errors: InvalidArgument (bytes are missing).
   absl::Status Finish();
 
