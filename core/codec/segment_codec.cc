@@ -409,14 +409,14 @@ bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
   return options.previous_item || shape.items == 1;
 }
 
-// Whether zstd, tried on a few pieces, seems to stay below `limit` bytes for all of the samples.  Pieces are short
-// where little time may be spent, for the segment is small, and where zstd would have to be very good; of large
-// segments there are more of them, for much in such samples is empty, and a few pieces see nothing or all of it.
+// Whether zstd, tried on a few pieces, seems to stay below `limit` bytes for all of the samples.  Of large segments
+// there are many and short ones: much in such samples is empty, and a few pieces see nothing or all of it.  Of others
+// they are short where little time may be spent, for the segment is small, and where zstd would have to be very good.
 bool SeemsToStayBelow(ByteSpan packed, size_t stride, size_t limit) {
   constexpr size_t kSmallBytes = 1 << 17, kLargeBytes = 1 << 20;
-  const bool is_brief = packed.size() < kSmallBytes || limit < packed.size() / 8 * 3;
-  const size_t piece_bytes = is_brief ? 2048 : 16384;
-  const size_t pieces = is_brief && packed.size() >= kLargeBytes ? 16 : 4;
+  const bool is_large = packed.size() >= kLargeBytes;
+  const bool is_short = is_large || packed.size() < kSmallBytes || limit < packed.size() / 8 * 3;
+  const size_t pieces = is_large ? 32 : 4, piece_bytes = is_short ? 2048 : 16384;
   if (packed.size() < 2 * pieces * piece_bytes) return true;
   size_t coded = 0;
   for (size_t piece = 0; piece < pieces; ++piece) {
