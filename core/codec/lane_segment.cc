@@ -54,7 +54,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.num_taps = narrow ? 3 : 6;
       lanes.max_references = narrow ? 4 : 5;
       min_reference_samples = 400;
-      lanes.sample_positions = 1 << 15;
+      lanes.sample_positions = 1 << 16;
       lanes.max_contexts = 32;
       lanes.max_all_pairs = 40;
       lanes.fixed_centers = true;
@@ -74,7 +74,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.fixed_centers = true;
       lanes.search_samples = 2048;
       lanes.fit_samples = 8192;
-      lanes.sample_positions = narrow ? 1 << 17 : 1 << 19;
+      lanes.sample_positions = narrow ? 1 << 18 : 1 << 19;
       break;
     default:
       lanes.interlaced = true;
