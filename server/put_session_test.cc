@@ -212,6 +212,43 @@ TEST_F(PutSessionTest, UploadOfATensorGoesOnFromASegment) {
   EXPECT_EQ(Stored("vision/k"), *Compress(kLargeSpec, data, kLargeOptions));
 }
 
+TEST_F(PutSessionTest, UploadThatWasInterruptedAtItsEndGoesOn) {
+  const Bytes data = NoisyBytes(kLargeBytes);
+  v1::PutRequest header = LargeHeader("k");
+  std::string id;
+  {
+    PutSession broken(Context());
+    id = Drive(broken, InChunks(header, data), /*end=*/false).replies.front().upload_id();
+    ASSERT_TRUE(broken.AcceptEnd().ok());
+    broken.Cancel();
+    EXPECT_EQ(broken.Work().code(), StatusCode::kCancelled);
+  }
+  EXPECT_TRUE(Stored("vision/k").empty());
+  const auto progress = Query(id);
+  ASSERT_TRUE(progress.ok()) << progress.status();
+  EXPECT_GE(progress->committed_bytes(), kLargeBytes / 2);
+  header.mutable_header()->set_upload_id(id);
+  const auto outcome = Put(InChunks(header, data, static_cast<std::size_t>(progress->committed_bytes())));
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+  EXPECT_EQ(Stored("vision/k"), *Compress(kLargeSpec, data, kLargeOptions));
+}
+
+TEST_F(PutSessionTest, WhatTheSamplesDoNotBecomeIsNoUpload) {
+  // As if another version of the encoder had made it.
+  const Bytes frame = *Compress(kLargeSpec, NoisyBytes(kLargeBytes), {.segment_bytes = kLargeBytes / 4});
+  v1::PutRequest header = LargeHeader("k");
+  std::string id;
+  {
+    const auto upload = *store_->Begin(
+        {.key = "vision/k", .expected_bytes = 0, .state = header.header().SerializeAsString()}, store::CallControl());
+    ASSERT_TRUE(upload->Append(std::span(frame).first(kLargeBytes / 4 * 3), store::CallControl()).ok());
+    id = upload->id();
+  }
+  header.mutable_header()->set_upload_id(id);
+  EXPECT_EQ(Code({header}), StatusCode::kNotFound);
+  ExpectEmptyStore();
+}
+
 TEST_F(PutSessionTest, UploadsBelongToTheirTenantAndContent) {
   const Bytes frame = *Compress(kNoiseSpec, NoisyBytes(kNoiseBytes));
   const std::string id = BreakOff(FrameHeader("k", frame.size()), std::span(frame).first(150'000));
