@@ -232,6 +232,18 @@ class ContainerTest(unittest.TestCase):
             get(base + '/healthz')
             self.assertIn('<html', get(base + '/statusz'))
 
+    def test_what_was_put_is_in_the_volume(self):
+        volume = docker('volume', 'create')
+        self.addCleanup(docker, 'volume', 'rm', volume)
+        with Container(*OPEN, options=[f'--volume={volume}:/var/lib/dcac-server']) as container:
+            container.wait_until_serving()
+            run(DCAC, 'put', '--quiet', f'--server={container.address()}', SOURCE, 'layer/7')
+        with Container(*OPEN, options=[f'--volume={volume}:/var/lib/dcac-server']) as container:
+            container.wait_until_serving()
+            got = self.folder / 'got'
+            run(DCAC, 'get', '--quiet', f'--server={container.address()}', '-o', got, 'layer/7')
+            self.assertEqual(got.read_bytes(), SOURCE.read_bytes())
+
     def test_stopping_drains(self):
         source = self.folder / 'map.raw'
         rows = b''.join(bytes([(x // 3 + y) % 256 for x in range(256)]) for y in range(256))
