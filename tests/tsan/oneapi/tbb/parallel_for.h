@@ -5,6 +5,7 @@
 #define DCAC_TESTS_TSAN_ONEAPI_TBB_PARALLEL_FOR_H_
 
 #include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/partitioner.h>
 
 #include <atomic>
 #include <thread>
@@ -26,6 +27,11 @@ void parallel_for(Index first, Index last, const Body& body) {
   }
   work();
   for (std::thread& thread : threads) thread.join();
+}
+
+template <typename Index, typename Body>
+void parallel_for(Index first, Index last, const Body& body, const simple_partitioner&) {
+  parallel_for(first, last, body);
 }
 
 // In parts of the grain of `range`.
