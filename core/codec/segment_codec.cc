@@ -409,22 +409,30 @@ bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
   return options.previous_item || shape.items == 1;
 }
 
-// Whether zstd, tried on a few pieces, seems to stay below `limit` bytes for all of the samples.  Of large segments
-// there are many and short ones: much in such samples is empty, and a few pieces see nothing or all of it.  Of others
-// they are short where little time may be spent, for the segment is small, and where zstd would have to be very good.
-bool SeemsToStayBelow(ByteSpan packed, size_t stride, size_t limit) {
-  constexpr size_t kSmallBytes = 1 << 17, kLargeBytes = 1 << 20;
-  const bool is_large = packed.size() >= kLargeBytes;
-  const bool is_short = is_large || packed.size() < kSmallBytes || limit < packed.size() / 8 * 3;
-  const size_t pieces = is_large ? 32 : 4, piece_bytes = is_short ? 2048 : 16384;
-  if (packed.size() < 2 * pieces * piece_bytes) return true;
+// What zstd makes of a few pieces, taken for all of the samples.
+size_t EstimateZstd(ByteSpan packed, size_t stride, size_t pieces, size_t piece_bytes) {
   size_t coded = 0;
   for (size_t piece = 0; piece < pieces; ++piece) {
     const size_t begin = packed.size() / pieces * piece / piece_bytes * piece_bytes;
     const Bytes body = EncodeZstdBody(packed.subspan(begin, piece_bytes), stride, kFastLevel, piece_bytes);
     coded += body.empty() ? piece_bytes : body.size();
   }
-  return coded * packed.size() / (pieces * piece_bytes) < limit;
+  return coded * packed.size() / (pieces * piece_bytes);
+}
+
+// Whether zstd seems to stay below `limit` bytes for all of the samples.  Pieces are short where little time may be
+// spent, for the segment is small, and where zstd would have to be very good.  Much in such samples is empty, and a few
+// pieces see nothing or all of it: more are asked before all of a large segment is coded.
+bool SeemsToStayBelow(ByteSpan packed, size_t stride, size_t limit) {
+  constexpr size_t kFew = 4, kMany = 32, kShortBytes = 2048, kLongBytes = 16384;
+  constexpr size_t kSmallBytes = 1 << 17, kLargeBytes = 1 << 20;
+  if (packed.size() >= kLargeBytes) {
+    return EstimateZstd(packed, stride, kFew, kShortBytes) < limit + limit / 16 &&
+           EstimateZstd(packed, stride, kMany, kShortBytes) < limit;
+  }
+  const bool is_short = packed.size() < kSmallBytes || limit < packed.size() / 8 * 3;
+  const size_t piece_bytes = is_short ? kShortBytes : kLongBytes;
+  return packed.size() < 2 * kFew * piece_bytes || EstimateZstd(packed, stride, kFew, piece_bytes) < limit;
 }
 
 bool UsesLanes(const SegmentShape& shape, const EncodeOptions& options) {
