@@ -54,8 +54,8 @@ class FrameEncoder {
   // Ends the frame.  Errors: InvalidArgument (bytes are missing).
   absl::Status Finish();
 
-  // After VerifySegments: what was pulled gives back the samples for sure only once this has returned OK.  May run while
-  // another thread does something with these bytes.  Errors: Internal (as Push), Cancelled.
+  // After VerifySegments: what was pulled gives back the samples for sure only once this has returned OK.  May run
+  // while another thread does something with these bytes.  Errors: Internal (as Push), Cancelled.
   absl::Status Verify();
 
   // Moves out what has become ready since the last call: any number of bytes, the frame's next.
