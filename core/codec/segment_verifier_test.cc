@@ -55,20 +55,6 @@ TEST(SegmentVerifierTest, FramesAreTheSameWithIt) {
   }
 }
 
-TEST(FrameEncoderTest, SaysHowMuchItTakesWithoutWork) {
-  auto encoder = FrameEncoder::Create(kRows, {.segment_bytes = 4096});
-  EXPECT_EQ(encoder->bytes_without_work(), 0u) << "how large the batch becomes is not known before it is begun";
-  const Bytes samples(3 * 40 * 50, std::byte{7});
-  ASSERT_TRUE(encoder->Push(ByteSpan(samples).first(10)).ok());
-  const std::uint64_t more = encoder->bytes_without_work();
-  ASSERT_GT(more, 0u);
-  ASSERT_TRUE(encoder->Push(ByteSpan(samples).subspan(10, more)).ok());
-  EXPECT_EQ(encoder->encoded_bytes(), 0u);
-  EXPECT_EQ(encoder->bytes_without_work(), 0u);
-  ASSERT_TRUE(encoder->Push(ByteSpan(samples).subspan(10 + more, 1)).ok());
-  EXPECT_EQ(encoder->encoded_bytes(), 11 + more);
-}
-
 TEST(SegmentVerifierTest, WhatWasEncodedLastWaitsForVerify) {
   std::atomic<bool> cancelled = false;
   auto encoder = FrameEncoder::Create(kRows, {.segment_bytes = 4096});
