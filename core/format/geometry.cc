@@ -114,6 +114,12 @@ Extents FlatExtents(const TensorSpec& spec, Extents e) {
   return e;
 }
 
+// Models of rows learn from row to row: half the segment costs keys and values over a percent.
+uint64_t SegmentBytesOf(const Extents& extents, const EncodeOptions& options) {
+  const bool is_default = options.segment_bytes == EncodeOptions::kDefaultSegmentBytes;
+  return is_default && extents.in_token_order() ? EncodeOptions::kDefaultTokenSegmentBytes : options.segment_bytes;
+}
+
 }  // namespace
 
 DType ComponentOf(DType dtype) {
@@ -195,7 +201,7 @@ Geometry Geometry::Choose(const Extents& extents, const EncodeOptions& options) 
   uint64_t item_step = 1, unit_step = 1, row_step = 1;
   if (!extents.empty()) {
     const uint64_t units = extents.units(), row = extents.unit_row_samples();
-    const uint64_t target = options.segment_bytes / extents.sample_bytes;  // in samples
+    const uint64_t target = SegmentBytesOf(extents, options) / extents.sample_bytes;  // in samples
     const uint64_t item = units * extents.height * row;
     const uint64_t slab_target = std::min(target * kSlabSegments, kMaxSlabBytes / extents.sample_bytes);
     const uint64_t most = std::min(2 * target, kMaxSegmentSamples);

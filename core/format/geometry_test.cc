@@ -179,6 +179,17 @@ TEST(GeometryTest, LargeSegmentBytesStayWithinTheLargestSegment) {
   EXPECT_LE(Geometry::Choose(ExtentsOf({DType::kU8, {8, 100, 8, 65536}}), options).SegmentBytes(0), kMaxSegmentSamples);
 }
 
+TEST(GeometryTest, SegmentsOfTokensAreLargerUnlessTold) {
+  const auto segments = [](Layout layout, const EncodeOptions& options) {
+    return Geometry::Choose(ExtentsOf({DType::kBF16, {1024, 64, 64}, layout}), options).num_segments();
+  };
+  constexpr uint64_t kMegabytes = 8;
+  EXPECT_EQ(segments(Layout::kNchw, {}), kMegabytes / 2);
+  EXPECT_EQ(segments(Layout::kTokens, {}), kMegabytes / 4);
+  EXPECT_EQ(segments(Layout::kHeads, {}), kMegabytes / 4);
+  EXPECT_EQ(segments(Layout::kTokens, {.segment_bytes = 1u << 20}), kMegabytes);
+}
+
 TEST(GeometryTest, TheLargestTensorsHaveAGrid) {
   for (std::vector<uint64_t> shape : std::vector<std::vector<uint64_t>>{{uint64_t{1} << 62},
                                                                         {uint64_t{1} << 62, 1},

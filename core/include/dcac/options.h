@@ -51,6 +51,7 @@ struct EncodeOptions {
   static constexpr int kMaxLevel = 9;
   static constexpr int kDefaultLevel = 5;
   static constexpr std::uint64_t kDefaultSegmentBytes = 2u << 20;
+  static constexpr std::uint64_t kDefaultTokenSegmentBytes = 4u << 20;  // of layouts tokens and heads, in its place
   static constexpr std::uint64_t kMinSegmentBytes = 4096;
   static constexpr std::uint64_t kMaxSegmentBytes = 16u << 20;
 
