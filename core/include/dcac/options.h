@@ -62,7 +62,8 @@ struct EncodeOptions {
   int level = kDefaultLevel;
   Mode mode = Mode::kLs;
 
-  // Raw bytes of a segment that the encoder aims at, kMinSegmentBytes .. kMaxSegmentBytes.
+  // Raw bytes of a segment that the encoder aims at, kMinSegmentBytes .. kMaxSegmentBytes.  The default stands for
+  // kDefaultTokenSegmentBytes in layouts tokens and heads.
   std::uint64_t segment_bytes = kDefaultSegmentBytes;
 
   // Mode kLs: most reference planes of a plane, 0 .. 16; nothing: as the level says.
