@@ -585,7 +585,7 @@ class LaneSetEncoder {
     const size_t rows = model_.position_bins(), columns = model_.activity_bins(), cells = rows * columns;
     LaneTables tables = MakeLaneTables(kind_, model_);
     ChooseCenters(band, tables);
-    std::copy(model_.center.begin(), model_.center.end(), tables.center.begin());
+    SetCenters(model_.center, tables);
     // A band stands for the whole.
     const size_t times = std::max<size_t>(1, num_samples() / band.size);
     CellCounts moving = CountCells(band, tables, false, times);
@@ -650,7 +650,7 @@ class LaneSetEncoder {
   }
 
   static size_t RowOf(const LaneTables& tables, uint8_t position) {
-    return tables.position_bin[position] / kMaxLaneBins;
+    return tables.position_bins.of_byte[position];
   }
 
   // The median code of each position bin.

@@ -8,13 +8,17 @@ namespace dcac {
 
 namespace {
 
-// `times` times how many thresholds are below each byte.
-void FillBins(const std::vector<uint8_t>& thresholds, size_t times, std::array<uint8_t, 256>& bins) {
+LaneBins MakeBins(const std::vector<uint8_t>& thresholds) {
+  LaneBins bins;
   size_t bin = 0;
-  for (size_t byte = 0; byte < bins.size(); ++byte) {
+  for (size_t byte = 0; byte < bins.of_byte.size(); ++byte) {
     while (bin < thresholds.size() && byte > thresholds[bin]) ++bin;
-    bins[byte] = static_cast<uint8_t>(bin * times);
+    bins.of_byte[byte] = static_cast<uint8_t>(bin);
   }
+  for (const uint8_t threshold : thresholds) {
+    bins.threshold[bins.num_thresholds++] = static_cast<int8_t>(threshold - 128);
+  }
+  return bins;
 }
 
 // Residuals of 8 bits as tokens, and back.
@@ -27,11 +31,26 @@ void FillResiduals(LaneTables& tables) {
     const size_t byte = static_cast<uint8_t>(residual);
     tables.token[byte] = static_cast<uint8_t>(token);
     tables.raw[byte] = static_cast<uint8_t>(magnitude - least);
-    tables.residual_base[token] = static_cast<uint8_t>(residual < 0 ? ~least : least);
+    tables.residual_base.byte[token] = static_cast<uint8_t>(residual < 0 ? ~least : least);
+  }
+  tables.residual_base.FindChanges();
+  auto& magnitudes = tables.magnitude;
+  for (size_t i = 0; i < 16; ++i) magnitudes.token[i] = tables.token[i];
+  for (size_t quarter = 4; quarter < 16; ++quarter) magnitudes.token_of_quarter[quarter] = tables.token[4 * quarter];
+  for (size_t i = 1; i < 8; ++i) {
+    if (i >= 4) magnitudes.token_of_sixteenth[i] = tables.token[16 * i];
+    const int raw_bits = LaneClassOf(ClassOfMagnitude(static_cast<uint32_t>(16 * i))).raw_bits;
+    magnitudes.raw_mask_of_sixteenth[i] = static_cast<uint8_t>((1 << raw_bits) - 1);
   }
 }
 
 }  // namespace
+
+void SetCenters(const std::vector<int32_t>& centers, LaneTables& tables) {
+  std::copy(centers.begin(), centers.end(), tables.center.begin());
+  std::transform(centers.begin(), centers.end(), tables.center_byte.begin(),
+                 [](int32_t center) { return static_cast<uint8_t>(center); });
+}
 
 LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
   LaneTables tables;
@@ -48,16 +67,18 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
   tables.position_shift = model.position_shift;
   tables.activity_base = model.activity_base;
   tables.activity_shift = model.activity_shift;
-  FillBins(model.position_thresholds, kMaxLaneBins, tables.position_bin);
-  FillBins(model.activity_thresholds, 1, tables.activity_bin);
+  tables.position_bins = MakeBins(model.position_thresholds);
+  tables.activity_bins = MakeBins(model.activity_thresholds);
   const size_t columns = model.activity_bins();
   for (size_t cell = 0; cell < model.cluster.size(); ++cell) {
     const bool is_fixed = model.fixed_center[cell];
-    tables.context[cell / columns * kMaxLaneBins + cell % columns] =
+    tables.context.byte[cell / columns * kMaxLaneBins + cell % columns] =
         static_cast<uint8_t>(model.cluster[cell] | (is_fixed ? kFixedCenter : 0));
     tables.has_fixed_centers = tables.has_fixed_centers || is_fixed;
   }
-  std::copy(model.center.begin(), model.center.end(), tables.center.begin());
+  tables.context.num_rows = model.position_bins();
+  tables.context.FindChanges();
+  SetCenters(model.center, tables);
   tables.has_mode = model.has_mode;
   tables.mode_code = model.mode_code;
   tables.first_residual_token = model.first_residual_token();

@@ -12,6 +12,9 @@ namespace dcac {
 // All of it but the slots.
 LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model);
 
+// Of each position bin.
+void SetCenters(const std::vector<int32_t>& centers, LaneTables& tables);
+
 // Frequencies of a table of weights, below 2^table_bits even where only one token occurs.
 std::vector<uint16_t> LaneFrequencies(const std::vector<uint32_t>& weights, int table_bits);
 

@@ -39,12 +39,102 @@ HWY_INLINE hn::Vec<D> Cut(D, hn::Vec<D> v, hn::Vec<D> low, hn::Vec<D> high) {
   return hn::Min(hn::Max(v, low), high);
 }
 
-// table[v] of each byte v below 16 * kRows, without instructions that look up in so large a table.
-template <size_t kRows>
-HWY_INLINE void LookUpRows(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_RESTRICT in,
+#if HWY_TARGET <= HWY_AVX3_DL
+// table[v] of each byte.
+HWY_INLINE void Permute256(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_RESTRICT in,
                            uint8_t* HWY_RESTRICT out) {
+  const __m512i v = _mm512_load_si512(in);
+  const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(table), v, _mm512_load_si512(table + 64));
+  const __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(table + 128), v, _mm512_load_si512(table + 192));
+  _mm512_store_si512(out, _mm512_mask_blend_epi8(_mm512_movepi8_mask(v), low, high));
+}
+#endif
+
+// Vectors of the bytes of a step.
+constexpr size_t kByteVectors = kRansLanes / hn::MaxLanes(ByteTag());
+
+// Bins of bytes.
+HWY_INLINE void FindBins(const LaneBins& bins, const uint8_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
+#if HWY_TARGET == HWY_SCALAR
+  for (size_t i = 0; i < kRansLanes; ++i) out[i] = bins.of_byte[in[i]];
+#elif HWY_TARGET <= HWY_AVX3_DL
+  Permute256(bins.of_byte.data(), in, out);
+#else
+  const ByteTag d;
+  const hn::RebindToSigned<ByteTag> ds;
+  hn::Vec<decltype(ds)> value[kByteVectors], bin[kByteVectors];
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    value[k] = hn::BitCast(ds, hn::Xor(hn::Load(d, in + k * hn::Lanes(d)), hn::Set(d, 0x80)));
+    bin[k] = hn::Zero(ds);
+  }
+  constexpr size_t kAtOnce = 4;
+  for (size_t t = 0; t < bins.num_thresholds; t += kAtOnce) {
+#pragma GCC unroll 4
+    for (size_t i = t; i < t + kAtOnce; ++i) {
+      const auto threshold = hn::Set(ds, bins.threshold[i]);
+      for (size_t k = 0; k < kByteVectors; ++k) {
+        bin[k] = hn::Sub(bin[k], hn::VecFromMask(ds, hn::Gt(value[k], threshold)));
+      }
+    }
+  }
+  for (size_t k = 0; k < kByteVectors; ++k) hn::Store(hn::BitCast(d, bin[k]), d, out + k * hn::Lanes(d));
+#endif
+}
+
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+// Adds, by xor, what `count` rows from `row` on, of which there are no more than 8, say of bytes less 16 `row`.  One
+// row more may be looked into, which no byte is in.
+template <size_t kSize>
+HWY_INLINE void XorRows(const LaneByteTable<kSize>& table, size_t row, size_t count,
+                        hn::Vec<hn::RebindToSigned<ByteTag>>* HWY_RESTRICT bytes,
+                        hn::Vec<hn::RebindToSigned<ByteTag>>* HWY_RESTRICT result) {
+  const hn::RebindToSigned<ByteTag> ds;
+  const auto sixteen = hn::Set(ds, 16);
+  const uint8_t* changes = table.change.data() + 16 * row;
+  constexpr size_t kAtOnce = 2;
+  for (const uint8_t* const end = changes + 16 * count; changes < end; changes += 16 * kAtOnce) {
+#pragma GCC unroll 2
+    for (size_t r = 0; r < kAtOnce; ++r) {
+      const auto change = hn::BitCast(ds, hn::LoadDup128(ByteTag(), changes + 16 * r));
+      for (size_t k = 0; k < kByteVectors; ++k) {
+        // Bytes of rows before this one are below 0, which finds 0; those of later ones find the change as well.
+        result[k] = hn::Xor(result[k], hn::TableLookupBytesOr0(change, bytes[k]));
+        bytes[k] = hn::SaturatedSub(bytes[k], sixteen);
+      }
+    }
+  }
+}
+#endif
+
+// table.byte[v] of each byte v below 16 * table.num_rows.
+template <size_t kSize>
+HWY_INLINE void LookUp(const LaneByteTable<kSize>& table, const uint8_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
-  for (size_t i = 0; i < kRansLanes; ++i) out[i] = table[in[i]];
+  for (size_t i = 0; i < kRansLanes; ++i) out[i] = table.byte[in[i]];
+#elif HWY_TARGET <= HWY_AVX3_DL
+  if constexpr (kSize == 256) {
+    Permute256(table.byte.data(), in, out);
+  } else {
+    static_assert(kSize == 64);
+    _mm512_store_si512(out, _mm512_permutexvar_epi8(_mm512_load_si512(in), _mm512_load_si512(table.byte.data())));
+  }
+#elif HWY_ARCH_X86
+  const ByteTag d;
+  const hn::RebindToSigned<ByteTag> ds;
+  hn::Vec<decltype(ds)> bytes[kByteVectors], result[kByteVectors];
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    bytes[k] = hn::BitCast(ds, hn::Load(d, in + k * hn::Lanes(d)));
+    result[k] = hn::Zero(ds);
+  }
+  constexpr size_t kHalf = 8;
+  XorRows(table, 0, HWY_MIN(table.num_rows, kHalf), bytes, result);
+  if (table.num_rows > kHalf) {
+    for (size_t k = 0; k < kByteVectors; ++k) {
+      bytes[k] = hn::BitCast(ds, hn::Xor(hn::Load(d, in + k * hn::Lanes(d)), hn::Set(d, 0x80)));
+    }
+    XorRows(table, kHalf, table.num_rows - kHalf, bytes, result);
+  }
+  for (size_t k = 0; k < kByteVectors; ++k) hn::Store(hn::BitCast(d, result[k]), d, out + k * hn::Lanes(d));
 #else
   const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
@@ -53,35 +143,13 @@ HWY_INLINE void LookUpRows(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY
     const auto row = hn::BitCast(ds, hn::And(hn::ShiftRight<4>(v), hn::Set(d, 15)));
     const auto column = hn::And(v, hn::Set(d, 15));
     auto result = hn::Zero(d);
-    for (size_t r = 0; r < kRows; ++r) {
-      const auto entries = hn::TableLookupBytes(hn::LoadDup128(d, table + 16 * r), column);
+    for (size_t r = 0; r < table.num_rows; ++r) {
+      const auto entries = hn::TableLookupBytes(hn::LoadDup128(d, table.byte.data() + 16 * r), column);
       const auto is_row = hn::VecFromMask(ds, hn::Eq(row, hn::Set(ds, static_cast<int8_t>(r))));
       result = hn::Or(result, hn::And(entries, hn::BitCast(d, is_row)));
     }
     hn::Store(result, d, out + i);
   }
-#endif
-}
-
-// table[v] of each byte.
-HWY_INLINE void LookUp256(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_RESTRICT in,
-                          uint8_t* HWY_RESTRICT out) {
-#if HWY_TARGET <= HWY_AVX3_DL
-  const __m512i v = _mm512_load_si512(in);
-  const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(table), v, _mm512_load_si512(table + 64));
-  const __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(table + 128), v, _mm512_load_si512(table + 192));
-  _mm512_store_si512(out, _mm512_mask_blend_epi8(_mm512_movepi8_mask(v), low, high));
-#else
-  LookUpRows<16>(table, in, out);
-#endif
-}
-
-// table[v] of bytes below 64.
-HWY_INLINE void LookUp64(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
-#if HWY_TARGET <= HWY_AVX3_DL
-  _mm512_store_si512(out, _mm512_permutexvar_epi8(_mm512_load_si512(in), _mm512_load_si512(table)));
-#else
-  LookUpRows<4>(table, in, out);
 #endif
 }
 
@@ -326,15 +394,6 @@ HWY_INLINE void FinishStep(const NarrowSums& sums, Step<NarrowLanes>& step) {
   StoreBytes(sums.center, step.center);
 }
 
-template <int kTaps, Terms kTerms>
-HWY_INLINE void PredictTerms(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, size_t p, size_t c,
-                             Step<NarrowLanes>& step) {
-  NarrowSums sums;
-  NarrowPredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(NarrowTag())) predictor.Predict(p, c, i, step, sums);
-  FinishStep(sums, step);
-}
-
 constexpr int32_t kValueBase = 64;  // biased exponent of 2^-63, the value of a float's code 1
 constexpr int32_t kMaxOctaves = 126;
 
@@ -480,31 +539,43 @@ HWY_INLINE void FinishStep(const WideSums& sums, Step<WideLanes>& step) {
   StoreBytes(sums.activity, step.activity);
 }
 
-template <int kTaps, Terms kTerms>
-HWY_INLINE void PredictTerms(const LaneTables& tables, const LaneGroup<WideLanes>& group, size_t p, size_t c,
-                             Step<WideLanes>& step) {
-  WideSums sums;
-  WidePredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(WideTag())) predictor.Predict(p, c, i, step, sums);
-  FinishStep(sums, step);
-}
+// Predicts steps of a group.
+template <typename Lanes, int kTaps, Terms kTerms>
+class StepPredictor {
+ public:
+  HWY_INLINE StepPredictor(const LaneTables& tables, const LaneGroup<Lanes>& group) : predictor_(tables, group) {}
 
+  HWY_INLINE void Predict(size_t p, size_t c, Step<Lanes>& step) const {
+    Sums sums;
+    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(StepTag<typename Lanes::Value>())) {
+      predictor_.Predict(p, c, i, step, sums);
+    }
+    FinishStep(sums, step);
+  }
+
+ private:
+  static constexpr bool kNarrow = std::is_same_v<Lanes, NarrowLanes>;
+  using Predictor = std::conditional_t<kNarrow, NarrowPredictor<kTaps, kTerms>, WidePredictor<kTaps, kTerms>>;
+  using Sums = std::conditional_t<kNarrow, NarrowSums, WideSums>;
+
+  Predictor predictor_;
+};
+
+// A single step: who predicts many keeps the predictor.
 template <typename Lanes>
 HWY_INLINE void PredictStep(const LaneTables& tables, const LaneGroup<Lanes>& group, size_t p, size_t c,
                             Step<Lanes>& step) {
   VisitTerms(group, [&](auto taps, auto terms) HWY_ATTR {
-    PredictTerms<decltype(taps)::value, decltype(terms)::value>(tables, group, p, c, step);
+    StepPredictor<Lanes, decltype(taps)::value, decltype(terms)::value>(tables, group).Predict(p, c, step);
   });
 }
 
 // The centers of position bins in place of those of the step where the context says so, and contexts without that mark.
 HWY_INLINE void FixCenters(const LaneTables& tables, const uint8_t* HWY_RESTRICT rows, uint8_t* HWY_RESTRICT context,
                            uint8_t* HWY_RESTRICT center) {
-  alignas(16) uint8_t table[16];
-  for (size_t i = 0; i < 16; ++i) table[i] = static_cast<uint8_t>(tables.center[i]);
 #if HWY_TARGET == HWY_SCALAR
   for (size_t i = 0; i < kRansLanes; ++i) {
-    if (context[i] & kFixedCenter) center[i] = table[rows[i] >> 4];
+    if (context[i] & kFixedCenter) center[i] = tables.center_byte[rows[i]];
     context[i] &= 0x7f;
   }
 #else
@@ -513,8 +584,7 @@ HWY_INLINE void FixCenters(const LaneTables& tables, const uint8_t* HWY_RESTRICT
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
     const auto marked = hn::Load(d, context + i);
     const auto is_fixed = hn::RebindMask(d, hn::Lt(hn::BitCast(ds, marked), hn::Zero(ds)));
-    const auto row = hn::And(hn::ShiftRight<4>(hn::Load(d, rows + i)), hn::Set(d, 15));
-    const auto fixed = hn::TableLookupBytes(hn::LoadDup128(d, table), row);
+    const auto fixed = hn::TableLookupBytes(hn::LoadDup128(d, tables.center_byte.data()), hn::Load(d, rows + i));
     hn::Store(hn::IfThenElse(is_fixed, fixed, hn::Load(d, center + i)), d, center + i);
     hn::Store(hn::And(marked, hn::Set(d, 0x7f)), d, context + i);
   }
@@ -526,37 +596,68 @@ HWY_INLINE void FixCenters(const LaneTables& tables, const uint8_t* HWY_RESTRICT
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
   // One vector holds the centers of all bins.
   static_assert(kMaxLaneBins == hn::MaxLanes(WideIntTag()));
-  const __m512i table = _mm512_loadu_si512(tables.center.data());
+  const __m512i table = _mm512_load_si512(tables.center.data());
   const __m512i marked = _mm512_load_si512(context);
   const uint64_t is_fixed = _mm512_movepi8_mask(marked);
   for (size_t i = 0; i < kRansLanes; i += kMaxLaneBins) {
     const __m128i bytes = _mm_load_si128(reinterpret_cast<const __m128i*>(rows + i));
-    const __m512i row = _mm512_srli_epi32(_mm512_cvtepu8_epi32(bytes), 4);
     const __mmask16 mask = static_cast<__mmask16>(is_fixed >> i);
-    const __m512i fixed = _mm512_mask_permutexvar_epi32(_mm512_load_si512(center + i), mask, row, table);
+    const __m512i fixed =
+        _mm512_mask_permutexvar_epi32(_mm512_load_si512(center + i), mask, _mm512_cvtepu8_epi32(bytes), table);
     _mm512_store_si512(center + i, fixed);
   }
   _mm512_store_si512(context, _mm512_and_si512(marked, _mm512_set1_epi8(0x7f)));
+#elif HWY_TARGET == HWY_AVX2
+  const WideIntTag di;
+  const hn::Rebind<uint8_t, WideIntTag> d8;
+  const hn::Rebind<int8_t, WideIntTag> ds8;
+  const __m256i first = _mm256_load_si256(reinterpret_cast<const __m256i*>(tables.center.data()));
+  const __m256i second = _mm256_load_si256(reinterpret_cast<const __m256i*>(tables.center.data() + 8));
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(di)) {
+    const WideIntVec row = hn::PromoteTo(di, hn::LoadU(d8, rows + i));
+    const WideIntVec below{_mm256_permutevar8x32_epi32(first, row.raw)};  // by the lower three bits of the row
+    const WideIntVec above{_mm256_permutevar8x32_epi32(second, row.raw)};
+    const WideIntVec fixed = hn::IfThenElse(hn::Lt(row, hn::Set(di, 8)), below, above);
+    const WideIntVec mark = hn::PromoteTo(di, hn::LoadU(ds8, reinterpret_cast<const int8_t*>(context + i)));
+    hn::Store(hn::IfThenElse(hn::Lt(mark, hn::Zero(di)), fixed, hn::Load(di, center + i)), di, center + i);
+  }
+  const ByteTag d;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    hn::Store(hn::And(hn::Load(d, context + i), hn::Set(d, 0x7f)), d, context + i);
+  }
 #else
   for (size_t i = 0; i < kRansLanes; ++i) {
-    const int32_t fixed = tables.center[rows[i] >> 4];
+    const int32_t fixed = tables.center[rows[i]];
     center[i] = context[i] & kFixedCenter ? fixed : center[i];
   }
   for (size_t i = 0; i < kRansLanes; ++i) context[i] &= 0x7f;
 #endif
 }
 
+// Position bins and cells of a step.
+template <typename Lanes>
+HWY_INLINE void FindCells(const LaneTables& tables, const Step<Lanes>& step, uint8_t* HWY_RESTRICT rows,
+                          uint8_t* HWY_RESTRICT cells) {
+  FindBins(tables.position_bins, step.position, rows);
+  FindBins(tables.activity_bins, step.activity, cells);
+#if HWY_TARGET == HWY_SCALAR
+  for (size_t i = 0; i < kRansLanes; ++i) cells[i] = static_cast<uint8_t>(rows[i] << 4 | cells[i]);
+#else
+  const hn::Repartition<uint16_t, ByteTag> d;  // bins are small enough to be shifted in pairs
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(ByteTag())) {
+    const auto row = hn::BitCast(d, hn::Load(ByteTag(), rows + i));
+    const auto column = hn::BitCast(d, hn::Load(ByteTag(), cells + i));
+    hn::Store(hn::BitCast(ByteTag(), hn::Or(hn::ShiftLeft<4>(row), column)), ByteTag(), cells + i);
+  }
+#endif
+}
+
 // Contexts of a step, and its final centers.
 template <typename Lanes>
 HWY_INLINE void FindContexts(const LaneTables& tables, Step<Lanes>& step, uint8_t* HWY_RESTRICT context) {
-  const ByteTag d;
   alignas(64) uint8_t rows[kRansLanes], cells[kRansLanes];
-  LookUp256(tables.position_bin.data(), step.position, rows);
-  LookUp256(tables.activity_bin.data(), step.activity, cells);
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    hn::Store(hn::Or(hn::Load(d, rows + i), hn::Load(d, cells + i)), d, cells + i);
-  }
-  LookUp256(tables.context.data(), cells, context);
+  FindCells(tables, step, rows, cells);
+  LookUp(tables.context, cells, context);
   if (tables.has_fixed_centers) FixCenters(tables, rows, context, step.center);
 }
 
@@ -594,7 +695,7 @@ HWY_INLINE void ResidualStep(const LaneTables& tables, const uint8_t* HWY_RESTRI
   const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
   alignas(64) uint8_t base[kRansLanes];
-  LookUp64(tables.residual_base.data(), token, base);
+  LookUp(tables.residual_base, token, base);
   const auto mode = hn::Set(d, static_cast<uint8_t>(tables.mode_code));
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
     const auto least = hn::Load(d, base + i);
@@ -744,6 +845,49 @@ void SumWide(const LaneReferences<WideLanes>& references) {
   SumReferences(references);
 }
 
+// Tokens of residuals, none of them special, and their raw bits.
+HWY_INLINE void TokensOfResiduals(const LaneTables& tables, const uint8_t* HWY_RESTRICT residual,
+                                  uint8_t* HWY_RESTRICT token, uint8_t* HWY_RESTRICT raw) {
+#if HWY_TARGET == HWY_SCALAR
+  for (size_t i = 0; i < kRansLanes; ++i) {
+    token[i] = tables.token[residual[i]];
+    raw[i] = tables.raw[residual[i]];
+  }
+#elif HWY_TARGET <= HWY_AVX3_DL
+  alignas(64) uint8_t bits[kRansLanes];
+  Permute256(tables.token.data(), residual, token);
+  Permute256(tables.raw.data(), residual, bits);
+  _mm512_storeu_si512(raw, _mm512_load_si512(bits));
+#else
+  const ByteTag d;
+  const hn::RebindToSigned<ByteTag> ds;
+  const auto fifteen = hn::Set(ds, 15);
+  const auto table = [](const std::array<uint8_t, 16>& bytes)
+                         HWY_ATTR { return hn::LoadDup128(ByteTag(), bytes.data()); };
+  const auto& of = tables.magnitude;
+  const auto tokens = table(of.token), of_quarter = table(of.token_of_quarter),
+             of_sixteenth = table(of.token_of_sixteenth), mask_of_sixteenth = table(of.raw_mask_of_sixteenth);
+  // 0 where `index` is above 15.
+  const auto look_up = [&](auto entries, auto index) HWY_ATTR {
+    const auto beyond = hn::VecFromMask(ds, hn::Gt(hn::BitCast(ds, index), fifteen));
+    return hn::TableLookupBytesOr0(entries, hn::Or(index, hn::BitCast(d, beyond)));
+  };
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const auto value = hn::Load(d, residual + i);
+    const auto sign = hn::BitCast(d, hn::BroadcastSignBit(hn::BitCast(ds, value)));
+    const auto magnitude = hn::Xor(value, sign);
+    const auto quarter = hn::ShiftRight<2>(magnitude), sixteenth = hn::ShiftRight<4>(magnitude);
+    const auto unsigned_token = hn::Or(hn::Or(look_up(tokens, magnitude), look_up(of_quarter, quarter)),
+                                       hn::TableLookupBytes(of_sixteenth, sixteenth));
+    hn::Store(hn::Sub(unsigned_token, sign), d, token + i);
+    // From 8 on there is one raw bit at least.
+    const auto one_bit = hn::And(hn::ShiftRight<3>(magnitude), hn::Set(d, 1));
+    const auto mask = hn::Max(hn::TableLookupBytes(mask_of_sixteenth, sixteenth), one_bit);
+    hn::StoreU(hn::And(magnitude, mask), d, raw + i);
+  }
+#endif
+}
+
 // Tokens of the codes of a narrow step, and their raw bits.
 HWY_INLINE void TokenStep(const LaneTables& tables, const uint8_t* HWY_RESTRICT codes,
                           const uint8_t* HWY_RESTRICT center, const uint8_t* HWY_RESTRICT context,
@@ -753,8 +897,7 @@ HWY_INLINE void TokenStep(const LaneTables& tables, const uint8_t* HWY_RESTRICT 
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
     hn::Store(hn::Sub(hn::LoadU(d, codes + i), hn::Load(d, center + i)), d, residual + i);
   }
-  LookUp256(tables.token.data(), residual, token);
-  LookUp256(tables.raw.data(), residual, symbols.narrow_raw + out);
+  TokensOfResiduals(tables, residual, token, symbols.narrow_raw + out);
   if (tables.has_mode) {
     const auto mode = hn::Set(d, static_cast<uint8_t>(tables.mode_code));
     for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
@@ -834,18 +977,26 @@ HWY_INLINE size_t NextColumn(const LaneGroup<Lanes>& group, size_t c) {
 
 // In what follows, lanes beyond the active ones of a step compute what later steps overwrite or nothing reads.
 
-template <typename Lanes>
-HWY_INLINE void AnalyseGroup(const LaneTables& tables, LaneGroup<Lanes> group, const LaneAnalysis<Lanes>& analysis) {
-  group.has_errors = true;  // weights are fitted to them
+template <int kTaps, Terms kTerms, typename Lanes>
+void AnalyseTerms(const LaneTables& tables, const LaneGroup<Lanes>& group, const LaneAnalysis<Lanes>& analysis) {
+  StepPredictor<Lanes, kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
   Step<Lanes> step;
   size_t c = 0;
   for (size_t p = 0; p < group.positions; p += group.step, c = NextColumn(group, c)) {
-    PredictStep(tables, group, p, c, step);
+    predictor.Predict(p, c, step);
     StoreErrors(group, p, step);
     std::memcpy(analysis.position + p, step.position, sizeof(step.position));
     std::memcpy(analysis.activity + p, step.activity, sizeof(step.activity));
     std::memcpy(analysis.center + p, step.center, sizeof(step.center));
   }
+}
+
+template <typename Lanes>
+HWY_INLINE void AnalyseGroup(const LaneTables& tables, LaneGroup<Lanes> group, const LaneAnalysis<Lanes>& analysis) {
+  group.has_errors = true;  // weights are fitted to them
+  VisitTerms(group, [&](auto taps, auto terms) HWY_ATTR {
+    AnalyseTerms<decltype(taps)::value, decltype(terms)::value>(tables, group, analysis);
+  });
 }
 
 void AnalyseNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
@@ -877,19 +1028,28 @@ HWY_INLINE void FillStep(const LaneTables& tables, const LaneGroup<Lanes>& group
   StoreValues(tables, valued, group.value + p);
 }
 
-template <typename Lanes>
-HWY_INLINE void TokenizeGroup(const LaneTables& tables, const LaneGroup<Lanes>& group, typename Lanes::Code* codes,
-                              const LaneSymbols& symbols) {
+template <int kTaps, Terms kTerms, typename Lanes>
+void TokenizeTerms(const LaneTables& tables, const LaneGroup<Lanes>& group, typename Lanes::Code* codes,
+                   const LaneSymbols& symbols) {
+  StepPredictor<Lanes, kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
   Step<Lanes> step;
   alignas(64) uint8_t context[kRansLanes];
   size_t c = 0, out = 0;
   for (size_t p = 0; p < group.positions; p += group.step, c = NextColumn(group, c), out += kRansLanes) {
-    PredictStep(tables, group, p, c, step);
+    predictor.Predict(p, c, step);
     FindContexts(tables, step, context);
     TokenStep(tables, codes + p, step.center, context, symbols, out);
     if (group.filler != nullptr) FillStep(tables, group, p, c, step, codes + p, symbols, out);
     StoreErrors(group, p, step);
   }
+}
+
+template <typename Lanes>
+HWY_INLINE void TokenizeGroup(const LaneTables& tables, const LaneGroup<Lanes>& group, typename Lanes::Code* codes,
+                              const LaneSymbols& symbols) {
+  VisitTerms(group, [&](auto taps, auto terms) HWY_ATTR {
+    TokenizeTerms<decltype(taps)::value, decltype(terms)::value>(tables, group, codes, symbols);
+  });
 }
 
 void TokenizeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, uint8_t* codes,
@@ -904,18 +1064,13 @@ void TokenizeWide(const LaneTables& tables, const LaneGroup<WideLanes>& group, i
 template <typename Lanes>
 HWY_INLINE void TokenizeCells(const LaneTables& tables, const LaneAnalysis<Lanes>& analysis,
                               const typename Lanes::Code* codes, size_t n, bool fixed, const LaneSymbols& symbols) {
-  const ByteTag d;
   Step<Lanes> step;
   alignas(64) uint8_t rows[kRansLanes], cells[kRansLanes], marks[kRansLanes];
   for (size_t begin = 0; begin < n; begin += kRansLanes) {
     std::memcpy(step.position, analysis.position + begin, sizeof(step.position));
     std::memcpy(step.activity, analysis.activity + begin, sizeof(step.activity));
     std::memcpy(step.center, analysis.center + begin, sizeof(step.center));
-    LookUp256(tables.position_bin.data(), step.position, rows);
-    LookUp256(tables.activity_bin.data(), step.activity, cells);
-    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-      hn::Store(hn::Or(hn::Load(d, rows + i), hn::Load(d, cells + i)), d, cells + i);
-    }
+    FindCells(tables, step, rows, cells);
     if (fixed) {
       std::memset(marks, kFixedCenter, sizeof(marks));
       FixCenters(tables, rows, marks, step.center);
@@ -1016,7 +1171,7 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
   Step<NarrowLanes> steps[2];
   alignas(64) uint8_t context[kRansLanes];
   size_t c = 0, k = 0;
-  PredictTerms<kTaps, kTerms>(tables, group, 0, c, steps[0]);
+  StepPredictor<NarrowLanes, kTaps, kTerms>(tables, group).Predict(0, c, steps[0]);
   FindStepContexts(tables, group, c, steps[0], context);
   while (k < count) {
     rans.PrepareStage();

@@ -34,6 +34,33 @@ struct WideLanes {
   using Code = int32_t;
 };
 
+// Which bin each byte of position or of activity is in.
+struct LaneBins {
+  alignas(64) std::array<uint8_t, 256> of_byte{};
+  // How many thresholds are below it, that is; here less 128, and behind the last one what no byte is above.
+  std::array<int8_t, kMaxLaneBins> threshold = FilledWith(INT8_MAX);
+  size_t num_thresholds = 0;
+
+  static constexpr std::array<int8_t, kMaxLaneBins> FilledWith(int8_t value) {
+    std::array<int8_t, kMaxLaneBins> result{};
+    result.fill(value);
+    return result;
+  }
+};
+
+// Bytes found by a byte, in rows of 16.
+template <size_t kSize>
+struct LaneByteTable {
+  alignas(64) std::array<uint8_t, kSize> byte{};
+  // For who looks into one row after the other: each row xor the one before it, but for rows 0 and 8.
+  alignas(64) std::array<uint8_t, kSize> change{};
+  size_t num_rows = kSize / 16;  // that are in use
+
+  void FindChanges() {
+    for (size_t i = 0; i < kSize; ++i) change[i] = i % 128 < 16 ? byte[i] : byte[i] ^ byte[i - 16];
+  }
+};
+
 // Tables of a plane set, for all of its groups.
 struct LaneTables {
   // Codes of samples: of 8 bits 0 .. 255, else as SampleMap has them.
@@ -46,16 +73,22 @@ struct LaneTables {
   int32_t position_base = 0;
   int position_shift = 0;
   int32_t activity_base = 0;
-  int activity_shift = 0;                               // narrow only
-  alignas(64) std::array<uint8_t, 256> position_bin{};  // 16 times the bin of each byte
-  alignas(64) std::array<uint8_t, 256> activity_bin{};
-  alignas(64) std::array<uint8_t, kLaneCells> context{};  // of each cell; + kFixedCenter
+  int activity_shift = 0;  // narrow only
+  LaneBins position_bins, activity_bins;
+  LaneByteTable<kLaneCells> context;  // of each cell; + kFixedCenter
   bool has_fixed_centers = false;
-  std::array<int32_t, kMaxLaneBins> center{};           // of each position bin
-  alignas(64) std::array<uint8_t, 64> residual_base{};  // narrow: least residual of each token, -1 - it where negative
+  alignas(64) std::array<int32_t, kMaxLaneBins> center{};       // of each position bin
+  alignas(16) std::array<uint8_t, kMaxLaneBins> center_byte{};  // narrow: the same
+  LaneByteTable<64> residual_base;  // narrow: least residual of each token, -1 - it where negative
 
   // Narrow: token and raw bits of each residual as a byte.
   alignas(64) std::array<uint8_t, 256> token{}, raw{};
+  // The same by magnitude, for who looks into 16 bytes at a time: tokens, before their sign, of those below 16, of
+  // those below 64 by their quarter, of others by their sixteenth; masks of raw bits of those from 16 on by their
+  // sixteenth.
+  struct {
+    alignas(16) std::array<uint8_t, 16> token{}, token_of_quarter{}, token_of_sixteenth{}, raw_mask_of_sixteenth{};
+  } magnitude;
 
   bool has_mode = false;
   int32_t mode_code = 0;
