@@ -1130,6 +1130,13 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
     Step<NarrowLanes>& next = steps[(k + 1) % 2];
     c = NextColumn(group, c);
     constexpr size_t kVector = hn::MaxLanes(NarrowTag());
+    const auto take = [&](size_t begin) HWY_ATTR {
+#pragma GCC unroll 16
+      for (size_t i = begin; i < begin + kVector; i += hn::MaxLanes(LaneTag())) {
+        TakeSymbolsAt<LaneRaw::kInState, false>(rans.state.data() + i, table_bits, entries + i, LaneMask(), raw + i,
+                                                words);
+      }
+    };
 #pragma GCC unroll 8
     for (size_t i = 0; i < kRansLanes; i += kVector) {
       constexpr size_t kHalf = kVector / 2;
@@ -1137,20 +1144,12 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
       const NarrowVec range = predictor.PredictValues(p + kRansLanes, c, i, next, sums);
       LookUpLanes<kHalf>(rans.state.data() + i + kHalf, slots, table_bits, context + i + kHalf, entries + i + kHalf);
       predictor.PredictActivity(p + kRansLanes, c, i, range, sums);
-      if (i + kVector == kRansLanes) break;
-#pragma GCC unroll 2
-      for (size_t j = i; j < i + kVector; j += hn::MaxLanes(LaneTag())) {
-        TakeSymbolsAt<LaneRaw::kInState, false>(rans.state.data() + j, table_bits, entries + j, LaneMask(), raw + j,
-                                                words);
-      }
+      // What was looked up an iteration ago is here by now.
+      if (i > 0) take(i - kVector);
     }
     FinishStep(sums, next);
     FindStepContexts(tables, group, c, next, context);
-#pragma GCC unroll 16
-    for (size_t i = kRansLanes - kVector; i < kRansLanes; i += hn::MaxLanes(LaneTag())) {
-      TakeSymbolsAt<LaneRaw::kInState, false>(rans.state.data() + i, table_bits, entries + i, LaneMask(), raw + i,
-                                              words);
-    }
+    take(kRansLanes - kVector);
     FinishDecoding(tables, group, p, steps[k % 2], entries, raw, codes);
   } while (++k < end && words <= rans.limit);
   rans.next = words;
