@@ -10,6 +10,11 @@
 
 namespace dcac::server {
 
+InputChunks::InputChunks(std::uint64_t offset, SharedPieces data) {
+  StartAt(offset);
+  Append(std::move(data));
+}
+
 absl::Status InputChunks::Accept(v1::Chunk&& chunk, SharedPieces data) {
   if (chunk.offset() != accepted_bytes_) {
     return absl::InvalidArgumentError(
@@ -24,11 +29,15 @@ absl::Status InputChunks::Accept(v1::Chunk&& chunk, SharedPieces data) {
     return absl::InvalidArgumentError(
         absl::StrCat("chunk.data: ", size, " bytes are not in 1..", wire::kMaxChunkBytes));
   }
-  accepted_bytes_ += size;
+  Append(std::move(data));
+  return absl::OkStatus();
+}
+
+void InputChunks::Append(SharedPieces data) {
+  accepted_bytes_ += data.size();
   for (const std::span<const std::byte> piece : data.pieces) {
     if (!piece.empty()) pieces_.push_back({data.owner, piece});
   }
-  return absl::OkStatus();
 }
 
 std::span<const std::byte> InputChunks::Take(std::size_t max_bytes) {
@@ -40,6 +49,12 @@ std::span<const std::byte> InputChunks::Take(std::size_t max_bytes) {
   taken_ = front.owner;
   if (front.rest.empty()) pieces_.pop_front();
   return taken;
+}
+
+std::vector<std::span<const std::byte>> InputChunks::Rest() const {
+  std::vector<std::span<const std::byte>> rest;
+  for (const Piece& piece : pieces_) rest.push_back(piece.rest);
+  return rest;
 }
 
 void OutputChunks::Set(std::vector<std::byte> bytes) {

@@ -18,6 +18,10 @@ namespace dcac::server {
 // Chunks that are being worked off.
 class InputChunks {
  public:
+  InputChunks() = default;
+  // Bytes from `offset` on.
+  InputChunks(std::uint64_t offset, SharedPieces data);
+
   // `data`: those of the chunk, where they were left out of it.
   // Errors: InvalidArgument (the offset does not continue, no bytes, too many bytes).
   absl::Status Accept(v1::Chunk&& chunk, SharedPieces data = {});
@@ -26,6 +30,9 @@ class InputChunks {
   // live until the next call.
   std::span<const std::byte> Take(std::size_t max_bytes);
 
+  // What Take would give.
+  std::vector<std::span<const std::byte>> Rest() const;
+
   // Before the first chunk: what lies before `offset` has come earlier.
   void StartAt(std::uint64_t offset) { accepted_bytes_ = consumed_bytes_ = offset; }
 
@@ -33,6 +40,8 @@ class InputChunks {
   std::uint64_t consumed_bytes() const { return consumed_bytes_; }
 
  private:
+  void Append(SharedPieces data);
+
   struct Piece {
     std::shared_ptr<const void> owner;
     std::span<const std::byte> rest;

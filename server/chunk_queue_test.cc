@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "proto/wire/convert.h"
@@ -56,6 +57,23 @@ TEST(InputChunksTest, DataMayComeInPieces) {
   EXPECT_EQ(Text(input.Take(9)), "cde");
   EXPECT_TRUE(input.empty());
   EXPECT_EQ(input.Accept(MakeChunk(5, ""), {owner, {{}}}).code(), absl::StatusCode::kInvalidArgument) << "no bytes";
+}
+
+TEST(InputChunksTest, TellsWhatIsLeft) {
+  const auto owner = std::make_shared<const std::string>("abcdef");
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(*owner));
+  InputChunks chunks(7, {owner, {bytes.first(2), bytes.subspan(2)}});
+  EXPECT_EQ(chunks.consumed_bytes(), 7u);
+  chunks.Take(1);
+  const auto rest = chunks.Rest();
+  ASSERT_EQ(rest.size(), 2u);
+  EXPECT_EQ(rest[0].size(), 1u);
+  EXPECT_EQ(rest[0].data(), bytes.data() + 1);
+  EXPECT_EQ(rest[1].size(), 4u);
+  chunks.Take(1);
+  chunks.Take(4);
+  EXPECT_TRUE(chunks.Rest().empty());
+  EXPECT_EQ(chunks.consumed_bytes(), 13u);
 }
 
 TEST(InputChunksTest, RefusesAnOffsetThatDoesNotContinue) {

@@ -66,7 +66,7 @@ class TensorContent final : public PutContent {
   absl::Status Resume(store::Upload& upload) override {
     FrameDecoder decoder(ToDecodeLimits(context_.limits));
     decoder.CancelOn(&control_.cancelled);
-    return ReadKept(upload, context_.Control(control_.cancelled), [&](std::span<const std::byte> frame) {
+    const auto take = [&](std::span<const std::byte> frame) {
       return context_.Compute([&]() -> absl::Status {
         DCAC_RETURN_IF_ERROR(Check(frame));
         kept_.insert(kept_.end(), frame.begin(), frame.end());
@@ -81,7 +81,11 @@ class TensorContent final : public PutContent {
         progress_ = {{upload.size_bytes(), decoder.raw_bytes()}};
         return absl::OkStatus();
       });
-    });
+    };
+    DCAC_RETURN_IF_ERROR(ReadKept(upload, context_.Control(control_.cancelled), take));
+    DCAC_RETURN_IF_ERROR(ResumeInput(upload));
+    resumed_ = true;
+    return absl::OkStatus();
   }
 
   absl::Status Push(InputChunks& input, std::size_t max_bytes, store::Upload& upload) override {
@@ -122,11 +126,24 @@ class TensorContent final : public PutContent {
     return DescribeTensor(spec_, encoder_.digest(), options);
   }
 
+  absl::Status BreakOff(const InputChunks& rest, store::Upload& upload) override {
+    if (goes_on_ && !resumed_) return absl::OkStatus();  // there is more in the upload than came as far as here
+    if (verified_.valid()) verified_.wait();
+    if (!unappended_.empty()) DCAC_RETURN_IF_ERROR(upload.Append(unappended_, {}));
+    std::vector<std::span<const std::byte>> parts = {encoder_.unencoded()};
+    if (encoder_.encoded_bytes() + parts.front().size() == rest.consumed_bytes()) {
+      const std::vector<std::span<const std::byte>> more = rest.Rest();
+      parts.insert(parts.end(), more.begin(), more.end());
+    }
+    std::erase_if(parts, [](std::span<const std::byte> part) { return part.empty(); });
+    return parts.empty() ? absl::OkStatus() : upload.KeepInput(encoder_.encoded_bytes(), parts);
+  }
+
   std::uint64_t committed_bytes(const store::Upload& upload) const override {
-    std::uint64_t raw_bytes = 0;
+    std::uint64_t raw_bytes = resumed_bytes_;
     for (const Progress& progress : progress_) {
       if (progress.frame_bytes > upload.kept_bytes()) break;
-      raw_bytes = progress.raw_bytes;
+      raw_bytes = std::max(raw_bytes, progress.raw_bytes);
     }
     return raw_bytes;
   }
@@ -180,8 +197,22 @@ class TensorContent final : public PutContent {
 
   absl::Status Append(std::span<const std::byte> frame, store::Upload& upload) {
     DCAC_RETURN_IF_ERROR(Check(frame));
-    DCAC_RETURN_IF_ERROR(upload.Append(frame, context_.Control(control_.cancelled)));
+    const absl::Status appended = upload.Append(frame, context_.Control(control_.cancelled));
+    if (absl::IsCancelled(appended) || absl::IsDeadlineExceeded(appended)) unappended_ = {frame.begin(), frame.end()};
+    DCAC_RETURN_IF_ERROR(appended);
     while (progress_.size() > 1 && progress_[1].frame_bytes <= upload.kept_bytes()) progress_.pop_front();
+    return absl::OkStatus();
+  }
+
+  // Takes over the input that the upload has kept beside what was made of it.
+  absl::Status ResumeInput(store::Upload& upload) {
+    DCAC_ASSIGN_OR_RETURN(store::KeptInput kept, upload.ReadInput(context_.Control(control_.cancelled)));
+    const std::uint64_t begin = encoder_.raw_bytes(), end = kept.offset + kept.bytes.size();
+    if (begin < kept.offset || begin >= end || end > tensor_bytes_) return absl::OkStatus();
+    const auto owner = std::make_shared<const std::vector<std::byte>>(std::move(kept.bytes));
+    InputChunks input(begin, {owner, {std::span(*owner).subspan(begin - kept.offset)}});
+    while (!input.empty()) DCAC_RETURN_IF_ERROR(Push(input, kReadBytes, upload));
+    resumed_bytes_ = encoder_.raw_bytes();
     return absl::OkStatus();
   }
 
@@ -190,10 +221,13 @@ class TensorContent final : public PutContent {
   const std::uint64_t tensor_bytes_;
   FrameEncoder encoder_;
   const bool goes_on_;
+  bool resumed_ = false;
   FrameChecker checker_;
   const StoreContext context_;
   const WorkControl control_;
-  std::vector<std::byte> kept_;  // what the upload had at first and the encoder has not given again yet
+  std::vector<std::byte> kept_;        // what the upload had at first and the encoder has not given again yet
+  std::uint64_t resumed_bytes_ = 0;    // that were there, as a frame or as they came, when the upload was resumed
+  std::vector<std::byte> unappended_;  // of the frame, when the call ended
   std::deque<Progress> progress_;
   std::future<absl::Status> verified_;  // of all, once it has begun
 };
@@ -223,6 +257,8 @@ class CheckedContent : public PutContent {
     }
     return absl::OkStatus();
   }
+
+  absl::Status BreakOff(const InputChunks&, store::Upload&) override { return absl::OkStatus(); }
 
   std::uint64_t committed_bytes(const store::Upload& upload) const override { return upload.kept_bytes(); }
 

@@ -43,6 +43,11 @@ absl::StatusOr<std::unique_ptr<store::Upload>> ResumeUpload(const std::string& i
 
 }  // namespace
 
+PutSession::~PutSession() {
+  // What cannot be kept is sent again.
+  if (upload_ != nullptr && !object_) static_cast<void>(content_->BreakOff(input_, *upload_));
+}
+
 absl::Status PutSession::Accept(v1::PutRequest&& request) {
   if (request.has_header()) return Start(request.header());
   if (!content_) return absl::InvalidArgumentError("the first request is not the header");

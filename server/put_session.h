@@ -19,6 +19,7 @@ namespace dcac::server {
 class PutSession final : public Session<v1::PutRequest, v1::PutResponse> {
  public:
   explicit PutSession(StoreContext context) : context_(std::move(context)) {}
+  ~PutSession() override;
 
   // Errors: InvalidArgument (order, offset, size, key, content), ResourceExhausted (limits).
   absl::Status Accept(v1::PutRequest&& request) override;

@@ -227,7 +227,8 @@ struct FrameEncoder::Impl {
     while (!data.empty()) {
       // For the whole batch: the arena may change between calls.
       if (pending.empty()) slabs = std::min(BatchSlabs(), header.geometry.num_slabs() - next_slab);
-      const size_t needed = static_cast<size_t>(BatchBytes(slabs)) - pending.size();
+      const uint64_t needed_of_batch = BatchBytes(slabs);
+      const size_t needed = static_cast<size_t>(needed_of_batch) - pending.size();
       const size_t taken = std::min(needed, data.size());
       // No copy where the caller has whole slabs, unless they are looked at again later.
       const bool in_place = pending.empty() && taken == needed && !verifies;
@@ -239,6 +240,7 @@ struct FrameEncoder::Impl {
         DCAC_RETURN_IF_ERROR(EncodeBatch({header, next_slab, slabs, in_place ? data.data() : pending.data()}));
         pending.clear();
         next_slab += slabs;
+        encoded += needed_of_batch;
       }
       data = data.subspan(taken);
     }
@@ -248,7 +250,7 @@ struct FrameEncoder::Impl {
   FrameHeader header;
   EncodeOptions options;
   uint64_t total_bytes;
-  uint64_t pushed = 0, produced = 0;
+  uint64_t pushed = 0, encoded = 0, produced = 0;
   uint64_t next_slab = 0;
   uint64_t slabs = 0;  // of the batch that is being filled
   Bytes pending;       // input of slabs that are not full yet
@@ -320,6 +322,9 @@ absl::Status FrameEncoder::Verify() {
 std::vector<std::byte> FrameEncoder::Pull() {
   return std::exchange(impl_->output, {});
 }
+std::span<const std::byte> FrameEncoder::unencoded() const {
+  return impl_->pending;
+}
 std::uint64_t FrameEncoder::bytes_without_work() const {
   if (impl_->pending.empty()) return 0;
   return impl_->BatchBytes(impl_->slabs) - impl_->pending.size() - 1;
@@ -337,7 +342,7 @@ std::uint64_t FrameEncoder::raw_bytes() const {
   return impl_->pushed;
 }
 std::uint64_t FrameEncoder::encoded_bytes() const {
-  return impl_->pushed - impl_->pending.size();
+  return impl_->encoded;
 }
 std::uint64_t FrameEncoder::frame_bytes() const {
   return impl_->produced;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+
 #include "core/base/bytes.h"
 
 namespace dcac {
@@ -17,9 +20,25 @@ TEST(FrameEncoderTest, SaysHowMuchItTakesWithoutWork) {
   ASSERT_GT(more, 0u);
   ASSERT_TRUE(encoder->Push(ByteSpan(samples).subspan(10, more)).ok());
   EXPECT_EQ(encoder->encoded_bytes(), 0u);
+  EXPECT_TRUE(std::ranges::equal(encoder->unencoded(), ByteSpan(samples).first(10 + more)));
   EXPECT_EQ(encoder->bytes_without_work(), 0u);
   ASSERT_TRUE(encoder->Push(ByteSpan(samples).subspan(10 + more, 1)).ok());
   EXPECT_EQ(encoder->encoded_bytes(), 11 + more);
+  EXPECT_TRUE(encoder->unencoded().empty());
+}
+
+TEST(FrameEncoderTest, WhatWasCancelledIsNotEncoded) {
+  const TensorSpec spec{DType::kU8, {3, 40, 50}};
+  const Bytes samples(3 * 40 * 50, std::byte{7});
+  auto encoder = FrameEncoder::Create(spec);
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const std::atomic<bool> cancelled = true;
+  encoder->CancelOn(&cancelled);
+  encoder->VerifySegments();  // for others, Push may look at samples where they are
+  ASSERT_TRUE(encoder->Push(ByteSpan(samples).first(100)).ok());
+  EXPECT_TRUE(absl::IsCancelled(encoder->Push(ByteSpan(samples).subspan(100))));
+  EXPECT_EQ(encoder->encoded_bytes(), 0u);
+  EXPECT_TRUE(std::ranges::equal(encoder->unencoded(), samples));
 }
 
 }  // namespace

@@ -64,6 +64,12 @@ struct PutOptions {
   Condition condition;
 };
 
+// Input of a block from `offset` on, as who puts it counts.
+struct KeptInput {
+  std::uint64_t offset = 0;
+  std::vector<std::byte> bytes;
+};
+
 // A block that is being put.  One thread at a time.  Destroyed without Commit, what was appended stays for
 // BlockStore::Resume if it has a state, until it has not been touched for StoreLimits::upload_ttl.
 class Upload {
@@ -81,6 +87,16 @@ class Upload {
 
   // Fills `out` with bytes that were appended.  Errors: DataLoss, OutOfRange.
   virtual absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) = 0;
+
+  // For who breaks off: keeps bytes of which the block will be made, those of `parts`, for who resumes, in place of any
+  // that were kept before.  Nothing is appended or committed after it.  A backend may do without.
+  // Errors: those of Append; then none are kept.
+  virtual absl::Status KeepInput(std::uint64_t /*offset*/, std::span<const std::span<const std::byte>> /*parts*/) {
+    return absl::OkStatus();
+  }
+
+  // What was kept when this upload was resumed; no bytes if nothing was, or if it is damaged.
+  virtual absl::StatusOr<KeptInput> ReadInput(const CallControl& /*control*/) { return KeptInput(); }
 
   // Nothing more is appended: what Commit would have to wait for may be done now, while it is not certain yet that it
   // will be called.  Errors: those of Append.

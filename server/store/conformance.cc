@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -181,9 +182,16 @@ TEST_P(StoreConformanceTest, AnUploadGoesOnWhereItWasKept) {
     id = upload->id();
     ASSERT_TRUE(upload->Append(AsBytes(bytes).first(3'000'000), control_).ok());
     EXPECT_EQ(store_->Resume(id, control_).status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_TRUE(upload->KeepInput(5, std::vector{AsBytes(bytes).first(10)}).ok());
   }
   auto upload = store_->Resume(id, control_);
   ASSERT_TRUE(upload.ok()) << upload.status();
+  const absl::StatusOr<KeptInput> input = (*upload)->ReadInput(control_);
+  ASSERT_TRUE(input.ok()) << input.status();
+  if (!input->bytes.empty()) {
+    EXPECT_EQ(input->offset, 5u);
+    EXPECT_TRUE(std::ranges::equal(input->bytes, AsBytes(bytes).first(10)));
+  }
   EXPECT_EQ((*upload)->key(), "t/k");
   EXPECT_EQ((*upload)->state(), "what it is");
   const std::uint64_t kept = (*upload)->size_bytes();

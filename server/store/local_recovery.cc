@@ -208,16 +208,21 @@ absl::Status LocalBlocks::RecoverFiles(const std::vector<Record>& in_files) {
   std::unordered_set<std::string_view> named;
   for (const Record& record : in_files) named.insert(record.info.version);
   std::vector<std::string> orphans;
+  std::unordered_set<std::string> resumable;
   absl::Status status;
   DCAC_RETURN_IF_ERROR(payloads_.ForEach([&](const std::string& id, Time modified) {
     if (named.contains(id) || !status.ok()) return;
     const absl::StatusOr<PayloadReader> upload = payloads_.Open(id, /*writable=*/false);
-    const absl::StatusOr<std::uint64_t> bytes = upload.ok() ? upload->FileSize() : upload.status();
+    absl::StatusOr<std::uint64_t> bytes = upload.ok() ? upload->FileSize() : upload.status();
     if (!bytes.ok() && !absl::IsDataLoss(bytes.status())) {
       status = bytes.status();
     } else if (!bytes.ok() || upload->owner().state.empty()) {
       orphans.push_back(id);
     } else {
+      const absl::StatusOr<std::uint64_t> input_bytes = payloads_.InputFileBytes(id);
+      status.Update(input_bytes.status());
+      *bytes += input_bytes.value_or(0);
+      resumable.insert(id);
       const std::string owner(OwnerOf(upload->owner().key));
       account_.ReserveAnyway(owner, *bytes);
       uploads_.Keep({.id = id, .owner = owner, .reserved_bytes = *bytes, .touched = modified, .resumable = true});
@@ -225,6 +230,11 @@ absl::Status LocalBlocks::RecoverFiles(const std::vector<Record>& in_files) {
   }));
   DCAC_RETURN_IF_ERROR(status);
   for (const std::string& id : orphans) DCAC_RETURN_IF_ERROR(payloads_.Remove(id));
+  orphans.clear();
+  DCAC_RETURN_IF_ERROR(payloads_.ForEachInput([&](const std::string& id) {
+    if (!resumable.contains(id)) orphans.push_back(id);
+  }));
+  for (const std::string& id : orphans) DCAC_RETURN_IF_ERROR(payloads_.RemoveInput(id));
   return absl::OkStatus();
 }
 

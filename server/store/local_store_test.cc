@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -97,8 +98,120 @@ TEST_F(LocalStoreTest, UploadsGoOnAfterARestart) {
   EXPECT_EQ(*Get("t/k"), bytes);
 }
 
-TEST_F(LocalStoreTest, UploadsThatNobodyGoesOnWithAreRemoved) {
+// An upload of "t/k" that broke off with some bytes appended, and `input` kept beside them; its id.
+class BrokenOffUploadTest : public LocalStoreTest {
+ protected:
+  std::string BreakOff() {
+    auto upload = *store_->Begin({.key = "t/k", .expected_bytes = 0, .state = "state"}, {});
+    EXPECT_TRUE(upload->Append(AsBytes(bytes_).first(100'001), {}).ok());
+    EXPECT_TRUE(upload->KeepInput(7, std::vector{AsBytes(input_).first(1000), AsBytes(input_).subspan(1000)}).ok());
+    return upload->id();
+  }
+
+  fs::path InputFile() const {
+    for (const fs::path& file : Files()) {
+      if (file.extension() == ".input") return file;
+    }
+    return {};
+  }
+
+  const std::string bytes_ = SomeBytes(150'000);
+  const std::string input_ = SomeBytes(200'000, 1);
+};
+
+TEST_F(BrokenOffUploadTest, GoesOnWithAllThatItHad) {
   Open();
+  const std::string id = BreakOff();
+  Open();
+  EXPECT_EQ(store_->Status().reserved_bytes, fs::file_size(Files()[0]) + fs::file_size(Files()[1]));
+  auto upload = store_->Resume(id, {});
+  ASSERT_TRUE(upload.ok()) << upload.status();
+  EXPECT_EQ((*upload)->size_bytes(), 100'001u);
+  EXPECT_EQ((*upload)->kept_bytes(), 100'001u);
+  const auto kept = (*upload)->ReadInput({});
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(kept->offset, 7u);
+  EXPECT_TRUE(std::ranges::equal(kept->bytes, AsBytes(input_)));
+  ASSERT_TRUE((*upload)->Append(AsBytes(bytes_).subspan(100'001), {}).ok());
+  ASSERT_TRUE((*upload)->Commit({}, {}).ok());
+  upload->reset();
+  EXPECT_EQ(*Get("t/k"), bytes_);
+  EXPECT_EQ(Files().size(), 1u);
+  EXPECT_EQ(store_->Status().reserved_bytes, 0u);
+}
+
+TEST_F(BrokenOffUploadTest, GoesOnAgainWithWhatItHadTheFirstTime) {
+  Open();
+  const std::string id = BreakOff();
+  for (int i = 0; i < 2; ++i) {
+    auto upload = store_->Resume(id, {});
+    ASSERT_TRUE(upload.ok()) << upload.status();
+    EXPECT_EQ((*upload)->size_bytes(), 100'001u);
+    EXPECT_EQ((*upload)->ReadInput({})->bytes.size(), input_.size());
+  }
+  auto upload = *store_->Resume(id, {});
+  ASSERT_TRUE(upload->KeepInput(8, std::vector{AsBytes(input_).first(10)}).ok());
+  upload.reset();
+  Open();
+  upload = *store_->Resume(id, {});
+  EXPECT_EQ(upload->ReadInput({})->offset, 8u);
+  EXPECT_EQ(upload->ReadInput({})->bytes.size(), 10u);
+  ASSERT_TRUE(upload->Abort().ok());
+  upload.reset();
+  EXPECT_THAT(Files(), IsEmpty());
+}
+
+TEST_F(BrokenOffUploadTest, DamagedInputIsNone) {
+  Open();
+  const std::string id = BreakOff();
+  const fs::path file = InputFile();
+  const std::size_t size = fs::file_size(file);
+  for (const std::size_t damaged : {std::size_t{0}, std::size_t{20}, std::size_t{60}, size / 2, size - 1}) {
+    std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+    const auto flip = [&] {
+      stream.seekg(static_cast<std::streamoff>(damaged));
+      const int byte = stream.get();
+      stream.seekp(static_cast<std::streamoff>(damaged));
+      stream.put(static_cast<char>(byte ^ 1));
+      stream.flush();
+    };
+    flip();
+    EXPECT_THAT((*store_->Resume(id, {}))->ReadInput({})->bytes, IsEmpty()) << damaged;
+    flip();
+    EXPECT_EQ((*store_->Resume(id, {}))->ReadInput({})->bytes.size(), input_.size()) << damaged;
+  }
+  fs::resize_file(file, size - 1);
+  EXPECT_THAT((*store_->Resume(id, {}))->ReadInput({})->bytes, IsEmpty());
+  fs::resize_file(file, 3);
+  EXPECT_THAT((*store_->Resume(id, {}))->ReadInput({})->bytes, IsEmpty());
+}
+
+TEST_F(BrokenOffUploadTest, InputWithoutAnUploadIsRemovedAtTheStart) {
+  Open();
+  const std::string id = BreakOff();
+  const fs::path file = InputFile();
+  fs::copy_file(file, file.string() + "2");
+  ASSERT_TRUE((*store_->Resume(id, {}))->Commit({}, {}).ok());
+  fs::rename(file.string() + "2", file);
+  EXPECT_EQ(Files().size(), 2u);
+  Open();
+  EXPECT_EQ(InputFile(), fs::path());
+  EXPECT_EQ(Files().size(), 1u);
+}
+
+TEST_F(BrokenOffUploadTest, WhatTheQuotaHasNoRoomForIsNotKept) {
+  limits_.owner_quota_bytes = 4'300'000;
+  Open();
+  auto upload = *store_->Begin({.key = "t/k", .expected_bytes = 0, .state = "state"}, {});
+  ASSERT_TRUE(upload->Append(AsBytes(SomeBytes(4'000'000)), {}).ok());
+  const std::string large = SomeBytes(400'000);
+  EXPECT_EQ(upload->KeepInput(0, std::vector{AsBytes(large)}).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(InputFile(), fs::path());
+}
+
+TEST_F(BrokenOffUploadTest, IsRemovedWhenNobodyGoesOnWithIt) {
+  Open();
+  BreakOff();
   {
     auto upload = *store_->Begin({.key = "t/k", .expected_bytes = 0, .state = "state"}, {});
     ASSERT_TRUE(upload->Append(AsBytes(SomeBytes(4'000'000)), {}).ok());

@@ -86,7 +86,9 @@ absl::Status LocalBlocks::RemoveExpired(const CallControl& control) {
 }
 
 absl::Status LocalBlocks::RemoveUpload(const IdleUpload& upload) {
-  if (const absl::Status removed = payloads_.Remove(upload.id); !removed.ok()) {
+  absl::Status removed = payloads_.RemoveInput(upload.id);
+  if (removed.ok()) removed = payloads_.Remove(upload.id);
+  if (!removed.ok()) {
     uploads_.Keep(upload);  // as it still takes room
     return removed;
   }

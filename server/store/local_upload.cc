@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "server/store/checks.h"
+#include "server/store/input_file.h"
 #include "server/store/key.h"
 
 namespace dcac::store {
@@ -43,6 +44,7 @@ absl::StatusOr<std::unique_ptr<Upload>> LocalUpload::Resume(LocalBlocks& blocks,
   }
   std::unique_ptr<LocalUpload> upload(new LocalUpload(blocks, owner));
   upload->reserved_bytes_ = idle.reserved_bytes;
+  upload->input_file_bytes_ = blocks.payloads().InputFileBytes(id).value_or(0);
   upload->writer_ = *std::move(writer);
   upload->entry_ = blocks.StartEntry(id);
   return upload;
@@ -52,10 +54,10 @@ LocalUpload::~LocalUpload() {
   const bool in_file = !ended_ && writer_;
   const bool resumable = in_file && !owner_.state.empty();
   // What cannot be written is sent again; what cannot be removed now is at the next start.
-  if (resumable) static_cast<void>(writer_->WriteWholePieces());
+  if (resumable && !sealed_) static_cast<void>(writer_->Finish());
   if (in_file && !resumable && !in_doubt_) static_cast<void>(blocks_.payloads().Remove(owner_.id));
   const bool stays = in_doubt_ || resumable;
-  ReleaseDownTo(stays ? kept_bytes() : 0);
+  ReleaseDownTo(stays ? kept_bytes() + input_file_bytes_ : 0);
   if (!stays) {
     blocks_.uploads().End(owner_.id);
     return;
@@ -85,22 +87,52 @@ absl::Status LocalUpload::ReserveFor(std::uint64_t size_bytes) {
 absl::Status LocalUpload::Append(std::span<const std::byte> bytes, const CallControl& control) {
   DCAC_RETURN_IF_ERROR(CheckControl(control));
   const std::uint64_t size = size_bytes() + bytes.size();
-  if (size > reserved_bytes_) {
+  if (size + input_file_bytes_ > reserved_bytes_) {
     const bool known_small = size <= kMaxInlineBytes;
     DCAC_RETURN_IF_ERROR(
-        ReserveFor(known_small ? size : (size + kReserveStepBytes - 1) / kReserveStepBytes * kReserveStepBytes));
+        ReserveFor(input_file_bytes_ +
+                   (known_small ? size : (size + kReserveStepBytes - 1) / kReserveStepBytes * kReserveStepBytes)));
   }
   if (!writer_ && size <= kMaxInlineBytes) {
     AppendBytes(bytes, small_);
     return absl::OkStatus();
   }
-  if (!writer_) {
-    DCAC_ASSIGN_OR_RETURN(writer_, blocks_.payloads().Create(owner_));
-    entry_ = blocks_.StartEntry(owner_.id);
-    DCAC_RETURN_IF_ERROR(writer_->Append(small_));
-    small_ = {};
-  }
+  if (!writer_) DCAC_RETURN_IF_ERROR(BeginFile());
   return writer_->Append(bytes);
+}
+
+absl::Status LocalUpload::BeginFile() {
+  DCAC_ASSIGN_OR_RETURN(writer_, blocks_.payloads().Create(owner_));
+  entry_ = blocks_.StartEntry(owner_.id);
+  DCAC_RETURN_IF_ERROR(writer_->Append(small_));
+  small_ = {};
+  return absl::OkStatus();
+}
+
+absl::Status LocalUpload::KeepInput(std::uint64_t offset, std::span<const std::span<const std::byte>> parts) {
+  if (ended_ || in_doubt_ || owner_.state.empty()) return absl::OkStatus();
+  const std::uint64_t file_bytes = InputFileBytes(parts);
+  DCAC_RETURN_IF_ERROR(ReserveFor(size_bytes() + file_bytes));
+  if (!writer_) DCAC_RETURN_IF_ERROR(BeginFile());
+  input_file_bytes_ = 0;
+  absl::Status written = [&]() -> absl::Status {
+    DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, blocks_.payloads().CreateInput(owner_.id));
+    return WriteInput(*file, owner_.id, offset, parts);
+  }();
+  if (written.ok()) {
+    input_file_bytes_ = file_bytes;
+  } else {
+    written.Update(blocks_.payloads().RemoveInput(owner_.id));
+  }
+  return written;
+}
+
+absl::StatusOr<KeptInput> LocalUpload::ReadInput(const CallControl& control) {
+  DCAC_RETURN_IF_ERROR(CheckControl(control));
+  if (input_file_bytes_ == 0) return KeptInput();
+  DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, blocks_.payloads().OpenInput(owner_.id));
+  absl::StatusOr<KeptInput> input = store::ReadInput(*file, owner_.id);
+  return absl::IsDataLoss(input.status()) ? KeptInput() : input;
 }
 
 absl::Status LocalUpload::Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) {
@@ -146,12 +178,15 @@ absl::StatusOr<BlockInfo> LocalUpload::Commit(const PutOptions& options, const C
   if (info.ok()) {
     reserved_bytes_ = 0;
     ended_ = true;
+    // What cannot be removed now is at the next start.
+    if (input_file_bytes_ > 0) static_cast<void>(blocks_.payloads().RemoveInput(owner_.id));
   }
   return info;
 }
 
 absl::Status LocalUpload::Abort() {
   ended_ = true;
+  if (input_file_bytes_ > 0) DCAC_RETURN_IF_ERROR(blocks_.payloads().RemoveInput(owner_.id));
   return writer_ ? blocks_.payloads().Remove(owner_.id) : absl::OkStatus();
 }
 

@@ -27,6 +27,8 @@ class LocalUpload final : public Upload {
   std::uint64_t kept_bytes() const override { return writer_ ? writer_->written_bytes() : 0; }
   absl::Status Append(std::span<const std::byte> bytes, const CallControl& control) override;
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) override;
+  absl::Status KeepInput(std::uint64_t offset, std::span<const std::span<const std::byte>> parts) override;
+  absl::StatusOr<KeptInput> ReadInput(const CallControl& control) override;
   absl::Status Seal(const CallControl& control) override;
   absl::StatusOr<BlockInfo> Commit(const PutOptions& options, const CallControl& control) override;
   absl::Status Abort() override;
@@ -35,11 +37,13 @@ class LocalUpload final : public Upload {
   LocalUpload(LocalBlocks& blocks, PayloadOwner owner);
 
   absl::Status ReserveFor(std::uint64_t size_bytes);
+  absl::Status BeginFile();
   void ReleaseDownTo(std::uint64_t bytes);
 
   LocalBlocks& blocks_;
   const PayloadOwner owner_;
   std::uint64_t reserved_bytes_ = 0;
+  std::uint64_t input_file_bytes_ = 0;  // of what was kept beside the payload
   Bytes small_;
   std::optional<PayloadWriter> writer_;  // since there is more than fits the index
   std::future<absl::Status> entry_;      // of its file

@@ -56,6 +56,12 @@ class MeteredUpload final : public Upload {
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) override {
     return Meter(metering_, StoreVerb::kReadUpload, [&] { return upload_->Read(offset, out, control); });
   }
+  absl::Status KeepInput(std::uint64_t offset, std::span<const std::span<const std::byte>> parts) override {
+    return Meter(metering_, StoreVerb::kKeepInput, [&] { return upload_->KeepInput(offset, parts); });
+  }
+  absl::StatusOr<KeptInput> ReadInput(const CallControl& control) override {
+    return Meter(metering_, StoreVerb::kReadInput, [&] { return upload_->ReadInput(control); });
+  }
   absl::Status Seal(const CallControl& control) override {
     return Meter(metering_, StoreVerb::kSeal, [&] { return upload_->Seal(control); });
   }
@@ -147,8 +153,9 @@ class MeteredStore final : public BlockStore {
 
 std::string_view StoreVerbName(StoreVerb verb) {
   static constexpr std::array<std::string_view, kNumStoreVerbs> kNames = {
-      "begin", "resume", "append", "read_upload", "seal",   "commit",     "abort", "put_many", "open",
-      "read",  "stat",   "list",   "delete",      "update", "read_usage", "scrub", "maintain"};
+      "begin",  "resume", "append",     "read_upload", "keep_input", "read_input", "seal",
+      "commit", "abort",  "put_many",   "open",        "read",       "stat",       "list",
+      "delete", "update", "read_usage", "scrub",       "maintain"};
   return kNames.at(static_cast<std::size_t>(verb));
 }
 

@@ -19,6 +19,8 @@ enum class StoreVerb {
   kResume,
   kAppend,
   kReadUpload,
+  kKeepInput,
+  kReadInput,
   kSeal,
   kCommit,
   kAbort,

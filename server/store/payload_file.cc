@@ -138,13 +138,19 @@ absl::Status PayloadReader::Check(std::uint64_t size_bytes) const {
 absl::StatusOr<std::uint64_t> PayloadReader::SoundBytes() const {
   DCAC_ASSIGN_OR_RETURN(const std::uint64_t file_bytes, file_->Size());
   const std::uint64_t whole = (file_bytes - header_bytes_) / kStoredPieceBytes;
+  const std::uint64_t rest = (file_bytes - header_bytes_) % kStoredPieceBytes;
   Bytes piece;
   for (std::uint64_t i = 0; i < whole; ++i) {
     const absl::Status status = ReadPieces(i, (i + 1) * kPieceBytes, piece, 1);
     if (absl::IsDataLoss(status)) return i * kPieceBytes;
     DCAC_RETURN_IF_ERROR(status);
   }
-  return whole * kPieceBytes;
+  if (rest <= kChecksumBytes) return whole * kPieceBytes;
+  const std::uint64_t all = whole * kPieceBytes + rest - kChecksumBytes;
+  const absl::Status status = ReadPieces(whole, all, piece, 1);
+  if (absl::IsDataLoss(status)) return whole * kPieceBytes;
+  DCAC_RETURN_IF_ERROR(status);
+  return all;
 }
 
 absl::StatusOr<PayloadWriter> PayloadWriter::Create(std::unique_ptr<File> file, const PayloadOwner& owner) {
@@ -158,10 +164,15 @@ absl::StatusOr<PayloadWriter> PayloadWriter::Resume(PayloadReader reader) {
   const std::uint64_t seed = SeedOf(reader.owner().id);
   const std::uint64_t header_bytes = reader.FileBytes(0);
   const std::uint64_t file_bytes = reader.FileBytes(sound);
+  const std::uint64_t whole = sound / kPieceBytes * kPieceBytes;
+  Bytes last(sound - whole);
+  DCAC_RETURN_IF_ERROR(reader.Read(sound, whole, last));
   std::unique_ptr<File> file = std::move(reader).TakeFile();
   DCAC_RETURN_IF_ERROR(file->Truncate(file_bytes));
   PayloadWriter writer(std::move(file), seed, header_bytes);
-  writer.written_bytes_ = sound;
+  writer.written_bytes_ = whole;
+  writer.resumed_bytes_ = sound;
+  writer.pending_ = std::move(last);
   return writer;
 }
 
@@ -173,10 +184,6 @@ absl::Status PayloadWriter::Append(std::span<const std::byte> bytes) {
     if (pending_.size() == kPiecesAtOnce * kPieceBytes) DCAC_RETURN_IF_ERROR(WritePending(pending_.size()));
   }
   return absl::OkStatus();
-}
-
-absl::Status PayloadWriter::WriteWholePieces() {
-  return WritePending(pending_.size() / kPieceBytes * kPieceBytes);
 }
 
 absl::Status PayloadWriter::Finish() {

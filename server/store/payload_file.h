@@ -5,6 +5,7 @@
 #ifndef DCAC_SERVER_STORE_PAYLOAD_FILE_H_
 #define DCAC_SERVER_STORE_PAYLOAD_FILE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -41,7 +42,7 @@ class PayloadReader {
   // Reads all of it.  Errors: those of Read.
   absl::Status Check(std::uint64_t size_bytes) const;
 
-  // How many bytes of whole pieces with right checksums the file begins with.
+  // How many bytes of pieces with right checksums the file begins with, all of them whole but one at its very end.
   absl::StatusOr<std::uint64_t> SoundBytes() const;
 
   // Whether the file is as long as a payload of `size_bytes` makes it.
@@ -74,14 +75,12 @@ class PayloadWriter {
   static absl::StatusOr<PayloadWriter> Resume(PayloadReader reader);
 
   std::uint64_t size_bytes() const { return written_bytes_ + pending_.size(); }
-  std::uint64_t written_bytes() const { return written_bytes_; }  // that are in the file
+  // That are in the file.
+  std::uint64_t written_bytes() const { return std::max(written_bytes_, resumed_bytes_); }
 
   absl::Status Append(std::span<const std::byte> bytes);
 
-  // Writes the whole pieces that wait, for who goes on later.
-  absl::Status WriteWholePieces();
-
-  // Writes what is left, the last piece, after which nothing can be appended.
+  // Writes what is left, the last piece, after which nothing can be appended but by who resumes.
   absl::Status Finish();
 
   absl::Status Sync() { return file_->Sync(); }
@@ -99,7 +98,8 @@ class PayloadWriter {
   std::uint64_t seed_;
   std::uint64_t header_bytes_;
   std::uint64_t written_bytes_ = 0;  // whole pieces, until Finish
-  Bytes pending_;                    // that follow
+  std::uint64_t resumed_bytes_ = 0;  // with the last piece, which is written anew when it is whole
+  Bytes pending_;                    // that follow the whole pieces
 };
 
 }  // namespace dcac::store

@@ -1,6 +1,7 @@
 #include "server/store/payload_folder.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace {
 
 // So that no folder becomes so large that it is slow.
 constexpr int kFolders = 256;
+constexpr char kInputSuffix[] = ".input";
 constexpr std::uint64_t kCopyBytes = std::uint64_t{1} << 20;
 
 }  // namespace
@@ -24,6 +26,10 @@ std::string PayloadFolder::FolderOf(const std::string& id) const {
 
 std::string PayloadFolder::PathOf(const std::string& id) const {
   return absl::StrCat(FolderOf(id), "/", id);
+}
+
+std::string PayloadFolder::InputPathOf(const std::string& id) const {
+  return PathOf(id) + kInputSuffix;
 }
 
 absl::Status PayloadFolder::Prepare() {
@@ -71,12 +77,45 @@ absl::Status PayloadFolder::Remove(const std::string& id) {
   return absl::IsNotFound(status) ? absl::OkStatus() : status;
 }
 
+absl::StatusOr<std::unique_ptr<File>> PayloadFolder::CreateInput(const std::string& id) {
+  DCAC_RETURN_IF_ERROR(RemoveInput(id));
+  return files_.Create(InputPathOf(id));
+}
+
+absl::StatusOr<std::unique_ptr<File>> PayloadFolder::OpenInput(const std::string& id) const {
+  return files_.Open(InputPathOf(id), /*writable=*/false);
+}
+
+absl::StatusOr<std::uint64_t> PayloadFolder::InputFileBytes(const std::string& id) const {
+  const absl::StatusOr<std::unique_ptr<File>> file = OpenInput(id);
+  if (absl::IsNotFound(file.status())) return 0;
+  DCAC_RETURN_IF_ERROR(file.status());
+  return (*file)->Size();
+}
+
+absl::Status PayloadFolder::RemoveInput(const std::string& id) {
+  const absl::Status status = files_.Remove(InputPathOf(id));
+  return absl::IsNotFound(status) ? absl::OkStatus() : status;
+}
+
 absl::Status PayloadFolder::ForEach(const Visit& visit) const {
+  return ForEachFile([&visit](const std::string& name, Time modified) {
+    if (IsId(name)) visit(name, modified);
+  });
+}
+
+absl::Status PayloadFolder::ForEachInput(const std::function<void(const std::string& id)>& visit) const {
+  return ForEachFile([&visit](const std::string& name, Time) {
+    if (!name.ends_with(kInputSuffix)) return;
+    const std::string id = name.substr(0, name.size() - std::size(kInputSuffix) + 1);
+    if (IsId(id)) visit(id);
+  });
+}
+
+absl::Status PayloadFolder::ForEachFile(const Visit& visit) const {
   for (int i = 0; i < kFolders; ++i) {
     DCAC_ASSIGN_OR_RETURN(const std::vector<FolderEntry> entries, files_.List(FolderOf(absl::StrFormat("%02x", i))));
-    for (const FolderEntry& entry : entries) {
-      if (IsId(entry.name)) visit(entry.name, entry.modified);
-    }
+    for (const FolderEntry& entry : entries) visit(entry.name, entry.modified);
   }
   return absl::OkStatus();
 }

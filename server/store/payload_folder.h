@@ -36,12 +36,25 @@ class PayloadFolder {
   // A file that is no longer there is no error.
   absl::Status Remove(const std::string& id);
 
+  // What an upload that broke off keeps beside its payload.  One that is there is replaced.
+  absl::StatusOr<std::unique_ptr<File>> CreateInput(const std::string& id);
+  // Errors: NotFound.
+  absl::StatusOr<std::unique_ptr<File>> OpenInput(const std::string& id) const;
+  // Bytes of the file; 0 if it is not there.
+  absl::StatusOr<std::uint64_t> InputFileBytes(const std::string& id) const;
+  // A file that is not there is no error.
+  absl::Status RemoveInput(const std::string& id);
+  // Calls `visit` for each of these files.
+  absl::Status ForEachInput(const std::function<void(const std::string& id)>& visit) const;
+
   // Calls `visit` for each file, with when it was written to last.  Files with other names are not ours.
   using Visit = std::function<void(const std::string& id, std::chrono::sys_time<std::chrono::milliseconds> modified)>;
   absl::Status ForEach(const Visit& visit) const;
 
  private:
   std::string PathOf(const std::string& id) const;
+  std::string InputPathOf(const std::string& id) const;
+  absl::Status ForEachFile(const Visit& visit) const;  // by its name
 
   const std::string folder_;
   FileSystem& files_;

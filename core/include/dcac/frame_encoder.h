@@ -48,6 +48,10 @@ class FrameEncoder {
   // Internal (VerifySegments: the encoder or the machine is broken).
   absl::Status Push(std::span<const std::byte> data);
 
+  // The bytes that frame_bytes() does not stand for yet, of which the encoder has a copy: with VerifySegments all but
+  // those behind an error.  Valid until the next Push.
+  std::span<const std::byte> unencoded() const;
+
   // Bytes of which Push only takes a copy, for they do not fill a batch of slabs that has been begun.
   std::uint64_t bytes_without_work() const;
 
