@@ -138,10 +138,15 @@ absl::Status GetIntoFolder(const client::Store& store, const GetCommandOptions& 
 absl::Status FindObjects(const client::Store& store, const GetCommandOptions& options,
                          std::vector<client::StoredObject>& objects) {
   if (options.recursive) {
-    return FromStore(store.ForEach(FolderPrefix(options.key), [&](const client::StoredObject& object) {
+    const std::string prefix = FolderPrefix(options.key);
+    const absl::Status status = store.ForEach(prefix, [&](const client::StoredObject& object) {
       objects.push_back(object);
       return absl::OkStatus();
-    }));
+    });
+    if (status.ok() && objects.empty()) {
+      return absl::NotFoundError(absl::StrCat("there is no object whose key begins with ", OneLine(prefix)));
+    }
+    return FromStore(status);
   }
   absl::StatusOr<client::StoredObject> object = store.Stat(options.key);
   if (!object.ok()) return FromStore(object.status());

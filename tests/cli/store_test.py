@@ -144,6 +144,13 @@ class StoreTest(CliTest):
         for name in names:
             self.assertEqual(self.read(name), self.read(name.replace('in', 'out', 1)))
 
+    def test_a_prefix_without_objects_is_an_error(self):
+        self.write_map('a.npy')
+        self.store('put', '-q', 'a.npy', 'ckpt2/a')
+        message = self.dcac('get', '-r', 'ckpt', 'out', environment=self.environment, expect=1)[1]
+        self.assertEqual(message, 'dcac: ckpt: there is no object whose key begins with ckpt/\n')
+        self.assertFalse(os.path.exists(os.path.join(self.folder, 'out')))
+
     def test_a_folder_of_anything_comes_back_whole(self):
         for name in ('in/deep/er', 'in/empty', 'in/other'):
             os.makedirs(os.path.join(self.folder, name))
