@@ -649,9 +649,7 @@ class LaneSetEncoder {
     return counts.CellBits(cell) + static_cast<double>(raw);
   }
 
-  static size_t RowOf(const LaneTables& tables, uint8_t position) {
-    return tables.position_bins.of_byte[position];
-  }
+  static size_t RowOf(const LaneTables& tables, uint8_t position) { return tables.position_bins.of_byte[position]; }
 
   // The median code of each position bin.
   void ChooseCenters(const Band& band, const LaneTables& tables) {
