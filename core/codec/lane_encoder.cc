@@ -608,7 +608,7 @@ class LaneSetEncoder {
   // `fixed`.
   CellCounts CountCells(const Band& band, const LaneTables& tables, bool fixed, size_t times) {
     constexpr size_t kTables = 2;
-    const size_t stride = model_.position_bins() * kMaxLaneBins * kMaxLaneTokens + kCountPadding;
+    const size_t stride = tables.CellNumber(model_.position_bins(), 0) * kMaxLaneTokens + kCountPadding;
     uint32_t* counts = scratch().counts.Get(kTables * stride);
     std::fill_n(counts, kTables * stride, 0u);
     LaneSymbols symbols;
@@ -624,7 +624,7 @@ class LaneSetEncoder {
     const size_t rows = model_.position_bins(), columns = model_.activity_bins();
     CellCounts result(rows * columns, kMaxLaneTokens);
     for (size_t cell = 0; cell < rows * columns; ++cell) {
-      const uint32_t* const from = counts + (cell / columns * kMaxLaneBins + cell % columns) * kMaxLaneTokens;
+      const uint32_t* const from = counts + tables.CellNumber(cell / columns, cell % columns) * kMaxLaneTokens;
       uint32_t* const to = &result.At(cell, 0);
       for (size_t token = 0; token < kMaxLaneTokens; ++token) {
         to[token] = (from[token] + from[stride + token]) * static_cast<uint32_t>(times);

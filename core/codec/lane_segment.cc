@@ -46,6 +46,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       break;
     case 2:
       lanes.num_taps = 6;
+      lanes.activity_bins = 8;
       lanes.max_contexts = 32;
       lanes.max_all_pairs = 40;
       lanes.fixed_centers = true;
@@ -53,6 +54,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
     case 3:
       lanes.num_taps = narrow ? 3 : 6;
       lanes.max_references = narrow ? 4 : 5;
+      lanes.position_bins = lanes.activity_bins = narrow ? 8 : 12;
       min_reference_samples = 400;
       lanes.sample_positions = 1 << 16;
       lanes.max_contexts = 32;
@@ -61,6 +63,8 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       break;
     case 4:
       lanes.interlaced = true;
+      lanes.position_bins = narrow ? 16 : 12;
+      lanes.activity_bins = narrow ? 8 : 12;
       lanes.max_references = 4;
       lanes.max_contexts = 48;
       lanes.max_all_pairs = 56;

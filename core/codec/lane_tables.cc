@@ -21,8 +21,13 @@ LaneBins MakeBins(const std::vector<uint8_t>& thresholds) {
   return bins;
 }
 
-// Residuals of 8 bits as tokens, and back.
-void FillResiduals(LaneTables& tables) {
+// Of a table of bytes with so many entries.
+size_t RowsOf(size_t entries) {
+  return (entries + 15) / 16;
+}
+
+// Residuals of 8 bits as tokens, and those of `num_tokens` back.
+void FillResiduals(int num_tokens, LaneTables& tables) {
   for (int residual = -128; residual < 128; ++residual) {
     const uint32_t magnitude = static_cast<uint32_t>(residual < 0 ? -1 - residual : residual);
     const int q = ClassOfMagnitude(magnitude);
@@ -33,6 +38,7 @@ void FillResiduals(LaneTables& tables) {
     tables.raw[byte] = static_cast<uint8_t>(magnitude - least);
     tables.residual_base.byte[token] = static_cast<uint8_t>(residual < 0 ? ~least : least);
   }
+  tables.residual_base.num_rows = RowsOf(static_cast<size_t>(num_tokens));
   tables.residual_base.FindChanges();
   auto& magnitudes = tables.magnitude;
   for (size_t i = 0; i < 16; ++i) magnitudes.token[i] = tables.token[i];
@@ -70,13 +76,14 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
   tables.position_bins = MakeBins(model.position_thresholds);
   tables.activity_bins = MakeBins(model.activity_thresholds);
   const size_t columns = model.activity_bins();
+  tables.activity_bin_bits = columns <= 8 ? 3 : 4;
   for (size_t cell = 0; cell < model.cluster.size(); ++cell) {
     const bool is_fixed = model.fixed_center[cell];
-    tables.context.byte[cell / columns * kMaxLaneBins + cell % columns] =
+    tables.context.byte[tables.CellNumber(cell / columns, cell % columns)] =
         static_cast<uint8_t>(model.cluster[cell] | (is_fixed ? kFixedCenter : 0));
     tables.has_fixed_centers = tables.has_fixed_centers || is_fixed;
   }
-  tables.context.num_rows = model.position_bins();
+  tables.context.num_rows = RowsOf(tables.CellNumber(model.position_bins(), 0));
   tables.context.FindChanges();
   SetCenters(model.center, tables);
   tables.has_mode = model.has_mode;
@@ -86,7 +93,7 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
   tables.shift = model.shift;
   tables.filler_context = static_cast<uint8_t>(model.tables.size());
   tables.table_bits = model.table_bits;
-  if (IsNarrow(kind)) FillResiduals(tables);
+  if (IsNarrow(kind)) FillResiduals(model.num_tokens, tables);
   return tables;
 }
 

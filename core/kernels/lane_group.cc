@@ -609,17 +609,20 @@ HWY_INLINE void FixCenters(const LaneTables& tables, const uint8_t* HWY_RESTRICT
   _mm512_store_si512(context, _mm512_and_si512(marked, _mm512_set1_epi8(0x7f)));
 #elif HWY_TARGET == HWY_AVX2
   const WideIntTag di;
-  const hn::Rebind<uint8_t, WideIntTag> d8;
-  const hn::Rebind<int8_t, WideIntTag> ds8;
   const __m256i first = _mm256_load_si256(reinterpret_cast<const __m256i*>(tables.center.data()));
   const __m256i second = _mm256_load_si256(reinterpret_cast<const __m256i*>(tables.center.data() + 8));
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(di)) {
-    const WideIntVec row = hn::PromoteTo(di, hn::LoadU(d8, rows + i));
+  const auto fix = [&](size_t i, __m128i row_bytes, __m128i marks) HWY_ATTR {
+    const WideIntVec row{_mm256_cvtepu8_epi32(row_bytes)}, mark{_mm256_cvtepi8_epi32(marks)};
     const WideIntVec below{_mm256_permutevar8x32_epi32(first, row.raw)};  // by the lower three bits of the row
     const WideIntVec above{_mm256_permutevar8x32_epi32(second, row.raw)};
     const WideIntVec fixed = hn::IfThenElse(hn::Lt(row, hn::Set(di, 8)), below, above);
-    const WideIntVec mark = hn::PromoteTo(di, hn::LoadU(ds8, reinterpret_cast<const int8_t*>(context + i)));
     hn::Store(hn::IfThenElse(hn::Lt(mark, hn::Zero(di)), fixed, hn::Load(di, center + i)), di, center + i);
+  };
+  for (size_t i = 0; i < kRansLanes; i += 16) {
+    const __m128i row_bytes = _mm_load_si128(reinterpret_cast<const __m128i*>(rows + i));
+    const __m128i marks = _mm_load_si128(reinterpret_cast<const __m128i*>(context + i));
+    fix(i, row_bytes, marks);
+    fix(i + 8, _mm_srli_si128(row_bytes, 8), _mm_srli_si128(marks, 8));
   }
   const ByteTag d;
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
@@ -641,13 +644,14 @@ HWY_INLINE void FindCells(const LaneTables& tables, const Step<Lanes>& step, uin
   FindBins(tables.position_bins, step.position, rows);
   FindBins(tables.activity_bins, step.activity, cells);
 #if HWY_TARGET == HWY_SCALAR
-  for (size_t i = 0; i < kRansLanes; ++i) cells[i] = static_cast<uint8_t>(rows[i] << 4 | cells[i]);
+  for (size_t i = 0; i < kRansLanes; ++i) cells[i] = static_cast<uint8_t>(tables.CellNumber(rows[i], cells[i]));
 #else
   const hn::Repartition<uint16_t, ByteTag> d;  // bins are small enough to be shifted in pairs
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(ByteTag())) {
     const auto row = hn::BitCast(d, hn::Load(ByteTag(), rows + i));
     const auto column = hn::BitCast(d, hn::Load(ByteTag(), cells + i));
-    hn::Store(hn::BitCast(ByteTag(), hn::Or(hn::ShiftLeft<4>(row), column)), ByteTag(), cells + i);
+    const auto shifted = tables.activity_bin_bits == 3 ? hn::ShiftLeft<3>(row) : hn::ShiftLeft<4>(row);
+    hn::Store(hn::BitCast(ByteTag(), hn::Or(shifted, column)), ByteTag(), cells + i);
   }
 #endif
 }

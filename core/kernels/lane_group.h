@@ -20,7 +20,7 @@ inline constexpr size_t kMaxLaneTaps = 9;
 inline constexpr size_t kMaxLaneReferences = 16;  // of a plane
 inline constexpr size_t kLaneErrors = 4;          // errors before a position that its expected error is made of
 inline constexpr size_t kMaxLaneBins = 16;        // of position, of activity
-inline constexpr size_t kLaneCells = 256;         // position bin * 16 + activity bin
+inline constexpr size_t kLaneCells = 256;         // at most
 inline constexpr uint8_t kFixedCenter = 0x80;     // of an entry of the context map: residuals are from the bin's center
 
 // Samples are 8 bits: values are in sixty-fourths, predictions in sixteenths of a step, weights in 2^-13.
@@ -75,7 +75,8 @@ struct LaneTables {
   int32_t activity_base = 0;
   int activity_shift = 0;  // narrow only
   LaneBins position_bins, activity_bins;
-  LaneByteTable<kLaneCells> context;  // of each cell; + kFixedCenter
+  int activity_bin_bits = 4;          // what a cell's number has of its activity bin, below its position bin
+  LaneByteTable<kLaneCells> context;  // of each cell's number; + kFixedCenter
   bool has_fixed_centers = false;
   alignas(64) std::array<int32_t, kMaxLaneBins> center{};       // of each position bin
   alignas(16) std::array<uint8_t, kMaxLaneBins> center_byte{};  // narrow: the same
@@ -89,6 +90,10 @@ struct LaneTables {
   struct {
     alignas(16) std::array<uint8_t, 16> token{}, token_of_quarter{}, token_of_sixteenth{}, raw_mask_of_sixteenth{};
   } magnitude;
+
+  size_t CellNumber(size_t position_bin, size_t activity_bin) const {
+    return position_bin << activity_bin_bits | activity_bin;
+  }
 
   bool has_mode = false;
   int32_t mode_code = 0;

@@ -156,24 +156,34 @@ HWY_INLINE hn::Vec<PairTag> LookUp(const uint64_t* table, const uint16_t* index)
 
 // ---- Decoder ----
 
+#if DCAC_RANS_VECTOR_LANES == 8
+// The next words, in ascending order, in the lanes whose bit is set.
+HWY_INLINE LaneVec WordsOfLanes(size_t bits, const std::byte*& next) {
+  const LaneTag d;
+  const hn::Rebind<uint16_t, LaneTag> d16;
+  const hn::Rebind<uint8_t, LaneTag> d8;
+  const hn::Repartition<uint8_t, decltype(d16)> d16_bytes;
+  const hn::RebindToSigned<LaneTag> di;
+  const uint8_t* words = reinterpret_cast<const uint8_t*>(next);
+  next += 2 * static_cast<size_t>(std::popcount(bits));
+  const auto from = hn::PromoteTo(di, hn::LoadU(d8, kExpand8[bits].data()));
+  const auto wide = hn::PromoteTo(d, hn::BitCast(d16, hn::LoadU(d16_bytes, words)));
+  return hn::TableLookupLanes(wide, hn::IndicesFromVec(d, from));
+}
+#endif
+
 // The next words, in ascending order, in the lanes of the mask.
 HWY_INLINE LaneVec NextWords(LaneMask mask, const std::byte*& next) {
+#if DCAC_RANS_VECTOR_LANES != 8
   const LaneTag d;
   const uint8_t* words = reinterpret_cast<const uint8_t*>(next);
+#endif
 #if DCAC_RANS_VECTOR_LANES == 16
   const __m256i narrow = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
   next += 2 * hn::CountTrue(d, mask);
   return LaneVec{_mm512_maskz_expand_epi32(mask.raw, _mm512_cvtepu16_epi32(narrow))};
 #elif DCAC_RANS_VECTOR_LANES == 8
-  const hn::Rebind<uint16_t, LaneTag> d16;
-  const hn::Rebind<uint8_t, LaneTag> d8;
-  const hn::Repartition<uint8_t, decltype(d16)> d16_bytes;
-  const hn::RebindToSigned<LaneTag> di;
-  const size_t bits = MaskBits(mask);
-  next += 2 * static_cast<size_t>(std::popcount(bits));
-  const auto from = hn::PromoteTo(di, hn::LoadU(d8, kExpand8[bits].data()));
-  const auto wide = hn::PromoteTo(d, hn::BitCast(d16, hn::LoadU(d16_bytes, words)));
-  return hn::TableLookupLanes(wide, hn::IndicesFromVec(d, from));
+  return WordsOfLanes(MaskBits(mask), next);
 #else
   const hn::CappedTag<uint8_t, 8> d_words;
   const hn::Repartition<uint8_t, LaneTag> d_bytes;
@@ -187,6 +197,15 @@ HWY_INLINE LaneVec NextWords(LaneMask mask, const std::byte*& next) {
 // Lanes below the bound of states take a word; `lanes`: those that may.
 template <bool kPartial>
 HWY_INLINE LaneVec Refill(LaneVec x, LaneMask lanes, const std::byte*& next) {
+#if DCAC_RANS_VECTOR_LANES == 8
+  if constexpr (!kPartial) {
+    // The difference is below 0 in these lanes, and nothing else of it counts: two instructions less than comparing.
+    const __m256 less = _mm256_castsi256_ps(hn::Sub(x, hn::Set(LaneTag(), kLaneStateLow)).raw);
+    const LaneVec words = WordsOfLanes(static_cast<size_t>(_mm256_movemask_ps(less)), next);
+    const __m256 refilled = _mm256_castsi256_ps(hn::Or(hn::ShiftLeft<16>(x), words).raw);
+    return LaneVec{_mm256_castps_si256(_mm256_blendv_ps(_mm256_castsi256_ps(x.raw), refilled, less))};
+  }
+#endif
   LaneMask low = LessThan(x, hn::Set(LaneTag(), kLaneStateLow));
   if constexpr (kPartial) low = hn::And(low, lanes);
   const LaneVec words = NextWords(low, next);
