@@ -174,7 +174,7 @@ void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& gr
 void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group,
                       const LaneAnalysis<WideLanes>& analysis);
 
-// Symbols of a group: 64 elements for each step.
+// Symbols of a group: 64 elements for each step, aligned to 64 bytes.
 struct LaneSymbols {
   uint16_t* symbol = nullptr;     // context * 64 + token
   uint8_t* narrow_raw = nullptr;  // narrow: raw bits
