@@ -126,6 +126,7 @@ HWY_INLINE LaneVec LookUp(const uint32_t* table, const uint32_t* index) {
 #endif
 }
 
+#if DCAC_RANS_VECTOR_LANES != 8  // see LookUpSymbols
 using PairTag = hn::Repartition<uint64_t, LaneTag>;
 
 // table[index[i]] of each 64-bit lane.
@@ -136,13 +137,9 @@ HWY_INLINE hn::Vec<PairTag> LookUp(const uint64_t* table, const uint16_t* index)
   return hn::Vec<PairTag>{v0};
 #else
   const __m256i v01 = _mm256_inserti128_si256(_mm256_castsi128_si256(v0), LookUp2(table, index + 2), 1);
-#if DCAC_RANS_VECTOR_LANES == 8
-  return hn::Vec<PairTag>{v01};
-#else
   const __m256i v2 = _mm256_castsi128_si256(LookUp2(table, index + 4));
   const __m256i v23 = _mm256_inserti128_si256(v2, LookUp2(table, index + 6), 1);
   return hn::Vec<PairTag>{_mm512_inserti64x4(_mm512_castsi256_si512(v01), v23, 1)};
-#endif
 #endif
 #else
   const PairTag d;
@@ -153,6 +150,7 @@ HWY_INLINE hn::Vec<PairTag> LookUp(const uint64_t* table, const uint16_t* index)
   return hn::GatherIndex(d, table, hn::BitCast(di, wide));
 #endif
 }
+#endif
 
 // ---- Decoder ----
 
@@ -333,14 +331,14 @@ HWY_INLINE void PutWords(LaneVec x, LaneMask mask, std::byte*& next) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to - 32), _mm512_cvtepi32_epi16(at_end));
 #elif DCAC_RANS_VECTOR_LANES == 8
   const hn::Rebind<uint16_t, LaneTag> d16;
-  const hn::Rebind<uint8_t, LaneTag> d8;
   const hn::Repartition<uint8_t, decltype(d16)> d16_bytes;
   const hn::RebindToSigned<LaneTag> di;
   const size_t bits = MaskBits(mask);
   const size_t count = static_cast<size_t>(std::popcount(bits));
-  const auto from = hn::IndicesFromVec(d, hn::PromoteTo(di, hn::LoadU(d8, kPackUp8[bits].data())));
-  const auto at_end = hn::And(hn::TableLookupLanes(x, from), hn::Set(d, 0xffff));
-  hn::StoreU(hn::BitCast(d16_bytes, hn::DemoteTo(d16, hn::BitCast(di, at_end))), d16_bytes, to - 16);
+  // What the mask decides comes last: who waits for it waits for less.
+  const auto words = hn::DemoteTo(d16, hn::BitCast(di, hn::And(x, hn::Set(d, 0xffff))));
+  const auto from = hn::Load(d16_bytes, kPackUpWords8[bits].data());
+  hn::StoreU(hn::TableLookupBytesOr0(hn::BitCast(d16_bytes, words), from), d16_bytes, to - 16);
 #else
   const hn::CappedTag<uint8_t, 8> d_words;
   const hn::Repartition<uint8_t, LaneTag> d_bytes;
@@ -351,6 +349,28 @@ HWY_INLINE void PutWords(LaneVec x, LaneMask mask, std::byte*& next) {
   hn::StoreU(hn::LowerHalf(d_words, at_end), d_words, to - 8);
 #endif
   next -= 2 * count;
+}
+
+// Lower and upper halves of table[symbols[i]] of each lane.
+struct SymbolEntries {
+  LaneVec entry, reciprocal;
+};
+HWY_INLINE SymbolEntries LookUpSymbols(const uint64_t* HWY_RESTRICT table, const uint16_t* HWY_RESTRICT symbols) {
+#if DCAC_RANS_VECTOR_LANES == 8
+  // In the order in which a shuffle within 128 bits leaves lanes where they belong.
+  const auto look_up = [=](size_t low, size_t high) HWY_ATTR {
+    const __m256i v = _mm256_castsi128_si256(LookUp2(table, symbols + low));
+    return _mm256_castsi256_ps(_mm256_inserti128_si256(v, LookUp2(table, symbols + high), 1));
+  };
+  const __m256 first = look_up(0, 4), second = look_up(2, 6);
+  return {LaneVec{_mm256_castps_si256(_mm256_shuffle_ps(first, second, 0x88))},
+          LaneVec{_mm256_castps_si256(_mm256_shuffle_ps(first, second, 0xdd))}};
+#else
+  const LaneTag d;
+  const LaneVec first = hn::BitCast(d, LookUp(table, symbols));
+  const LaneVec second = hn::BitCast(d, LookUp(table, symbols + hn::Lanes(d) / 2));
+  return {hn::ConcatEven(d, second, first), hn::ConcatOdd(d, second, first)};
+#endif
 }
 
 // The upper halves of the 64-bit products.
@@ -373,9 +393,8 @@ HWY_INLINE void EncodeSymbolsOf(LaneRansEncoder& encoder, const uint64_t* HWY_RE
   for (size_t i = (active - 1) / hn::Lanes(d) * hn::Lanes(d) + hn::Lanes(d); i != 0;) {
     i -= hn::Lanes(d);
     const LaneMask lanes = kPartial ? hn::FirstN(d, active - i) : LaneMask();
-    const LaneVec first = hn::BitCast(d, LookUp(table, symbols + i));
-    const LaneVec second = hn::BitCast(d, LookUp(table, symbols + i + hn::Lanes(d) / 2));
-    const LaneVec entry = hn::ConcatEven(d, second, first), reciprocal = hn::ConcatOdd(d, second, first);
+    const SymbolEntries found = LookUpSymbols(table, symbols + i);
+    const LaneVec entry = found.entry, reciprocal = found.reciprocal;
     const LaneVec frequency = hn::And(entry, hn::Set(d, 0x7ff));
     const LaneVec old = hn::Load(d, encoder.state.data() + i);
     LaneVec bound = hn::ShiftLeftSame(frequency, 31 - table_bits);

@@ -21,21 +21,27 @@ inline constexpr auto kExpand8 = [] {
   return table;
 }();
 
-// [mask][lane of 8]: the lanes of the mask in ascending order at the upper end.
-inline constexpr auto kPackUp8 = [] {
-  std::array<std::array<uint8_t, 8>, 256> table{};
+// A shuffle of 16 bytes, of which 0x80 selects zero.
+using ByteShuffle = std::array<uint8_t, 16>;
+
+// [mask]: the words of the lanes in the mask, of eight, in ascending order at the upper end.
+alignas(64) inline constexpr auto kPackUpWords8 = [] {
+  std::array<ByteShuffle, 256> table{};
   for (size_t mask = 0; mask < 256; ++mask) {
-    size_t to = 8;
+    table[mask].fill(0x80);
+    size_t to = 16;
     for (size_t lane = 8; lane-- > 0;) {
-      if (mask >> lane & 1) table[mask][--to] = static_cast<uint8_t>(lane);
+      if ((mask >> lane & 1) == 0) continue;
+      table[mask][--to] = static_cast<uint8_t>(2 * lane + 1);
+      table[mask][--to] = static_cast<uint8_t>(2 * lane);
     }
   }
   return table;
 }();
 
-// As kExpand8 for 4 lanes, in bytes: 16-bit words to the lower halves of 32-bit lanes; 0x80 selects zero.
+// As kExpand8 for 4 lanes, in bytes: 16-bit words to the lower halves of 32-bit lanes.
 inline constexpr auto kExpandBytes4 = [] {
-  std::array<std::array<uint8_t, 16>, 16> table{};
+  std::array<ByteShuffle, 16> table{};
   for (size_t mask = 0; mask < 16; ++mask) {
     for (size_t lane = 0; lane < 4; ++lane) {
       const bool in_mask = (mask >> lane & 1) != 0;
@@ -48,9 +54,9 @@ inline constexpr auto kExpandBytes4 = [] {
   return table;
 }();
 
-// As kPackUp8 for 4 lanes, in bytes: the lower halves of 32-bit lanes to the upper end of four 16-bit words.
+// As kPackUpWords8 for 4 lanes of 32 bits, whose lower halves go to the upper end of four 16-bit words.
 inline constexpr auto kPackUpBytes4 = [] {
-  std::array<std::array<uint8_t, 16>, 16> table{};
+  std::array<ByteShuffle, 16> table{};
   for (size_t mask = 0; mask < 16; ++mask) {
     size_t to = 8;
     for (size_t lane = 4; lane-- > 0;) {
