@@ -1,6 +1,7 @@
 #include "server/put_content.h"
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <future>
 #include <span>
@@ -21,6 +22,8 @@ namespace dcac::server {
 namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+// Nobody waits for a call that broke off, nor should it wait for a store that is away.
+constexpr std::chrono::seconds kBreakOffTime{5};
 
 // Gives what an upload has kept to `take`, from the front to the back.
 template <typename Take>
@@ -129,7 +132,9 @@ class TensorContent final : public PutContent {
   absl::Status BreakOff(const InputChunks& rest, store::Upload& upload) override {
     if (goes_on_ && !resumed_) return absl::OkStatus();  // there is more in the upload than came as far as here
     if (verified_.valid()) verified_.wait();
-    if (!unappended_.empty()) DCAC_RETURN_IF_ERROR(upload.Append(unappended_, {}));
+    if (!unappended_.empty()) {
+      DCAC_RETURN_IF_ERROR(upload.Append(unappended_, {.deadline = std::chrono::steady_clock::now() + kBreakOffTime}));
+    }
     std::vector<std::span<const std::byte>> parts = {encoder_.unencoded()};
     if (encoder_.encoded_bytes() + parts.front().size() == rest.consumed_bytes()) {
       const std::vector<std::span<const std::byte>> more = rest.Rest();

@@ -79,7 +79,8 @@ absl::StatusOr<bool> LocalBlocks::IsNew() {
     return absl::FailedPreconditionError(absl::StrCat(path, ": is not the mark of a store of this version"));
   }
   bool empty = true;
-  DCAC_RETURN_IF_ERROR(payloads_.ForEach([&](const std::string&, Time) { empty = false; }));
+  DCAC_RETURN_IF_ERROR(
+      payloads_.ForEach([&](const std::string&, Time) { empty = false; }, [](const std::string& /*id*/) {}));
   if (empty) return true;
   return absl::DataLossError(absl::StrCat(options_.folder, ": there are payloads, but ", path, " is not there"));
 }
@@ -207,10 +208,10 @@ absl::Status LocalBlocks::RestoreLost(std::vector<Record>& in_files, std::vector
 absl::Status LocalBlocks::RecoverFiles(const std::vector<Record>& in_files) {
   std::unordered_set<std::string_view> named;
   for (const Record& record : in_files) named.insert(record.info.version);
-  std::vector<std::string> orphans;
+  std::vector<std::string> orphans, inputs;
   std::unordered_set<std::string> resumable;
   absl::Status status;
-  DCAC_RETURN_IF_ERROR(payloads_.ForEach([&](const std::string& id, Time modified) {
+  const auto visit = [&](const std::string& id, Time modified) {
     if (named.contains(id) || !status.ok()) return;
     const absl::StatusOr<PayloadReader> upload = payloads_.Open(id, /*writable=*/false);
     absl::StatusOr<std::uint64_t> bytes = upload.ok() ? upload->FileSize() : upload.status();
@@ -227,14 +228,13 @@ absl::Status LocalBlocks::RecoverFiles(const std::vector<Record>& in_files) {
       account_.ReserveAnyway(owner, *bytes);
       uploads_.Keep({.id = id, .owner = owner, .reserved_bytes = *bytes, .touched = modified, .resumable = true});
     }
-  }));
+  };
+  DCAC_RETURN_IF_ERROR(payloads_.ForEach(visit, [&inputs](const std::string& id) { inputs.push_back(id); }));
   DCAC_RETURN_IF_ERROR(status);
   for (const std::string& id : orphans) DCAC_RETURN_IF_ERROR(payloads_.Remove(id));
-  orphans.clear();
-  DCAC_RETURN_IF_ERROR(payloads_.ForEachInput([&](const std::string& id) {
-    if (!resumable.contains(id)) orphans.push_back(id);
-  }));
-  for (const std::string& id : orphans) DCAC_RETURN_IF_ERROR(payloads_.RemoveInput(id));
+  for (const std::string& id : inputs) {
+    if (!resumable.contains(id)) DCAC_RETURN_IF_ERROR(payloads_.RemoveInput(id));
+  }
   return absl::OkStatus();
 }
 

@@ -98,24 +98,17 @@ absl::Status PayloadFolder::RemoveInput(const std::string& id) {
   return absl::IsNotFound(status) ? absl::OkStatus() : status;
 }
 
-absl::Status PayloadFolder::ForEach(const Visit& visit) const {
-  return ForEachFile([&visit](const std::string& name, Time modified) {
-    if (IsId(name)) visit(name, modified);
-  });
-}
-
-absl::Status PayloadFolder::ForEachInput(const std::function<void(const std::string& id)>& visit) const {
-  return ForEachFile([&visit](const std::string& name, Time) {
-    if (!name.ends_with(kInputSuffix)) return;
-    const std::string id = name.substr(0, name.size() - std::size(kInputSuffix) + 1);
-    if (IsId(id)) visit(id);
-  });
-}
-
-absl::Status PayloadFolder::ForEachFile(const Visit& visit) const {
+absl::Status PayloadFolder::ForEach(const Visit& visit, const VisitInput& visit_input) const {
+  constexpr std::size_t kSuffixBytes = std::size(kInputSuffix) - 1;
   for (int i = 0; i < kFolders; ++i) {
     DCAC_ASSIGN_OR_RETURN(const std::vector<FolderEntry> entries, files_.List(FolderOf(absl::StrFormat("%02x", i))));
-    for (const FolderEntry& entry : entries) visit(entry.name, entry.modified);
+    for (const FolderEntry& entry : entries) {
+      const std::string& name = entry.name;
+      if (IsId(name)) visit(name, entry.modified);
+      if (!name.ends_with(kInputSuffix)) continue;
+      const std::string id = name.substr(0, name.size() - kSuffixBytes);
+      if (IsId(id)) visit_input(id);
+    }
   }
   return absl::OkStatus();
 }

@@ -44,17 +44,16 @@ class PayloadFolder {
   absl::StatusOr<std::uint64_t> InputFileBytes(const std::string& id) const;
   // A file that is not there is no error.
   absl::Status RemoveInput(const std::string& id);
-  // Calls `visit` for each of these files.
-  absl::Status ForEachInput(const std::function<void(const std::string& id)>& visit) const;
 
-  // Calls `visit` for each file, with when it was written to last.  Files with other names are not ours.
+  // Calls `visit` for each payload's file, with when it was written to last, and `visit_input` for each file of kept
+  // input.  Files with other names are not ours.
   using Visit = std::function<void(const std::string& id, std::chrono::sys_time<std::chrono::milliseconds> modified)>;
-  absl::Status ForEach(const Visit& visit) const;
+  using VisitInput = std::function<void(const std::string& id)>;
+  absl::Status ForEach(const Visit& visit, const VisitInput& visit_input) const;
 
  private:
   std::string PathOf(const std::string& id) const;
   std::string InputPathOf(const std::string& id) const;
-  absl::Status ForEachFile(const Visit& visit) const;  // by its name
 
   const std::string folder_;
   FileSystem& files_;
