@@ -86,9 +86,7 @@ absl::Status LocalBlocks::RemoveExpired(const CallControl& control) {
 }
 
 absl::Status LocalBlocks::RemoveUpload(const IdleUpload& upload) {
-  absl::Status removed = payloads_.RemoveInput(upload.id);
-  if (removed.ok()) removed = payloads_.Remove(upload.id);
-  if (!removed.ok()) {
+  if (const absl::Status removed = payloads_.RemoveUpload(upload.id); !removed.ok()) {
     uploads_.Keep(upload);  // as it still takes room
     return removed;
   }

@@ -186,8 +186,8 @@ absl::StatusOr<BlockInfo> LocalUpload::Commit(const PutOptions& options, const C
 
 absl::Status LocalUpload::Abort() {
   ended_ = true;
-  if (input_file_bytes_ > 0) DCAC_RETURN_IF_ERROR(blocks_.payloads().RemoveInput(owner_.id));
-  return writer_ ? blocks_.payloads().Remove(owner_.id) : absl::OkStatus();
+  if (!writer_) return absl::OkStatus();
+  return input_file_bytes_ > 0 ? blocks_.payloads().RemoveUpload(owner_.id) : blocks_.payloads().Remove(owner_.id);
 }
 
 }  // namespace dcac::store

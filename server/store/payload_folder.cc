@@ -98,6 +98,12 @@ absl::Status PayloadFolder::RemoveInput(const std::string& id) {
   return absl::IsNotFound(status) ? absl::OkStatus() : status;
 }
 
+absl::Status PayloadFolder::RemoveUpload(const std::string& id) {
+  absl::Status status = RemoveInput(id);
+  status.Update(Remove(id));
+  return status;
+}
+
 absl::Status PayloadFolder::ForEach(const Visit& visit, const VisitInput& visit_input) const {
   constexpr std::size_t kSuffixBytes = std::size(kInputSuffix) - 1;
   for (int i = 0; i < kFolders; ++i) {

@@ -45,6 +45,9 @@ class PayloadFolder {
   // A file that is not there is no error.
   absl::Status RemoveInput(const std::string& id);
 
+  // All files of an upload: that one cannot be removed does not keep the others.
+  absl::Status RemoveUpload(const std::string& id);
+
   // Calls `visit` for each payload's file, with when it was written to last, and `visit_input` for each file of kept
   // input.  Files with other names are not ours.
   using Visit = std::function<void(const std::string& id, std::chrono::sys_time<std::chrono::milliseconds> modified)>;
