@@ -1388,22 +1388,25 @@ class RawBits:
 
 
 class Lanes:
-    """rANS states and words."""
+    """rANS states and words.  `tables`: of each cluster, tokens and their frequencies in the order of their slots."""
 
-    def __init__(self, entropy, lanes, frequencies, table_bits):
+    def __init__(self, entropy, lanes, tables, table_bits):
         self.reader = Reader(entropy)
-        self.table_bits, self.frequencies = table_bits, frequencies
+        self.table_bits = table_bits
         self.states = [self.reader.u32() for _ in range(lanes)]
         check(all(1 << 15 <= x < 1 << 31 for x in self.states), 'a state')
-        self.slots = [[t for t, f in enumerate(table) for _ in range(f)] for table in frequencies]
-        self.starts = [np.concatenate(([0], np.cumsum(table))).tolist() for table in frequencies]
+        self.slots = []  # of each cluster, of each slot: token, its frequency, its first slot
+        for table in tables:
+            slots = []
+            for token, frequency in table:
+                slots += [(token, frequency, len(slots))] * frequency
+            self.slots.append(slots)
 
     def token(self, lane, cluster):
         x = self.states[lane]
         slot = x & ((1 << self.table_bits) - 1)
-        token = self.slots[cluster][slot]
-        self.states[lane] = (self.frequencies[cluster][token] * (x >> self.table_bits) + slot -
-                             self.starts[cluster][token])
+        token, frequency, start = self.slots[cluster][slot]
+        self.states[lane] = frequency * (x >> self.table_bits) + slot - start
         return token
 
     def narrow_raw(self, lane, n):
@@ -1425,7 +1428,7 @@ class EntropyDecoder:
 
     def __init__(self, model, entropy, raw):
         self.model = model
-        self.lanes = Lanes(entropy, model.lanes, model.frequencies, model.table_bits)
+        self.lanes = Lanes(entropy, model.lanes, map(enumerate, model.frequencies), model.table_bits)
         self.raw = RawBits(raw)
         self.samples = [0] * (model.planes * model.height * model.width)
         self.codes = list(self.samples)  # 0 for escapes
@@ -1949,13 +1952,37 @@ class LaneGroup:
         return rasters.transpose(1, 0, 2)
 
 
+def places_of_tokens(frequencies, table_bits):
+    """[6] Tokens and their frequencies in the order of their slots."""
+    single, greatest = (1 << table_bits) // 8, frequencies.index(max(frequencies))
+    present = [(token, f) for token, f in enumerate(frequencies) if f and token != greatest]
+    small = max(m for m in range(single + 1) if sum(f for _, f in present if f <= m) <= single)
+    shared, error, most_error = [], 0, 4 + frequencies[greatest] // 16
+    for token, f in present:
+        if f <= small:
+            continue
+        rounded = (f + 4) // 8 * 8
+        if rounded > f and error + rounded - f > most_error:
+            rounded -= 8
+        elif rounded < f and error + rounded - f < -most_error:
+            rounded += 8
+        rounded = max(rounded, 8)
+        error += rounded - f
+        shared.append([token, rounded])
+    while error >= frequencies[greatest]:
+        max(shared, key=lambda place: place[1])[1] -= 8
+        error -= 8
+    return shared + [[greatest, frequencies[greatest] - error]] + [place for place in present if place[1] <= small]
+
+
 class LaneSetDecoder:
     """[6] Tokens to samples."""
 
     def __init__(self, model, words, escapes, low):
         self.model = model
         self.arithmetic = (NarrowLanes if model.dtype.is_narrow else WideLanes)(model)
-        self.lanes = Lanes(words, RANS_LANES, model.frequencies, model.table_bits)
+        tables = [places_of_tokens(table, model.table_bits) for table in model.frequencies]
+        self.lanes = Lanes(words, RANS_LANES, tables, model.table_bits)
         self.escapes, self.low = Reader(escapes), Reader(low)
         self.samples = np.zeros((model.planes, model.height, model.width), UNSIGNED[model.dtype.width])
         self.needs_low = np.zeros(self.samples.shape, bool)
@@ -2235,7 +2262,7 @@ def decode_rows(reader, dtype, items, positions, columns):
     """[1] The samples, row after row."""
     side = SideInformation(reader.take(reader.varint()))
     model = RowModel(side, items * positions, columns)
-    lanes = Lanes(reader.take(reader.varint()), model.lanes, model.frequencies, ROW_TABLE_BITS)
+    lanes = Lanes(reader.take(reader.varint()), model.lanes, map(enumerate, model.frequencies), ROW_TABLE_BITS)
     raw = RawBits(reader.take(reader.left()))
     cells = Cells(dtype)
     rotation = Rotation(model.rope, columns) if model.rope else None

@@ -18,12 +18,10 @@ LaneCounter::LaneCounter(SampleKind kind, const LaneModel& model, SetAccount& ac
   account_.plane_bits.assign(model.planes.size(), 0);
   const std::vector<uint8_t> raw_bits = LaneTokenRawBits(model);
   for (size_t context = 0; context < model.tables.size(); ++context) {
-    const std::vector<uint16_t> frequencies = LaneFrequencies(model.tables[context], model.table_bits);
-    for (size_t token = 0; token < frequencies.size(); ++token) {
-      if (frequencies[token] == 0) continue;
-      const SampleCoding coding = CodingOf(token);
-      double& bits = bits_[context * kMaxLaneTokens + token];
-      bits = model.table_bits - Log2(frequencies[token]) + raw_bits[token];
+    for (const SlotRange& range : LaneSlotRanges(model.tables[context], model.table_bits)) {
+      const SampleCoding coding = CodingOf(range.token);
+      double& bits = bits_[context * kMaxLaneTokens + range.token];
+      bits = model.table_bits - Log2(range.frequency) + raw_bits[range.token];
       if (coding == SampleCoding::kEscape) bits += kEscapeBits;
     }
   }

@@ -23,17 +23,16 @@ std::vector<uint32_t> MakeSlots(const LaneModel& model) {
   for (size_t token = 0; token < payloads.size(); ++token) {
     payloads[token] = TokenPayload(static_cast<uint32_t>(token), raw_bits[token]);
   }
-  const size_t slots = size_t{1} << model.table_bits;
-  std::vector<uint32_t> table((model.tables.size() + 1) * slots + kSlotPadding);
+  const size_t stride = size_t{1} << SlotStrideBits(model.table_bits);
+  std::vector<uint32_t> table((model.tables.size() + 1) * stride);
   for (size_t context = 0; context < model.tables.size(); ++context) {
-    const std::vector<uint16_t> frequencies = LaneFrequencies(model.tables[context], model.table_bits);
-    BuildSlots(frequencies, std::span(payloads).first(frequencies.size()), table.data() + context * slots);
+    BuildSlots(LaneSlotRanges(model.tables[context], model.table_bits), model.table_bits, payloads,
+               table.data() + context * stride);
   }
   for (size_t token = 0; token < payloads.size(); ++token) {
     payloads[token] = TokenPayload(static_cast<uint32_t>(token), 0);
   }
-  const std::vector<uint16_t> of_fillers = FillerFrequencies(model);
-  BuildSlots(of_fillers, std::span(payloads).first(of_fillers.size()), table.data() + model.tables.size() * slots);
+  BuildSlots(FillerSlotRanges(model), model.table_bits, payloads, table.data() + model.tables.size() * stride);
   return table;
 }
 

@@ -608,7 +608,8 @@ class LaneSetEncoder {
   // `fixed`.
   CellCounts CountCells(const Band& band, const LaneTables& tables, bool fixed, size_t times) {
     constexpr size_t kTables = 2;
-    const size_t stride = tables.CellNumber(model_.position_bins(), 0) * kMaxLaneTokens + kCountPadding;
+    const size_t stride =
+        tables.EndOfCellNumbers(model_.position_bins(), model_.activity_bins()) * kMaxLaneTokens + kCountPadding;
     uint32_t* counts = scratch().counts.Get(kTables * stride);
     std::fill_n(counts, kTables * stride, 0u);
     LaneSymbols symbols;
@@ -787,12 +788,11 @@ class LaneSetEncoder {
       std::vector<uint32_t> of_context(row, row + used);
       if (std::all_of(of_context.begin(), of_context.end(), [](uint32_t n) { return n == 0; })) of_context[0] = 1;
       model_.tables[context] = TableWeights(of_context, used);
-      const std::vector<uint16_t> frequencies = LaneFrequencies(model_.tables[context], model_.table_bits);
-      BuildEncodeEntries(frequencies,
-                         kNarrow ? std::span(raw_bits).first(frequencies.size()) : std::span<const uint8_t>(),
-                         model_.table_bits, entries.data() + context * kMaxLaneTokens);
+      BuildEncodeEntries(LaneSlotRanges(model_.tables[context], model_.table_bits),
+                         kNarrow ? std::span(raw_bits) : std::span<const uint8_t>(), model_.table_bits,
+                         entries.data() + context * kMaxLaneTokens);
     }
-    BuildEncodeEntries(FillerFrequencies(model_), {}, model_.table_bits, entries.data() + contexts * kMaxLaneTokens);
+    BuildEncodeEntries(FillerSlotRanges(model_), {}, model_.table_bits, entries.data() + contexts * kMaxLaneTokens);
     LaneSteps steps;
     steps.active = active_;
     steps.symbols = symbols_.symbol;

@@ -28,9 +28,8 @@ inline constexpr int32_t kMaxLaneSigmaWeight = 255;  // in 1/64
 inline constexpr int32_t kMaxLaneUnitWeight = 2047;  // in eighths of the unit
 inline constexpr int kLaneTapBits = 8, kLaneTermBits = 7, kLaneSigmaBits = 6;
 inline constexpr int kMaxLaneErrorPrior = 1023;  // in quarters of the unit
-inline constexpr size_t kMaxLaneTokens = 64;
-inline constexpr int kMinLaneColumns = 3;     // of a group's raster
-inline constexpr int kMaxLaneColumns = 1024;  // of all planes of a group but one: tables have an entry for each
+inline constexpr int kMinLaneColumns = 3;        // of a group's raster
+inline constexpr int kMaxLaneColumns = 1024;     // of all planes of a group but one: tables have an entry for each
 
 struct LaneReference {
   int plane = 0;  // of an earlier group

@@ -74,6 +74,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.interlaced = true;
       lanes.num_taps = 6;
       lanes.max_references = narrow ? 9 : 13;
+      lanes.activity_bins = narrow ? 12 : 16;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
       lanes.search_samples = 2048;

@@ -76,14 +76,14 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
   tables.position_bins = MakeBins(model.position_thresholds);
   tables.activity_bins = MakeBins(model.activity_thresholds);
   const size_t columns = model.activity_bins();
-  tables.activity_bin_bits = columns <= 8 ? 3 : 4;
+  tables.has_few_activity_bins = columns <= 8;
   for (size_t cell = 0; cell < model.cluster.size(); ++cell) {
     const bool is_fixed = model.fixed_center[cell];
     tables.context.byte[tables.CellNumber(cell / columns, cell % columns)] =
         static_cast<uint8_t>(model.cluster[cell] | (is_fixed ? kFixedCenter : 0));
     tables.has_fixed_centers = tables.has_fixed_centers || is_fixed;
   }
-  tables.context.num_rows = RowsOf(tables.CellNumber(model.position_bins(), 0));
+  tables.context.num_rows = RowsOf(tables.EndOfCellNumbers(model.position_bins(), columns));
   tables.context.FindChanges();
   SetCenters(model.center, tables);
   tables.has_mode = model.has_mode;
@@ -97,22 +97,23 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
   return tables;
 }
 
-std::vector<uint16_t> LaneFrequencies(const std::vector<uint32_t>& weights, int table_bits) {
+std::vector<SlotRange> LaneSlotRanges(const std::vector<uint32_t>& weights, int table_bits) {
   const std::vector<uint32_t> normalized = NormalizeTable(weights, table_bits);
   std::vector<uint16_t> frequencies(normalized.begin(), normalized.end());
   const auto all = std::find(normalized.begin(), normalized.end(), 1u << table_bits);
-  if (all == normalized.end()) return frequencies;
-  const size_t token = static_cast<size_t>(all - normalized.begin());
-  if (frequencies.size() == 1) frequencies.push_back(0);
-  --frequencies[token];
-  ++frequencies[token == 0 ? 1 : 0];
-  return frequencies;
+  if (all != normalized.end()) {
+    const size_t token = static_cast<size_t>(all - normalized.begin());
+    if (frequencies.size() == 1) frequencies.push_back(0);
+    --frequencies[token];
+    ++frequencies[token == 0 ? 1 : 0];
+  }
+  return PlaceTokens(frequencies, table_bits);
 }
 
-std::vector<uint16_t> FillerFrequencies(const LaneModel& model) {
+std::vector<SlotRange> FillerSlotRanges(const LaneModel& model) {
   std::vector<uint32_t> weights(static_cast<size_t>(model.first_residual_token()) + 1, 0);
   weights.back() = 1;
-  return LaneFrequencies(weights, model.table_bits);
+  return LaneSlotRanges(weights, model.table_bits);
 }
 
 std::vector<uint8_t> LaneTokenRawBits(const LaneModel& model) {

@@ -15,12 +15,12 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model);
 // Of each position bin.
 void SetCenters(const std::vector<int32_t>& centers, LaneTables& tables);
 
-// Frequencies of a table of weights, below 2^table_bits even where only one token occurs.
-std::vector<uint16_t> LaneFrequencies(const std::vector<uint32_t>& weights, int table_bits);
+// What slots the tokens of a table of weights have: two tokens at least, even where only one occurs.
+std::vector<SlotRange> LaneSlotRanges(const std::vector<uint32_t>& weights, int table_bits);
 
-// Those of the context of positions that stand for no sample, which comes after the others; its tokens have no raw
+// Likewise of the context of positions that stand for no sample, which comes after the others; its tokens have no raw
 // bits.
-std::vector<uint16_t> FillerFrequencies(const LaneModel& model);
+std::vector<SlotRange> FillerSlotRanges(const LaneModel& model);
 
 // Raw bits of each token.
 std::vector<uint8_t> LaneTokenRawBits(const LaneModel& model);

@@ -39,32 +39,46 @@ HWY_INLINE hn::Vec<D> Cut(D, hn::Vec<D> v, hn::Vec<D> low, hn::Vec<D> high) {
   return hn::Min(hn::Max(v, low), high);
 }
 
+// Bytes of a step.
+constexpr size_t kByteVectors = kRansLanes / hn::MaxLanes(ByteTag());
+using ByteVec = hn::Vec<ByteTag>;
+struct StepBytes {
+  ByteVec part[kByteVectors];
+};
+
+HWY_INLINE StepBytes LoadStep(const uint8_t* HWY_RESTRICT from) {
+  StepBytes result;
+  for (size_t k = 0; k < kByteVectors; ++k) result.part[k] = hn::LoadU(ByteTag(), from + k * hn::Lanes(ByteTag()));
+  return result;
+}
+HWY_INLINE void StoreStep(const StepBytes& bytes, uint8_t* HWY_RESTRICT to) {
+  for (size_t k = 0; k < kByteVectors; ++k) hn::StoreU(bytes.part[k], ByteTag(), to + k * hn::Lanes(ByteTag()));
+}
+
 #if HWY_TARGET <= HWY_AVX3_DL
 // table[v] of each byte.
-HWY_INLINE void Permute256(const uint8_t* HWY_RESTRICT table, const uint8_t* HWY_RESTRICT in,
-                           uint8_t* HWY_RESTRICT out) {
-  const __m512i v = _mm512_load_si512(in);
-  const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(table), v, _mm512_load_si512(table + 64));
-  const __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(table + 128), v, _mm512_load_si512(table + 192));
-  _mm512_store_si512(out, _mm512_mask_blend_epi8(_mm512_movepi8_mask(v), low, high));
+HWY_INLINE ByteVec Permute256(const uint8_t* HWY_RESTRICT table, ByteVec v) {
+  const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(table), v.raw, _mm512_load_si512(table + 64));
+  const __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(table + 128), v.raw, _mm512_load_si512(table + 192));
+  return ByteVec{_mm512_mask_blend_epi8(_mm512_movepi8_mask(v.raw), low, high)};
 }
 #endif
 
-// Vectors of the bytes of a step.
-constexpr size_t kByteVectors = kRansLanes / hn::MaxLanes(ByteTag());
-
 // Bins of bytes.
-HWY_INLINE void FindBins(const LaneBins& bins, const uint8_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
+HWY_INLINE StepBytes FindBins(const LaneBins& bins, const StepBytes& bytes) {
+  StepBytes result;
 #if HWY_TARGET == HWY_SCALAR
-  for (size_t i = 0; i < kRansLanes; ++i) out[i] = bins.of_byte[in[i]];
+  for (size_t i = 0; i < kRansLanes; ++i) {
+    result.part[i] = hn::Set(ByteTag(), bins.of_byte[hn::GetLane(bytes.part[i])]);
+  }
 #elif HWY_TARGET <= HWY_AVX3_DL
-  Permute256(bins.of_byte.data(), in, out);
+  result.part[0] = Permute256(bins.of_byte.data(), bytes.part[0]);
 #else
   const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
   hn::Vec<decltype(ds)> value[kByteVectors], bin[kByteVectors];
   for (size_t k = 0; k < kByteVectors; ++k) {
-    value[k] = hn::BitCast(ds, hn::Xor(hn::Load(d, in + k * hn::Lanes(d)), hn::Set(d, 0x80)));
+    value[k] = hn::BitCast(ds, hn::Xor(bytes.part[k], hn::Set(d, 0x80)));
     bin[k] = hn::Zero(ds);
   }
   constexpr size_t kAtOnce = 4;
@@ -77,8 +91,9 @@ HWY_INLINE void FindBins(const LaneBins& bins, const uint8_t* HWY_RESTRICT in, u
       }
     }
   }
-  for (size_t k = 0; k < kByteVectors; ++k) hn::Store(hn::BitCast(d, bin[k]), d, out + k * hn::Lanes(d));
+  for (size_t k = 0; k < kByteVectors; ++k) result.part[k] = hn::BitCast(d, bin[k]);
 #endif
+  return result;
 }
 
 #if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
@@ -108,49 +123,51 @@ HWY_INLINE void XorRows(const LaneByteTable<kSize>& table, size_t row, size_t co
 
 // table.byte[v] of each byte v below 16 * table.num_rows.
 template <size_t kSize>
-HWY_INLINE void LookUp(const LaneByteTable<kSize>& table, const uint8_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
-#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
-  for (size_t i = 0; i < kRansLanes; ++i) out[i] = table.byte[in[i]];
+HWY_INLINE StepBytes LookUp(const LaneByteTable<kSize>& table, const StepBytes& bytes) {
+  StepBytes result;
+#if HWY_TARGET == HWY_SCALAR
+  for (size_t i = 0; i < kRansLanes; ++i) {
+    result.part[i] = hn::Set(ByteTag(), table.byte[hn::GetLane(bytes.part[i])]);
+  }
 #elif HWY_TARGET <= HWY_AVX3_DL
   if constexpr (kSize == 256) {
-    Permute256(table.byte.data(), in, out);
+    result.part[0] = Permute256(table.byte.data(), bytes.part[0]);
   } else {
     static_assert(kSize == 64);
-    _mm512_store_si512(out, _mm512_permutexvar_epi8(_mm512_load_si512(in), _mm512_load_si512(table.byte.data())));
+    result.part[0].raw = _mm512_permutexvar_epi8(bytes.part[0].raw, _mm512_load_si512(table.byte.data()));
   }
-#elif HWY_ARCH_X86
+#elif HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128
   const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
-  hn::Vec<decltype(ds)> bytes[kByteVectors], result[kByteVectors];
+  hn::Vec<decltype(ds)> index[kByteVectors], found[kByteVectors];
   for (size_t k = 0; k < kByteVectors; ++k) {
-    bytes[k] = hn::BitCast(ds, hn::Load(d, in + k * hn::Lanes(d)));
-    result[k] = hn::Zero(ds);
+    index[k] = hn::BitCast(ds, bytes.part[k]);
+    found[k] = hn::Zero(ds);
   }
   constexpr size_t kHalf = 8;
-  XorRows(table, 0, HWY_MIN(table.num_rows, kHalf), bytes, result);
+  XorRows(table, 0, HWY_MIN(table.num_rows, kHalf), index, found);
   if (table.num_rows > kHalf) {
-    for (size_t k = 0; k < kByteVectors; ++k) {
-      bytes[k] = hn::BitCast(ds, hn::Xor(hn::Load(d, in + k * hn::Lanes(d)), hn::Set(d, 0x80)));
-    }
-    XorRows(table, kHalf, table.num_rows - kHalf, bytes, result);
+    for (size_t k = 0; k < kByteVectors; ++k) index[k] = hn::BitCast(ds, hn::Xor(bytes.part[k], hn::Set(d, 0x80)));
+    XorRows(table, kHalf, table.num_rows - kHalf, index, found);
   }
-  for (size_t k = 0; k < kByteVectors; ++k) hn::Store(hn::BitCast(d, result[k]), d, out + k * hn::Lanes(d));
+  for (size_t k = 0; k < kByteVectors; ++k) result.part[k] = hn::BitCast(d, found[k]);
 #else
   const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    const auto v = hn::Load(d, in + i);
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    const auto v = bytes.part[k];
     const auto row = hn::BitCast(ds, hn::And(hn::ShiftRight<4>(v), hn::Set(d, 15)));
     const auto column = hn::And(v, hn::Set(d, 15));
-    auto result = hn::Zero(d);
+    auto found = hn::Zero(d);
     for (size_t r = 0; r < table.num_rows; ++r) {
       const auto entries = hn::TableLookupBytes(hn::LoadDup128(d, table.byte.data() + 16 * r), column);
       const auto is_row = hn::VecFromMask(ds, hn::Eq(row, hn::Set(ds, static_cast<int8_t>(r))));
-      result = hn::Or(result, hn::And(entries, hn::BitCast(d, is_row)));
+      found = hn::Or(found, hn::And(entries, hn::BitCast(d, is_row)));
     }
-    hn::Store(result, d, out + i);
+    result.part[k] = found;
   }
 #endif
+  return result;
 }
 
 // What is known of the positions of a step before their tokens.
@@ -162,8 +179,11 @@ struct Step {
   alignas(64) Value spatial[kRansLanes];     // cut to the range of values, in units of values
   alignas(64) Value prediction[kRansLanes];  // likewise
   alignas(64) Code center[kRansLanes];       // the code nearest to the prediction
-  alignas(64) uint8_t position[kRansLanes];
-  alignas(64) uint8_t activity[kRansLanes];
+};
+
+// What its cells are made of.
+struct StepPlace {
+  StepBytes position, activity;
 };
 
 // Arrays of LaneGroup::sigma.
@@ -320,29 +340,27 @@ HWY_INLINE NarrowVec Compressed(NarrowVec v) {
   return hn::Min(v, hn::Add(hn::ShiftRight<4>(v), hn::Set(d, int16_t{120})));
 }
 
+// How many vectors of 16-bit numbers one of bytes is made of.
+constexpr size_t kHalves = hn::MaxLanes(ByteTag()) / hn::MaxLanes(NarrowTag());
+
 // Numbers cut to 0 .. 255.
-HWY_INLINE void StoreBytes(const int16_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
-  const NarrowTag d;
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+HWY_INLINE ByteVec PackHalves(const NarrowVec* HWY_RESTRICT half) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::DemoteTo(ByteTag(), half[0]);
+#elif HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
   const __m512i from = _mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0);
-  const __m512i packed = _mm512_packus_epi16(hn::Load(d, in).raw, hn::Load(d, in + 32).raw);
-  _mm512_store_si512(out, _mm512_permutexvar_epi64(from, packed));
+  return ByteVec{_mm512_permutexvar_epi64(from, _mm512_packus_epi16(half[0].raw, half[1].raw))};
 #elif HWY_TARGET == HWY_AVX2
-  for (size_t i = 0; i < kRansLanes; i += 32) {
-    const __m256i packed = _mm256_packus_epi16(hn::Load(d, in + i).raw, hn::Load(d, in + i + 16).raw);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(out + i), _mm256_permute4x64_epi64(packed, 0xd8));
-  }
+  return ByteVec{_mm256_permute4x64_epi64(_mm256_packus_epi16(half[0].raw, half[1].raw), 0xd8)};
 #else
-  const hn::Rebind<uint8_t, NarrowTag> d8;
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) hn::StoreU(hn::DemoteTo(d8, hn::Load(d, in + i)), d8, out + i);
+  const hn::Half<ByteTag> d;
+  return hn::Combine(ByteTag(), hn::DemoteTo(d, half[1]), hn::DemoteTo(d, half[0]));
 #endif
 }
 
-// What is known of the positions of a narrow step before their tokens, as 16-bit numbers.
+// What is known of the positions that make a vector of bytes, as 16-bit numbers.
 struct NarrowSums {
-  alignas(64) int16_t position[kRansLanes];
-  alignas(64) int16_t activity[kRansLanes];
-  alignas(64) int16_t center[kRansLanes];
+  NarrowVec position[kHalves], activity[kHalves], center[kHalves];
 };
 
 // Predicts positions of a narrow group.
@@ -358,19 +376,15 @@ class NarrowPredictor {
         high_(hn::Set(NarrowTag(), static_cast<int16_t>(tables.high_code << 4))),
         position_base_(hn::Set(NarrowTag(), static_cast<int16_t>(tables.position_base))) {}
 
-  // The vector of positions from p + i on, of columns from c on.
-  HWY_INLINE void Predict(size_t p, size_t c, size_t i, Step<NarrowLanes>& step, NarrowSums& sums) const {
-    PredictActivity(p, c, i, PredictValues(p, c, i, step, sums), sums);
-  }
-
-  // In two parts, the second of which needs the range of values that the first one returns.
+  // The vector of positions from p + i on, of columns from c on, in two parts, the second of which needs the range of
+  // values that the first one returns.
   HWY_INLINE NarrowVec PredictValues(size_t p, size_t c, size_t i, Step<NarrowLanes>& step, NarrowSums& sums) const {
     const NarrowTag d;
+    const size_t half = i / hn::Lanes(d) % kHalves;
     const auto values = sums_.Predict(p + i, c + i);
-    hn::Store(Compressed(hn::ShiftRightSame(hn::Sub(values.prediction, position_base_), position_shift_)), d,
-              sums.position + i);
+    sums.position[half] = Compressed(hn::ShiftRightSame(hn::Sub(values.prediction, position_base_), position_shift_));
     const NarrowVec cut = Cut(d, values.prediction, low_, high_);
-    hn::Store(hn::ShiftRight<4>(hn::Add(cut, hn::Set(d, int16_t{8}))), d, sums.center + i);
+    sums.center[half] = hn::ShiftRight<4>(hn::Add(cut, hn::Set(d, int16_t{8})));
     hn::Store(hn::ShiftLeft<2>(cut), d, step.prediction + i);
     if (has_innovations_) hn::Store(hn::ShiftLeft<2>(Cut(d, values.spatial, low_, high_)), d, step.spatial + i);
     return values.range;
@@ -378,7 +392,28 @@ class NarrowPredictor {
 
   HWY_INLINE void PredictActivity(size_t p, size_t c, size_t i, NarrowVec range, NarrowSums& sums) const {
     const NarrowVec sigma = sums_.Sigma(p + i, c + i, range);
-    hn::Store(Compressed(hn::ShiftRightSame(sigma, activity_shift_)), NarrowTag(), sums.activity + i);
+    sums.activity[i / hn::Lanes(NarrowTag()) % kHalves] = Compressed(hn::ShiftRightSame(sigma, activity_shift_));
+  }
+
+  HWY_INLINE StepPlace Predict(size_t p, size_t c, Step<NarrowLanes>& step) const {
+    StepPlace place;
+    NarrowSums sums;
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kRansLanes; i += hn::MaxLanes(NarrowTag())) {
+      PredictActivity(p, c, i, PredictValues(p, c, i, step, sums), sums);
+      FinishVector(i, sums, step, place);
+    }
+    return place;
+  }
+
+  // To be called after each vector: those of a vector of bytes become one.
+  static HWY_INLINE void FinishVector(size_t i, const NarrowSums& sums, Step<NarrowLanes>& step, StepPlace& place) {
+    const size_t next = i + hn::MaxLanes(NarrowTag());
+    if (next % hn::MaxLanes(ByteTag()) != 0) return;
+    const size_t k = next / hn::MaxLanes(ByteTag()) - 1;
+    place.position.part[k] = PackHalves(sums.position);
+    place.activity.part[k] = PackHalves(sums.activity);
+    hn::Store(PackHalves(sums.center), ByteTag(), step.center + k * hn::MaxLanes(ByteTag()));
   }
 
  private:
@@ -387,12 +422,6 @@ class NarrowPredictor {
   int position_shift_, activity_shift_;
   NarrowVec low_, high_, position_base_;
 };
-
-HWY_INLINE void FinishStep(const NarrowSums& sums, Step<NarrowLanes>& step) {
-  StoreBytes(sums.position, step.position);
-  StoreBytes(sums.activity, step.activity);
-  StoreBytes(sums.center, step.center);
-}
 
 constexpr int32_t kValueBase = 64;  // biased exponent of 2^-63, the value of a float's code 1
 constexpr int32_t kMaxOctaves = 126;
@@ -428,6 +457,38 @@ struct WideSums {
   alignas(64) int32_t activity[kRansLanes];
 };
 
+// Numbers of 32 bits, cut to 0 .. 255; load(i): the vector of those from i on.
+template <class Load>
+HWY_INLINE StepBytes PackWords(Load load) {
+  StepBytes result;
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  const auto pair = [&](size_t i) HWY_ATTR { return _mm512_packs_epi32(load(i).raw, load(i + 16).raw); };
+  const __m512i from = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  result.part[0].raw = _mm512_permutexvar_epi32(from, _mm512_packus_epi16(pair(0), pair(32)));
+#elif HWY_TARGET == HWY_AVX2
+  const __m256i from = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
+#pragma GCC unroll 2
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    const __m256i first = _mm256_packs_epi32(load(32 * k).raw, load(32 * k + 8).raw);
+    const __m256i second = _mm256_packs_epi32(load(32 * k + 16).raw, load(32 * k + 24).raw);
+    result.part[k].raw = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(first, second), from);
+  }
+#else
+  alignas(64) uint8_t bytes[kRansLanes];
+  const hn::Rebind<uint8_t, WideIntTag> d8;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d8)) hn::StoreU(hn::DemoteTo(d8, load(i)), d8, bytes + i);
+  result = LoadStep(bytes);
+#endif
+  return result;
+}
+
+HWY_INLINE StepPlace PlaceOf(const WideSums& sums) {
+  const auto load = [](const int32_t* numbers) {
+    return [numbers](size_t i) HWY_ATTR { return hn::Load(WideIntTag(), numbers + i); };
+  };
+  return {PackWords(load(sums.position)), PackWords(load(sums.activity))};
+}
+
 // Predicts positions of a wide group.
 template <int kTaps, Terms kTerms>
 class WidePredictor {
@@ -452,6 +513,13 @@ class WidePredictor {
     PredictActivity(p, c, i, PredictValues(p, c, i, step, sums), step, sums);
   }
 
+  HWY_INLINE StepPlace Predict(size_t p, size_t c, Step<WideLanes>& step) const {
+    WideSums sums;
+    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(WideTag())) Predict(p, c, i, step, sums);
+    return PlaceOf(sums);
+  }
+
+ private:
   // In two parts, the second of which needs the range of values that the first one returns.
   HWY_INLINE WideVec PredictValues(size_t p, size_t c, size_t i, Step<WideLanes>& step, WideSums& sums) const {
     const WideTag d;
@@ -481,7 +549,6 @@ class WidePredictor {
     hn::Store(hn::Sub(hn::BitCast(di, activity), activity_base_), di, sums.activity + i);
   }
 
- private:
   // Codes of floats, as SampleMap has them: 0 below 2^-64, at least 1 from there on.
   HWY_INLINE WideIntVec NearestFloatCodes(WideVec value) const {
     const WideIntTag di;
@@ -510,95 +577,51 @@ class WidePredictor {
   WideIntVec low_code_, high_code_, rounding_, max_code_, position_base_, activity_base_;
 };
 
-// Numbers cut to 0 .. 255.  In one store: who loads the whole step soon after would wait for pieces.
-HWY_INLINE void StoreBytes(const int32_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-  const auto pair = [in](size_t i) HWY_ATTR {
-    return _mm512_packs_epi32(_mm512_load_si512(in + i), _mm512_load_si512(in + i + 16));
-  };
-  const __m512i from = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-  _mm512_store_si512(out, _mm512_permutexvar_epi32(from, _mm512_packus_epi16(pair(0), pair(32))));
-#elif HWY_TARGET == HWY_AVX2
-  const auto load = [in](size_t i) HWY_ATTR { return _mm256_load_si256(reinterpret_cast<const __m256i*>(in + i)); };
-  const __m256i from = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
-  for (size_t i = 0; i < kRansLanes; i += 32) {
-    const __m256i first = _mm256_packs_epi32(load(i), load(i + 8));
-    const __m256i second = _mm256_packs_epi32(load(i + 16), load(i + 24));
-    const __m256i packed = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(first, second), from);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(out + i), packed);
-  }
-#else
-  const WideIntTag d;
-  const hn::Rebind<uint8_t, WideIntTag> d8;
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) hn::StoreU(hn::DemoteTo(d8, hn::Load(d, in + i)), d8, out + i);
-#endif
-}
-
-HWY_INLINE void FinishStep(const WideSums& sums, Step<WideLanes>& step) {
-  StoreBytes(sums.position, step.position);
-  StoreBytes(sums.activity, step.activity);
-}
-
-// Predicts steps of a group.
 template <typename Lanes, int kTaps, Terms kTerms>
-class StepPredictor {
- public:
-  HWY_INLINE StepPredictor(const LaneTables& tables, const LaneGroup<Lanes>& group) : predictor_(tables, group) {}
-
-  HWY_INLINE void Predict(size_t p, size_t c, Step<Lanes>& step) const {
-    Sums sums;
-    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(StepTag<typename Lanes::Value>())) {
-      predictor_.Predict(p, c, i, step, sums);
-    }
-    FinishStep(sums, step);
-  }
-
- private:
-  static constexpr bool kNarrow = std::is_same_v<Lanes, NarrowLanes>;
-  using Predictor = std::conditional_t<kNarrow, NarrowPredictor<kTaps, kTerms>, WidePredictor<kTaps, kTerms>>;
-  using Sums = std::conditional_t<kNarrow, NarrowSums, WideSums>;
-
-  Predictor predictor_;
-};
+using Predictor = std::conditional_t<std::is_same_v<Lanes, NarrowLanes>, NarrowPredictor<kTaps, kTerms>,
+                                     WidePredictor<kTaps, kTerms>>;
 
 // A single step: who predicts many keeps the predictor.
 template <typename Lanes>
-HWY_INLINE void PredictStep(const LaneTables& tables, const LaneGroup<Lanes>& group, size_t p, size_t c,
-                            Step<Lanes>& step) {
-  VisitTerms(group, [&](auto taps, auto terms) HWY_ATTR {
-    StepPredictor<Lanes, decltype(taps)::value, decltype(terms)::value>(tables, group).Predict(p, c, step);
+HWY_INLINE StepPlace PredictStep(const LaneTables& tables, const LaneGroup<Lanes>& group, size_t p, size_t c,
+                                 Step<Lanes>& step) {
+  return VisitTerms(group, [&](auto taps, auto terms) HWY_ATTR {
+    return Predictor<Lanes, decltype(taps)::value, decltype(terms)::value>(tables, group).Predict(p, c, step);
   });
 }
 
 // The centers of position bins in place of those of the step where the context says so, and contexts without that mark.
-HWY_INLINE void FixCenters(const LaneTables& tables, const uint8_t* HWY_RESTRICT rows, uint8_t* HWY_RESTRICT context,
+HWY_INLINE void FixCenters(const LaneTables& tables, const StepBytes& rows, StepBytes& context,
                            uint8_t* HWY_RESTRICT center) {
+  const ByteTag d;
 #if HWY_TARGET == HWY_SCALAR
   for (size_t i = 0; i < kRansLanes; ++i) {
-    if (context[i] & kFixedCenter) center[i] = tables.center_byte[rows[i]];
-    context[i] &= 0x7f;
+    if (hn::GetLane(context.part[i]) & kFixedCenter) center[i] = tables.center_byte[hn::GetLane(rows.part[i])];
+    context.part[i] = hn::And(context.part[i], hn::Set(d, 0x7f));
   }
 #else
-  const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    const auto marked = hn::Load(d, context + i);
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    uint8_t* const centers = center + k * hn::Lanes(d);
+    const auto marked = context.part[k];
     const auto is_fixed = hn::RebindMask(d, hn::Lt(hn::BitCast(ds, marked), hn::Zero(ds)));
-    const auto fixed = hn::TableLookupBytes(hn::LoadDup128(d, tables.center_byte.data()), hn::Load(d, rows + i));
-    hn::Store(hn::IfThenElse(is_fixed, fixed, hn::Load(d, center + i)), d, center + i);
-    hn::Store(hn::And(marked, hn::Set(d, 0x7f)), d, context + i);
+    const auto fixed = hn::TableLookupBytes(hn::LoadDup128(d, tables.center_byte.data()), rows.part[k]);
+    hn::Store(hn::IfThenElse(is_fixed, fixed, hn::Load(d, centers)), d, centers);
+    context.part[k] = hn::And(marked, hn::Set(d, 0x7f));
   }
 #endif
 }
 
-HWY_INLINE void FixCenters(const LaneTables& tables, const uint8_t* HWY_RESTRICT rows, uint8_t* HWY_RESTRICT context,
+HWY_INLINE void FixCenters(const LaneTables& tables, const StepBytes& row_bytes, StepBytes& context_bytes,
                            int32_t* HWY_RESTRICT center) {
+  alignas(64) uint8_t rows[kRansLanes], context[kRansLanes];
+  StoreStep(row_bytes, rows);
+  StoreStep(context_bytes, context);
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
   // One vector holds the centers of all bins.
   static_assert(kMaxLaneBins == hn::MaxLanes(WideIntTag()));
   const __m512i table = _mm512_load_si512(tables.center.data());
-  const __m512i marked = _mm512_load_si512(context);
-  const uint64_t is_fixed = _mm512_movepi8_mask(marked);
+  const uint64_t is_fixed = _mm512_movepi8_mask(context_bytes.part[0].raw);
   for (size_t i = 0; i < kRansLanes; i += kMaxLaneBins) {
     const __m128i bytes = _mm_load_si128(reinterpret_cast<const __m128i*>(rows + i));
     const __mmask16 mask = static_cast<__mmask16>(is_fixed >> i);
@@ -606,109 +629,97 @@ HWY_INLINE void FixCenters(const LaneTables& tables, const uint8_t* HWY_RESTRICT
         _mm512_mask_permutexvar_epi32(_mm512_load_si512(center + i), mask, _mm512_cvtepu8_epi32(bytes), table);
     _mm512_store_si512(center + i, fixed);
   }
-  _mm512_store_si512(context, _mm512_and_si512(marked, _mm512_set1_epi8(0x7f)));
 #elif HWY_TARGET == HWY_AVX2
   const WideIntTag di;
   const __m256i first = _mm256_load_si256(reinterpret_cast<const __m256i*>(tables.center.data()));
   const __m256i second = _mm256_load_si256(reinterpret_cast<const __m256i*>(tables.center.data() + 8));
-  const auto fix = [&](size_t i, __m128i row_bytes, __m128i marks) HWY_ATTR {
-    const WideIntVec row{_mm256_cvtepu8_epi32(row_bytes)}, mark{_mm256_cvtepi8_epi32(marks)};
+  const auto fix = [&](size_t i, __m128i bins, __m128i marks) HWY_ATTR {
+    const WideIntVec row{_mm256_cvtepu8_epi32(bins)}, mark{_mm256_cvtepi8_epi32(marks)};
     const WideIntVec below{_mm256_permutevar8x32_epi32(first, row.raw)};  // by the lower three bits of the row
     const WideIntVec above{_mm256_permutevar8x32_epi32(second, row.raw)};
     const WideIntVec fixed = hn::IfThenElse(hn::Lt(row, hn::Set(di, 8)), below, above);
     hn::Store(hn::IfThenElse(hn::Lt(mark, hn::Zero(di)), fixed, hn::Load(di, center + i)), di, center + i);
   };
   for (size_t i = 0; i < kRansLanes; i += 16) {
-    const __m128i row_bytes = _mm_load_si128(reinterpret_cast<const __m128i*>(rows + i));
+    const __m128i bins = _mm_load_si128(reinterpret_cast<const __m128i*>(rows + i));
     const __m128i marks = _mm_load_si128(reinterpret_cast<const __m128i*>(context + i));
-    fix(i, row_bytes, marks);
-    fix(i + 8, _mm_srli_si128(row_bytes, 8), _mm_srli_si128(marks, 8));
-  }
-  const ByteTag d;
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    hn::Store(hn::And(hn::Load(d, context + i), hn::Set(d, 0x7f)), d, context + i);
+    fix(i, bins, marks);
+    fix(i + 8, _mm_srli_si128(bins, 8), _mm_srli_si128(marks, 8));
   }
 #else
   for (size_t i = 0; i < kRansLanes; ++i) {
     const int32_t fixed = tables.center[rows[i]];
     center[i] = context[i] & kFixedCenter ? fixed : center[i];
   }
-  for (size_t i = 0; i < kRansLanes; ++i) context[i] &= 0x7f;
 #endif
+  for (ByteVec& part : context_bytes.part) part = hn::And(part, hn::Set(ByteTag(), 0x7f));
 }
 
 // Position bins and cells of a step.
-template <typename Lanes>
-HWY_INLINE void FindCells(const LaneTables& tables, const Step<Lanes>& step, uint8_t* HWY_RESTRICT rows,
-                          uint8_t* HWY_RESTRICT cells) {
-  FindBins(tables.position_bins, step.position, rows);
-  FindBins(tables.activity_bins, step.activity, cells);
+struct StepCells {
+  StepBytes rows, cells;
+};
+HWY_INLINE StepCells FindCells(const LaneTables& tables, const StepPlace& place) {
+  StepCells result{FindBins(tables.position_bins, place.position), FindBins(tables.activity_bins, place.activity)};
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    const ByteVec row = result.rows.part[k];
+    ByteVec& cell = result.cells.part[k];
 #if HWY_TARGET == HWY_SCALAR
-  for (size_t i = 0; i < kRansLanes; ++i) cells[i] = static_cast<uint8_t>(tables.CellNumber(rows[i], cells[i]));
+    cell = hn::Set(ByteTag(), static_cast<uint8_t>(tables.CellNumber(hn::GetLane(row), hn::GetLane(cell))));
 #else
-  const hn::Repartition<uint16_t, ByteTag> d;  // bins are small enough to be shifted in pairs
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(ByteTag())) {
-    const auto row = hn::BitCast(d, hn::Load(ByteTag(), rows + i));
-    const auto column = hn::BitCast(d, hn::Load(ByteTag(), cells + i));
-    const auto shifted = tables.activity_bin_bits == 3 ? hn::ShiftLeft<3>(row) : hn::ShiftLeft<4>(row);
-    hn::Store(hn::BitCast(ByteTag(), hn::Or(shifted, column)), ByteTag(), cells + i);
-  }
+    const hn::Repartition<uint16_t, ByteTag> d;  // bins are small enough to be shifted in pairs
+    if (tables.has_few_activity_bins) {
+      cell = hn::Or(cell, hn::BitCast(ByteTag(), hn::ShiftLeft<3>(hn::BitCast(d, row))));
+    } else {
+      cell = hn::Or(row, hn::BitCast(ByteTag(), hn::ShiftLeft<4>(hn::BitCast(d, cell))));
+    }
 #endif
+  }
+  return result;
 }
 
 // Contexts of a step, and its final centers.
 template <typename Lanes>
-HWY_INLINE void FindContexts(const LaneTables& tables, Step<Lanes>& step, uint8_t* HWY_RESTRICT context) {
-  alignas(64) uint8_t rows[kRansLanes], cells[kRansLanes];
-  FindCells(tables, step, rows, cells);
-  LookUp(tables.context, cells, context);
-  if (tables.has_fixed_centers) FixCenters(tables, rows, context, step.center);
+HWY_INLINE StepBytes FindContexts(const LaneTables& tables, const StepPlace& place, Step<Lanes>& step) {
+  const StepCells found = FindCells(tables, place);
+  StepBytes context = LookUp(tables.context, found.cells);
+  if (tables.has_fixed_centers) FixCenters(tables, found.rows, context, step.center);
+  return context;
 }
 
 // Positions that stand for no sample have a context of their own.
-HWY_INLINE void MarkFillers(const LaneTables& tables, const uint8_t* HWY_RESTRICT filler,
-                            uint8_t* HWY_RESTRICT context) {
-  const ByteTag d;
-  const auto of_filler = hn::Set(d, tables.filler_context);
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    const auto mask = hn::LoadU(d, filler + i);
-    const auto others = hn::AndNot(mask, hn::Load(d, context + i));
-    hn::Store(hn::Or(others, hn::And(mask, of_filler)), d, context + i);
+HWY_INLINE void MarkFillers(const LaneTables& tables, const uint8_t* HWY_RESTRICT filler, StepBytes& context) {
+  const StepBytes fillers = LoadStep(filler);
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    const auto mask = fillers.part[k], of_filler = hn::Set(ByteTag(), tables.filler_context);
+    context.part[k] = hn::Or(hn::AndNot(mask, context.part[k]), hn::And(mask, of_filler));
   }
-}
-
-// Numbers below 256 as bytes.
-HWY_INLINE void PackBytes(const uint32_t* HWY_RESTRICT in, uint8_t* HWY_RESTRICT out) {
-  StoreBytes(reinterpret_cast<const int32_t*>(in), out);
 }
 
 // Tokens of entries.
-HWY_INLINE void PackTokens(const uint32_t* HWY_RESTRICT entries, uint8_t* HWY_RESTRICT token) {
-  const hn::CappedTag<uint32_t, 16> d;
-  alignas(64) uint32_t tokens[kRansLanes];
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    hn::Store(hn::And(hn::ShiftRight<22>(hn::Load(d, entries + i)), hn::Set(d, 63)), d, tokens + i);
-  }
-  PackBytes(tokens, token);
+HWY_INLINE StepBytes PackTokens(const uint32_t* HWY_RESTRICT entries) {
+  return PackWords([entries](size_t i) HWY_ATTR {
+    const WideUintTag d;
+    return hn::BitCast(WideIntTag(), hn::And(hn::ShiftRight<22>(hn::Load(d, entries + i)), hn::Set(d, 63)));
+  });
 }
 
 // Codes of a narrow step.
-HWY_INLINE void ResidualStep(const LaneTables& tables, const uint8_t* HWY_RESTRICT token,
-                             const uint8_t* HWY_RESTRICT raw, const uint8_t* HWY_RESTRICT center,
-                             uint8_t* HWY_RESTRICT code) {
+HWY_INLINE StepBytes ResidualStep(const LaneTables& tables, const StepBytes& token, const StepBytes& raw,
+                                  const uint8_t* HWY_RESTRICT center) {
   const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
-  alignas(64) uint8_t base[kRansLanes];
-  LookUp(tables.residual_base, token, base);
+  const StepBytes base = LookUp(tables.residual_base, token);
   const auto mode = hn::Set(d, static_cast<uint8_t>(tables.mode_code));
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    const auto least = hn::Load(d, base + i);
+  StepBytes code;
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    const auto least = base.part[k];
     const auto sign = hn::BitCast(d, hn::BroadcastSignBit(hn::BitCast(ds, least)));
-    const auto more = hn::Sub(hn::Xor(hn::Load(d, raw + i), sign), sign);
-    auto result = hn::Add(hn::Load(d, center + i), hn::Add(least, more));
-    if (tables.has_mode) result = hn::IfThenElse(hn::Eq(hn::Load(d, token + i), hn::Zero(d)), mode, result);
-    hn::Store(result, d, code + i);
+    const auto more = hn::Sub(hn::Xor(raw.part[k], sign), sign);
+    code.part[k] = hn::Add(hn::Load(d, center + k * hn::Lanes(d)), hn::Add(least, more));
+    if (tables.has_mode) code.part[k] = hn::IfThenElse(hn::Eq(token.part[k], hn::Zero(d)), mode, code.part[k]);
   }
+  return code;
 }
 
 // Leading bits of the classes of magnitudes of wide sets: 0 .. 7 themselves, then four an octave to 63, two to 511,
@@ -850,18 +861,16 @@ void SumWide(const LaneReferences<WideLanes>& references) {
 }
 
 // Tokens of residuals, none of them special, and their raw bits.
-HWY_INLINE void TokensOfResiduals(const LaneTables& tables, const uint8_t* HWY_RESTRICT residual,
-                                  uint8_t* HWY_RESTRICT token, uint8_t* HWY_RESTRICT raw) {
+HWY_INLINE void TokensOfResiduals(const LaneTables& tables, const StepBytes& residual, StepBytes& token,
+                                  StepBytes& raw) {
 #if HWY_TARGET == HWY_SCALAR
   for (size_t i = 0; i < kRansLanes; ++i) {
-    token[i] = tables.token[residual[i]];
-    raw[i] = tables.raw[residual[i]];
+    token.part[i] = hn::Set(ByteTag(), tables.token[hn::GetLane(residual.part[i])]);
+    raw.part[i] = hn::Set(ByteTag(), tables.raw[hn::GetLane(residual.part[i])]);
   }
 #elif HWY_TARGET <= HWY_AVX3_DL
-  alignas(64) uint8_t bits[kRansLanes];
-  Permute256(tables.token.data(), residual, token);
-  Permute256(tables.raw.data(), residual, bits);
-  _mm512_storeu_si512(raw, _mm512_load_si512(bits));
+  token.part[0] = Permute256(tables.token.data(), residual.part[0]);
+  raw.part[0] = Permute256(tables.raw.data(), residual.part[0]);
 #else
   const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
@@ -876,47 +885,55 @@ HWY_INLINE void TokensOfResiduals(const LaneTables& tables, const uint8_t* HWY_R
     const auto beyond = hn::VecFromMask(ds, hn::Gt(hn::BitCast(ds, index), fifteen));
     return hn::TableLookupBytesOr0(entries, hn::Or(index, hn::BitCast(d, beyond)));
   };
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    const auto value = hn::Load(d, residual + i);
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    const auto value = residual.part[k];
     const auto sign = hn::BitCast(d, hn::BroadcastSignBit(hn::BitCast(ds, value)));
     const auto magnitude = hn::Xor(value, sign);
     const auto quarter = hn::ShiftRight<2>(magnitude), sixteenth = hn::ShiftRight<4>(magnitude);
     const auto unsigned_token = hn::Or(hn::Or(look_up(tokens, magnitude), look_up(of_quarter, quarter)),
                                        hn::TableLookupBytes(of_sixteenth, sixteenth));
-    hn::Store(hn::Sub(unsigned_token, sign), d, token + i);
+    token.part[k] = hn::Sub(unsigned_token, sign);
     // From 8 on there is one raw bit at least.
     const auto one_bit = hn::And(hn::ShiftRight<3>(magnitude), hn::Set(d, 1));
     const auto mask = hn::Max(hn::TableLookupBytes(mask_of_sixteenth, sixteenth), one_bit);
-    hn::StoreU(hn::And(magnitude, mask), d, raw + i);
+    raw.part[k] = hn::And(magnitude, mask);
   }
 #endif
 }
 
+// Symbols of contexts and tokens.
+HWY_INLINE void StoreSymbols(const StepBytes& context, const StepBytes& token, uint16_t* HWY_RESTRICT out) {
+  const StepTag<uint16_t> d;
+  const hn::Rebind<uint8_t, StepTag<uint16_t>> d8;
+  alignas(64) uint8_t contexts[kRansLanes], tokens[kRansLanes];
+  StoreStep(context, contexts);
+  StoreStep(token, tokens);
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const auto of_context = hn::ShiftLeft<6>(hn::PromoteTo(d, hn::Load(d8, contexts + i)));
+    hn::StoreU(hn::Or(of_context, hn::PromoteTo(d, hn::Load(d8, tokens + i))), d, out + i);
+  }
+}
+
 // Tokens of the codes of a narrow step, and their raw bits.
 HWY_INLINE void TokenStep(const LaneTables& tables, const uint8_t* HWY_RESTRICT codes,
-                          const uint8_t* HWY_RESTRICT center, const uint8_t* HWY_RESTRICT context,
-                          const LaneSymbols& symbols, size_t out) {
+                          const uint8_t* HWY_RESTRICT center, const StepBytes& context, const LaneSymbols& symbols,
+                          size_t out) {
   const ByteTag d;
-  alignas(64) uint8_t residual[kRansLanes], token[kRansLanes];
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    hn::Store(hn::Sub(hn::LoadU(d, codes + i), hn::Load(d, center + i)), d, residual + i);
+  const StepBytes code = LoadStep(codes);
+  StepBytes residual, token, raw;
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    residual.part[k] = hn::Sub(code.part[k], hn::Load(d, center + k * hn::Lanes(d)));
   }
-  TokensOfResiduals(tables, residual, token, symbols.narrow_raw + out);
+  TokensOfResiduals(tables, residual, token, raw);
   if (tables.has_mode) {
-    const auto mode = hn::Set(d, static_cast<uint8_t>(tables.mode_code));
-    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-      const auto is_mode = hn::Eq(hn::LoadU(d, codes + i), mode);
-      hn::Store(hn::IfThenZeroElse(is_mode, hn::Load(d, token + i)), d, token + i);
-      uint8_t* raw = symbols.narrow_raw + out + i;
-      hn::Store(hn::IfThenZeroElse(is_mode, hn::Load(d, raw)), d, raw);
+    for (size_t k = 0; k < kByteVectors; ++k) {
+      const auto is_mode = hn::Eq(code.part[k], hn::Set(d, static_cast<uint8_t>(tables.mode_code)));
+      token.part[k] = hn::IfThenZeroElse(is_mode, token.part[k]);
+      raw.part[k] = hn::IfThenZeroElse(is_mode, raw.part[k]);
     }
   }
-  const StepTag<uint16_t> d16;
-  const hn::Rebind<uint8_t, StepTag<uint16_t>> d8;
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d16)) {
-    const auto of_context = hn::ShiftLeft<6>(hn::PromoteTo(d16, hn::LoadU(d8, context + i)));
-    hn::StoreU(hn::Or(of_context, hn::PromoteTo(d16, hn::LoadU(d8, token + i))), d16, symbols.symbol + out + i);
-  }
+  StoreStep(raw, symbols.narrow_raw + out);
+  StoreSymbols(context, token, symbols.symbol + out);
 }
 
 // Numbers of 16 bits.
@@ -931,8 +948,10 @@ HWY_INLINE void StoreHalves(WideIntVec v, uint16_t* HWY_RESTRICT out) {
 
 // Likewise of a wide step.
 HWY_INLINE void TokenStep(const LaneTables& tables, const int32_t* HWY_RESTRICT codes,
-                          const int32_t* HWY_RESTRICT center, const uint8_t* HWY_RESTRICT context,
-                          const LaneSymbols& symbols, size_t out) {
+                          const int32_t* HWY_RESTRICT center, const StepBytes& contexts, const LaneSymbols& symbols,
+                          size_t out) {
+  alignas(64) uint8_t context[kRansLanes];
+  StoreStep(contexts, context);
   const WideTag d;
   const WideIntTag di;
   const hn::Rebind<uint8_t, WideTag> d8;
@@ -983,14 +1002,14 @@ HWY_INLINE size_t NextColumn(const LaneGroup<Lanes>& group, size_t c) {
 
 template <int kTaps, Terms kTerms, typename Lanes>
 void AnalyseTerms(const LaneTables& tables, const LaneGroup<Lanes>& group, const LaneAnalysis<Lanes>& analysis) {
-  StepPredictor<Lanes, kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
+  Predictor<Lanes, kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
   Step<Lanes> step;
   size_t c = 0;
   for (size_t p = 0; p < group.positions; p += group.step, c = NextColumn(group, c)) {
-    predictor.Predict(p, c, step);
+    const StepPlace place = predictor.Predict(p, c, step);
     StoreErrors(group, p, step);
-    std::memcpy(analysis.position + p, step.position, sizeof(step.position));
-    std::memcpy(analysis.activity + p, step.activity, sizeof(step.activity));
+    StoreStep(place.position, analysis.position + p);
+    StoreStep(place.activity, analysis.activity + p);
     std::memcpy(analysis.center + p, step.center, sizeof(step.center));
   }
 }
@@ -1035,13 +1054,12 @@ HWY_INLINE void FillStep(const LaneTables& tables, const LaneGroup<Lanes>& group
 template <int kTaps, Terms kTerms, typename Lanes>
 void TokenizeTerms(const LaneTables& tables, const LaneGroup<Lanes>& group, typename Lanes::Code* codes,
                    const LaneSymbols& symbols) {
-  StepPredictor<Lanes, kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
+  Predictor<Lanes, kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
   Step<Lanes> step;
-  alignas(64) uint8_t context[kRansLanes];
   size_t c = 0, out = 0;
   for (size_t p = 0; p < group.positions; p += group.step, c = NextColumn(group, c), out += kRansLanes) {
-    predictor.Predict(p, c, step);
-    FindContexts(tables, step, context);
+    const StepPlace place = predictor.Predict(p, c, step);
+    const StepBytes context = FindContexts(tables, place, step);
     TokenStep(tables, codes + p, step.center, context, symbols, out);
     if (group.filler != nullptr) FillStep(tables, group, p, c, step, codes + p, symbols, out);
     StoreErrors(group, p, step);
@@ -1068,18 +1086,17 @@ void TokenizeWide(const LaneTables& tables, const LaneGroup<WideLanes>& group, i
 template <typename Lanes>
 HWY_INLINE void TokenizeCells(const LaneTables& tables, const LaneAnalysis<Lanes>& analysis,
                               const typename Lanes::Code* codes, size_t n, bool fixed, const LaneSymbols& symbols) {
-  Step<Lanes> step;
-  alignas(64) uint8_t rows[kRansLanes], cells[kRansLanes], marks[kRansLanes];
+  alignas(64) typename Lanes::Code center[kRansLanes];
   for (size_t begin = 0; begin < n; begin += kRansLanes) {
-    std::memcpy(step.position, analysis.position + begin, sizeof(step.position));
-    std::memcpy(step.activity, analysis.activity + begin, sizeof(step.activity));
-    std::memcpy(step.center, analysis.center + begin, sizeof(step.center));
-    FindCells(tables, step, rows, cells);
+    std::memcpy(center, analysis.center + begin, sizeof(center));
+    const StepPlace place{LoadStep(analysis.position + begin), LoadStep(analysis.activity + begin)};
+    const StepCells found = FindCells(tables, place);
     if (fixed) {
-      std::memset(marks, kFixedCenter, sizeof(marks));
-      FixCenters(tables, rows, marks, step.center);
+      StepBytes marks;
+      for (ByteVec& part : marks.part) part = hn::Set(ByteTag(), kFixedCenter);
+      FixCenters(tables, found.rows, marks, center);
     }
-    TokenStep(tables, codes + begin, step.center, cells, symbols, begin);
+    TokenStep(tables, codes + begin, center, found.cells, symbols, begin);
   }
 }
 
@@ -1094,23 +1111,21 @@ void TokenizeWideCells(const LaneTables& tables, const LaneAnalysis<WideLanes>& 
 
 // Contexts of a step as its lanes have them.
 template <typename Lanes>
-HWY_INLINE void FindStepContexts(const LaneTables& tables, const LaneGroup<Lanes>& group, size_t c, Step<Lanes>& step,
-                                 uint8_t* HWY_RESTRICT context) {
-  FindContexts(tables, step, context);
-  if (group.filler != nullptr) MarkFillers(tables, group.filler + c, context);
+HWY_INLINE void FindStepContexts(const LaneTables& tables, const LaneGroup<Lanes>& group, size_t c,
+                                 const StepPlace& place, Step<Lanes>& step, uint8_t* HWY_RESTRICT context) {
+  StepBytes found = FindContexts(tables, place, step);
+  if (group.filler != nullptr) MarkFillers(tables, group.filler + c, found);
+  StoreStep(found, context);
 }
 
 // Codes, values, errors and innovations of a narrow step whose symbols are known.
 HWY_INLINE void FinishDecoding(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, size_t p,
                                const Step<NarrowLanes>& step, const uint32_t* HWY_RESTRICT entries,
                                const uint32_t* HWY_RESTRICT raw, uint8_t* HWY_RESTRICT codes) {
-  alignas(64) uint8_t token[kRansLanes], raw_byte[kRansLanes], code[kRansLanes];
-  const ByteTag d;
-  PackTokens(entries, token);
-  PackBytes(raw, raw_byte);
-  ResidualStep(tables, token, raw_byte, step.center, code);
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) hn::StoreU(hn::Load(d, code + i), d, codes + p + i);
-  StoreValues(tables, code, group.value + p);
+  const StepBytes raw_bits =
+      PackWords([raw](size_t i) HWY_ATTR { return hn::BitCast(WideIntTag(), hn::Load(WideUintTag(), raw + i)); });
+  StoreStep(ResidualStep(tables, PackTokens(entries), raw_bits, step.center), codes + p);
+  StoreValues(tables, codes + p, group.value + p);
   StoreErrors(group, p, step);
 }
 
@@ -1122,7 +1137,6 @@ template <int kTaps, Terms kTerms>
 HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
                                    size_t first, size_t end, size_t c, Step<NarrowLanes>* HWY_RESTRICT steps,
                                    uint8_t* HWY_RESTRICT context, uint8_t* HWY_RESTRICT codes) {
-  NarrowSums sums;
   alignas(64) uint32_t entries[kRansLanes], raw[kRansLanes];
   NarrowPredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
   const int table_bits = tables.table_bits;
@@ -1133,6 +1147,8 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
     const size_t p = k * kRansLanes;
     Step<NarrowLanes>& next = steps[(k + 1) % 2];
     c = NextColumn(group, c);
+    NarrowSums sums;
+    StepPlace place;
     constexpr size_t kVector = hn::MaxLanes(NarrowTag());
     const auto take = [&](size_t begin) HWY_ATTR {
 #pragma GCC unroll 16
@@ -1148,11 +1164,11 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
       const NarrowVec range = predictor.PredictValues(p + kRansLanes, c, i, next, sums);
       LookUpLanes<kHalf>(rans.state.data() + i + kHalf, slots, table_bits, context + i + kHalf, entries + i + kHalf);
       predictor.PredictActivity(p + kRansLanes, c, i, range, sums);
+      predictor.FinishVector(i, sums, next, place);
       // What was looked up an iteration ago is here by now.
       if (i > 0) take(i - kVector);
     }
-    FinishStep(sums, next);
-    FindStepContexts(tables, group, c, next, context);
+    FindStepContexts(tables, group, c, place, next, context);
     take(kRansLanes - kVector);
     FinishDecoding(tables, group, p, steps[k % 2], entries, raw, codes);
   } while (++k < end && words <= rans.limit);
@@ -1174,8 +1190,8 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
   Step<NarrowLanes> steps[2];
   alignas(64) uint8_t context[kRansLanes];
   size_t c = 0, k = 0;
-  StepPredictor<NarrowLanes, kTaps, kTerms>(tables, group).Predict(0, c, steps[0]);
-  FindStepContexts(tables, group, c, steps[0], context);
+  const StepPlace place = NarrowPredictor<kTaps, kTerms>(tables, group).Predict(0, c, steps[0]);
+  FindStepContexts(tables, group, c, place, steps[0], context);
   while (k < count) {
     rans.PrepareStage();
     k = DecodeWhileWords<kTaps, kTerms>(tables, group, rans, k, count, c, steps, context, codes);
@@ -1196,8 +1212,8 @@ bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
   size_t c = count * kRansLanes % group.period;
   for (size_t p = count * kRansLanes; p < group.positions; p += group.step, c = NextColumn(group, c)) {
     const size_t active = HWY_MIN(group.step, group.positions - p);
-    PredictStep(tables, group, p, c, step);
-    FindStepContexts(tables, group, c, step, context);
+    const StepPlace place = PredictStep(tables, group, p, c, step);
+    FindStepContexts(tables, group, c, place, step, context);
     LookUpSlots(rans, tables.slots, tables.table_bits, context, active, entries);
     TakeSymbols<LaneRaw::kInState>(rans, tables.table_bits, entries, active, raw);
     FinishDecoding(tables, group, p, step, entries, raw, codes);
@@ -1324,9 +1340,7 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
   const uint32_t* const slots = tables.slots;
   const std::byte* words = rans.next;
   uint32_t* const state = rans.state.data();
-  for (size_t i = 0; i < kRansLanes; i += kVector) predictor.Predict(0, 0, i, steps[0], sums);
-  FinishStep(sums, steps[0]);
-  FindStepContexts(tables, group, 0, steps[0], context);
+  FindStepContexts(tables, group, 0, predictor.Predict(0, 0, steps[0]), steps[0], context);
   size_t c = 0, k = 0;
   do {
     const size_t p = k * kRansLanes;
@@ -1335,12 +1349,12 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
     // Stage by stage, each with enough to do for what the one after next waits for.
 #pragma GCC unroll 4
     for (size_t i = 0; i < kRansLanes; i += kVector) predictor.Predict(p + kRansLanes, c, i, next, sums);
-    FinishStep(sums, next);
+    const StepPlace place = PlaceOf(sums);
 #pragma GCC unroll 4
     for (size_t i = 0; i < kRansLanes; i += kVector) {
       LookUpLanes<kVector>(state + i, slots, table_bits, context + i, entries + i);
     }
-    FindStepContexts(tables, group, c, next, context);
+    FindStepContexts(tables, group, c, place, next, context);
 #pragma GCC unroll 4
     for (size_t i = 0; i < kRansLanes; i += kVector) {
       TakeSymbolsAt<LaneRaw::kNone, false>(state + i, table_bits, entries + i, LaneMask(), nullptr, words);
@@ -1377,8 +1391,8 @@ bool DecodeWide(const LaneTables& tables, const LaneGroup<WideLanes>& group, Lan
   size_t c = count * kRansLanes % group.period;
   for (size_t p = count * kRansLanes; p < group.positions; p += group.step, c = NextColumn(group, c)) {
     const size_t active = HWY_MIN(group.step, group.positions - p);
-    PredictStep(tables, group, p, c, step);
-    FindStepContexts(tables, group, c, step, context);
+    const StepPlace place = PredictStep(tables, group, p, c, step);
+    FindStepContexts(tables, group, c, place, step, context);
     LookUpSlots(rans, tables.slots, tables.table_bits, context, active, entries);
     TakeSymbols<LaneRaw::kNone>(rans, tables.table_bits, entries, active, raw);
     for (size_t i = 0; i < kRansLanes; i += hn::Lanes(du)) {

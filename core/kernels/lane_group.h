@@ -75,8 +75,8 @@ struct LaneTables {
   int32_t activity_base = 0;
   int activity_shift = 0;  // narrow only
   LaneBins position_bins, activity_bins;
-  int activity_bin_bits = 4;          // what a cell's number has of its activity bin, below its position bin
-  LaneByteTable<kLaneCells> context;  // of each cell's number; + kFixedCenter
+  bool has_few_activity_bins = false;  // 8 at most
+  LaneByteTable<kLaneCells> context;   // of each cell's number; + kFixedCenter
   bool has_fixed_centers = false;
   alignas(64) std::array<int32_t, kMaxLaneBins> center{};       // of each position bin
   alignas(16) std::array<uint8_t, kMaxLaneBins> center_byte{};  // narrow: the same
@@ -91,8 +91,13 @@ struct LaneTables {
     alignas(16) std::array<uint8_t, 16> token{}, token_of_quarter{}, token_of_sixteenth{}, raw_mask_of_sixteenth{};
   } magnitude;
 
+  // Numbers are dense where one of the bins has few: looking up contexts takes as long as there are numbers.
   size_t CellNumber(size_t position_bin, size_t activity_bin) const {
-    return position_bin << activity_bin_bits | activity_bin;
+    return has_few_activity_bins ? position_bin << 3 | activity_bin : activity_bin << 4 | position_bin;
+  }
+  // Above that of all cells of so many bins.
+  size_t EndOfCellNumbers(size_t num_position_bins, size_t num_activity_bins) const {
+    return has_few_activity_bins ? num_position_bins << 3 : num_activity_bins << 4;
   }
 
   bool has_mode = false;

@@ -218,8 +218,9 @@ HWY_INLINE void TakeSymbolsAt(uint32_t* HWY_RESTRICT state, int table_bits, cons
   const LaneVec eleven_bits = hn::Set(d, 0x7ff);
   const LaneVec old = hn::Load(d, state);
   const LaneVec entry = hn::LoadU(d, entries);
-  const LaneVec frequency = hn::And(hn::ShiftRight<11>(entry), eleven_bits);
-  LaneVec x = hn::Add(hn::Mul(frequency, hn::ShiftRightSame(old, table_bits)), hn::And(entry, eleven_bits));
+  const LaneVec complement = hn::And(hn::ShiftRight<11>(entry), eleven_bits);
+  const LaneVec product = hn::Mul(complement, hn::ShiftRightSame(old, table_bits));
+  LaneVec x = hn::Sub(hn::Sub(old, hn::And(entry, eleven_bits)), product);
   if constexpr (kRaw == LaneRaw::kInState) {
     const LaneVec num_bits = hn::ShiftRight<28>(entry);
     const LaneVec rest = hn::Shr(x, num_bits);
@@ -274,10 +275,14 @@ HWY_INLINE void LookUpLanes(const uint32_t* HWY_RESTRICT state, const uint32_t* 
   const LaneTag d;
   const hn::Rebind<uint8_t, LaneTag> d8;
   alignas(64) uint32_t index[kCount];
-  const LaneVec slot_mask = hn::Set(d, (1u << table_bits) - 1);
+  const hn::RebindToSigned<LaneTag> di;
+  const LaneVec slot_mask = hn::Set(d, (1u << table_bits) - 1), saved = hn::Set(d, SavedEntries(table_bits));
   for (size_t i = 0; i < kCount; i += hn::Lanes(d)) {
-    const LaneVec first = hn::ShiftLeftSame(hn::PromoteTo(d, hn::LoadU(d8, contexts + i)), table_bits);
-    hn::Store(hn::Add(first, hn::And(hn::Load(d, state + i), slot_mask)), d, index + i);
+    const LaneVec first = hn::ShiftLeftSame(hn::PromoteTo(d, hn::LoadU(d8, contexts + i)), SlotStrideBits(table_bits));
+    const LaneVec slot = hn::And(hn::Load(d, state + i), slot_mask);
+    const auto shared = hn::BitCast(di, hn::ShiftRight<kSharedSlotBits>(slot));
+    const auto of_slot = hn::Max(shared, hn::BitCast(di, hn::Sub(slot, saved)));
+    hn::Store(hn::Add(first, hn::BitCast(d, of_slot)), d, index + i);
   }
 #if HWY_ARCH_X86
   // Through memory: compilers that know what was stored would take vectors to pieces instead, which takes longer.

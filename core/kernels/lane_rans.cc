@@ -57,17 +57,16 @@ void DecodeSteps(LaneRansDecoder& decoder, const uint32_t* slots, int table_bits
   }
 }
 
-void FillSlots(std::span<const uint16_t> frequencies, std::span<const uint16_t> payloads, uint32_t* slots) {
-  const hn::CappedTag<uint32_t, kSlotPadding> d;
-  const auto lane = hn::Iota(d, 0), lanes = hn::Set(d, static_cast<uint32_t>(hn::Lanes(d)));
-  for (size_t symbol = 0; symbol < frequencies.size(); ++symbol) {
-    const uint32_t frequency = frequencies[symbol];
-    auto entry = hn::Or(hn::Set(d, frequency << 11 | uint32_t{payloads[symbol]} << 22), lane);
-    for (uint32_t offset = 0; offset < frequency; offset += static_cast<uint32_t>(hn::Lanes(d))) {
-      hn::StoreU(entry, d, slots + offset);
-      entry = hn::Add(entry, lanes);
+void FillSlots(std::span<const SlotRange> ranges, int table_bits, std::span<const uint16_t> payloads, uint32_t* slots) {
+  // Of 16, so that what is written beyond a range stays within the stride.
+  const hn::CappedTag<uint32_t, 16> d;
+  for (const SlotRange& range : ranges) {
+    const uint32_t complement = (1u << table_bits) - range.frequency;
+    const auto entry = hn::Set(d, range.start | complement << 11 | uint32_t{payloads[range.token]} << 22);
+    const uint32_t end = SlotIndex(uint32_t{range.start} + range.frequency, table_bits);
+    for (uint32_t i = SlotIndex(range.start, table_bits); i < end; i += static_cast<uint32_t>(hn::Lanes(d))) {
+      hn::StoreU(entry, d, slots + i);
     }
-    slots += frequency;
   }
 }
 
@@ -84,8 +83,57 @@ HWY_EXPORT(FillSlots);
 
 }  // namespace
 
-void BuildSlots(std::span<const uint16_t> frequencies, std::span<const uint16_t> payloads, uint32_t* slots) {
-  DCAC_DYNAMIC_DISPATCH(FillSlots)(frequencies, payloads, slots);
+std::vector<SlotRange> PlaceTokens(std::span<const uint16_t> frequencies, int table_bits) {
+  constexpr uint32_t kShared = 1u << kSharedSlotBits;
+  const uint32_t total = 1u << table_bits, single = total - static_cast<uint32_t>(FirstSingleSlot(table_bits));
+  const size_t largest =
+      static_cast<size_t>(std::max_element(frequencies.begin(), frequencies.end()) - frequencies.begin());
+  // Tokens of frequencies up to `small` keep them: they find room in the single slots.
+  std::array<uint16_t, (1u << kMaxLaneTableBits) / 8 + 1> sums{};
+  for (size_t token = 0; token < frequencies.size(); ++token) {
+    if (token != largest && frequencies[token] <= single) sums[frequencies[token]] += frequencies[token];
+  }
+  uint32_t small = 0, left = single;
+  while (small < single && sums[small + 1] <= left) left -= sums[++small];
+  // Those of others are multiples; the one of the largest makes good what they are too many or too few.
+  std::vector<SlotRange> ranges;
+  ranges.reserve(frequencies.size());
+  const int32_t most_error = static_cast<int32_t>(kShared / 2 + frequencies[largest] / 16);
+  int32_t error = 0;
+  for (size_t token = 0; token < frequencies.size(); ++token) {
+    const uint32_t exact = frequencies[token];
+    if (exact <= small || token == largest) continue;
+    uint32_t rounded = (exact + kShared / 2) / kShared * kShared;
+    const int32_t after = error + static_cast<int32_t>(rounded) - static_cast<int32_t>(exact);
+    if (after > most_error && rounded > exact) rounded -= kShared;
+    if (after < -most_error && rounded < exact) rounded += kShared;
+    rounded = std::max(rounded, kShared);
+    error += static_cast<int32_t>(rounded) - static_cast<int32_t>(exact);
+    ranges.push_back({static_cast<uint16_t>(token), 0, static_cast<uint16_t>(rounded)});
+  }
+  // Where there are very many: at least one of them is two multiples then.
+  for (; error >= static_cast<int32_t>(frequencies[largest]); error -= static_cast<int32_t>(kShared)) {
+    std::max_element(ranges.begin(), ranges.end(), [](const SlotRange& a, const SlotRange& b) {
+      return a.frequency < b.frequency;
+    })->frequency -= kShared;
+  }
+  ranges.push_back(
+      {static_cast<uint16_t>(largest), 0, static_cast<uint16_t>(static_cast<int32_t>(frequencies[largest]) - error)});
+  for (size_t token = 0; token < frequencies.size(); ++token) {
+    if (frequencies[token] == 0 || frequencies[token] > small || token == largest) continue;
+    ranges.push_back({static_cast<uint16_t>(token), 0, frequencies[token]});
+  }
+  uint16_t start = 0;
+  for (SlotRange& range : ranges) {
+    range.start = start;
+    start = static_cast<uint16_t>(start + range.frequency);
+  }
+  return ranges;
+}
+
+void BuildSlots(std::span<const SlotRange> ranges, int table_bits, std::span<const uint16_t> payloads,
+                uint32_t* slots) {
+  DCAC_DYNAMIC_DISPATCH(FillSlots)(ranges, table_bits, payloads, slots);
 }
 
 absl::Status LaneRansDecoder::Begin(ByteSpan stream) {
@@ -152,12 +200,11 @@ uint64_t LaneEncodeEntry(uint32_t frequency, uint32_t start, uint32_t raw_bits, 
   return reciprocal << 32 | raw_bits << 27 | shift << 23 | bias << 11 | frequency;
 }
 
-void BuildEncodeEntries(std::span<const uint16_t> frequencies, std::span<const uint8_t> raw_bits, int table_bits,
+void BuildEncodeEntries(std::span<const SlotRange> ranges, std::span<const uint8_t> raw_bits, int table_bits,
                         uint64_t* entries) {
-  uint32_t start = 0;
-  for (size_t symbol = 0; symbol < frequencies.size(); ++symbol) {
-    entries[symbol] = LaneEncodeEntry(frequencies[symbol], start, raw_bits.empty() ? 0 : raw_bits[symbol], table_bits);
-    start += frequencies[symbol];
+  for (const SlotRange& range : ranges) {
+    entries[range.token] =
+        LaneEncodeEntry(range.frequency, range.start, raw_bits.empty() ? 0 : raw_bits[range.token], table_bits);
   }
 }
 

@@ -8,10 +8,12 @@
 #ifndef DCAC_CORE_KERNELS_LANE_RANS_H_
 #define DCAC_CORE_KERNELS_LANE_RANS_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "core/base/bytes.h"
@@ -22,25 +24,57 @@ inline constexpr size_t kRansLanes = 64;
 inline constexpr uint32_t kLaneStateLow = 1u << 15;
 inline constexpr size_t kLaneStateBytes = 4 * kRansLanes;
 inline constexpr size_t kLaneStageBytes = 2 * kRansLanes;  // words that a stage of a step takes, at most
-inline constexpr int kMinLaneTableBits = 9;
+inline constexpr int kMinLaneTableBits = 10;
 inline constexpr int kMaxLaneTableBits = 11;
-inline constexpr uint32_t kMaxRawBits = 15;  // of one raw stage
+inline constexpr size_t kMaxLaneTokens = 64;  // of a context
+inline constexpr uint32_t kMaxRawBits = 15;   // of one raw stage
 
 // Whether the symbol of an entry is followed by its own raw bits (table_bits + their number <= 15, so that one word
 // renormalises after both).
 enum class LaneRaw { kNone, kInState };
 
+// ---- Tables ----
+
+// Of the 2^table_bits slots of a context the last eighth have an entry each, those before one for every eight: what all
+// contexts have together is to stay in the first cache, for which slot a state comes to is random.  Entries of contexts
+// are 2^(table_bits - 2) apart.
+inline constexpr int kSharedSlotBits = 3;
+
+constexpr size_t FirstSingleSlot(int table_bits) {
+  return (size_t{7} << table_bits) / 8;
+}
+constexpr int SlotStrideBits(int table_bits) {
+  return table_bits - 2;
+}
+// By which the index of a single slot's entry is below the slot.
+constexpr uint32_t SavedEntries(int table_bits) {
+  return static_cast<uint32_t>(FirstSingleSlot(table_bits) - (FirstSingleSlot(table_bits) >> kSharedSlotBits));
+}
+constexpr uint32_t SlotIndex(uint32_t slot, int table_bits) {
+  const int32_t single = static_cast<int32_t>(slot) - static_cast<int32_t>(SavedEntries(table_bits));
+  return static_cast<uint32_t>(std::max(static_cast<int32_t>(slot >> kSharedSlotBits), single));
+}
+
+// The slots of a token in a context.
+struct SlotRange {
+  uint16_t token, start, frequency;
+};
+
+// What slots tokens have: frequencies[token], nearly, none where that is 0.  In ascending order; who begins at a shared
+// slot begins with its first.  `frequencies`: at most kMaxLaneTokens, all below 2^table_bits, which is their sum.
+std::vector<SlotRange> PlaceTokens(std::span<const uint16_t> frequencies, int table_bits);
+
 // ---- Decoder ----
 
-// The slots of a context are 2^table_bits entries; slots of context c start at c << table_bits.
-//   bits 0..10   offset: of the slot in the range of its symbol
-//   bits 11..21  frequency of the symbol, 1 .. 2^table_bits - 1
-//   bits 22..31  payload: whatever the symbol stands for; with LaneRaw::kInState its bits 6..9 are the number of raw
+// An entry:
+//   bits 0..10   first slot of its token
+//   bits 11..21  2^table_bits less the frequency of the token, 1 .. 2^table_bits - 1
+//   bits 22..31  payload: whatever the token stands for; with LaneRaw::kInState its bits 6..9 are the number of raw
 //   bits
-constexpr uint32_t SlotOffset(uint32_t entry) {
+constexpr uint32_t SlotStart(uint32_t entry) {
   return entry & 0x7ff;
 }
-constexpr uint32_t SlotFrequency(uint32_t entry) {
+constexpr uint32_t SlotComplement(uint32_t entry) {
   return entry >> 11 & 0x7ff;
 }
 constexpr uint32_t SlotPayload(uint32_t entry) {
@@ -56,11 +90,8 @@ constexpr uint16_t TokenPayload(uint32_t token, uint32_t raw_bits) {
   return static_cast<uint16_t>(token | raw_bits << 6);
 }
 
-inline constexpr size_t kSlotPadding = 16;  // entries after the last context that BuildSlots may overwrite
-
-// Writes the slots of a context whose frequencies are all below 2^table_bits and have that as their sum; symbol s gets
-// payloads[s].
-void BuildSlots(std::span<const uint16_t> frequencies, std::span<const uint16_t> payloads, uint32_t* slots);
+// Writes the entries of a context, as many as its stride; token t gets payloads[t].
+void BuildSlots(std::span<const SlotRange> ranges, int table_bits, std::span<const uint16_t> payloads, uint32_t* slots);
 
 struct LaneRansDecoder {
   alignas(64) std::array<uint32_t, kRansLanes> state;
@@ -103,7 +134,8 @@ inline void LookUpSlotsPlain(const LaneRansDecoder& decoder, const uint32_t* slo
                              const uint8_t* contexts, size_t active, uint32_t* entries) {
   const uint32_t slot_mask = (1u << table_bits) - 1;
   for (size_t i = 0; i < active; ++i) {
-    entries[i] = slots[(size_t{contexts[i]} << table_bits) + (decoder.state[i] & slot_mask)];
+    const size_t first = size_t{contexts[i]} << SlotStrideBits(table_bits);
+    entries[i] = slots[first + SlotIndex(decoder.state[i] & slot_mask, table_bits)];
   }
 }
 
@@ -113,7 +145,8 @@ inline void TakeSymbolsPlain(LaneRansDecoder& decoder, int table_bits, const uin
                              uint32_t* raw) {
   decoder.PrepareStage();
   for (size_t i = 0; i < active; ++i) {
-    uint32_t x = SlotFrequency(entries[i]) * (decoder.state[i] >> table_bits) + SlotOffset(entries[i]);
+    uint32_t x = decoder.state[i];
+    x -= SlotComplement(entries[i]) * (x >> table_bits) + SlotStart(entries[i]);
     if constexpr (kRaw == LaneRaw::kInState) {
       raw[i] = x & ((1u << SlotRawBits(entries[i])) - 1);
       x >>= SlotRawBits(entries[i]);
@@ -147,8 +180,8 @@ inline void DecodeRawPlain(LaneRansDecoder& decoder, const uint32_t* num_bits, s
 // which the bias makes good.
 uint64_t LaneEncodeEntry(uint32_t frequency, uint32_t start, uint32_t raw_bits, int table_bits);
 
-// Entries of a context as BuildSlots; raw_bits may be empty: none.  A symbol of frequency 0 must not be coded.
-void BuildEncodeEntries(std::span<const uint16_t> frequencies, std::span<const uint8_t> raw_bits, int table_bits,
+// Entries of a context by token; raw_bits may be empty: none.  A token that has no slots must not be coded.
+void BuildEncodeEntries(std::span<const SlotRange> ranges, std::span<const uint8_t> raw_bits, int table_bits,
                         uint64_t* entries);
 
 struct LaneRansEncoder {

@@ -33,6 +33,10 @@ std::vector<uint16_t> RandomFrequencies(std::mt19937_64& random, size_t num_symb
   return frequencies;
 }
 
+int RandomTableBits(std::mt19937_64& random) {
+  return kMinLaneTableBits + static_cast<int>(random() % (kMaxLaneTableBits - kMinLaneTableBits + 1));
+}
+
 // Steps of random symbols, and tables for them.
 struct Message {
   int table_bits;
@@ -66,20 +70,20 @@ void AddTables(std::mt19937_64& random, size_t num_contexts, Message& m, std::ve
   std::vector<uint8_t> raw_bits(m.num_symbols, 0);
   for (size_t s = 0; s < m.num_symbols; ++s) {
     if (m.with_raw) raw_bits[s] = static_cast<uint8_t>(random() % static_cast<uint64_t>(16 - m.table_bits));
-    m.payloads.push_back(m.num_symbols <= 64 ? TokenPayload(static_cast<uint32_t>(s), raw_bits[s])
-                                             : static_cast<uint16_t>(s));
+    m.payloads.push_back(TokenPayload(static_cast<uint32_t>(s), raw_bits[s]));
   }
-  m.slots.resize((num_contexts << m.table_bits) + kSlotPadding);
+  m.slots.resize(num_contexts << SlotStrideBits(m.table_bits));
   m.encode_entries.resize(num_contexts * m.num_symbols);
   for (size_t c = 0; c < num_contexts; ++c) {
     tables.push_back(RandomFrequencies(random, m.num_symbols, m.table_bits));
-    BuildSlots(tables[c], m.payloads, &m.slots[c << m.table_bits]);
-    BuildEncodeEntries(tables[c], raw_bits, m.table_bits, &m.encode_entries[c * m.num_symbols]);
+    const std::vector<SlotRange> ranges = PlaceTokens(tables[c], m.table_bits);
+    BuildSlots(ranges, m.table_bits, m.payloads, &m.slots[c << SlotStrideBits(m.table_bits)]);
+    BuildEncodeEntries(ranges, raw_bits, m.table_bits, &m.encode_entries[c * m.num_symbols]);
   }
 }
 
 Message MakeMessage(std::mt19937_64& random, size_t num_symbols, bool with_raw, size_t num_stages) {
-  Message m{.table_bits = kMinLaneTableBits + static_cast<int>(random() % 3),
+  Message m{.table_bits = RandomTableBits(random),
             .num_symbols = num_symbols,
             .with_raw = with_raw,
             .num_stages = num_stages};
@@ -194,8 +198,8 @@ TEST_P(LaneRansTest, WritesAndReadsWhatThePlainLoopsDo) {
   std::mt19937_64 random(1);
   for (int round = 0; round < 300; ++round) {
     const bool with_raw = round % 2 == 0;
-    const size_t num_symbols = with_raw || round % 3 == 0 ? 2 + random() % 63 : 256;
-    const Message m = MakeMessage(random, num_symbols, with_raw, static_cast<size_t>(round) % 3);
+    const Message m =
+        MakeMessage(random, 2 + random() % (kMaxLaneTokens - 1), with_raw, static_cast<size_t>(round) % 3);
     const Bytes stream = m.Encode();
     ASSERT_EQ(stream, EncodePlain(m)) << round;
     ASSERT_NO_FATAL_FAILURE(ExpectMatches(m, DecodePlain(m, stream))) << round;
@@ -246,25 +250,79 @@ TEST_P(LaneRansTest, AnyBytesDecodeAsThePlainLoopsDo) {
   }
 }
 
-TEST_P(LaneRansTest, SlotsOfASymbolCountItsOffset) {
+TEST_P(LaneRansTest, EverySlotFindsItsToken) {
   std::mt19937_64 random(5);
   for (int round = 0; round < 200; ++round) {
-    const int table_bits = kMinLaneTableBits + round % 3;
-    const size_t num_symbols = 2 + random() % 255;
-    const std::vector<uint16_t> frequencies = RandomFrequencies(random, num_symbols, table_bits);
+    const int table_bits = RandomTableBits(random);
+    const uint32_t total = 1u << table_bits;
+    const std::vector<uint16_t> frequencies =
+        RandomFrequencies(random, 2 + random() % (kMaxLaneTokens - 1), table_bits);
     std::vector<uint16_t> payloads;
-    for (size_t s = 0; s < num_symbols; ++s) payloads.push_back(static_cast<uint16_t>(random() % 1024));
-    std::vector<uint32_t> slots((size_t{1} << table_bits) + kSlotPadding);
-    BuildSlots(frequencies, payloads, slots.data());
-    size_t at = 0;
-    for (size_t s = 0; s < num_symbols; ++s) {
-      for (uint32_t offset = 0; offset < frequencies[s]; ++offset, ++at) {
-        ASSERT_EQ(SlotOffset(slots[at]), offset);
-        ASSERT_EQ(SlotFrequency(slots[at]), frequencies[s]);
-        ASSERT_EQ(SlotPayload(slots[at]), payloads[s]);
+    for (size_t s = 0; s < frequencies.size(); ++s) payloads.push_back(static_cast<uint16_t>(random() % 1024));
+    std::vector<uint32_t> slots(size_t{1} << SlotStrideBits(table_bits));
+    const std::vector<SlotRange> ranges = PlaceTokens(frequencies, table_bits);
+    BuildSlots(ranges, table_bits, payloads, slots.data());
+    for (const SlotRange& range : ranges) {
+      for (uint32_t slot = range.start; slot < uint32_t{range.start} + range.frequency; ++slot) {
+        const uint32_t entry = slots[SlotIndex(slot, table_bits)];
+        ASSERT_EQ(SlotStart(entry), range.start);
+        ASSERT_EQ(SlotComplement(entry), total - range.frequency);
+        ASSERT_EQ(SlotPayload(entry), payloads[range.token]);
       }
     }
   }
+}
+
+// That ranges are as they are to be, for whatever frequencies.
+void ExpectPlaced(const std::vector<uint16_t>& frequencies, int table_bits) {
+  const uint32_t total = 1u << table_bits;
+  std::vector<uint32_t> placed(frequencies.size(), 0);
+  uint32_t start = 0;
+  for (const SlotRange& range : PlaceTokens(frequencies, table_bits)) {
+    ASSERT_EQ(range.start, start);
+    ASSERT_GT(range.frequency, 0);
+    ASSERT_LT(range.frequency, total);
+    if (start < FirstSingleSlot(table_bits)) {
+      ASSERT_EQ(start % 8, 0u);
+    }
+    ASSERT_EQ(placed[range.token], 0u);
+    placed[range.token] = range.frequency;
+    start += range.frequency;
+  }
+  ASSERT_EQ(start, total);
+  for (size_t token = 0; token < frequencies.size(); ++token) ASSERT_EQ(placed[token] == 0, frequencies[token] == 0);
+}
+
+TEST(LaneRansSlotsTest, TokensHaveThePlacesThatEntriesAreSharedBy) {
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 2000; ++round) {
+    const int table_bits = RandomTableBits(random);
+    ASSERT_NO_FATAL_FAILURE(
+        ExpectPlaced(RandomFrequencies(random, 2 + random() % (kMaxLaneTokens - 1), table_bits), table_bits))
+        << round;
+  }
+}
+
+TEST(LaneRansSlotsTest, ManyEqualTokensFindPlaces) {
+  for (int table_bits = kMinLaneTableBits; table_bits <= kMaxLaneTableBits; ++table_bits) {
+    for (uint16_t frequency = 1; frequency <= 40; ++frequency) {
+      for (size_t count = 1; count < kMaxLaneTokens; ++count) {
+        const size_t rest = (size_t{1} << table_bits) - count * frequency;
+        if (count * frequency >= size_t{1} << table_bits) break;
+        std::vector<uint16_t> frequencies(count, frequency);
+        frequencies.insert(frequencies.begin() + static_cast<ptrdiff_t>(count / 2), static_cast<uint16_t>(rest));
+        ASSERT_NO_FATAL_FAILURE(ExpectPlaced(frequencies, table_bits)) << count << " of " << frequency;
+      }
+    }
+  }
+}
+
+TEST(LaneRansSlotsTest, FrequenciesStayNearlyWhatTheyAre) {
+  // 80 slots hold the tokens of up to 30 as they are, and 200 and 300 are multiples of 8.
+  const std::vector<uint16_t> frequencies = {30, 200, 1, 444, 20, 300, 29};
+  std::vector<uint16_t> placed(frequencies.size());
+  for (const SlotRange& range : PlaceTokens(frequencies, 10)) placed[range.token] = range.frequency;
+  EXPECT_EQ(placed, (std::vector<uint16_t>{30, 200, 1, 440, 20, 304, 29}));
 }
 
 TEST(LaneRansStreamTest, RefusesStatesOutOfRange) {

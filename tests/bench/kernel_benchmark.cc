@@ -24,6 +24,7 @@ constexpr std::size_t kTokens = 24;
 // Steps of tokens as residuals of planes are: geometric, with raw bits behind the larger ones.
 struct LaneMessage {
   std::vector<std::uint16_t> frequencies, payloads;
+  std::vector<SlotRange> ranges;
   std::vector<std::uint8_t> raw_bits_of_token;
   std::vector<std::uint32_t> slots;
   std::vector<std::uint64_t> entries;
@@ -51,7 +52,8 @@ std::vector<std::uint16_t> GeometricFrequencies() {
   return frequencies;
 }
 
-LaneMessage::LaneMessage(std::size_t num_contexts) : frequencies(GeometricFrequencies()) {
+LaneMessage::LaneMessage(std::size_t num_contexts)
+    : frequencies(GeometricFrequencies()), ranges(PlaceTokens(frequencies, kTableBits)) {
   constexpr std::size_t kFirstWithRaw = 13;
   std::mt19937_64 random(1);
   for (std::size_t token = 0; token < kTokens; ++token) {
@@ -59,11 +61,11 @@ LaneMessage::LaneMessage(std::size_t num_contexts) : frequencies(GeometricFreque
     raw_bits_of_token.push_back(static_cast<std::uint8_t>(bits));
     payloads.push_back(TokenPayload(static_cast<std::uint32_t>(token), bits));
   }
-  slots.resize((num_contexts << kTableBits) + kSlotPadding);
+  slots.resize(num_contexts << SlotStrideBits(kTableBits));
   entries.resize(num_contexts * kTokens);
   for (std::size_t context = 0; context < num_contexts; ++context) {
-    BuildSlots(frequencies, payloads, &slots[context << kTableBits]);
-    BuildEncodeEntries(frequencies, raw_bits_of_token, kTableBits, &entries[context * kTokens]);
+    BuildSlots(ranges, kTableBits, payloads, &slots[context << SlotStrideBits(kTableBits)]);
+    BuildEncodeEntries(ranges, raw_bits_of_token, kTableBits, &entries[context * kTokens]);
   }
   active.assign(kSteps, kRansLanes);
   std::discrete_distribution<std::size_t> token_of(frequencies.begin(), frequencies.end());
@@ -132,9 +134,9 @@ void DecodeLanes(benchmark::State& state, const LaneMessage& m, bool plain) {
 }
 
 void BuildTables(benchmark::State& state, const LaneMessage& m) {
-  std::vector<std::uint32_t> slots((1u << kTableBits) + kSlotPadding);
+  std::vector<std::uint32_t> slots(1u << SlotStrideBits(kTableBits));
   for (auto _ : state) {
-    BuildSlots(m.frequencies, m.payloads, slots.data());
+    BuildSlots(PlaceTokens(m.frequencies, kTableBits), kTableBits, m.payloads, slots.data());
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations());

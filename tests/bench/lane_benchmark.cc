@@ -74,10 +74,11 @@ class Group {
     const size_t contexts = encoded_.model.tables.size();
     std::vector<uint16_t> payloads;
     for (uint32_t token = 0; token < kMaxLaneTokens; ++token) payloads.push_back(TokenPayload(token, raw_bits[token]));
-    slots_.resize(((contexts + 1) << tables_.table_bits) + kSlotPadding);
+    const int stride_bits = SlotStrideBits(tables_.table_bits);
+    slots_.resize((contexts + 1) << stride_bits);
     for (size_t context = 0; context < contexts; ++context) {
-      const std::vector<uint16_t> frequencies = LaneFrequencies(encoded_.model.tables[context], tables_.table_bits);
-      BuildSlots(frequencies, std::span(payloads).first(frequencies.size()), &slots_[context << tables_.table_bits]);
+      BuildSlots(LaneSlotRanges(encoded_.model.tables[context], tables_.table_bits), tables_.table_bits, payloads,
+                 &slots_[context << stride_bits]);
     }
     tables_.slots = slots_.data();
   }
