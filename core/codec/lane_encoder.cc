@@ -186,7 +186,7 @@ class LaneSetEncoder {
 
   void DescribeSamples() {
     model_.base_exponent = map_.base_exponent();
-    model_.table_bits = kNarrow ? 10 : 11;
+    model_.table_bits = kNarrow ? kNarrowTableBits : 11;
     model_.group_planes = static_cast<int>(std::clamp<size_t>(PlanesOfRows(), 1, num_planes()));
     const int planes = set_.shape.planes;
     while (model_.group_planes < planes &&

@@ -118,13 +118,14 @@ class LaneModelCoder {
     model_.group_planes = group + 1;
     Check(
         CanBeLaneGroups(shape_.planes, model_.interlaced ? (shape_.width + 1) / 2 : shape_.width, model_.group_planes));
-    int bits = model_.table_bits - 10;
-    if (!IsNarrow(kind_)) Uniform(2, bits);
-    model_.table_bits = bits + 10;
     if (IsNarrow(kind_)) {
+      model_.table_bits = kNarrowTableBits;
       Ranged(0, 255, model_.low_code);
       Ranged(model_.low_code, 255, model_.high_code);
     } else {
+      int bits = model_.table_bits - kMinLaneTableBits;
+      Uniform(kMaxLaneTableBits - kMinLaneTableBits + 1, bits);
+      model_.table_bits = bits + kMinLaneTableBits;
       if (IsFloat(kind_)) {
         Ranged(SampleMap::MinBaseExponent(kind_), SampleMap::MaxBaseExponent(kind_), model_.base_exponent);
         CodeFlag(coder_, model_.has_escape);

@@ -1139,7 +1139,6 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
                                    uint8_t* HWY_RESTRICT context, uint8_t* HWY_RESTRICT codes) {
   alignas(64) uint32_t entries[kRansLanes], raw[kRansLanes];
   NarrowPredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
-  const int table_bits = tables.table_bits;
   const uint32_t* const slots = tables.slots;
   const std::byte* words = rans.next;
   size_t k = first;
@@ -1153,16 +1152,17 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
     const auto take = [&](size_t begin) HWY_ATTR {
 #pragma GCC unroll 16
       for (size_t i = begin; i < begin + kVector; i += hn::MaxLanes(LaneTag())) {
-        TakeSymbolsAt<LaneRaw::kInState, false>(rans.state.data() + i, table_bits, entries + i, LaneMask(), raw + i,
-                                                words);
+        TakeSymbolsAt<LaneRaw::kInState, false>(rans.state.data() + i, kNarrowTableBits, entries + i, LaneMask(),
+                                                raw + i, words);
       }
     };
 #pragma GCC unroll 8
     for (size_t i = 0; i < kRansLanes; i += kVector) {
       constexpr size_t kHalf = kVector / 2;
-      LookUpLanes<kHalf>(rans.state.data() + i, slots, table_bits, context + i, entries + i);
+      LookUpLanes<kHalf>(rans.state.data() + i, slots, kNarrowTableBits, context + i, entries + i);
       const NarrowVec range = predictor.PredictValues(p + kRansLanes, c, i, next, sums);
-      LookUpLanes<kHalf>(rans.state.data() + i + kHalf, slots, table_bits, context + i + kHalf, entries + i + kHalf);
+      LookUpLanes<kHalf>(rans.state.data() + i + kHalf, slots, kNarrowTableBits, context + i + kHalf,
+                         entries + i + kHalf);
       predictor.PredictActivity(p + kRansLanes, c, i, range, sums);
       predictor.FinishVector(i, sums, next, place);
       // What was looked up an iteration ago is here by now.
@@ -1214,8 +1214,8 @@ bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
     const size_t active = HWY_MIN(group.step, group.positions - p);
     const StepPlace place = PredictStep(tables, group, p, c, step);
     FindStepContexts(tables, group, c, place, step, context);
-    LookUpSlots(rans, tables.slots, tables.table_bits, context, active, entries);
-    TakeSymbols<LaneRaw::kInState>(rans, tables.table_bits, entries, active, raw);
+    LookUpSlots(rans, tables.slots, kNarrowTableBits, context, active, entries);
+    TakeSymbols<LaneRaw::kInState>(rans, kNarrowTableBits, entries, active, raw);
     FinishDecoding(tables, group, p, step, entries, raw, codes);
   }
   return !rans.failed;

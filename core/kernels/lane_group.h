@@ -17,6 +17,7 @@
 namespace dcac {
 
 inline constexpr size_t kMaxLaneTaps = 9;
+inline constexpr int kNarrowTableBits = 10;       // of the slots of all narrow sets
 inline constexpr size_t kMaxLaneReferences = 16;  // of a plane
 inline constexpr size_t kLaneErrors = 4;          // errors before a position that its expected error is made of
 inline constexpr size_t kMaxLaneBins = 16;        // of position, of activity
