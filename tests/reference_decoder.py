@@ -1517,8 +1517,34 @@ class LaneModel:
         self.numbers, self.channels = numbers, channels
         self.code_dtype = BF16 if self.dtype is F32 else self.dtype
         self.height, self.width, self.planes = height, width, len(numbers)
+        self.is_bytes = self.dtype.is_narrow and side.flag()
         self.read_head(side)
         self.terms = [LanePlane(self.classes, self.taps) for _ in range(self.planes)]
+        if self.is_bytes:
+            self.read_bytes(side)
+        else:
+            self.read_prediction(side)
+        self.position_thresholds = self.read_thresholds(side)
+        self.activity_thresholds = self.read_thresholds(side)
+        self.read_cells(side)
+        self.frequencies = [self.below_all(table) for table in read_tables(side, self.clusters, self.table_bits)]
+        self.check_tokens()
+        # [6] Of fillers.
+        self.filler_cluster = self.clusters
+        self.frequencies.append(self.below_all([0] * len(self.specials) + [1 << self.table_bits]))
+
+    def read_bytes(self, side):
+        """[10] What byte lanes have in place of means, weights and the scales of bins."""
+        self.sent_means = None
+        self.error_prior, self.mean = side.ranged(0, 255), side.ranged(0, 255)
+        a, b = SignedModel(), SignedModel()
+        self.weights = [side.weight(a, 96) for _ in range(4)]
+        check(sum(max(w, 0) for w in self.weights) <= 96 and sum(min(w, 0) for w in self.weights) >= -96, 'weights')
+        self.base = side.weight(b, 8191)
+        self.position_base = side.ranged(0, 255)
+
+    def read_prediction(self, side):
+        """[2.2 .. 2.6]"""
         self.read_means(side)
         a, b = SignedModel(), SignedModel()
         self.spatial = [([side.weight(a, 1023) for _ in range(self.taps)], side.weight(b))
@@ -1529,19 +1555,16 @@ class LaneModel:
         g = SignedModel()
         self.sigma = [[side.weight(g, 255) for _ in range(ERRORS + 2 + self.any_terms)] + [0] * (not self.any_terms)
                       for _ in range(self.classes)]
-        self.read_bins(side)
-        self.read_cells(side)
-        self.frequencies = [self.below_all(table) for table in read_tables(side, self.clusters, self.table_bits)]
-        self.check_tokens()
-        # [6] Of fillers.
-        self.filler_cluster = self.clusters
-        self.frequencies.append(self.below_all([0] * len(self.specials) + [1 << self.table_bits]))
+        self.position_base = side.ranged(-1 << 17, 1 << 17)
+        self.position_shift = side.uniform(16)
+        self.activity_base = side.ranged(-1 << 17, 1 << 17)
+        self.activity_shift = side.uniform(8) if self.dtype.is_narrow else 0
 
     def read_head(self, side):
         """[2.1]"""
         dtype, narrow = self.code_dtype, self.dtype.is_narrow
-        self.interlaced = side.flag()
-        self.taps = 6 if self.interlaced or side.flag() else 3
+        self.interlaced = not self.is_bytes and side.flag()
+        self.taps = 6 if self.interlaced or not self.is_bytes and side.flag() else 3
         self.classes = 1 + self.interlaced
         self.columns, self.rows = -(-self.width // self.classes), self.height * self.classes
         self.group = 1 + side.uniform(self.planes)
@@ -1550,7 +1573,9 @@ class LaneModel:
         self.table_bits = 10 if narrow else 10 + side.uniform(2)
         specials, self.shift, self.unit_exponent = [], 0, 0
         has_escape = 0
-        if narrow:
+        if self.is_bytes:
+            self.low_code, self.high_code = 0, 255
+        elif narrow:
             self.low_code = side.ranged(0, 255)
             self.high_code = side.ranged(self.low_code, 255)
         else:
@@ -1611,30 +1636,22 @@ class LaneModel:
             if plane.has_own:
                 plane.own = [[side.weight(o, 511) if side.bit(bit) else 0 for bit in bits] for bits in used]
 
-    def read_bins(self, side):
-        """[2.6]"""
-        self.position_base = side.ranged(-1 << 17, 1 << 17)
-        self.position_shift = side.uniform(16)
-        self.activity_base = side.ranged(-1 << 17, 1 << 17)
-        self.activity_shift = side.uniform(8) if self.dtype.is_narrow else 0
-        self.position_thresholds = self.read_thresholds(side)
-        self.activity_thresholds = self.read_thresholds(side)
-
-    @staticmethod
-    def read_thresholds(side):
+    def read_thresholds(self, side):
+        """[2.6, 10]"""
         n, thresholds, least = NumberModel(), [], 0
+        most = 29 if self.is_bytes else 254
         for _ in range(side.uniform(16)):
             thresholds.append(least + side.number(n))
-            check(thresholds[-1] <= 254, 'a threshold')
-            least = min(thresholds[-1] + 1, 254)
-        return thresholds
+            check(thresholds[-1] <= most, 'a threshold')
+            least = min(thresholds[-1] + 1, most)
+        return [16 * (t - 14) - 1 if t > 15 else t for t in thresholds] if self.is_bytes else thresholds
 
     def read_cells(self, side):
         """[2.7]"""
         rows, columns = len(self.position_thresholds) + 1, len(self.activity_thresholds) + 1
         self.clusters, self.cell_cluster = read_clusters(side, rows, columns)
         self.cell_fixed, self.centers = np.zeros((rows, columns), int), np.zeros(rows, np.int64)
-        if side.flag():
+        if not self.is_bytes and side.flag():
             self.cell_fixed = read_fixed(side, rows, columns)
             self.centers[:] = [side.ranged(self.low_code, self.high_code) for _ in range(rows)]
 
@@ -1952,6 +1969,43 @@ class LaneGroup:
         return rasters.transpose(1, 0, 2)
 
 
+class ByteGroup:
+    """[10] As LaneGroup, of byte lanes."""
+
+    def __init__(self, model, first):
+        self.model, self.first, planes = model, first, min(model.group, model.planes - first)
+        self.columns = v = model.columns * planes
+        self.positions = v * model.rows
+        self.step = min(RANS_LANES, v - 2)
+        self.above = 2 * v + 1
+        self.values = np.full(self.above + self.positions, model.mean)
+        self.errors = np.full(self.above + self.positions, model.error_prior)
+
+    def predict(self, p):
+        at, v = self.above + p, self.columns
+        values = [self.values[at - distance] for distance in (v, v + 1, v - 1, 2 * v)]
+        total = sum(w * value for w, value in zip(self.model.weights, values))
+        center = np.clip((self.model.base + 32 + total) >> 6, 0, 255)
+        spread = np.max(values[:3], 0) - np.min(values[:3], 0)
+        here, left, right = (self.errors[at - distance] for distance in (v, v + 1, v - 1))
+        error = self.average(here, self.average(left, right))
+        activity = self.average(spread, np.minimum(2 * error, 255))
+        return center, center, (center - self.model.position_base) % 256, activity, center
+
+    @staticmethod
+    def average(a, b):
+        return (a + b + 1) >> 1
+
+    def update(self, p, codes, _, prediction):
+        self.values[self.above + p] = codes
+        self.errors[self.above + p] = np.abs(np.array(codes) - prediction)
+
+    def plane_and_place(self, p):
+        row, column = np.divmod(p, self.columns)
+        plane, x = np.divmod(column, self.model.columns)
+        return self.first + plane, row, x
+
+
 def places_of_tokens(frequencies, table_bits):
     """[6] Tokens and their frequencies in the order of their slots."""
     single, greatest = (1 << table_bits) // 8, frequencies.index(max(frequencies))
@@ -1991,11 +2045,11 @@ class LaneSetDecoder:
         model, innovations = self.model, {}
         named = {q for plane in model.terms for q, _ in plane.references}
         for first in range(0, model.planes, model.group):
-            group = LaneGroup(model, self.arithmetic, first, innovations)
+            group = ByteGroup(model, first) if model.is_bytes else LaneGroup(model, self.arithmetic, first, innovations)
             with np.errstate(over='raise', invalid='raise', divide='raise'):
                 for p in range(0, group.positions, group.step):
                     self.decode_step(group, np.arange(p, min(p + group.step, group.positions)))
-            for q, plane in enumerate(group.plane_innovations(), first):
+            for q, plane in enumerate(group.plane_innovations() if named else (), first):
                 if q in named:
                     innovations[q] = plane
         self.lanes.finish()
@@ -2049,7 +2103,9 @@ class LaneSetDecoder:
             check(not (escape and is_filler), 'an escape of no sample')
             code = 0 if escape else model.mode
         else:
-            a = model.residuals[residual][0] + raw
+            a, bits = model.residuals[residual]
+            # Raw bits of narrow sets count upwards from the least residual.
+            a += (1 << bits) - 1 - raw if model.dtype.is_narrow and residual % 2 and not is_filler else raw
             code = center - 1 - a if residual % 2 else center + a
         if model.dtype.is_narrow:
             code &= 255

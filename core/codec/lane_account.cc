@@ -45,19 +45,34 @@ void LaneCounter::CountGroup(const LaneTables& tables, const LaneRaster<WideLane
   Count(tables, raster, codes);
 }
 
+void LaneCounter::CountGroup(const LaneTables& tables, const LaneRaster<ByteLanes>& raster, uint8_t* codes) {
+  const LaneSymbols symbols = SymbolsOf(raster.group());
+  TokenizeLaneGroup(tables, raster.group(), symbols);
+  Add(raster, codes, symbols);
+}
+
+template <typename Lanes>
+LaneSymbols LaneCounter::SymbolsOf(const LaneGroup<Lanes>& group) {
+  const size_t room = (group.positions + group.step - 1) / group.step * kRansLanes;
+  return {symbol_.Get(room), raw_bits_.Get(room), raw_.Get(room), raw_bits_.Get(room)};
+}
+
 // The encoder's symbols follow from the samples.
 template <typename Lanes>
 void LaneCounter::Count(const LaneTables& tables, const LaneRaster<Lanes>& raster, typename Lanes::Code* codes) {
   LaneGroup<Lanes> group = raster.group();
-  const uint8_t* const filler = group.filler;
   group.filler = nullptr;  // they are as they were decoded; what they cost is next to nothing
-  const size_t room = (group.positions + group.step - 1) / group.step * kRansLanes;
-  const uint16_t* const symbols = symbol_.Get(room);
-  TokenizeLaneGroup(tables, group, codes,
-                    {symbol_.Get(room), raw_bits_.Get(room), raw_.Get(room), raw_bits_.Get(room)});
+  const LaneSymbols symbols = SymbolsOf(group);
+  TokenizeLaneGroup(tables, group, codes, symbols);
+  Add(raster, codes, symbols);
+}
+
+template <typename Lanes>
+void LaneCounter::Add(const LaneRaster<Lanes>& raster, const typename Lanes::Code* codes, const LaneSymbols& symbols) {
+  const LaneGroup<Lanes>& group = raster.group();
   for (size_t position = 0; position < group.positions; ++position) {
-    if (filler != nullptr && filler[position % group.period] != 0) continue;
-    const size_t symbol = symbols[position / group.step * kRansLanes + position % group.step];
+    if (group.filler != nullptr && group.filler[position % group.period] != 0) continue;
+    const size_t symbol = symbols.symbol[position / group.step * kRansLanes + position % group.step];
     double& plane_bits =
         account_.plane_bits[static_cast<size_t>(raster.first()) + position % group.columns / raster.plane_columns()];
     plane_bits += bits_[symbol];

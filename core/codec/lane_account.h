@@ -20,10 +20,15 @@ class LaneCounter {
   // The samples of a group that has been decoded; `codes` (with room for 64 more) as in TokenizeLaneGroup.
   void CountGroup(const LaneTables& tables, const LaneRaster<NarrowLanes>& raster, uint8_t* codes);
   void CountGroup(const LaneTables& tables, const LaneRaster<WideLanes>& raster, int32_t* codes);
+  void CountGroup(const LaneTables& tables, const LaneRaster<ByteLanes>& raster, uint8_t* codes);
 
  private:
   template <typename Lanes>
+  LaneSymbols SymbolsOf(const LaneGroup<Lanes>& group);  // with room for those of the group
+  template <typename Lanes>
   void Count(const LaneTables& tables, const LaneRaster<Lanes>& raster, typename Lanes::Code* codes);
+  template <typename Lanes>
+  void Add(const LaneRaster<Lanes>& raster, const typename Lanes::Code* codes, const LaneSymbols& symbols);
   SampleCoding CodingOf(size_t token) const;
   bool IsExact(int32_t code) const;  // binary32: whether it has no lower half
 

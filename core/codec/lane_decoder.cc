@@ -17,25 +17,6 @@
 namespace dcac {
 namespace {
 
-std::vector<uint32_t> MakeSlots(const LaneModel& model) {
-  const std::vector<uint8_t> raw_bits = LaneTokenRawBits(model);
-  std::vector<uint16_t> payloads(kMaxLaneTokens);
-  for (size_t token = 0; token < payloads.size(); ++token) {
-    payloads[token] = TokenPayload(static_cast<uint32_t>(token), raw_bits[token]);
-  }
-  const size_t stride = size_t{1} << SlotStrideBits(model.table_bits);
-  std::vector<uint32_t> table((model.tables.size() + 1) * stride);
-  for (size_t context = 0; context < model.tables.size(); ++context) {
-    BuildSlots(LaneSlotRanges(model.tables[context], model.table_bits), model.table_bits, payloads,
-               table.data() + context * stride);
-  }
-  for (size_t token = 0; token < payloads.size(); ++token) {
-    payloads[token] = TokenPayload(static_cast<uint32_t>(token), 0);
-  }
-  BuildSlots(FillerSlotRanges(model), model.table_bits, payloads, table.data() + model.tables.size() * stride);
-  return table;
-}
-
 template <typename Lanes>
 class LaneSetDecoder {
  public:
@@ -59,7 +40,7 @@ class LaneSetDecoder {
 
   absl::Status Decode() {
     LaneTables tables = MakeLaneTables(LaneKindOf(kind_), model_);
-    const std::vector<uint32_t> slots = MakeSlots(model_);
+    const std::vector<uint32_t> slots = MakeLaneSlots(kind_, model_);
     tables.slots = slots.data();
     LaneRansDecoder rans;
     DCAC_RETURN_IF_ERROR(rans.Begin(streams_.words));
@@ -85,10 +66,16 @@ class LaneSetDecoder {
  private:
   absl::Status DecodeGroup(const LaneTables& tables, LaneRansDecoder& rans) {
     const PhaseTimer timer(Phase::kEntropy);
-    const size_t room = raster_.group().positions + 2 * kRansLanes;
-    if constexpr (std::is_same_v<Lanes, NarrowLanes>) {
-      uint8_t* codes = scratch_->bytes.Get(room);
-      if (!DecodeLaneGroup(tables, raster_.group(), rans, codes)) return Malformed();
+    [[maybe_unused]] const size_t room = raster_.group().positions + 2 * kRansLanes;
+    if constexpr (!std::is_same_v<Lanes, WideLanes>) {
+      uint8_t* codes = nullptr;
+      if constexpr (std::is_same_v<Lanes, ByteLanes>) {
+        codes = raster_.group().value;
+        if (!DecodeLaneGroup(tables, raster_.group(), rans)) return Malformed();
+      } else {
+        codes = scratch_->bytes.Get(room);
+        if (!DecodeLaneGroup(tables, raster_.group(), rans, codes)) return Malformed();
+      }
       if (counter_) counter_->CountGroup(tables, raster_, codes);
       if (kind_ == SampleKind::kI8) FlipBytes(0x80, raster_.group().positions, codes);
       StoreLanePlanes(Rows(), codes, raster_.plane_columns(), Planes());
@@ -202,6 +189,7 @@ class LaneSetDecoder {
 
 absl::Status DecodeLaneSet(SampleKind kind, const SetShape& shape, const LaneModel& model, const LaneStreams& streams,
                            const std::vector<std::byte*>& planes, SetAccount* account) {
+  if (model.bytes) return LaneSetDecoder<ByteLanes>(kind, shape, model, streams, planes, account).Decode();
   if (IsNarrow(kind)) return LaneSetDecoder<NarrowLanes>(kind, shape, model, streams, planes, account).Decode();
   return LaneSetDecoder<WideLanes>(kind, shape, model, streams, planes, account).Decode();
 }

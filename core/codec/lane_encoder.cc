@@ -36,6 +36,7 @@ constexpr size_t kThresholdSamples = 1 << 14;
 // Symbols are counted in tables that take turns, for equal ones in a row would wait for each other; apart by no
 // multiple of 4096 bytes, which would look like the same addresses.
 constexpr size_t kCountPadding = 272;
+constexpr int kByteErrorPrior = 8;
 constexpr size_t kCellBlock = 4096;          // samples whose tokens are counted together
 constexpr size_t kErrorPositions = 1 << 14;  // of a band, that expected errors are fitted to a part of
 
@@ -71,7 +72,9 @@ class LaneSetEncoder {
       DescribeSamples();
       const LaneValues values(kind_, map_, kNarrow ? 1.0f : PowerOfTwo(model_.unit_exponent));
       FitLaneSpatial(codes_, values, options_.fit_samples, model_);
-      if (options_.max_references > 0 || options_.own_taps) {
+      if constexpr (kBytes) {
+        SetByteTaps();
+      } else if (options_.max_references > 0 || options_.own_taps) {
         const PhaseTimer search_timer(Phase::kSearch);
         SearchLaneReferences(set_, codes_, values, options_, model_);
       }
@@ -86,7 +89,8 @@ class LaneSetEncoder {
   }
 
  private:
-  static constexpr bool kNarrow = std::is_same_v<Lanes, NarrowLanes>;
+  static constexpr bool kBytes = std::is_same_v<Lanes, ByteLanes>;
+  static constexpr bool kNarrow = kBytes || std::is_same_v<Lanes, NarrowLanes>;
 
   size_t num_planes() const { return planes_.size(); }
   size_t plane_samples() const { return static_cast<size_t>(set_.shape.plane_samples()); }
@@ -117,8 +121,8 @@ class LaneSetEncoder {
   }
 
   void LoadCodes() {
-    model_.interlaced = options_.interlaced && set_.shape.width >= 4;
-    model_.num_taps = model_.interlaced ? 6 : options_.num_taps;
+    model_.interlaced = !kBytes && options_.interlaced && set_.shape.width >= 4;
+    model_.num_taps = kBytes ? static_cast<int>(kByteTaps) : model_.interlaced ? 6 : options_.num_taps;
     if (set_.kind == SampleKind::kF32) ChooseExact();
     const size_t halves = model_.interlaced ? 2 : 1;
     codes_.planes = num_planes();
@@ -194,7 +198,7 @@ class LaneSetEncoder {
       ++model_.group_planes;
     }
     model_.planes.resize(num_planes());
-    model_.sends_means = plane_samples() >= kSentMeanSamples;
+    model_.sends_means = !kBytes && plane_samples() >= kSentMeanSamples;
     FindRange();
     FindMode();
     if (!kNarrow) FindUnit();
@@ -281,11 +285,34 @@ class LaneSetEncoder {
     model_.unit_exponent = std::clamp(static_cast<int>(Quantile(magnitudes, 0.5) >> 23) - 127 - 5, -100, 100);
   }
 
+  // The shared taps as those of byte lanes, which know no range of codes either.
+  void SetByteTaps() {
+    const LaneTapWeights& spatial = model_.spatial[0];
+    ByteTaps taps;
+    int32_t positive = 0, negative = 0;
+    for (size_t t = 0; t < kByteTaps; ++t) {
+      taps.weight[t] = (spatial.tap[t] + 2) >> 2;
+      (taps.weight[t] < 0 ? negative : positive) += taps.weight[t];
+    }
+    if (positive > kMaxByteWeights || negative < -kMaxByteWeights) {
+      taps.weight = {32, 16, 16, 0};
+    } else {
+      taps.base = std::clamp(model_.mean * (64 - positive - negative) + 8 * spatial.unit, -kMaxByteBase, kMaxByteBase);
+    }
+    model_.bytes = taps;
+    model_.low_code = 0;
+    model_.high_code = 255;
+  }
+
   // ---- Everything that is fitted to predictions, on a band of rows of all planes ----
 
   void FitToBand() {
-    ChooseBand(std::min(options_.sample_positions, kErrorPositions));
-    FitErrors();
+    if constexpr (kBytes) {
+      model_.error_prior = kByteErrorPrior;
+    } else {
+      ChooseBand(std::min(options_.sample_positions, kErrorPositions));
+      FitErrors();
+    }
     ChooseBand(options_.sample_positions);
     ChooseBins();
   }
@@ -299,7 +326,7 @@ class LaneSetEncoder {
     band_shape_ = {set_.shape.planes, static_cast<int>(band), set_.shape.width};
   }
 
-  // Calls visit(raster) after the analysis of each group of the band.
+  // Calls visit(raster, analysis, codes) after the analysis of each group of the band.
   template <typename Visit>
   void AnalyseBand(Visit visit) {
     const LaneTables tables = MakeLaneTables(kind_, model_);
@@ -309,28 +336,37 @@ class LaneSetEncoder {
       raster.Begin(first);
       references.Sum(raster);
       const size_t room = raster.group().positions + 2 * kRansLanes;
-      LoadGroup(raster, band_begin_, scratch().band_raster.Get(room));
+      const Code* const codes = LoadGroup(raster, band_begin_, scratch().band_raster);
       LaneAnalysis<Lanes> analysis;
       analysis.position = scratch().bytes.Get(2 * room);
       analysis.activity = analysis.position + room;
       analysis.center = scratch().centers.Get(room);
       AnalyseLaneGroup(tables, raster.group(), analysis);
-      visit(raster, analysis);
+      visit(raster, analysis, codes);
     }
   }
 
-  // Values and codes of a group, from raster row `row_begin` of its planes on.
-  void LoadGroup(LaneRaster<Lanes>& raster, size_t row_begin, Code* codes_out) const {
+  // Values of a group, from raster row `row_begin` of its planes on; returns its codes, with 64 more that are 0.
+  Code* LoadGroup(LaneRaster<Lanes>& raster, size_t row_begin, Scratch<Code>& memory) const {
     const LaneGroup<Lanes>& group = raster.group();
     const size_t width = raster.plane_columns();
     const LaneRows rows{static_cast<size_t>(raster.planes()), raster.rows(), width, codes_.plane_samples(),
                         group.columns};
     const Code* codes = codes_.Plane(static_cast<size_t>(raster.first())) + row_begin * width;
-    if constexpr (kNarrow) {
-      StoreLaneValues(rows, codes, group.value, codes_out);
+    Code* out = nullptr;
+    if constexpr (kBytes) {
+      out = group.value;
+      CopyLaneCodes(rows, codes, out);
     } else {
-      StoreLaneValues(rows, LaneValues::WideValuesOf(kind_), codes, group.value, codes_out);
+      out = memory.Get(group.positions + 2 * kRansLanes);
+      if constexpr (kNarrow) {
+        StoreLaneValues(rows, codes, group.value, out);
+      } else {
+        StoreLaneValues(rows, LaneValues::WideValuesOf(kind_), codes, group.value, out);
+      }
     }
+    std::fill_n(out + group.positions, kRansLanes, Code{});
+    return out;
   }
 
   // In units of the model: steps, or as values.
@@ -373,7 +409,7 @@ class LaneSetEncoder {
       error_rows_[c].count = 0;
     }
     size_t offset = 0;
-    AnalyseBand([&](LaneRaster<Lanes>& raster, const LaneAnalysis<Lanes>& analysis) {
+    AnalyseBand([&](LaneRaster<Lanes>& raster, const LaneAnalysis<Lanes>& analysis, const Code*) {
       CollectErrors(raster.group(), analysis, step, offset);
     });
     double sum = 0;
@@ -463,7 +499,9 @@ class LaneSetEncoder {
 
   void ChooseBins() {
     // Positions: from a little below the least code on.
-    if constexpr (kNarrow) {
+    if constexpr (kBytes) {
+      model_.position_base = 0;
+    } else if constexpr (kNarrow) {
       model_.position_shift = 1;
       model_.position_base = model_.low_code * 16 - 64;
     } else {
@@ -484,10 +522,29 @@ class LaneSetEncoder {
     while (squared(rows * columns) > num_samples() / kSamplesPerSquare + 1 && rows * columns > 4) {
       --(rows > columns ? rows : columns);
     }
+    if constexpr (kBytes) ChoosePositionBase(band);
     model_.position_thresholds = Thresholds(band.position, band.size, rows);
     model_.activity_thresholds = Thresholds(band.activity, band.size, columns);
     ChooseShift(band);
     ChooseCells(band);
+  }
+
+  // So that as many positions as possible are among those which have bins of their own.
+  void ChoosePositionBase(const Band& band) {
+    constexpr size_t kFine = 16;
+    std::array<uint32_t, 256 + kFine> counts{};
+    const size_t step = StepOf(band.size, kThresholdSamples) | 1;
+    for (size_t i = 0; i < band.size; i += step) ++counts[band.position[i]];
+    uint32_t within = std::accumulate(counts.begin(), counts.begin() + kFine, 0u), most = within;
+    for (size_t base = 1; base + kFine <= 256; ++base) {
+      within += counts[base + kFine - 1] - counts[base - 1];
+      if (within <= most) continue;
+      most = within;
+      model_.position_base = static_cast<int32_t>(base);
+    }
+    for (size_t i = 0; i < band.size; ++i) {
+      band.position[i] = static_cast<uint8_t>(band.position[i] - model_.position_base);
+    }
   }
 
   // So that the least expected errors are just above 0.
@@ -520,10 +577,9 @@ class LaneSetEncoder {
     band.activity = band.position + padded;
     band.center = scratch().band_codes.Get(2 * padded);
     band.code = band.center + padded;
-    AnalyseBand([&](LaneRaster<Lanes>& raster, const LaneAnalysis<Lanes>& analysis) {
+    AnalyseBand([&](LaneRaster<Lanes>& raster, const LaneAnalysis<Lanes>& analysis, const Code* codes) {
       const LaneGroup<Lanes>& group = raster.group();
       const size_t begin = FirstPosition(group);
-      const Code* codes = scratch().band_raster.Get(0);
       if (group.filler == nullptr) {
         const size_t count = group.positions - begin;
         std::copy_n(analysis.position + begin, count, band.position + band.size);
@@ -555,6 +611,7 @@ class LaneSetEncoder {
     int bin = 1;
     for (size_t byte = 0; byte < 255 && bin < bins; ++byte) {
       for (const auto& part : counts) below += part[byte];
+      if (kBytes && byte >= 16 && byte % 16 != 15) continue;
       const size_t wanted = size * static_cast<size_t>(bin) / static_cast<size_t>(bins);
       if (below < wanted || below == 0 || below == size) continue;
       thresholds.push_back(static_cast<uint8_t>(byte));
@@ -590,7 +647,7 @@ class LaneSetEncoder {
     const size_t times = std::max<size_t>(1, num_samples() / band.size);
     CellCounts moving = CountCells(band, tables, false, times);
     model_.fixed_center.assign(cells, false);
-    if (options_.fixed_centers) {
+    if (options_.fixed_centers && !kBytes) {
       const CellCounts fixed = CountCells(band, tables, true, times);
       const std::array<uint32_t, kMaxLaneTokens> raw_bits = RawBitsOfTokens();
       for (size_t cell = 0; cell < cells; ++cell) {
@@ -707,9 +764,7 @@ class LaneSetEncoder {
         }
       }
       references.Sum(raster);
-      Code* codes = scratch().centers.Get(group.positions + 2 * kRansLanes);
-      std::fill_n(codes + group.positions, kRansLanes, Code{});
-      LoadGroup(raster, 0, codes);
+      Code* const codes = LoadGroup(raster, 0, scratch().centers);
       const size_t begin = active_.size() * kRansLanes;
       LaneSymbols symbols;
       symbols.symbol = symbols_.symbol + begin;
@@ -719,11 +774,17 @@ class LaneSetEncoder {
         symbols.raw = symbols_.raw + begin;
         symbols.raw_bits = symbols_.raw_bits + begin;
       }
-      TokenizeLaneGroup(tables, group, codes, symbols);
+      if constexpr (kBytes) {
+        TokenizeLaneGroup(tables, group, symbols);
+      } else {
+        TokenizeLaneGroup(tables, group, codes, symbols);
+      }
       for (size_t p = 0; p < group.positions; p += group.step) {
         active_.push_back(static_cast<uint8_t>(std::min(group.step, group.positions - p)));
       }
-      if (model_.has_escape) CollectEscapes(raster, codes, result);
+      if constexpr (!kNarrow) {
+        if (model_.has_escape) CollectEscapes(raster, codes, result);
+      }
     }
   }
 
@@ -851,6 +912,7 @@ class LaneSetEncoder {
 EncodedLaneSet EncodeLaneSet(const PlaneSet& set, const std::vector<const std::byte*>& planes,
                              const LaneEncoderOptions& options) {
   const FloatEnvironment environment;
+  if (IsNarrow(set.kind) && options.bytes) return LaneSetEncoder<ByteLanes>(set, planes, options).Encode();
   if (IsNarrow(set.kind)) return LaneSetEncoder<NarrowLanes>(set, planes, options).Encode();
   return LaneSetEncoder<WideLanes>(set, planes, options).Encode();
 }

@@ -25,12 +25,19 @@ class LaneModelCoder {
 
   void Run() {
     if (IsFloat(kind_)) CodeCoarse();
+    if (IsNarrow(kind_)) CodeIsBytes();
     CodeHead();
-    CodeMeans();
-    for (size_t c = 0; c < model_.num_classes(); ++c) CodeSpatial(model_.spatial[c]);
-    CodeTerms();
-    for (size_t c = 0; c < model_.num_classes(); ++c) CodeSigma(model_.sigma[c]);
-    CodeBins();
+    if (model_.bytes) {
+      CodeByteTaps(*model_.bytes);
+    } else {
+      CodeMeans();
+      for (size_t c = 0; c < model_.num_classes(); ++c) CodeSpatial(model_.spatial[c]);
+      CodeTerms();
+      for (size_t c = 0; c < model_.num_classes(); ++c) CodeSigma(model_.sigma[c]);
+      CodeBinScales();
+    }
+    CodeThresholds(model_.position_thresholds);
+    CodeThresholds(model_.activity_thresholds);
     CodeCells();
     if (coder_.failed()) return;
     CodeTables(coder_, model_.table_bits, model_.num_tokens, model_.tables);
@@ -108,11 +115,35 @@ class LaneModelCoder {
     }
   }
 
-  void CodeHead() {
+  void CodeIsBytes() {
+    bool is_bytes = model_.bytes.has_value();
+    CodeFlag(coder_, is_bytes);
+    if (is_bytes && !model_.bytes) model_.bytes.emplace();
+  }
+
+  void CodeByteTaps(ByteTaps& taps) {
+    Ranged(0, 255, model_.error_prior);
+    Ranged(0, 255, model_.mean);
+    int32_t positive = 0, negative = 0;
+    for (int32_t& weight : taps.weight) {
+      Signed(tap_weight_, kMaxByteWeights, weight);
+      (weight < 0 ? negative : positive) += weight;
+    }
+    Check(positive <= kMaxByteWeights && negative >= -kMaxByteWeights);
+    if (coder_.failed()) taps.weight = {};
+    Signed(unit_weight_, kMaxByteBase, taps.base);
+    Ranged(0, 255, model_.position_base);
+  }
+
+  void CodeTaps() {
     CodeFlag(coder_, model_.interlaced);
     bool six_taps = model_.num_taps == 6;
     if (!model_.interlaced) CodeFlag(coder_, six_taps);
     model_.num_taps = six_taps || model_.interlaced ? 6 : 3;
+  }
+
+  void CodeHead() {
+    if (!model_.bytes) CodeTaps();
     int group = model_.group_planes - 1;
     Uniform(shape_.planes, group);
     model_.group_planes = group + 1;
@@ -120,8 +151,10 @@ class LaneModelCoder {
         CanBeLaneGroups(shape_.planes, model_.interlaced ? (shape_.width + 1) / 2 : shape_.width, model_.group_planes));
     if (IsNarrow(kind_)) {
       model_.table_bits = kNarrowTableBits;
-      Ranged(0, 255, model_.low_code);
-      Ranged(model_.low_code, 255, model_.high_code);
+      if (!model_.bytes) {
+        Ranged(0, 255, model_.low_code);
+        Ranged(model_.low_code, 255, model_.high_code);
+      }
     } else {
       int bits = model_.table_bits - kMinLaneTableBits;
       Uniform(kMaxLaneTableBits - kMinLaneTableBits + 1, bits);
@@ -243,14 +276,12 @@ class LaneModelCoder {
     }
   }
 
-  void CodeBins() {
+  void CodeBinScales() {
     constexpr int32_t kBaseLimit = 1 << 17;
     Ranged(-kBaseLimit, kBaseLimit, model_.position_base);
     Uniform(16, model_.position_shift);
     Ranged(-kBaseLimit, kBaseLimit, model_.activity_base);
     if (IsNarrow(kind_)) Uniform(8, model_.activity_shift);
-    CodeThresholds(model_.position_thresholds);
-    CodeThresholds(model_.activity_thresholds);
   }
 
   void CodeThresholds(std::vector<uint8_t>& thresholds) {
@@ -258,13 +289,16 @@ class LaneModelCoder {
     Uniform(static_cast<int>(kMaxLaneBins), count);
     thresholds.resize(static_cast<size_t>(count));
     AdaptiveNumber step;
+    const uint32_t last = model_.bytes ? kNumByteThresholds - 1 : 254;
     uint32_t least = 0;
     for (uint8_t& threshold : thresholds) {
-      uint32_t above = threshold - least;
+      const uint32_t number = model_.bytes ? ByteThresholdNumber(threshold) : threshold;
+      uint32_t above = number - least;
       CodeNumber(coder_, step, above);
-      Check(least + uint64_t{above} <= 254);
-      threshold = static_cast<uint8_t>(std::min<uint64_t>(254, least + uint64_t{above}));
-      least = std::min(threshold + 1u, 254u);
+      Check(least + uint64_t{above} <= last);
+      const uint32_t coded = static_cast<uint32_t>(std::min<uint64_t>(last, least + uint64_t{above}));
+      threshold = model_.bytes ? ByteThreshold(coded) : static_cast<uint8_t>(coded);
+      least = std::min(coded + 1, last);
     }
   }
 
@@ -275,7 +309,7 @@ class LaneModelCoder {
     model_.center.resize(rows);
     bool any_fixed =
         std::find(model_.fixed_center.begin(), model_.fixed_center.end(), true) != model_.fixed_center.end();
-    CodeFlag(coder_, any_fixed);
+    if (!model_.bytes) CodeFlag(coder_, any_fixed);
     if (!any_fixed) return;
     std::array<AdaptiveBit, 4> fixed_state;
     for (size_t cell = 0; cell < rows * columns; ++cell) {

@@ -62,8 +62,22 @@ struct LaneExact {
   uint16_t low = 0;
 };
 
+// Limits of ByteTaps, which keep sums of products and the base within 16 bits.
+inline constexpr int32_t kMaxByteWeights = 96;  // of the positive ones together, and of the negative ones
+inline constexpr int32_t kMaxByteBase = 8191;
+
+// Thresholds of byte lanes, by number: from 16 on bytes have the bins of their upper halves.
+inline constexpr uint32_t kNumByteThresholds = 30;
+constexpr uint8_t ByteThreshold(uint32_t number) {
+  return static_cast<uint8_t>(number < 16 ? number : 16 * (number - 14) - 1);
+}
+constexpr uint32_t ByteThresholdNumber(uint8_t threshold) {
+  return threshold < 16 ? threshold : threshold / 16u + 15;
+}
+
 struct LaneModel {
   std::optional<CoarseMap> coarse;  // of floats that are modelled as u8: which codes they are
+  std::optional<ByteTaps> bytes;    // of byte lanes, which have these taps only; error_prior is a byte
   bool interlaced = false;
   int num_taps = 3;      // 3 or 6; interlaced: 6
   int group_planes = 1;  // of every group but perhaps the last

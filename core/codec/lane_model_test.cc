@@ -24,6 +24,7 @@ class RandomLaneModels {
     LaneModel m;
     m.planes.resize(static_cast<size_t>(shape_.planes));
     if (IsFloat(kind_) && Flag()) return Coarse();
+    if (IsNarrow(kind_) && Flag()) return Bytes();
     m.interlaced = Flag();
     m.num_taps = m.interlaced || Flag() ? 6 : 3;
     do {
@@ -39,6 +40,38 @@ class RandomLaneModels {
     if (IsNarrow(kind_)) m.activity_shift = Below(8);
     m.position_thresholds = Thresholds();
     m.activity_thresholds = Thresholds();
+    Cells(m);
+    Tables(m);
+    return m;
+  }
+
+  // Of byte lanes.
+  LaneModel Bytes() {
+    LaneModel m;
+    m.planes.resize(static_cast<size_t>(shape_.planes));
+    do {
+      m.group_planes = 1 + Below(shape_.planes);
+    } while (!CanBeLaneGroups(shape_.planes, shape_.width, m.group_planes));
+    m.has_mode = Flag();
+    if (m.has_mode) m.mode_code = Code(m);
+    m.error_prior = Below(256);
+    m.mean = Code(m);
+    ByteTaps taps;
+    int32_t positive = kMaxByteWeights, negative = kMaxByteWeights;
+    for (int32_t& weight : taps.weight) {
+      int32_t& left = Flag() ? positive : negative;
+      const int32_t magnitude = Below(left + 1);
+      left -= magnitude;
+      weight = &left == &positive ? magnitude : -magnitude;
+    }
+    taps.base = Within(kMaxByteBase);
+    m.bytes = taps;
+    m.position_base = Below(256);
+    for (std::vector<uint8_t>* thresholds : {&m.position_thresholds, &m.activity_thresholds}) {
+      for (uint32_t t = 0; t < kNumByteThresholds && thresholds->size() + 1 < kMaxLaneBins; ++t) {
+        if (Flag()) thresholds->push_back(ByteThreshold(t));
+      }
+    }
     Cells(m);
     Tables(m);
     return m;
@@ -147,7 +180,7 @@ class RandomLaneModels {
   void Cells(LaneModel& m) {
     const int clusters = 1 + Below(64);
     m.tables.resize(static_cast<size_t>(clusters));
-    const bool any_fixed = Flag();
+    const bool any_fixed = !m.bytes && Flag();
     for (size_t cell = 0; cell < m.position_bins() * m.activity_bins(); ++cell) {
       m.cluster.push_back(static_cast<uint8_t>(Below(clusters)));
       m.fixed_center.push_back(any_fixed && (cell == 0 || Flag()));
@@ -192,6 +225,11 @@ void ExpectEqual(const LaneModel& a, const LaneModel& b) {
     EXPECT_EQ(a.coarse->detail_bits, b.coarse->detail_bits);
     EXPECT_EQ(a.coarse->zero, b.coarse->zero);
     EXPECT_EQ(a.coarse->least, b.coarse->least);
+  }
+  ASSERT_EQ(a.bytes.has_value(), b.bytes.has_value());
+  if (a.bytes) {
+    EXPECT_EQ(a.bytes->weight, b.bytes->weight);
+    EXPECT_EQ(a.bytes->base, b.bytes->base);
   }
   for (size_t c = 0; c < kLaneClasses; ++c) {
     EXPECT_EQ(a.spatial[c].tap, b.spatial[c].tap);
@@ -330,6 +368,36 @@ TEST(LaneModelTest, ValuesOutOfRangeFail) {
     LaneModel bad = good;
     violation.make(bad);
     EXPECT_TRUE(EncodingFails(SampleKind::kI16, bad)) << violation.what;
+  }
+}
+
+TEST(LaneModelTest, ByteLanesOutOfRangeFail) {
+  LaneModel good = SmallModel();
+  good.bytes = ByteTaps{{96, -40, 0, -56}, -kMaxByteBase};
+  good.position_thresholds = {0, 15, 31, 239};
+  good.cluster.assign(5, 0);
+  good.fixed_center.assign(5, false);
+  good.center.assign(5, 0);
+  EXPECT_FALSE(EncodingFails(SampleKind::kU8, good));
+  const std::vector<Violation> violations = {
+      {"weights above 0",
+       [](LaneModel& m) {
+         m.bytes->weight = {60, 37, 0, 0};
+       }},
+      {"weights below 0",
+       [](LaneModel& m) {
+         m.bytes->weight = {-60, 0, 0, -37};
+       }},
+      {"base", [](LaneModel& m) { m.bytes->base = kMaxByteBase + 1; }},
+      {"position_base", [](LaneModel& m) { m.position_base = 256; }},
+      {"mean", [](LaneModel& m) { m.mean = 256; }},
+      {"error_prior", [](LaneModel& m) { m.error_prior = 256; }},
+      {"a threshold that is too large", [](LaneModel& m) { m.position_thresholds[3] = 255; }},
+  };
+  for (const Violation& violation : violations) {
+    LaneModel bad = good;
+    violation.make(bad);
+    EXPECT_TRUE(EncodingFails(SampleKind::kU8, bad)) << violation.what;
   }
 }
 

@@ -340,6 +340,52 @@ class LaneRaster {
   Value *reference_ = nullptr, *reference_activity_ = nullptr;
 };
 
+// Of byte lanes: groups differ in nothing but their planes.
+template <>
+class LaneRaster<ByteLanes> {
+ public:
+  LaneRaster(const SampleMap&, const SetShape& shape, const LaneModel& model, LaneScratch<uint8_t>& scratch)
+      : shape_(shape), model_(model), scratch_(scratch) {
+    group_.taps = *model.bytes;
+  }
+
+  // The group whose first plane is `first`; its values are not set.
+  void Begin(int first) {
+    const int planes = std::min(model_.group_planes, shape_.planes - first);
+    first_ = first;
+    if (planes != planes_) SetColumns(planes);
+  }
+
+  LaneGroup<ByteLanes>& group() { return group_; }
+  const LaneGroup<ByteLanes>& group() const { return group_; }
+  int first() const { return first_; }
+  int planes() const { return planes_; }
+  size_t rows() const { return static_cast<size_t>(shape_.height); }
+  size_t plane_columns() const { return width(); }
+  size_t width() const { return static_cast<size_t>(shape_.width); }
+
+ private:
+  void SetColumns(int planes) {
+    planes_ = planes;
+    const size_t v = static_cast<size_t>(planes) * width();
+    group_.columns = group_.period = v;
+    group_.positions = v * rows();
+    group_.step = std::min<size_t>(kRansLanes, v - 2);
+    const size_t above = (2 * v + 2 + kRansLanes - 1) / kRansLanes * kRansLanes;  // steps are aligned
+    const size_t room = above + group_.positions + 2 * kRansLanes;
+    group_.value = scratch_.value.Get(room) + above;
+    group_.error = scratch_.error.Get(room) + above;
+    std::fill(group_.value - above, group_.value, static_cast<uint8_t>(model_.mean));
+    std::fill(group_.error - above, group_.error, static_cast<uint8_t>(model_.error_prior));
+  }
+
+  SetShape shape_;
+  const LaneModel& model_;
+  LaneScratch<uint8_t>& scratch_;
+  LaneGroup<ByteLanes> group_;
+  int first_ = 0, planes_ = 0;
+};
+
 }  // namespace dcac
 
 #endif  // DCAC_CORE_CODEC_LANE_RASTER_H_

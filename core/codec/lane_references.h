@@ -75,6 +75,14 @@ class LaneReferencePlanes {
   Value* innovations_ = nullptr;
 };
 
+// Byte lanes have none.
+template <>
+class LaneReferencePlanes<ByteLanes> {
+ public:
+  LaneReferencePlanes(const SetShape&, const LaneModel&, Scratch<uint8_t>&) {}
+  void Sum(LaneRaster<ByteLanes>&) const {}
+};
+
 }  // namespace dcac
 
 #endif  // DCAC_CORE_CODEC_LANE_REFERENCES_H_

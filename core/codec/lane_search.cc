@@ -197,6 +197,7 @@ void FitLaneSpatial(const LaneCodes<Lanes>& codes, const LaneValues& values, siz
 }
 
 template void FitLaneSpatial(const LaneCodes<NarrowLanes>&, const LaneValues&, size_t, LaneModel&);
+template void FitLaneSpatial(const LaneCodes<ByteLanes>&, const LaneValues&, size_t, LaneModel&);
 template void FitLaneSpatial(const LaneCodes<WideLanes>&, const LaneValues&, size_t, LaneModel&);
 
 namespace {

@@ -36,6 +36,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
   lanes.window = options.window;
   switch (options.level) {
     case 1:
+      lanes.bytes = true;
       lanes.errors = false;
       lanes.sample_positions = 1 << 15;
       lanes.fit_samples = 2048;

@@ -21,25 +21,32 @@ LaneBins MakeBins(const std::vector<uint8_t>& thresholds) {
   return bins;
 }
 
+// Of bytes of byte lanes; number(bin): their part of the number of a cell.
+template <typename Number>
+LaneNibbles NibblesOf(const LaneBins& bins, Number number) {
+  LaneNibbles result;
+  for (size_t i = 0; i < 16; ++i) {
+    result.low[i] = static_cast<uint8_t>(number(bins.of_byte[i]));
+    if (i > 0) result.high[i] = static_cast<uint8_t>(number(bins.of_byte[16 * i]));
+  }
+  return result;
+}
+
 // Of a table of bytes with so many entries.
 size_t RowsOf(size_t entries) {
   return (entries + 15) / 16;
 }
 
-// Residuals of 8 bits as tokens, and those of `num_tokens` back.
-void FillResiduals(int num_tokens, LaneTables& tables) {
+// Residuals of 8 bits as tokens.
+void FillResiduals(LaneTables& tables) {
   for (int residual = -128; residual < 128; ++residual) {
     const uint32_t magnitude = static_cast<uint32_t>(residual < 0 ? -1 - residual : residual);
     const int q = ClassOfMagnitude(magnitude);
     const size_t token = static_cast<size_t>(tables.first_residual_token + 2 * q + (residual < 0 ? 1 : 0));
-    const uint32_t least = LaneClassOf(q).base;
     const size_t byte = static_cast<uint8_t>(residual);
     tables.token[byte] = static_cast<uint8_t>(token);
-    tables.raw[byte] = static_cast<uint8_t>(magnitude - least);
-    tables.residual_base.byte[token] = static_cast<uint8_t>(residual < 0 ? ~least : least);
+    tables.raw[byte] = static_cast<uint8_t>(byte & ((1u << LaneClassOf(q).raw_bits) - 1));
   }
-  tables.residual_base.num_rows = RowsOf(static_cast<size_t>(num_tokens));
-  tables.residual_base.FindChanges();
   auto& magnitudes = tables.magnitude;
   for (size_t i = 0; i < 16; ++i) magnitudes.token[i] = tables.token[i];
   for (size_t quarter = 4; quarter < 16; ++quarter) magnitudes.token_of_quarter[quarter] = tables.token[4 * quarter];
@@ -48,6 +55,26 @@ void FillResiduals(int num_tokens, LaneTables& tables) {
     const int raw_bits = LaneClassOf(ClassOfMagnitude(static_cast<uint32_t>(16 * i))).raw_bits;
     magnitudes.raw_mask_of_sixteenth[i] = static_cast<uint8_t>((1 << raw_bits) - 1);
   }
+}
+
+// The least residual of a token of samples of 8 bits, to which its raw bits are added, modulo 256.
+uint8_t ResidualBase(int residual_token) {
+  const LaneClass of = LaneClassOf(residual_token / 2);
+  return static_cast<uint8_t>(residual_token % 2 == 0 ? of.base : ~of.base - ((1u << of.raw_bits) - 1));
+}
+
+// Payloads of tokens; fillers have no raw bits.
+std::vector<uint16_t> PayloadsOf(bool narrow, bool filler, const LaneModel& model) {
+  const std::vector<uint8_t> raw_bits = LaneTokenRawBits(model);
+  std::vector<uint16_t> payloads(kMaxLaneTokens);
+  for (int token = 0; token < static_cast<int>(kMaxLaneTokens); ++token) {
+    const uint32_t bits = filler ? 0 : raw_bits[static_cast<size_t>(token)];
+    const int residual = token - model.first_residual_token();
+    payloads[static_cast<size_t>(token)] = !narrow        ? TokenPayload(static_cast<uint32_t>(token), bits)
+                                           : residual < 0 ? kModePayload
+                                                          : ResidualPayload(ResidualBase(residual), bits);
+  }
+  return payloads;
 }
 
 }  // namespace
@@ -83,6 +110,10 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
         static_cast<uint8_t>(model.cluster[cell] | (is_fixed ? kFixedCenter : 0));
     tables.has_fixed_centers = tables.has_fixed_centers || is_fixed;
   }
+  if (model.bytes) {
+    tables.position_nibbles = NibblesOf(tables.position_bins, [&](size_t bin) { return tables.CellNumber(bin, 0); });
+    tables.activity_nibbles = NibblesOf(tables.activity_bins, [&](size_t bin) { return tables.CellNumber(0, bin); });
+  }
   tables.context.num_rows = RowsOf(tables.EndOfCellNumbers(model.position_bins(), columns));
   tables.context.FindChanges();
   SetCenters(model.center, tables);
@@ -93,7 +124,7 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
   tables.shift = model.shift;
   tables.filler_context = static_cast<uint8_t>(model.tables.size());
   tables.table_bits = model.table_bits;
-  if (IsNarrow(kind)) FillResiduals(model.num_tokens, tables);
+  if (IsNarrow(kind)) FillResiduals(tables);
   return tables;
 }
 
@@ -123,6 +154,21 @@ std::vector<uint8_t> LaneTokenRawBits(const LaneModel& model) {
         static_cast<uint8_t>(LaneRawBits(token - model.first_residual_token(), model.shift));
   }
   return bits;
+}
+
+std::vector<uint32_t> MakeLaneSlots(SampleKind kind, const LaneModel& model) {
+  const bool narrow = IsNarrow(kind);
+  const LaneRaw raw = narrow ? LaneRaw::kInState : LaneRaw::kNone;
+  const std::vector<uint16_t> payloads = PayloadsOf(narrow, false, model);
+  const size_t stride = size_t{1} << SlotStrideBits(model.table_bits);
+  std::vector<uint32_t> table((model.tables.size() + 1) * stride);
+  for (size_t context = 0; context < model.tables.size(); ++context) {
+    BuildSlots(LaneSlotRanges(model.tables[context], model.table_bits), raw, model.table_bits, payloads,
+               table.data() + context * stride);
+  }
+  BuildSlots(FillerSlotRanges(model), raw, model.table_bits, PayloadsOf(narrow, true, model),
+             table.data() + model.tables.size() * stride);
+  return table;
 }
 
 }  // namespace dcac

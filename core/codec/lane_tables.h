@@ -25,6 +25,9 @@ std::vector<SlotRange> FillerSlotRanges(const LaneModel& model);
 // Raw bits of each token.
 std::vector<uint8_t> LaneTokenRawBits(const LaneModel& model);
 
+// The entries of all contexts, and of fillers: LaneTables::slots.
+std::vector<uint32_t> MakeLaneSlots(SampleKind kind, const LaneModel& model);
+
 }  // namespace dcac
 
 #endif  // DCAC_CORE_CODEC_LANE_TABLES_H_

@@ -13,16 +13,12 @@
 #include "hwy/highway.h"
 // After highway.h: what follows is compiled for each target.
 #include "core/kernels/lane_rans-inl.h"
+#include "core/kernels/lane_step-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace dcac {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-// Vectors of values, codes and bytes of a step's positions.
-template <typename T>
-using StepTag = hn::CappedTag<T, kRansLanes>;
-using ByteTag = StepTag<uint8_t>;
 
 // Products of values and weights.
 template <class D>
@@ -39,137 +35,6 @@ HWY_INLINE hn::Vec<D> Cut(D, hn::Vec<D> v, hn::Vec<D> low, hn::Vec<D> high) {
   return hn::Min(hn::Max(v, low), high);
 }
 
-// Bytes of a step.
-constexpr size_t kByteVectors = kRansLanes / hn::MaxLanes(ByteTag());
-using ByteVec = hn::Vec<ByteTag>;
-struct StepBytes {
-  ByteVec part[kByteVectors];
-};
-
-HWY_INLINE StepBytes LoadStep(const uint8_t* HWY_RESTRICT from) {
-  StepBytes result;
-  for (size_t k = 0; k < kByteVectors; ++k) result.part[k] = hn::LoadU(ByteTag(), from + k * hn::Lanes(ByteTag()));
-  return result;
-}
-HWY_INLINE void StoreStep(const StepBytes& bytes, uint8_t* HWY_RESTRICT to) {
-  for (size_t k = 0; k < kByteVectors; ++k) hn::StoreU(bytes.part[k], ByteTag(), to + k * hn::Lanes(ByteTag()));
-}
-
-#if HWY_TARGET <= HWY_AVX3_DL
-// table[v] of each byte.
-HWY_INLINE ByteVec Permute256(const uint8_t* HWY_RESTRICT table, ByteVec v) {
-  const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(table), v.raw, _mm512_load_si512(table + 64));
-  const __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(table + 128), v.raw, _mm512_load_si512(table + 192));
-  return ByteVec{_mm512_mask_blend_epi8(_mm512_movepi8_mask(v.raw), low, high)};
-}
-#endif
-
-// Bins of bytes.
-HWY_INLINE StepBytes FindBins(const LaneBins& bins, const StepBytes& bytes) {
-  StepBytes result;
-#if HWY_TARGET == HWY_SCALAR
-  for (size_t i = 0; i < kRansLanes; ++i) {
-    result.part[i] = hn::Set(ByteTag(), bins.of_byte[hn::GetLane(bytes.part[i])]);
-  }
-#elif HWY_TARGET <= HWY_AVX3_DL
-  result.part[0] = Permute256(bins.of_byte.data(), bytes.part[0]);
-#else
-  const ByteTag d;
-  const hn::RebindToSigned<ByteTag> ds;
-  hn::Vec<decltype(ds)> value[kByteVectors], bin[kByteVectors];
-  for (size_t k = 0; k < kByteVectors; ++k) {
-    value[k] = hn::BitCast(ds, hn::Xor(bytes.part[k], hn::Set(d, 0x80)));
-    bin[k] = hn::Zero(ds);
-  }
-  constexpr size_t kAtOnce = 4;
-  for (size_t t = 0; t < bins.num_thresholds; t += kAtOnce) {
-#pragma GCC unroll 4
-    for (size_t i = t; i < t + kAtOnce; ++i) {
-      const auto threshold = hn::Set(ds, bins.threshold[i]);
-      for (size_t k = 0; k < kByteVectors; ++k) {
-        bin[k] = hn::Sub(bin[k], hn::VecFromMask(ds, hn::Gt(value[k], threshold)));
-      }
-    }
-  }
-  for (size_t k = 0; k < kByteVectors; ++k) result.part[k] = hn::BitCast(d, bin[k]);
-#endif
-  return result;
-}
-
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
-// Adds, by xor, what `count` rows from `row` on, of which there are no more than 8, say of bytes less 16 `row`.  One
-// row more may be looked into, which no byte is in.
-template <size_t kSize>
-HWY_INLINE void XorRows(const LaneByteTable<kSize>& table, size_t row, size_t count,
-                        hn::Vec<hn::RebindToSigned<ByteTag>>* HWY_RESTRICT bytes,
-                        hn::Vec<hn::RebindToSigned<ByteTag>>* HWY_RESTRICT result) {
-  const hn::RebindToSigned<ByteTag> ds;
-  const auto sixteen = hn::Set(ds, 16);
-  const uint8_t* changes = table.change.data() + 16 * row;
-  constexpr size_t kAtOnce = 2;
-  for (const uint8_t* const end = changes + 16 * count; changes < end; changes += 16 * kAtOnce) {
-#pragma GCC unroll 2
-    for (size_t r = 0; r < kAtOnce; ++r) {
-      const auto change = hn::BitCast(ds, hn::LoadDup128(ByteTag(), changes + 16 * r));
-      for (size_t k = 0; k < kByteVectors; ++k) {
-        // Bytes of rows before this one are below 0, which finds 0; those of later ones find the change as well.
-        result[k] = hn::Xor(result[k], hn::TableLookupBytesOr0(change, bytes[k]));
-        bytes[k] = hn::SaturatedSub(bytes[k], sixteen);
-      }
-    }
-  }
-}
-#endif
-
-// table.byte[v] of each byte v below 16 * table.num_rows.
-template <size_t kSize>
-HWY_INLINE StepBytes LookUp(const LaneByteTable<kSize>& table, const StepBytes& bytes) {
-  StepBytes result;
-#if HWY_TARGET == HWY_SCALAR
-  for (size_t i = 0; i < kRansLanes; ++i) {
-    result.part[i] = hn::Set(ByteTag(), table.byte[hn::GetLane(bytes.part[i])]);
-  }
-#elif HWY_TARGET <= HWY_AVX3_DL
-  if constexpr (kSize == 256) {
-    result.part[0] = Permute256(table.byte.data(), bytes.part[0]);
-  } else {
-    static_assert(kSize == 64);
-    result.part[0].raw = _mm512_permutexvar_epi8(bytes.part[0].raw, _mm512_load_si512(table.byte.data()));
-  }
-#elif HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128
-  const ByteTag d;
-  const hn::RebindToSigned<ByteTag> ds;
-  hn::Vec<decltype(ds)> index[kByteVectors], found[kByteVectors];
-  for (size_t k = 0; k < kByteVectors; ++k) {
-    index[k] = hn::BitCast(ds, bytes.part[k]);
-    found[k] = hn::Zero(ds);
-  }
-  constexpr size_t kHalf = 8;
-  XorRows(table, 0, HWY_MIN(table.num_rows, kHalf), index, found);
-  if (table.num_rows > kHalf) {
-    for (size_t k = 0; k < kByteVectors; ++k) index[k] = hn::BitCast(ds, hn::Xor(bytes.part[k], hn::Set(d, 0x80)));
-    XorRows(table, kHalf, table.num_rows - kHalf, index, found);
-  }
-  for (size_t k = 0; k < kByteVectors; ++k) result.part[k] = hn::BitCast(d, found[k]);
-#else
-  const ByteTag d;
-  const hn::RebindToSigned<ByteTag> ds;
-  for (size_t k = 0; k < kByteVectors; ++k) {
-    const auto v = bytes.part[k];
-    const auto row = hn::BitCast(ds, hn::And(hn::ShiftRight<4>(v), hn::Set(d, 15)));
-    const auto column = hn::And(v, hn::Set(d, 15));
-    auto found = hn::Zero(d);
-    for (size_t r = 0; r < table.num_rows; ++r) {
-      const auto entries = hn::TableLookupBytes(hn::LoadDup128(d, table.byte.data() + 16 * r), column);
-      const auto is_row = hn::VecFromMask(ds, hn::Eq(row, hn::Set(ds, static_cast<int8_t>(r))));
-      found = hn::Or(found, hn::And(entries, hn::BitCast(d, is_row)));
-    }
-    result.part[k] = found;
-  }
-#endif
-  return result;
-}
-
 // What is known of the positions of a step before their tokens.
 template <typename Lanes>
 struct Step {
@@ -179,11 +44,6 @@ struct Step {
   alignas(64) Value spatial[kRansLanes];     // cut to the range of values, in units of values
   alignas(64) Value prediction[kRansLanes];  // likewise
   alignas(64) Code center[kRansLanes];       // the code nearest to the prediction
-};
-
-// What its cells are made of.
-struct StepPlace {
-  StepBytes position, activity;
 };
 
 // Arrays of LaneGroup::sigma.
@@ -426,14 +286,6 @@ class NarrowPredictor {
 constexpr int32_t kValueBase = 64;  // biased exponent of 2^-63, the value of a float's code 1
 constexpr int32_t kMaxOctaves = 126;
 
-using WideTag = StepTag<float>;
-using WideIntTag = hn::RebindToSigned<WideTag>;
-using WideUintTag = hn::RebindToUnsigned<WideTag>;
-
-using WideVec = hn::Vec<WideTag>;
-using WideIntVec = hn::Vec<WideIntTag>;
-using WideUintVec = hn::Vec<WideUintTag>;
-
 // Floats of codes; `base`: their least magnitude as bits above those that codes have no room for, less 1.
 HWY_INLINE WideVec FloatsOfCodes(WideIntVec code, WideIntVec base, int shift) {
   const WideTag d;
@@ -456,31 +308,6 @@ struct WideSums {
   alignas(64) int32_t position[kRansLanes];
   alignas(64) int32_t activity[kRansLanes];
 };
-
-// Numbers of 32 bits, cut to 0 .. 255; load(i): the vector of those from i on.
-template <class Load>
-HWY_INLINE StepBytes PackWords(Load load) {
-  StepBytes result;
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-  const auto pair = [&](size_t i) HWY_ATTR { return _mm512_packs_epi32(load(i).raw, load(i + 16).raw); };
-  const __m512i from = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-  result.part[0].raw = _mm512_permutexvar_epi32(from, _mm512_packus_epi16(pair(0), pair(32)));
-#elif HWY_TARGET == HWY_AVX2
-  const __m256i from = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
-#pragma GCC unroll 2
-  for (size_t k = 0; k < kByteVectors; ++k) {
-    const __m256i first = _mm256_packs_epi32(load(32 * k).raw, load(32 * k + 8).raw);
-    const __m256i second = _mm256_packs_epi32(load(32 * k + 16).raw, load(32 * k + 24).raw);
-    result.part[k].raw = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(first, second), from);
-  }
-#else
-  alignas(64) uint8_t bytes[kRansLanes];
-  const hn::Rebind<uint8_t, WideIntTag> d8;
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d8)) hn::StoreU(hn::DemoteTo(d8, load(i)), d8, bytes + i);
-  result = LoadStep(bytes);
-#endif
-  return result;
-}
 
 HWY_INLINE StepPlace PlaceOf(const WideSums& sums) {
   const auto load = [](const int32_t* numbers) {
@@ -655,29 +482,6 @@ HWY_INLINE void FixCenters(const LaneTables& tables, const StepBytes& row_bytes,
   for (ByteVec& part : context_bytes.part) part = hn::And(part, hn::Set(ByteTag(), 0x7f));
 }
 
-// Position bins and cells of a step.
-struct StepCells {
-  StepBytes rows, cells;
-};
-HWY_INLINE StepCells FindCells(const LaneTables& tables, const StepPlace& place) {
-  StepCells result{FindBins(tables.position_bins, place.position), FindBins(tables.activity_bins, place.activity)};
-  for (size_t k = 0; k < kByteVectors; ++k) {
-    const ByteVec row = result.rows.part[k];
-    ByteVec& cell = result.cells.part[k];
-#if HWY_TARGET == HWY_SCALAR
-    cell = hn::Set(ByteTag(), static_cast<uint8_t>(tables.CellNumber(hn::GetLane(row), hn::GetLane(cell))));
-#else
-    const hn::Repartition<uint16_t, ByteTag> d;  // bins are small enough to be shifted in pairs
-    if (tables.has_few_activity_bins) {
-      cell = hn::Or(cell, hn::BitCast(ByteTag(), hn::ShiftLeft<3>(hn::BitCast(d, row))));
-    } else {
-      cell = hn::Or(row, hn::BitCast(ByteTag(), hn::ShiftLeft<4>(hn::BitCast(d, cell))));
-    }
-#endif
-  }
-  return result;
-}
-
 // Contexts of a step, and its final centers.
 template <typename Lanes>
 HWY_INLINE StepBytes FindContexts(const LaneTables& tables, const StepPlace& place, Step<Lanes>& step) {
@@ -694,32 +498,6 @@ HWY_INLINE void MarkFillers(const LaneTables& tables, const uint8_t* HWY_RESTRIC
     const auto mask = fillers.part[k], of_filler = hn::Set(ByteTag(), tables.filler_context);
     context.part[k] = hn::Or(hn::AndNot(mask, context.part[k]), hn::And(mask, of_filler));
   }
-}
-
-// Tokens of entries.
-HWY_INLINE StepBytes PackTokens(const uint32_t* HWY_RESTRICT entries) {
-  return PackWords([entries](size_t i) HWY_ATTR {
-    const WideUintTag d;
-    return hn::BitCast(WideIntTag(), hn::And(hn::ShiftRight<22>(hn::Load(d, entries + i)), hn::Set(d, 63)));
-  });
-}
-
-// Codes of a narrow step.
-HWY_INLINE StepBytes ResidualStep(const LaneTables& tables, const StepBytes& token, const StepBytes& raw,
-                                  const uint8_t* HWY_RESTRICT center) {
-  const ByteTag d;
-  const hn::RebindToSigned<ByteTag> ds;
-  const StepBytes base = LookUp(tables.residual_base, token);
-  const auto mode = hn::Set(d, static_cast<uint8_t>(tables.mode_code));
-  StepBytes code;
-  for (size_t k = 0; k < kByteVectors; ++k) {
-    const auto least = base.part[k];
-    const auto sign = hn::BitCast(d, hn::BroadcastSignBit(hn::BitCast(ds, least)));
-    const auto more = hn::Sub(hn::Xor(raw.part[k], sign), sign);
-    code.part[k] = hn::Add(hn::Load(d, center + k * hn::Lanes(d)), hn::Add(least, more));
-    if (tables.has_mode) code.part[k] = hn::IfThenElse(hn::Eq(token.part[k], hn::Zero(d)), mode, code.part[k]);
-  }
-  return code;
 }
 
 // Leading bits of the classes of magnitudes of wide sets: 0 .. 7 themselves, then four an octave to 63, two to 511,
@@ -860,80 +638,11 @@ void SumWide(const LaneReferences<WideLanes>& references) {
   SumReferences(references);
 }
 
-// Tokens of residuals, none of them special, and their raw bits.
-HWY_INLINE void TokensOfResiduals(const LaneTables& tables, const StepBytes& residual, StepBytes& token,
-                                  StepBytes& raw) {
-#if HWY_TARGET == HWY_SCALAR
-  for (size_t i = 0; i < kRansLanes; ++i) {
-    token.part[i] = hn::Set(ByteTag(), tables.token[hn::GetLane(residual.part[i])]);
-    raw.part[i] = hn::Set(ByteTag(), tables.raw[hn::GetLane(residual.part[i])]);
-  }
-#elif HWY_TARGET <= HWY_AVX3_DL
-  token.part[0] = Permute256(tables.token.data(), residual.part[0]);
-  raw.part[0] = Permute256(tables.raw.data(), residual.part[0]);
-#else
-  const ByteTag d;
-  const hn::RebindToSigned<ByteTag> ds;
-  const auto fifteen = hn::Set(ds, 15);
-  const auto table = [](const std::array<uint8_t, 16>& bytes)
-                         HWY_ATTR { return hn::LoadDup128(ByteTag(), bytes.data()); };
-  const auto& of = tables.magnitude;
-  const auto tokens = table(of.token), of_quarter = table(of.token_of_quarter),
-             of_sixteenth = table(of.token_of_sixteenth), mask_of_sixteenth = table(of.raw_mask_of_sixteenth);
-  // 0 where `index` is above 15.
-  const auto look_up = [&](auto entries, auto index) HWY_ATTR {
-    const auto beyond = hn::VecFromMask(ds, hn::Gt(hn::BitCast(ds, index), fifteen));
-    return hn::TableLookupBytesOr0(entries, hn::Or(index, hn::BitCast(d, beyond)));
-  };
-  for (size_t k = 0; k < kByteVectors; ++k) {
-    const auto value = residual.part[k];
-    const auto sign = hn::BitCast(d, hn::BroadcastSignBit(hn::BitCast(ds, value)));
-    const auto magnitude = hn::Xor(value, sign);
-    const auto quarter = hn::ShiftRight<2>(magnitude), sixteenth = hn::ShiftRight<4>(magnitude);
-    const auto unsigned_token = hn::Or(hn::Or(look_up(tokens, magnitude), look_up(of_quarter, quarter)),
-                                       hn::TableLookupBytes(of_sixteenth, sixteenth));
-    token.part[k] = hn::Sub(unsigned_token, sign);
-    // From 8 on there is one raw bit at least.
-    const auto one_bit = hn::And(hn::ShiftRight<3>(magnitude), hn::Set(d, 1));
-    const auto mask = hn::Max(hn::TableLookupBytes(mask_of_sixteenth, sixteenth), one_bit);
-    raw.part[k] = hn::And(magnitude, mask);
-  }
-#endif
-}
-
-// Symbols of contexts and tokens.
-HWY_INLINE void StoreSymbols(const StepBytes& context, const StepBytes& token, uint16_t* HWY_RESTRICT out) {
-  const StepTag<uint16_t> d;
-  const hn::Rebind<uint8_t, StepTag<uint16_t>> d8;
-  alignas(64) uint8_t contexts[kRansLanes], tokens[kRansLanes];
-  StoreStep(context, contexts);
-  StoreStep(token, tokens);
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    const auto of_context = hn::ShiftLeft<6>(hn::PromoteTo(d, hn::Load(d8, contexts + i)));
-    hn::StoreU(hn::Or(of_context, hn::PromoteTo(d, hn::Load(d8, tokens + i))), d, out + i);
-  }
-}
-
-// Tokens of the codes of a narrow step, and their raw bits.
+// Likewise of arrays.
 HWY_INLINE void TokenStep(const LaneTables& tables, const uint8_t* HWY_RESTRICT codes,
                           const uint8_t* HWY_RESTRICT center, const StepBytes& context, const LaneSymbols& symbols,
                           size_t out) {
-  const ByteTag d;
-  const StepBytes code = LoadStep(codes);
-  StepBytes residual, token, raw;
-  for (size_t k = 0; k < kByteVectors; ++k) {
-    residual.part[k] = hn::Sub(code.part[k], hn::Load(d, center + k * hn::Lanes(d)));
-  }
-  TokensOfResiduals(tables, residual, token, raw);
-  if (tables.has_mode) {
-    for (size_t k = 0; k < kByteVectors; ++k) {
-      const auto is_mode = hn::Eq(code.part[k], hn::Set(d, static_cast<uint8_t>(tables.mode_code)));
-      token.part[k] = hn::IfThenZeroElse(is_mode, token.part[k]);
-      raw.part[k] = hn::IfThenZeroElse(is_mode, raw.part[k]);
-    }
-  }
-  StoreStep(raw, symbols.narrow_raw + out);
-  StoreSymbols(context, token, symbols.symbol + out);
+  TokenStep(tables, LoadStep(codes), LoadStep(center), context, symbols, out);
 }
 
 // Numbers of 16 bits.
@@ -946,7 +655,7 @@ HWY_INLINE void StoreHalves(WideIntVec v, uint16_t* HWY_RESTRICT out) {
 #endif
 }
 
-// Likewise of a wide step.
+// Tokens of the codes of a wide step, and their raw bits.
 HWY_INLINE void TokenStep(const LaneTables& tables, const int32_t* HWY_RESTRICT codes,
                           const int32_t* HWY_RESTRICT center, const StepBytes& contexts, const LaneSymbols& symbols,
                           size_t out) {
@@ -1118,13 +827,11 @@ HWY_INLINE void FindStepContexts(const LaneTables& tables, const LaneGroup<Lanes
   StoreStep(found, context);
 }
 
-// Codes, values, errors and innovations of a narrow step whose symbols are known.
+// Codes, values, errors and innovations of a narrow step.
 HWY_INLINE void FinishDecoding(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, size_t p,
-                               const Step<NarrowLanes>& step, const uint32_t* HWY_RESTRICT entries,
-                               const uint32_t* HWY_RESTRICT raw, uint8_t* HWY_RESTRICT codes) {
-  const StepBytes raw_bits =
-      PackWords([raw](size_t i) HWY_ATTR { return hn::BitCast(WideIntTag(), hn::Load(WideUintTag(), raw + i)); });
-  StoreStep(ResidualStep(tables, PackTokens(entries), raw_bits, step.center), codes + p);
+                               const Step<NarrowLanes>& step, const int32_t* HWY_RESTRICT residuals,
+                               uint8_t* HWY_RESTRICT codes) {
+  StoreStep(CodesOf(tables, residuals, LoadStep(step.center)), codes + p);
   StoreValues(tables, codes + p, group.value + p);
   StoreErrors(group, p, step);
 }
@@ -1137,7 +844,8 @@ template <int kTaps, Terms kTerms>
 HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
                                    size_t first, size_t end, size_t c, Step<NarrowLanes>* HWY_RESTRICT steps,
                                    uint8_t* HWY_RESTRICT context, uint8_t* HWY_RESTRICT codes) {
-  alignas(64) uint32_t entries[kRansLanes], raw[kRansLanes];
+  alignas(64) uint32_t entries[kRansLanes];
+  alignas(64) int32_t residuals[kRansLanes];
   NarrowPredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
   const uint32_t* const slots = tables.slots;
   const std::byte* words = rans.next;
@@ -1152,8 +860,10 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
     const auto take = [&](size_t begin) HWY_ATTR {
 #pragma GCC unroll 16
       for (size_t i = begin; i < begin + kVector; i += hn::MaxLanes(LaneTag())) {
-        TakeSymbolsAt<LaneRaw::kInState, false>(rans.state.data() + i, kNarrowTableBits, entries + i, LaneMask(),
-                                                raw + i, words);
+        const LaneVec entry = hn::Load(LaneTag(), entries + i);
+        const LaneVec raw =
+            TakeSymbolsAt<LaneRaw::kInState, false>(rans.state.data() + i, kNarrowTableBits, entry, LaneMask(), words);
+        hn::Store(ResidualsOf(entry, raw), WideIntTag(), residuals + i);
       }
     };
 #pragma GCC unroll 8
@@ -1170,7 +880,7 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
     }
     FindStepContexts(tables, group, c, place, next, context);
     take(kRansLanes - kVector);
-    FinishDecoding(tables, group, p, steps[k % 2], entries, raw, codes);
+    FinishDecoding(tables, group, p, steps[k % 2], residuals, codes);
   } while (++k < end && words <= rans.limit);
   rans.next = words;
   return k;
@@ -1209,6 +919,7 @@ bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
   Step<NarrowLanes> step;
   alignas(64) uint8_t context[kRansLanes];
   alignas(64) uint32_t entries[kRansLanes] = {}, raw[kRansLanes] = {};
+  alignas(64) int32_t residuals[kRansLanes];
   size_t c = count * kRansLanes % group.period;
   for (size_t p = count * kRansLanes; p < group.positions; p += group.step, c = NextColumn(group, c)) {
     const size_t active = HWY_MIN(group.step, group.positions - p);
@@ -1216,7 +927,8 @@ bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
     FindStepContexts(tables, group, c, place, step, context);
     LookUpSlots(rans, tables.slots, kNarrowTableBits, context, active, entries);
     TakeSymbols<LaneRaw::kInState>(rans, kNarrowTableBits, entries, active, raw);
-    FinishDecoding(tables, group, p, step, entries, raw, codes);
+    StoreResiduals(entries, raw, residuals);
+    FinishDecoding(tables, group, p, step, residuals, codes);
   }
   return !rans.failed;
 }
@@ -1357,7 +1069,7 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
     FindStepContexts(tables, group, c, place, next, context);
 #pragma GCC unroll 4
     for (size_t i = 0; i < kRansLanes; i += kVector) {
-      TakeSymbolsAt<LaneRaw::kNone, false>(state + i, table_bits, entries + i, LaneMask(), nullptr, words);
+      TakeSymbolsAt<LaneRaw::kNone, false>(state + i, table_bits, hn::Load(LaneTag(), entries + i), LaneMask(), words);
     }
 #pragma GCC unroll 4
     for (size_t i = 0; i < kRansLanes; i += kVector) {

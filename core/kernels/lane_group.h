@@ -29,6 +29,12 @@ struct NarrowLanes {
   using Value = int16_t;
   using Code = uint8_t;
 };
+// Samples are 8 bits, and so are predictions, errors and what contexts are made of: taps alone, no references. Decoders
+// are the faster for it.
+struct ByteLanes {
+  using Value = uint8_t;
+  using Code = uint8_t;
+};
 // Samples are 16 bits: values and predictions are binary32.
 struct WideLanes {
   using Value = float;
@@ -49,16 +55,21 @@ struct LaneBins {
   }
 };
 
+// Parts of the numbers of cells by bytes whose bins are those of their upper halves from 16 on.
+struct LaneNibbles {
+  alignas(16) std::array<uint8_t, 16> low{};   // of bytes below 16
+  alignas(16) std::array<uint8_t, 16> high{};  // of others, by their upper half
+};
+
 // Bytes found by a byte, in rows of 16.
-template <size_t kSize>
 struct LaneByteTable {
-  alignas(64) std::array<uint8_t, kSize> byte{};
+  alignas(64) std::array<uint8_t, kLaneCells> byte{};
   // For who looks into one row after the other: each row xor the one before it, but for rows 0 and 8.
-  alignas(64) std::array<uint8_t, kSize> change{};
-  size_t num_rows = kSize / 16;  // that are in use
+  alignas(64) std::array<uint8_t, kLaneCells> change{};
+  size_t num_rows = kLaneCells / 16;  // that are in use
 
   void FindChanges() {
-    for (size_t i = 0; i < kSize; ++i) change[i] = i % 128 < 16 ? byte[i] : byte[i] ^ byte[i - 16];
+    for (size_t i = 0; i < kLaneCells; ++i) change[i] = i % 128 < 16 ? byte[i] : byte[i] ^ byte[i - 16];
   }
 };
 
@@ -76,12 +87,12 @@ struct LaneTables {
   int32_t activity_base = 0;
   int activity_shift = 0;  // narrow only
   LaneBins position_bins, activity_bins;
-  bool has_few_activity_bins = false;  // 8 at most
-  LaneByteTable<kLaneCells> context;   // of each cell's number; + kFixedCenter
+  bool has_few_activity_bins = false;              // 8 at most
+  LaneNibbles position_nibbles, activity_nibbles;  // byte lanes
+  LaneByteTable context;                           // of each cell's number; + kFixedCenter
   bool has_fixed_centers = false;
   alignas(64) std::array<int32_t, kMaxLaneBins> center{};       // of each position bin
   alignas(16) std::array<uint8_t, kMaxLaneBins> center_byte{};  // narrow: the same
-  LaneByteTable<64> residual_base;  // narrow: least residual of each token, -1 - it where negative
 
   // Narrow: token and raw bits of each residual as a byte.
   alignas(64) std::array<uint8_t, 256> token{}, raw{};
@@ -147,6 +158,29 @@ struct LaneGroup {
   Value* innovation = nullptr;
 };
 
+// How samples of byte lanes are predicted: from those V, V + 1, V - 1 and 2 V positions before.  In 64ths; sums of
+// products and `base` have 16 bits.
+inline constexpr size_t kByteTaps = 4;
+struct ByteTaps {
+  std::array<int32_t, kByteTaps> weight{};
+  int32_t base = 0;
+};
+
+// A group of byte lanes: its planes have no columns that differ from others.
+template <>
+struct LaneGroup<ByteLanes> {
+  size_t columns = 0;
+  size_t positions = 0;
+  size_t period = 0;  // columns
+  size_t step = 0;    // positions coded together, 1 .. 64
+  ByteTaps taps;
+  static constexpr const uint8_t* filler = nullptr;  // there are none
+
+  // By position, with what lies above the first row before it and room for 64 behind the last.
+  uint8_t* value = nullptr;  // codes
+  uint8_t* error = nullptr;
+};
+
 // What the references of one plane add to its spatial prediction: their weighted innovations, and how large these are.
 template <typename Lanes>
 struct LaneReferences {
@@ -173,12 +207,16 @@ struct LaneAnalysis {
   uint8_t* activity = nullptr;
   typename Lanes::Code* center = nullptr;  // the code nearest to the prediction
 };
+template <>
+struct LaneAnalysis<ByteLanes> : LaneAnalysis<NarrowLanes> {};
 
 // Encoder: predictions, errors and innovations of a group whose values are all known.
 void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
                       const LaneAnalysis<NarrowLanes>& analysis);
 void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group,
                       const LaneAnalysis<WideLanes>& analysis);
+void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group,
+                      const LaneAnalysis<ByteLanes>& analysis);
 
 // Symbols of a group: 64 elements for each step, aligned to 64 bytes.
 struct LaneSymbols {
@@ -196,6 +234,7 @@ void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& g
                        const LaneSymbols& symbols);
 void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, int32_t* codes,
                        const LaneSymbols& symbols);
+void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, const LaneSymbols& symbols);
 
 // Encoder: symbols of n analysed positions before contexts are known, whose place the cells take; with `fixed`,
 // residuals are from the centers of position bins.  All arrays have room for 63 more; what is read there does not
@@ -205,8 +244,9 @@ void TokenizeLaneCells(const LaneTables& tables, const LaneAnalysis<NarrowLanes>
 void TokenizeLaneCells(const LaneTables& tables, const LaneAnalysis<WideLanes>& analysis, const int32_t* codes,
                        size_t n, bool fixed, const LaneSymbols& symbols);
 
-// Decodes a group: codes of `group.positions` samples (with room for 64 more).  False if the words end early or a code
-// is out of range.  `escapes` (wide only): the positions of samples without a code, appended.
+// Decodes a group: codes of `group.positions` samples (with room for 64 more; of byte lanes they are its values). False
+// if the words end early or a code is out of range.  `escapes` (wide only): the positions of samples without a code,
+// appended.
 struct LaneEscapes {
   uint32_t* positions = nullptr;
   size_t count = 0, capacity = 0;
@@ -215,6 +255,7 @@ bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& gro
                      uint8_t* codes);
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, LaneRansDecoder& rans, int32_t* codes,
                      LaneEscapes& escapes);
+bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans);
 
 }  // namespace dcac
 

@@ -210,26 +210,29 @@ HWY_INLINE LaneVec Refill(LaneVec x, LaneMask lanes, const std::byte*& next) {
   return hn::IfThenElse(low, hn::Or(hn::ShiftLeft<16>(x), words), x);
 }
 
-// The second half of a symbol stage for a vector of lanes; `lanes`: those that are active.
+// The second half of a symbol stage for a vector of lanes, which returns their raw bits (LaneRaw::kInState); `lanes`:
+// those that are active.
 template <LaneRaw kRaw, bool kPartial>
-HWY_INLINE void TakeSymbolsAt(uint32_t* HWY_RESTRICT state, int table_bits, const uint32_t* HWY_RESTRICT entries,
-                              LaneMask lanes, uint32_t* HWY_RESTRICT raw, const std::byte*& next) {
+HWY_INLINE LaneVec TakeSymbolsAt(uint32_t* HWY_RESTRICT state, int table_bits, LaneVec entry, LaneMask lanes,
+                                 const std::byte*& next) {
   const LaneTag d;
-  const LaneVec eleven_bits = hn::Set(d, 0x7ff);
+  constexpr int kFieldBits = SlotFieldBits(kRaw);
+  const LaneVec field = hn::Set(d, (1u << kFieldBits) - 1);
   const LaneVec old = hn::Load(d, state);
-  const LaneVec entry = hn::LoadU(d, entries);
-  const LaneVec complement = hn::And(hn::ShiftRight<11>(entry), eleven_bits);
+  const LaneVec complement = hn::And(hn::ShiftRight<kFieldBits>(entry), field);
   const LaneVec product = hn::Mul(complement, hn::ShiftRightSame(old, table_bits));
-  LaneVec x = hn::Sub(hn::Sub(old, hn::And(entry, eleven_bits)), product);
+  LaneVec x = hn::Sub(hn::Sub(old, hn::And(entry, field)), product);
+  LaneVec raw = hn::Zero(d);
   if constexpr (kRaw == LaneRaw::kInState) {
-    const LaneVec num_bits = hn::ShiftRight<28>(entry);
+    const LaneVec num_bits = hn::ShiftRight<kSlotRawShift>(entry);
     const LaneVec rest = hn::Shr(x, num_bits);
-    hn::StoreU(hn::Xor(x, hn::Shl(rest, num_bits)), d, raw);
+    raw = hn::Xor(x, hn::Shl(rest, num_bits));
     x = rest;
   }
   x = Refill<kPartial>(x, lanes, next);
   if constexpr (kPartial) x = hn::IfThenElse(lanes, x, old);
   hn::Store(x, d, state);
+  return raw;
 }
 
 template <LaneRaw kRaw, bool kPartial>
@@ -239,7 +242,9 @@ HWY_INLINE void TakeSymbolsOf(LaneRansDecoder& decoder, int table_bits, const ui
   const std::byte* next = decoder.next;
   for (size_t i = 0; i < active; i += hn::Lanes(d)) {
     const LaneMask lanes = kPartial ? hn::FirstN(d, active - i) : LaneMask();
-    TakeSymbolsAt<kRaw, kPartial>(decoder.state.data() + i, table_bits, entries + i, lanes, raw + i, next);
+    const LaneVec taken =
+        TakeSymbolsAt<kRaw, kPartial>(decoder.state.data() + i, table_bits, hn::LoadU(d, entries + i), lanes, next);
+    if constexpr (kRaw == LaneRaw::kInState) hn::StoreU(taken, d, raw + i);
   }
   decoder.next = next;
 }

@@ -57,12 +57,14 @@ void DecodeSteps(LaneRansDecoder& decoder, const uint32_t* slots, int table_bits
   }
 }
 
-void FillSlots(std::span<const SlotRange> ranges, int table_bits, std::span<const uint16_t> payloads, uint32_t* slots) {
+void FillSlots(std::span<const SlotRange> ranges, LaneRaw raw, int table_bits, std::span<const uint16_t> payloads,
+               uint32_t* slots) {
+  const int field_bits = SlotFieldBits(raw);
   // Of 16, so that what is written beyond a range stays within the stride.
   const hn::CappedTag<uint32_t, 16> d;
   for (const SlotRange& range : ranges) {
     const uint32_t complement = (1u << table_bits) - range.frequency;
-    const auto entry = hn::Set(d, range.start | complement << 11 | uint32_t{payloads[range.token]} << 22);
+    const auto entry = hn::Set(d, range.start | complement << field_bits | uint32_t{payloads[range.token]} << 2 * field_bits);
     const uint32_t end = SlotIndex(uint32_t{range.start} + range.frequency, table_bits);
     for (uint32_t i = SlotIndex(range.start, table_bits); i < end; i += static_cast<uint32_t>(hn::Lanes(d))) {
       hn::StoreU(entry, d, slots + i);
@@ -131,9 +133,9 @@ std::vector<SlotRange> PlaceTokens(std::span<const uint16_t> frequencies, int ta
   return ranges;
 }
 
-void BuildSlots(std::span<const SlotRange> ranges, int table_bits, std::span<const uint16_t> payloads,
+void BuildSlots(std::span<const SlotRange> ranges, LaneRaw raw, int table_bits, std::span<const uint16_t> payloads,
                 uint32_t* slots) {
-  DCAC_DYNAMIC_DISPATCH(FillSlots)(ranges, table_bits, payloads, slots);
+  DCAC_DYNAMIC_DISPATCH(FillSlots)(ranges, raw, table_bits, payloads, slots);
 }
 
 absl::Status LaneRansDecoder::Begin(ByteSpan stream) {

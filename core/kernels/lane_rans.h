@@ -66,32 +66,43 @@ std::vector<SlotRange> PlaceTokens(std::span<const uint16_t> frequencies, int ta
 
 // ---- Decoder ----
 
-// An entry:
-//   bits 0..10   first slot of its token
-//   bits 11..21  2^table_bits less the frequency of the token, 1 .. 2^table_bits - 1
-//   bits 22..31  payload: whatever the token stands for; with LaneRaw::kInState its bits 6..9 are the number of raw
-//   bits
+// An entry, with F = 11 bits for what counts slots, or 10 with LaneRaw::kInState, which goes with tables of 2^10 slots:
+//   F bits      first slot of its token
+//   F bits      2^table_bits less the frequency of the token, 1 .. 2^table_bits - 1
+//   all others  payload: whatever the token stands for; with LaneRaw::kInState its top three bits are the number of
+//               raw bits
+constexpr int SlotFieldBits(LaneRaw raw) {
+  return raw == LaneRaw::kInState ? 10 : 11;
+}
+template <LaneRaw kRaw>
 constexpr uint32_t SlotStart(uint32_t entry) {
-  return entry & 0x7ff;
+  return entry & ((1u << SlotFieldBits(kRaw)) - 1);
 }
+template <LaneRaw kRaw>
 constexpr uint32_t SlotComplement(uint32_t entry) {
-  return entry >> 11 & 0x7ff;
+  return entry >> SlotFieldBits(kRaw) & ((1u << SlotFieldBits(kRaw)) - 1);
 }
+template <LaneRaw kRaw>
 constexpr uint32_t SlotPayload(uint32_t entry) {
-  return entry >> 22;
+  return entry >> (2 * SlotFieldBits(kRaw));
 }
+inline constexpr int kSlotRawShift = 29;  // LaneRaw::kInState: where the number of raw bits is
+// Of wide samples: a token, and the number of raw bits of its own stage.
 constexpr uint32_t SlotToken(uint32_t entry) {
   return entry >> 22 & 0x3f;
-}
-constexpr uint32_t SlotRawBits(uint32_t entry) {
-  return entry >> 28;
 }
 constexpr uint16_t TokenPayload(uint32_t token, uint32_t raw_bits) {
   return static_cast<uint16_t>(token | raw_bits << 6);
 }
+// Of samples of 8 bits: what raw bits are added to, modulo 256; or that the sample is the mode.
+constexpr uint16_t ResidualPayload(uint8_t base, uint32_t raw_bits) {
+  return static_cast<uint16_t>(base | raw_bits << 9);
+}
+inline constexpr uint16_t kModePayload = 1 << 8;
 
 // Writes the entries of a context, as many as its stride; token t gets payloads[t].
-void BuildSlots(std::span<const SlotRange> ranges, int table_bits, std::span<const uint16_t> payloads, uint32_t* slots);
+void BuildSlots(std::span<const SlotRange> ranges, LaneRaw raw, int table_bits, std::span<const uint16_t> payloads,
+                uint32_t* slots);
 
 struct LaneRansDecoder {
   alignas(64) std::array<uint32_t, kRansLanes> state;
@@ -146,10 +157,11 @@ inline void TakeSymbolsPlain(LaneRansDecoder& decoder, int table_bits, const uin
   decoder.PrepareStage();
   for (size_t i = 0; i < active; ++i) {
     uint32_t x = decoder.state[i];
-    x -= SlotComplement(entries[i]) * (x >> table_bits) + SlotStart(entries[i]);
+    x -= SlotComplement<kRaw>(entries[i]) * (x >> table_bits) + SlotStart<kRaw>(entries[i]);
     if constexpr (kRaw == LaneRaw::kInState) {
-      raw[i] = x & ((1u << SlotRawBits(entries[i])) - 1);
-      x >>= SlotRawBits(entries[i]);
+      const uint32_t num_bits = entries[i] >> kSlotRawShift;
+      raw[i] = x & ((1u << num_bits) - 1);
+      x >>= num_bits;
     }
     if (x < kLaneStateLow) x = x << 16 | TakeWord(decoder.next);
     decoder.state[i] = x;

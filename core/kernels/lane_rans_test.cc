@@ -37,6 +37,11 @@ int RandomTableBits(std::mt19937_64& random) {
   return kMinLaneTableBits + static_cast<int>(random() % (kMaxLaneTableBits - kMinLaneTableBits + 1));
 }
 
+// Of tables whose symbols have raw bits in the state, or not.
+int RandomTableBits(std::mt19937_64& random, LaneRaw raw) {
+  return raw == LaneRaw::kInState ? SlotFieldBits(raw) : RandomTableBits(random);
+}
+
 // Steps of random symbols, and tables for them.
 struct Message {
   int table_bits;
@@ -55,6 +60,7 @@ struct Message {
   std::vector<Stage> stages;
 
   size_t num_steps() const { return active.size(); }
+  LaneRaw lane_raw() const { return with_raw ? LaneRaw::kInState : LaneRaw::kNone; }
 
   Bytes Encode() const {
     std::vector<LaneRawStage> views;
@@ -70,20 +76,21 @@ void AddTables(std::mt19937_64& random, size_t num_contexts, Message& m, std::ve
   std::vector<uint8_t> raw_bits(m.num_symbols, 0);
   for (size_t s = 0; s < m.num_symbols; ++s) {
     if (m.with_raw) raw_bits[s] = static_cast<uint8_t>(random() % static_cast<uint64_t>(16 - m.table_bits));
-    m.payloads.push_back(TokenPayload(static_cast<uint32_t>(s), raw_bits[s]));
+    m.payloads.push_back(m.with_raw ? ResidualPayload(static_cast<uint8_t>(s), raw_bits[s])
+                                    : TokenPayload(static_cast<uint32_t>(s), raw_bits[s]));
   }
   m.slots.resize(num_contexts << SlotStrideBits(m.table_bits));
   m.encode_entries.resize(num_contexts * m.num_symbols);
   for (size_t c = 0; c < num_contexts; ++c) {
     tables.push_back(RandomFrequencies(random, m.num_symbols, m.table_bits));
     const std::vector<SlotRange> ranges = PlaceTokens(tables[c], m.table_bits);
-    BuildSlots(ranges, m.table_bits, m.payloads, &m.slots[c << SlotStrideBits(m.table_bits)]);
+    BuildSlots(ranges, m.lane_raw(), m.table_bits, m.payloads, &m.slots[c << SlotStrideBits(m.table_bits)]);
     BuildEncodeEntries(ranges, raw_bits, m.table_bits, &m.encode_entries[c * m.num_symbols]);
   }
 }
 
 Message MakeMessage(std::mt19937_64& random, size_t num_symbols, bool with_raw, size_t num_stages) {
-  Message m{.table_bits = RandomTableBits(random),
+  Message m{.table_bits = RandomTableBits(random, with_raw ? LaneRaw::kInState : LaneRaw::kNone),
             .num_symbols = num_symbols,
             .with_raw = with_raw,
             .num_stages = num_stages};
@@ -99,7 +106,7 @@ Message MakeMessage(std::mt19937_64& random, size_t num_symbols, bool with_raw, 
       do {
         symbol = random() % num_symbols;
       } while (tables[context][symbol] == 0);
-      const uint32_t raw_bits = with_raw ? m.payloads[symbol] >> 6 : 0;
+      const uint32_t raw_bits = with_raw ? m.payloads[symbol] >> 9 : 0;
       m.contexts.push_back(static_cast<uint8_t>(context));
       m.symbols.push_back(static_cast<uint16_t>(context * num_symbols + symbol));
       m.raw.push_back(static_cast<uint8_t>(random() & ((1u << raw_bits) - 1)));
@@ -174,7 +181,10 @@ void ExpectMatches(const Message& m, const Decoded& found) {
   ASSERT_TRUE(found.status.ok()) << found.status;
   for (size_t at = 0; at < m.symbols.size(); ++at) {
     if (at % kRansLanes >= m.active[at / kRansLanes]) continue;
-    ASSERT_EQ(SlotPayload(found.entries[at]), m.payloads[m.symbols[at] % m.num_symbols]) << at;
+    const uint32_t entry = found.entries[at];
+    ASSERT_EQ(m.with_raw ? SlotPayload<LaneRaw::kInState>(entry) : SlotPayload<LaneRaw::kNone>(entry),
+              m.payloads[m.symbols[at] % m.num_symbols])
+        << at;
     if (m.with_raw) {
       ASSERT_EQ(found.raw[at], m.raw[at]) << at;
     }
@@ -250,26 +260,31 @@ TEST_P(LaneRansTest, AnyBytesDecodeAsThePlainLoopsDo) {
   }
 }
 
+template <LaneRaw kRaw>
+void ExpectSlotsFindTokens(std::mt19937_64& random) {
+  const int table_bits = RandomTableBits(random, kRaw);
+  const uint32_t total = 1u << table_bits, payload_end = 1u << (32 - 2 * SlotFieldBits(kRaw));
+  const std::vector<uint16_t> frequencies = RandomFrequencies(random, 2 + random() % (kMaxLaneTokens - 1), table_bits);
+  std::vector<uint16_t> payloads;
+  for (size_t s = 0; s < frequencies.size(); ++s) payloads.push_back(static_cast<uint16_t>(random() % payload_end));
+  std::vector<uint32_t> slots(size_t{1} << SlotStrideBits(table_bits));
+  const std::vector<SlotRange> ranges = PlaceTokens(frequencies, table_bits);
+  BuildSlots(ranges, kRaw, table_bits, payloads, slots.data());
+  for (const SlotRange& range : ranges) {
+    for (uint32_t slot = range.start; slot < uint32_t{range.start} + range.frequency; ++slot) {
+      const uint32_t entry = slots[SlotIndex(slot, table_bits)];
+      ASSERT_EQ(SlotStart<kRaw>(entry), range.start);
+      ASSERT_EQ(SlotComplement<kRaw>(entry), total - range.frequency);
+      ASSERT_EQ(SlotPayload<kRaw>(entry), payloads[range.token]);
+    }
+  }
+}
+
 TEST_P(LaneRansTest, EverySlotFindsItsToken) {
   std::mt19937_64 random(5);
-  for (int round = 0; round < 200; ++round) {
-    const int table_bits = RandomTableBits(random);
-    const uint32_t total = 1u << table_bits;
-    const std::vector<uint16_t> frequencies =
-        RandomFrequencies(random, 2 + random() % (kMaxLaneTokens - 1), table_bits);
-    std::vector<uint16_t> payloads;
-    for (size_t s = 0; s < frequencies.size(); ++s) payloads.push_back(static_cast<uint16_t>(random() % 1024));
-    std::vector<uint32_t> slots(size_t{1} << SlotStrideBits(table_bits));
-    const std::vector<SlotRange> ranges = PlaceTokens(frequencies, table_bits);
-    BuildSlots(ranges, table_bits, payloads, slots.data());
-    for (const SlotRange& range : ranges) {
-      for (uint32_t slot = range.start; slot < uint32_t{range.start} + range.frequency; ++slot) {
-        const uint32_t entry = slots[SlotIndex(slot, table_bits)];
-        ASSERT_EQ(SlotStart(entry), range.start);
-        ASSERT_EQ(SlotComplement(entry), total - range.frequency);
-        ASSERT_EQ(SlotPayload(entry), payloads[range.token]);
-      }
-    }
+  for (int round = 0; round < 100; ++round) {
+    ASSERT_NO_FATAL_FAILURE(ExpectSlotsFindTokens<LaneRaw::kNone>(random));
+    ASSERT_NO_FATAL_FAILURE(ExpectSlotsFindTokens<LaneRaw::kInState>(random));
   }
 }
 

@@ -357,6 +357,20 @@ void StoreLaneValues(const LaneRows& rows, const WideValues& kind, const int32_t
   DCAC_DYNAMIC_DISPATCH(StoreWideValues)(rows, kind, codes, values, raster_codes);
 }
 
+void CopyLaneCodes(const LaneRows& rows, const uint8_t* codes, uint8_t* raster_codes) {
+  if (rows.columns == rows.stride) {
+    std::memcpy(raster_codes, codes, rows.rows * rows.columns);
+    return;
+  }
+  for (size_t g = 0; g < rows.planes; ++g) {
+    const uint8_t* from = codes + g * rows.plane_stride;
+    uint8_t* to = raster_codes + g * rows.columns;
+    for (size_t row = 0; row < rows.rows; ++row, from += rows.columns, to += rows.stride) {
+      std::memcpy(to, from, rows.columns);
+    }
+  }
+}
+
 void StoreFitValues(size_t count, const uint8_t* codes, float* values) {
   DCAC_DYNAMIC_DISPATCH(StoreNarrowFitValues)(count, codes, values);
 }

@@ -48,6 +48,9 @@ struct WideValues {
 void StoreLaneValues(const LaneRows& rows, const WideValues& kind, const int32_t* codes, float* values,
                      int32_t* raster_codes);
 
+// The codes alone.
+void CopyLaneCodes(const LaneRows& rows, const uint8_t* codes, uint8_t* raster_codes);
+
 // Values as fits have them: those of 8 bits in steps.
 void StoreFitValues(size_t count, const uint8_t* codes, float* values);
 

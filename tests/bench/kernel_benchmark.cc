@@ -59,12 +59,12 @@ LaneMessage::LaneMessage(std::size_t num_contexts)
   for (std::size_t token = 0; token < kTokens; ++token) {
     const std::uint32_t bits = token < kFirstWithRaw ? 0 : std::min<std::uint32_t>(4, 1 + (token - kFirstWithRaw) / 2);
     raw_bits_of_token.push_back(static_cast<std::uint8_t>(bits));
-    payloads.push_back(TokenPayload(static_cast<std::uint32_t>(token), bits));
+    payloads.push_back(ResidualPayload(static_cast<std::uint8_t>(token), bits));
   }
   slots.resize(num_contexts << SlotStrideBits(kTableBits));
   entries.resize(num_contexts * kTokens);
   for (std::size_t context = 0; context < num_contexts; ++context) {
-    BuildSlots(ranges, kTableBits, payloads, &slots[context << SlotStrideBits(kTableBits)]);
+    BuildSlots(ranges, LaneRaw::kInState, kTableBits, payloads, &slots[context << SlotStrideBits(kTableBits)]);
     BuildEncodeEntries(ranges, raw_bits_of_token, kTableBits, &entries[context * kTokens]);
   }
   active.assign(kSteps, kRansLanes);
@@ -127,7 +127,7 @@ void DecodeLanes(benchmark::State& state, const LaneMessage& m, bool plain) {
   }
   if (!status.ok()) return state.SkipWithError("failed");
   for (std::size_t i = 0; i < m.num_symbols(); ++i) {
-    if (SlotToken(found[i]) != m.symbols[i] % kTokens || raw[i] != m.raw[i])
+    if (SlotPayload<LaneRaw::kInState>(found[i]) != m.payloads[m.symbols[i] % kTokens] || raw[i] != m.raw[i])
       return state.SkipWithError("other symbols");
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(m.num_symbols()) * state.iterations());
@@ -136,7 +136,7 @@ void DecodeLanes(benchmark::State& state, const LaneMessage& m, bool plain) {
 void BuildTables(benchmark::State& state, const LaneMessage& m) {
   std::vector<std::uint32_t> slots(1u << SlotStrideBits(kTableBits));
   for (auto _ : state) {
-    BuildSlots(PlaceTokens(m.frequencies, kTableBits), kTableBits, m.payloads, slots.data());
+    BuildSlots(PlaceTokens(m.frequencies, kTableBits), LaneRaw::kInState, kTableBits, m.payloads, slots.data());
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations());

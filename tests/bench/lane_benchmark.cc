@@ -38,7 +38,8 @@ class Group {
     for (size_t p = 0; p < kPlanes; ++p) planes.push_back(data_.data() + p * data_.size() / kPlanes);
     encoded_ = EncodeLaneSet(set, planes, options);
     tables_ = MakeLaneTables(kind_, encoded_.model);
-    MakeSlots();
+    slots_ = MakeLaneSlots(kind_, encoded_.model);
+    tables_.slots = slots_.data();
     raster_.emplace(SampleMap(kind_, encoded_.model.base_exponent), shape_, encoded_.model, scratch_);
     raster_->Begin(0);
     Load();
@@ -50,7 +51,11 @@ class Group {
   bool Decode(Code* codes) {
     LaneRansDecoder rans;
     if (!rans.Begin(encoded_.words).ok()) return false;
-    if constexpr (std::is_same_v<Lanes, NarrowLanes>) {
+    if constexpr (std::is_same_v<Lanes, ByteLanes>) {
+      if (!DecodeLaneGroup(tables_, raster_->group(), rans)) return false;
+      std::copy_n(raster_->group().value, positions(), codes);
+      return true;
+    } else if constexpr (std::is_same_v<Lanes, NarrowLanes>) {
       return DecodeLaneGroup(tables_, raster_->group(), rans, codes);
     } else {
       std::vector<uint32_t> positions_of_escapes(encoded_.escapes.size() / 2);
@@ -60,7 +65,11 @@ class Group {
   }
 
   void Tokenize(const LaneSymbols& symbols) {
-    TokenizeLaneGroup(tables_, raster_->group(), codes_.Get(room()), symbols);
+    if constexpr (std::is_same_v<Lanes, ByteLanes>) {
+      TokenizeLaneGroup(tables_, raster_->group(), symbols);
+    } else {
+      TokenizeLaneGroup(tables_, raster_->group(), codes_.Get(room()), symbols);
+    }
   }
   void Analyse(const LaneAnalysis<Lanes>& analysis) { AnalyseLaneGroup(tables_, raster_->group(), analysis); }
 
@@ -69,27 +78,15 @@ class Group {
   size_t steps() const { return (positions() + raster_->group().step - 1) / raster_->group().step; }
 
  private:
-  void MakeSlots() {
-    const std::vector<uint8_t> raw_bits = LaneTokenRawBits(encoded_.model);
-    const size_t contexts = encoded_.model.tables.size();
-    std::vector<uint16_t> payloads;
-    for (uint32_t token = 0; token < kMaxLaneTokens; ++token) payloads.push_back(TokenPayload(token, raw_bits[token]));
-    const int stride_bits = SlotStrideBits(tables_.table_bits);
-    slots_.resize((contexts + 1) << stride_bits);
-    for (size_t context = 0; context < contexts; ++context) {
-      BuildSlots(LaneSlotRanges(encoded_.model.tables[context], tables_.table_bits), tables_.table_bits, payloads,
-                 &slots_[context << stride_bits]);
-    }
-    tables_.slots = slots_.data();
-  }
-
   // Codes by decoding, values by codes.
   void Load() {
     Code* const codes = codes_.Get(room());
     std::fill_n(codes, room(), Code{});
     Decode(codes);
-    for (size_t i = 0; i < positions(); ++i) {
-      raster_->group().value[i] = raster_->arithmetic().ValueOf(static_cast<int32_t>(codes[i]));
+    if constexpr (!std::is_same_v<Lanes, ByteLanes>) {
+      for (size_t i = 0; i < positions(); ++i) {
+        raster_->group().value[i] = raster_->arithmetic().ValueOf(static_cast<int32_t>(codes[i]));
+      }
     }
   }
 
@@ -205,9 +202,11 @@ void JoinHalves(benchmark::State& state) {
 }
 
 void RegisterAll() {
-  LaneEncoderOptions raster, interlaced;
+  LaneEncoderOptions raster, interlaced, bytes;
+  bytes.bytes = true;
   interlaced.interlaced = true;
   interlaced.num_taps = 6;
+  RegisterGroup<ByteLanes>("u8, bytes", DType::kU8, bytes);
   RegisterGroup<NarrowLanes>("u8, raster", DType::kU8, raster);
   RegisterGroup<NarrowLanes>("u8, interlaced", DType::kU8, interlaced);
   RegisterGroup<WideLanes>("bf16, raster", DType::kBF16, raster);

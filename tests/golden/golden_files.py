@@ -127,7 +127,7 @@ def body_features(body, dtype, box):
 
 
 def lane_features(model):
-    found = {f'set of {model.dtype.name}', *model.specials, f'{model.taps} taps'}
+    found = {f'set of {model.dtype.name}', *model.specials, 'bytes' if model.is_bytes else f'{model.taps} taps'}
     if model.coarse:
         found = {f'coarse set of {model.coarse.dtype.name}'} | ({'exact coarse code'} if model.coarse.exact else set())
     found |= {'interlaced'} if model.interlaced else set()
@@ -170,5 +170,5 @@ FEATURES = ({dtype.name for dtype in reference_decoder.DTYPES.values()}
             | {f'lanes: coarse set of {dtype}' for dtype in ('f16', 'bf16', 'f32')}
             | {f'lanes: plane kind {kind}' for kind in (0, 2, 3, 4, 5, 6)}
             | {f'lanes: {feature}' for feature in (
-                'mode', 'escape', '3 taps', '6 taps', 'interlaced', 'fillers', 'groups', 'sent means', 'fixed center',
+                'bytes', 'mode', 'escape', '3 taps', '6 taps', 'interlaced', 'fillers', 'groups', 'sent means', 'fixed center',
                 'shift', 'exact code', 'exact coarse code', 'reference', 'unit', 'own taps')})
