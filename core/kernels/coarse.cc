@@ -42,27 +42,32 @@ HWY_INLINE uint64_t DetailMask(const CoarseMap& map, const uint8_t* HWY_RESTRICT
 }
 
 // out[i] = the next of `from` for each bit of the mask, 0 elsewhere.
+template <typename T>
+HWY_INLINE void ExpandPlain(uint64_t mask, const void* from, T* HWY_RESTRICT out) {
+  const std::byte* next = static_cast<const std::byte*>(from);
+  for (size_t i = 0; i < kBlock; ++i) {
+    const bool is_next = (mask >> i & 1) != 0;
+    T value;
+    std::memcpy(&value, next, sizeof(T));
+    out[i] = is_next ? value : T{0};
+    next += is_next ? sizeof(T) : 0;
+  }
+}
+
 HWY_INLINE void Expand(uint64_t mask, const uint8_t* HWY_RESTRICT from, uint8_t* HWY_RESTRICT out) {
 #if HWY_TARGET <= HWY_AVX3_DL
   _mm512_store_si512(out, _mm512_maskz_expand_epi8(mask, _mm512_loadu_si512(from)));
 #elif HWY_TARGET == HWY_SCALAR
-  for (size_t i = 0; i < kBlock; ++i) {
-    const bool is_next = (mask >> i & 1) != 0;
-    out[i] = is_next ? *from : 0;
-    from += is_next ? 1 : 0;
-  }
+  ExpandPlain(mask, from, out);
 #else
+  if (mask == ~uint64_t{0}) {
+    std::memcpy(out, from, kBlock);
+    return;
+  }
   const hn::CappedTag<uint8_t, 8> d;
-  const hn::Full128<uint8_t> d128;
   for (size_t i = 0; i < kBlock; i += 8) {
-    const uint8_t bits = static_cast<uint8_t>(mask >> i);
-    uint64_t in_mask = UINT64_C(0x8040201008040201);  // bit k in byte k
-    in_mask = ((bits * UINT64_C(0x0101010101010101)) & in_mask);
-    const auto next = hn::LoadU(d128, from), ranks = hn::ZeroExtendVector(d128, hn::LoadU(d, kExpand8[bits].data()));
-    alignas(8) uint8_t mask_bytes[8];
-    std::memcpy(mask_bytes, &in_mask, 8);
-    const auto keep = hn::Ne(hn::Load(d, mask_bytes), hn::Zero(d));
-    hn::StoreU(hn::IfThenElseZero(keep, hn::LowerHalf(d, hn::TableLookupBytes(next, ranks))), d, out + i);
+    const size_t bits = mask >> i & 255;
+    hn::Store(hn::TableLookupBytesOr0(hn::LoadU(d, from), hn::LoadU(d, kExpandBytes8[bits].data())), d, out + i);
     from += std::popcount(bits);
   }
 #endif
@@ -74,16 +79,36 @@ HWY_INLINE void Expand(uint64_t mask, const std::byte* HWY_RESTRICT from, uint16
   _mm512_store_si512(out, _mm512_maskz_expand_epi16(first, _mm512_loadu_si512(from)));
   from += 2 * static_cast<size_t>(std::popcount(first));
   _mm512_store_si512(out + 32, _mm512_maskz_expand_epi16(second, _mm512_loadu_si512(from)));
+#elif HWY_TARGET == HWY_SCALAR
+  ExpandPlain(mask, from, out);
 #else
-  for (size_t i = 0; i < kBlock; ++i) {
-    const bool is_next = (mask >> i & 1) != 0;
-    uint16_t next;
-    std::memcpy(&next, from, 2);
-    out[i] = is_next ? next : 0;
-    from += is_next ? 2 : 0;
+  const hn::Full128<uint8_t> d;
+  for (size_t i = 0; i < kBlock; i += 8) {
+    const size_t bits = mask >> i & 255;
+    const auto next = hn::LoadU(d, reinterpret_cast<const uint8_t*>(from));
+    const auto expanded = hn::TableLookupBytesOr0(next, hn::Load(d, kExpandWords8[bits].data()));
+    hn::Store(expanded, d, reinterpret_cast<uint8_t*>(out + i));
+    from += 2 * std::popcount(bits);
   }
 #endif
 }
+
+#if HWY_TARGET > HWY_AVX3_DL
+using SignedHalfTag = hn::RebindToSigned<HalfTag>;
+
+// The upper 16 bits of samples less details; 0 for zero and the escape.
+HWY_INLINE hn::Vec<HalfTag> UpperOf(const CoarseMap& map, hn::Vec<SignedHalfTag> code) {
+  const HalfTag d;
+  const SignedHalfTag ds;
+  const auto above_escape = hn::Sub(code, hn::Set(ds, static_cast<int16_t>(map.escape())));
+  const auto sign = hn::BroadcastSignBit(above_escape);
+  const auto steps = hn::Xor(above_escape, sign);  // and one more; 0 for zero and the escape
+  const auto magnitude =
+      hn::ShiftLeftSame(hn::Add(steps, hn::Set(ds, static_cast<int16_t>(map.least - 1))), map.detail_bits);
+  const auto upper = hn::Or(magnitude, hn::And(sign, hn::Set(ds, INT16_MIN)));
+  return hn::BitCast(d, hn::IfThenZeroElse(hn::Eq(steps, hn::Zero(ds)), upper));
+}
+#endif
 
 // The upper 16 bits of a block's samples.
 HWY_INLINE void JoinUpper(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes,
@@ -106,9 +131,19 @@ HWY_INLINE void JoinUpper(const CoarseTables& tables, const uint8_t* HWY_RESTRIC
   _mm512_storeu_si512(upper, _mm512_permutex2var_epi64(even, first, odd));
   _mm512_storeu_si512(upper + 32, _mm512_permutex2var_epi64(even, second, odd));
 #else
-  for (size_t i = 0; i < kBlock; ++i) {
-    const uint32_t sample = tables.low_byte[codes[i]] | static_cast<uint32_t>(tables.high_byte[codes[i]]) << 8;
-    upper[i] = static_cast<uint16_t>(sample | details[i]);
+  const HalfTag d;
+  const SignedHalfTag ds;
+  const hn::Rebind<uint8_t, HalfTag> d8;
+  const CoarseMap& map = tables.map;
+  for (size_t i = 0; i < kBlock; i += hn::Lanes(d)) {
+    const auto code = hn::PromoteTo(ds, hn::LoadU(d8, codes + i));
+    auto joined = hn::Or(UpperOf(map, code), hn::PromoteTo(d, hn::Load(d8, details + i)));
+    for (size_t e = 0; e < map.num_exact; ++e) {
+      const auto is_exact = hn::Eq(code, hn::Set(ds, static_cast<int16_t>(map.exact[e].code)));
+      const auto exact = hn::Set(d, tables.ExactUpper(e));
+      joined = hn::IfThenElse(hn::RebindMask(d, is_exact), exact, joined);
+    }
+    hn::Store(joined, d, upper + i);
   }
 #endif
 }
@@ -215,14 +250,30 @@ HWY_INLINE void SplitBlock(const CoarseMap& map, const uint16_t* HWY_RESTRICT up
   }
 }
 
-// Moves the elements of the mask to `to`.
-HWY_INLINE void Compress(uint64_t mask, const uint8_t* HWY_RESTRICT from, uint8_t* HWY_RESTRICT to) {
-#if HWY_TARGET <= HWY_AVX3_DL
-  _mm512_storeu_si512(to, _mm512_maskz_compress_epi8(mask, _mm512_load_si512(from)));
-#else
+// Moves the elements of the mask to `to`, where there is room for 8 more.
+template <typename T>
+HWY_INLINE void CompressPlain(uint64_t mask, const T* HWY_RESTRICT from, T* HWY_RESTRICT to) {
   for (size_t i = 0; i < kBlock; ++i) {
     *to = from[i];
     to += mask >> i & 1;
+  }
+}
+
+HWY_INLINE void Compress(uint64_t mask, const uint8_t* HWY_RESTRICT from, uint8_t* HWY_RESTRICT to) {
+#if HWY_TARGET <= HWY_AVX3_DL
+  _mm512_storeu_si512(to, _mm512_maskz_compress_epi8(mask, _mm512_load_si512(from)));
+#elif HWY_TARGET == HWY_SCALAR
+  CompressPlain(mask, from, to);
+#else
+  if (mask == ~uint64_t{0}) {
+    std::memcpy(to, from, kBlock);
+    return;
+  }
+  const hn::CappedTag<uint8_t, 8> d;
+  for (size_t i = 0; i < kBlock; i += 8) {
+    const size_t bits = mask >> i & 255;
+    hn::StoreU(hn::TableLookupBytesOr0(hn::Load(d, from + i), hn::LoadU(d, kPackBytes8[bits].data())), d, to);
+    to += std::popcount(bits);
   }
 #endif
 }
@@ -233,10 +284,16 @@ HWY_INLINE void Compress(uint64_t mask, const uint16_t* HWY_RESTRICT from, uint1
   _mm512_storeu_si512(to, _mm512_maskz_compress_epi16(first, _mm512_load_si512(from)));
   to += std::popcount(first);
   _mm512_storeu_si512(to, _mm512_maskz_compress_epi16(second, _mm512_load_si512(from + 32)));
+#elif HWY_TARGET == HWY_SCALAR
+  CompressPlain(mask, from, to);
 #else
-  for (size_t i = 0; i < kBlock; ++i) {
-    *to = from[i];
-    to += mask >> i & 1;
+  const hn::Full128<uint8_t> d;
+  for (size_t i = 0; i < kBlock; i += 8) {
+    const size_t bits = mask >> i & 255;
+    const auto words = hn::Load(d, reinterpret_cast<const uint8_t*>(from + i));
+    hn::StoreU(hn::TableLookupBytesOr0(words, hn::Load(d, kPackWords8[bits].data())), d,
+               reinterpret_cast<uint8_t*>(to));
+    to += std::popcount(bits);
   }
 #endif
 }
@@ -357,9 +414,7 @@ CoarseTables::CoarseTables(const CoarseMap& coarse_map, size_t bytes) : map(coar
   for (int code = 0; code < 256; ++code) {
     set(code, code == map.zero || code == map.escape() ? 0 : map.Upper(code));
   }
-  for (size_t e = 0; e < map.num_exact; ++e) {
-    set(map.exact[e].code, sample_bytes == 4 ? map.exact[e].sample >> 16 : map.exact[e].sample);
-  }
+  for (size_t e = 0; e < map.num_exact; ++e) set(map.exact[e].code, ExactUpper(e));
 }
 
 void JoinCoarse(const CoarseTables& tables, const uint8_t* codes, size_t count, const uint8_t* details,

@@ -67,6 +67,11 @@ size_t CountCoarseDetails(const CoarseMap& map, const uint8_t* codes, size_t cou
 struct CoarseTables {
   CoarseTables(const CoarseMap& coarse_map, size_t sample_bytes);
 
+  // The upper 16 bits of the sample of an exact code.
+  uint16_t ExactUpper(size_t e) const {
+    return static_cast<uint16_t>(map.exact[e].sample >> (sample_bytes == 4 ? 16 : 0));
+  }
+
   CoarseMap map;
   size_t sample_bytes;
   alignas(64) std::array<uint8_t, 256> low_byte, high_byte;

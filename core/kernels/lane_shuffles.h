@@ -39,6 +39,48 @@ alignas(64) inline constexpr auto kPackUpWords8 = [] {
   return table;
 }();
 
+// [mask]: where elements of the mask, of eight of one or of two bytes, find theirs among those that follow each other;
+// zero elsewhere.
+inline constexpr auto kExpandBytes8 = [] {
+  std::array<std::array<uint8_t, 8>, 256> table{};
+  for (size_t mask = 0; mask < 256; ++mask) {
+    for (size_t i = 0; i < 8; ++i) table[mask][i] = (mask >> i & 1) != 0 ? kExpand8[mask][i] : 0x80;
+  }
+  return table;
+}();
+alignas(64) inline constexpr auto kExpandWords8 = [] {
+  std::array<ByteShuffle, 256> table{};
+  for (size_t mask = 0; mask < 256; ++mask) {
+    for (size_t i = 0; i < 16; ++i) {
+      const bool in_mask = (mask >> (i / 2) & 1) != 0;
+      table[mask][i] = in_mask ? static_cast<uint8_t>(2 * kExpand8[mask][i / 2] + i % 2) : 0x80;
+    }
+  }
+  return table;
+}();
+
+// [mask]: elements of the mask, of eight of one or of two bytes, one after the other.
+inline constexpr auto kPackBytes8 = [] {
+  std::array<std::array<uint8_t, 8>, 256> table{};
+  for (size_t mask = 0; mask < 256; ++mask) {
+    table[mask].fill(0x80);
+    for (size_t i = 0; i < 8; ++i) {
+      if ((mask >> i & 1) != 0) table[mask][kExpand8[mask][i]] = static_cast<uint8_t>(i);
+    }
+  }
+  return table;
+}();
+alignas(64) inline constexpr auto kPackWords8 = [] {
+  std::array<ByteShuffle, 256> table{};
+  for (size_t mask = 0; mask < 256; ++mask) {
+    for (size_t i = 0; i < 16; ++i) {
+      const uint8_t from = kPackBytes8[mask][i / 2];
+      table[mask][i] = from == 0x80 ? from : static_cast<uint8_t>(2 * from + i % 2);
+    }
+  }
+  return table;
+}();
+
 // As kExpand8 for 4 lanes, in bytes: 16-bit words to the lower halves of 32-bit lanes.
 inline constexpr auto kExpandBytes4 = [] {
   std::array<ByteShuffle, 16> table{};
