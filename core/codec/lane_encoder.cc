@@ -130,17 +130,28 @@ class LaneSetEncoder {
     codes_.width = static_cast<size_t>(set_.shape.width);
     codes_.columns = (codes_.width + halves - 1) / halves;
     codes_.rows = static_cast<size_t>(set_.shape.height) * halves;
+    if constexpr (kBytes) {
+      if (kind_ == SampleKind::kU8 && CountAdjacent(0) == num_planes()) {  // samples are their codes
+        codes_.codes = reinterpret_cast<const Code*>(planes_[0]);
+        return;
+      }
+    }
     Code* codes = scratch().source.Get(codes_.planes * codes_.plane_samples());
     codes_.codes = codes;
-    // Planes that follow each other in memory are one with more rows.
-    const size_t plane_bytes = plane_samples() * SampleBytes();
     for (size_t first = 0; first < num_planes();) {
-      size_t count = 1;
-      while (first + count < num_planes() && planes_[first + count] == planes_[first] + count * plane_bytes) ++count;
+      const size_t count = CountAdjacent(first);
       LoadPlanes({planes_[first], count * static_cast<size_t>(set_.shape.height), codes_.width, model_.interlaced},
                  codes + first * codes_.plane_samples());
       first += count;
     }
+  }
+
+  // Planes from `first` on that follow each other in memory: they are one with more rows.
+  size_t CountAdjacent(size_t first) const {
+    const size_t plane_bytes = plane_samples() * SampleBytes();
+    size_t count = 1;
+    while (first + count < num_planes() && planes_[first + count] == planes_[first] + count * plane_bytes) ++count;
+    return count;
   }
 
   size_t SampleBytes() const { return kNarrow ? 1 : set_.kind == SampleKind::kF32 ? 4 : 2; }
@@ -199,10 +210,30 @@ class LaneSetEncoder {
     }
     model_.planes.resize(num_planes());
     model_.sends_means = !kBytes && plane_samples() >= kSentMeanSamples;
-    FindRange();
+    if constexpr (kBytes) {
+      EstimateRange();
+    } else {
+      FindRange();
+    }
     FindMode();
     if (!kNarrow) FindUnit();
     model_.shift = std::max(0, BitWidth(static_cast<uint32_t>(model_.high_code - model_.low_code)) - 14);
+  }
+
+  // Of some of the samples: byte lanes have predictions and contexts of it only.
+  void EstimateRange() {
+    const size_t step = StepOf(num_samples() - 1, kStatisticsSamples) | 1;
+    int32_t low = 255, high = 0, sum = 0, count = 0;
+    for (size_t i = 0; i < num_samples(); i += step, ++count) {
+      const int32_t code = codes_.codes[i];
+      low = std::min(low, code);
+      high = std::max(high, code);
+      sum += code;
+    }
+    model_.low_code = low;
+    model_.high_code = high;
+    model_.mean = (sum + count / 2) / count;
+    for (LanePlane& plane : model_.planes) plane.mean = model_.mean;
   }
 
   // Least and greatest code, and the means.

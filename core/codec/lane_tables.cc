@@ -66,14 +66,17 @@ uint8_t ResidualBase(int residual_token) {
 // Payloads of tokens; fillers have no raw bits.
 std::vector<uint16_t> PayloadsOf(bool narrow, bool filler, const LaneModel& model) {
   const std::vector<uint8_t> raw_bits = LaneTokenRawBits(model);
-  std::vector<uint16_t> payloads(kMaxLaneTokens);
-  for (int token = 0; token < static_cast<int>(kMaxLaneTokens); ++token) {
-    const uint32_t bits = filler ? 0 : raw_bits[static_cast<size_t>(token)];
+  const auto payload = [&](int token) -> uint16_t {
+    if (token == model.escape_token()) return kEscapePayload;
     const int residual = token - model.first_residual_token();
-    payloads[static_cast<size_t>(token)] = !narrow        ? TokenPayload(static_cast<uint32_t>(token), bits)
-                                           : residual < 0 ? kModePayload
-                                                          : ResidualPayload(ResidualBase(residual), bits);
-  }
+    if (residual < 0) return narrow ? kModePayload : kWideModePayload;
+    const uint32_t bits = filler ? 0 : raw_bits[static_cast<size_t>(token)];
+    if (narrow) return ResidualPayload(ResidualBase(residual), bits);
+    const LaneClass of = LaneClassOf(residual / 2);
+    return LeadPayload(of.base >> of.raw_bits, residual % 2 != 0, bits);
+  };
+  std::vector<uint16_t> payloads(kMaxLaneTokens);
+  for (size_t token = 0; token < payloads.size(); ++token) payloads[token] = payload(static_cast<int>(token));
   return payloads;
 }
 

@@ -500,40 +500,6 @@ HWY_INLINE void MarkFillers(const LaneTables& tables, const uint8_t* HWY_RESTRIC
   }
 }
 
-// Leading bits of the classes of magnitudes of wide sets: 0 .. 7 themselves, then four an octave to 63, two to 511,
-// then one.
-struct LeadingBits {
-  alignas(64) std::array<uint32_t, 32> of_class;
-  alignas(16) std::array<uint8_t, 32> as_bytes;
-};
-constexpr LeadingBits MakeLeadingBits() {
-  LeadingBits result{};
-  for (uint32_t q = 0; q < 32; ++q) {
-    result.of_class[q] = q < 8 ? q : q < 20 ? 4 + (q & 3) : q < 26 ? 2 + (q & 1) : 1;
-    result.as_bytes[q] = static_cast<uint8_t>(result.of_class[q]);
-  }
-  return result;
-}
-constexpr LeadingBits kLeadingBits = MakeLeadingBits();
-
-// Of classes 0 .. 31; of others anything.
-HWY_INLINE WideUintVec LeadingBitsOf(WideUintVec q) {
-  const WideUintTag d;
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-  const uint32_t* table = kLeadingBits.of_class.data();
-  return WideUintVec{_mm512_permutex2var_epi32(_mm512_load_si512(table), q.raw, _mm512_load_si512(table + 16))};
-#elif HWY_TARGET == HWY_SCALAR
-  return hn::Set(d, kLeadingBits.of_class[hn::GetLane(q) & 31]);
-#else
-  // Bytes from 0x80 on find 0, and so do zeros in the first half.
-  const hn::Repartition<uint8_t, WideUintTag> d8;
-  const auto first = hn::BitCast(d8, hn::Add(q, hn::Set(d, 0x70))), second = hn::Xor(first, hn::Set(d8, 0x80));
-  const uint8_t* table = kLeadingBits.as_bytes.data();
-  return hn::BitCast(d, hn::Or(hn::TableLookupBytesOr0(hn::LoadDup128(d8, table), first),
-                               hn::TableLookupBytesOr0(hn::LoadDup128(d8, table + 16), second)));
-#endif
-}
-
 // Values of codes.
 HWY_INLINE void StoreValues(const LaneTables&, const uint8_t* HWY_RESTRICT codes, int16_t* HWY_RESTRICT values) {
   const StepTag<int16_t> d;
@@ -938,7 +904,7 @@ class WideFinisher {
  public:
   HWY_INLINE WideFinisher(const LaneTables& tables, const LaneGroup<WideLanes>& group, int32_t* codes)
       : is_float_(tables.is_float),
-        has_specials_(tables.first_residual_token != 0),
+        has_mode_(tables.has_mode),
         has_escape_(tables.escape_token >= 0),
         has_innovations_(group.has_innovations),
         mantissa_shift_(23 - tables.mantissa_bits),
@@ -946,9 +912,7 @@ class WideFinisher {
         error_(group.error),
         innovation_(group.innovation),
         codes_(codes),
-        first_token_(hn::Set(WideIntTag(), tables.first_residual_token)),
         mode_(hn::Set(WideIntTag(), tables.mode_code)),
-        escape_(hn::Set(WideIntTag(), tables.escape_token)),
         low_code_(hn::Set(WideIntTag(), tables.low_code)),
         high_code_(hn::Set(WideIntTag(), tables.high_code)),
         float_base_(FloatBase(tables.mantissa_bits)),
@@ -980,9 +944,8 @@ class WideFinisher {
     const WideIntTag di;
     if (!has_escape_ || hn::AllTrue(di, hn::Eq(escapes_, hn::Zero(di)))) return;
     escapes_ = hn::Zero(di);
-    const uint32_t escape = static_cast<uint32_t>(hn::GetLane(escape_));
     for (size_t i = 0; i < active; ++i) {
-      if (SlotToken(entries[i]) != escape) continue;
+      if ((SlotPayload<LaneRaw::kNone>(entries[i]) & kEscapePayload) == 0) continue;
       if (escapes.count < escapes.capacity) {
         escapes.positions[escapes.count++] = static_cast<uint32_t>(p + i);
       } else {
@@ -1001,15 +964,18 @@ class WideFinisher {
   HWY_INLINE WideIntVec CodesOf(WideUintVec entry, WideUintVec raw, WideIntVec center) {
     const WideIntTag di;
     const WideUintTag du;
-    const WideIntVec token = hn::BitCast(di, hn::And(hn::ShiftRight<22>(entry), hn::Set(du, 63)));
-    const WideIntVec above = hn::Sub(token, first_token_);
-    const WideUintVec lead = LeadingBitsOf(hn::BitCast(du, hn::ShiftRight<1>(above)));
+    constexpr int kPayload = 2 * SlotFieldBits(LaneRaw::kNone);
+    const auto has = [&](uint16_t flag) HWY_ATTR {
+      const auto bits = hn::Set(di, static_cast<int32_t>(flag) << kPayload);
+      return hn::Eq(hn::And(hn::BitCast(di, entry), bits), bits);
+    };
+    const WideUintVec lead = hn::And(hn::ShiftRight<kPayload>(entry), hn::Set(du, 7));
     const WideIntVec magnitude = hn::BitCast(di, hn::Add(hn::Shl(lead, hn::ShiftRight<28>(entry)), raw));
-    const WideIntVec negative = hn::Neg(hn::And(above, hn::Set(di, 1)));
+    const WideIntVec negative = hn::BroadcastSignBit(hn::BitCast(di, hn::ShiftLeft<31 - kPayload - 3>(entry)));
     WideIntVec code = hn::Add(center, hn::Xor(magnitude, negative));
-    if (has_specials_) code = hn::IfThenElse(hn::Lt(above, hn::Zero(di)), mode_, code);
+    if (has_mode_) code = hn::IfThenElse(has(kWideModePayload), mode_, code);
     if (has_escape_) {
-      const auto is_escape = hn::Eq(token, escape_);
+      const auto is_escape = has(kEscapePayload);
       escapes_ = hn::Or(escapes_, hn::VecFromMask(di, is_escape));
       code = hn::IfThenZeroElse(is_escape, code);
     }
@@ -1020,12 +986,12 @@ class WideFinisher {
     return is_float_ ? FloatsOfCodes(code, float_base_, mantissa_shift_) : hn::ConvertTo(WideTag(), code);
   }
 
-  bool is_float_, has_specials_, has_escape_, has_innovations_;
+  bool is_float_, has_mode_, has_escape_, has_innovations_;
   bool has_room_ = true;  // for escapes
   int mantissa_shift_;
   float *value_, *error_, *innovation_;
   int32_t* codes_;
-  WideIntVec first_token_, mode_, escape_, low_code_, high_code_, float_base_;
+  WideIntVec mode_, low_code_, high_code_, float_base_;
   WideIntVec changed_, escapes_;
 };
 

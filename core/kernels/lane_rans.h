@@ -87,13 +87,12 @@ constexpr uint32_t SlotPayload(uint32_t entry) {
   return entry >> (2 * SlotFieldBits(kRaw));
 }
 inline constexpr int kSlotRawShift = 29;  // LaneRaw::kInState: where the number of raw bits is
-// Of wide samples: a token, and the number of raw bits of its own stage.
-constexpr uint32_t SlotToken(uint32_t entry) {
-  return entry >> 22 & 0x3f;
+// Of wide samples, with the number of raw bits of their own stage on top: the leading bits of a residual, and whether
+// it is negative; or that the sample is the mode or an escape.
+constexpr uint16_t LeadPayload(uint32_t lead, bool negative, uint32_t raw_bits) {
+  return static_cast<uint16_t>(lead | (negative ? 8u : 0u) | raw_bits << 6);
 }
-constexpr uint16_t TokenPayload(uint32_t token, uint32_t raw_bits) {
-  return static_cast<uint16_t>(token | raw_bits << 6);
-}
+inline constexpr uint16_t kWideModePayload = 1 << 4, kEscapePayload = 1 << 5;
 // Of samples of 8 bits: what raw bits are added to, modulo 256; or that the sample is the mode.
 constexpr uint16_t ResidualPayload(uint8_t base, uint32_t raw_bits) {
   return static_cast<uint16_t>(base | raw_bits << 9);

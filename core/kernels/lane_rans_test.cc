@@ -76,8 +76,7 @@ void AddTables(std::mt19937_64& random, size_t num_contexts, Message& m, std::ve
   std::vector<uint8_t> raw_bits(m.num_symbols, 0);
   for (size_t s = 0; s < m.num_symbols; ++s) {
     if (m.with_raw) raw_bits[s] = static_cast<uint8_t>(random() % static_cast<uint64_t>(16 - m.table_bits));
-    m.payloads.push_back(m.with_raw ? ResidualPayload(static_cast<uint8_t>(s), raw_bits[s])
-                                    : TokenPayload(static_cast<uint32_t>(s), raw_bits[s]));
+    m.payloads.push_back(ResidualPayload(static_cast<uint8_t>(s), raw_bits[s]));
   }
   m.slots.resize(num_contexts << SlotStrideBits(m.table_bits));
   m.encode_entries.resize(num_contexts * m.num_symbols);
