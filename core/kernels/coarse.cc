@@ -207,10 +207,27 @@ size_t CountDetails(const CoarseMap& map, const uint8_t* HWY_RESTRICT codes, siz
   return result + static_cast<size_t>(std::popcount(DetailMask(map, last)));
 }
 
-// Codes and details of a block, from the upper and, unless they have none, the lower halves of its samples.
-template <bool kHasLow>
-HWY_INLINE void SplitBlock(const CoarseMap& map, const uint16_t* HWY_RESTRICT upper, const uint16_t* HWY_RESTRICT low,
-                           uint8_t* HWY_RESTRICT codes, uint8_t* HWY_RESTRICT details) {
+// Upper and, of four bytes, lower halves of samples.
+template <size_t kBytes>
+HWY_INLINE hn::Vec<HalfTag> LoadHalves(const std::byte* HWY_RESTRICT samples, hn::Vec<HalfTag>& low) {
+  const HalfTag d;
+  const uint16_t* const halves = reinterpret_cast<const uint16_t*>(samples);
+  if constexpr (kBytes == 2) return hn::LoadU(d, halves);
+#if HWY_TARGET == HWY_SCALAR
+  low = hn::LoadU(d, halves);
+  return hn::LoadU(d, halves + 1);
+#else
+  const auto first = hn::LoadU(d, halves), second = hn::LoadU(d, halves + hn::Lanes(d));
+  low = hn::ConcatEven(d, second, first);
+  return hn::ConcatOdd(d, second, first);
+#endif
+}
+
+// Codes, details and, of four bytes, lower halves of a block.
+template <size_t kBytes>
+HWY_INLINE void SplitBlock(const CoarseMap& map, const std::byte* HWY_RESTRICT samples, uint8_t* HWY_RESTRICT codes,
+                           uint8_t* HWY_RESTRICT details, uint16_t* HWY_RESTRICT low_halves) {
+  constexpr bool kHasLow = kBytes == 4;
   const HalfTag d;
   const hn::RebindToSigned<HalfTag> ds;
   const hn::Rebind<uint8_t, HalfTag> d8;
@@ -224,22 +241,22 @@ HWY_INLINE void SplitBlock(const CoarseMap& map, const uint16_t* HWY_RESTRICT up
   const auto zero = hn::Set(ds, static_cast<int16_t>(map.zero)),
              escape = hn::Set(ds, static_cast<int16_t>(map.escape()));
   for (size_t i = 0; i < kBlock; i += hn::Lanes(d)) {
-    const auto sample = hn::Load(d, upper + i);
+    auto low = hn::Zero(d);
+    const auto sample = LoadHalves<kBytes>(samples + kBytes * i, low);
+    if constexpr (kHasLow) hn::Store(low, d, low_halves + i);
     const auto steps =
         hn::Sub(hn::BitCast(ds, hn::ShiftRightSame(hn::And(sample, magnitude_bits), map.detail_bits)), least);
     const auto is_negative = hn::Lt(hn::BitCast(ds, sample), hn::Zero(ds));
     const auto room = hn::IfThenElse(is_negative, negative, positive);
     const auto is_coded = hn::And(hn::Not(hn::Lt(steps, hn::Zero(ds))), hn::Lt(steps, room));
     const auto code = hn::IfThenElse(is_negative, hn::Sub(below, steps), hn::Add(above, steps));
-    auto all_bits = sample;
-    if constexpr (kHasLow) all_bits = hn::Or(sample, hn::Load(d, low + i));
-    const auto is_zero = hn::RebindMask(ds, hn::Eq(all_bits, hn::Zero(d)));
+    const auto is_zero = hn::RebindMask(ds, hn::Eq(hn::Or(sample, low), hn::Zero(d)));
     auto result = hn::IfThenElse(is_zero, zero, hn::IfThenElse(is_coded, code, escape));
     for (size_t e = 0; e < map.num_exact; ++e) {
       const uint32_t exact = map.exact[e].sample;
       auto differs = hn::Xor(sample, hn::Set(d, static_cast<uint16_t>(kHasLow ? exact >> 16 : exact)));
       if constexpr (kHasLow) {
-        differs = hn::Or(differs, hn::Xor(hn::Load(d, low + i), hn::Set(d, static_cast<uint16_t>(exact))));
+        differs = hn::Or(differs, hn::Xor(low, hn::Set(d, static_cast<uint16_t>(exact))));
       }
       const auto is_alike = hn::Eq(result, hn::Set(ds, static_cast<int16_t>(map.exact[e].code)));
       const auto is_other = hn::RebindMask(ds, hn::Ne(differs, hn::Zero(d)));
@@ -298,33 +315,33 @@ HWY_INLINE void Compress(uint64_t mask, const uint16_t* HWY_RESTRICT from, uint1
 #endif
 }
 
-size_t Split(const CoarseMap& map, size_t sample_bytes, const std::byte* HWY_RESTRICT samples, size_t count,
-             uint8_t* HWY_RESTRICT codes, const CoarseDetails& out) {
-  alignas(64) uint16_t upper[kBlock], low[kBlock];
-  alignas(64) uint32_t wide[kBlock];
+template <size_t kBytes>
+HWY_INLINE size_t SplitSamples(const CoarseMap& map, const std::byte* HWY_RESTRICT samples, size_t count,
+                               uint8_t* HWY_RESTRICT codes, const CoarseDetails& out) {
+  alignas(64) uint16_t low[kBlock];
   alignas(64) uint8_t details[kBlock];
   size_t total = 0;
-  for (size_t begin = 0; begin < count; begin += kBlock) {
-    const size_t active = HWY_MIN(kBlock, count - begin);
-    if (sample_bytes == 2) {
-      if (active < kBlock) std::memset(upper, 0, sizeof(upper));
-      std::memcpy(upper, samples + 2 * begin, 2 * active);
-      SplitBlock<false>(map, upper, nullptr, codes + begin, details);
-    } else {
-      if (active < kBlock) std::memset(wide, 0, sizeof(wide));
-      std::memcpy(wide, samples + 4 * begin, 4 * active);
-      for (size_t i = 0; i < kBlock; ++i) {
-        upper[i] = static_cast<uint16_t>(wide[i] >> 16);
-        low[i] = static_cast<uint16_t>(wide[i]);
-      }
-      SplitBlock<true>(map, upper, low, codes + begin, details);
-    }
+  const auto split = [&](const std::byte* from, size_t begin) HWY_ATTR {
+    SplitBlock<kBytes>(map, from, codes + begin, details, low);
     const uint64_t mask = DetailMask(map, codes + begin);
     Compress(mask, details, out.details + total);
-    if (sample_bytes == 4) Compress(mask, low, out.low + total);
+    if constexpr (kBytes == 4) Compress(mask, low, out.low + total);
     total += static_cast<size_t>(std::popcount(mask));
+  };
+  size_t begin = 0;
+  for (; begin + kBlock <= count; begin += kBlock) split(samples + kBytes * begin, begin);
+  if (begin < count) {
+    alignas(64) std::byte last[kBytes * kBlock] = {};
+    std::memcpy(last, samples + kBytes * begin, kBytes * (count - begin));
+    split(last, begin);
   }
   return total;
+}
+
+size_t Split(const CoarseMap& map, size_t sample_bytes, const std::byte* HWY_RESTRICT samples, size_t count,
+             uint8_t* HWY_RESTRICT codes, const CoarseDetails& out) {
+  if (sample_bytes == 2) return SplitSamples<2>(map, samples, count, codes, out);
+  return SplitSamples<4>(map, samples, count, codes, out);
 }
 
 // Eight fields are as many bytes as they have bits.

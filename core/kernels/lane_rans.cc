@@ -64,7 +64,8 @@ void FillSlots(std::span<const SlotRange> ranges, LaneRaw raw, int table_bits, s
   const hn::CappedTag<uint32_t, 16> d;
   for (const SlotRange& range : ranges) {
     const uint32_t complement = (1u << table_bits) - range.frequency;
-    const auto entry = hn::Set(d, range.start | complement << field_bits | uint32_t{payloads[range.token]} << 2 * field_bits);
+    const auto entry =
+        hn::Set(d, range.start | complement << field_bits | uint32_t{payloads[range.token]} << 2 * field_bits);
     const uint32_t end = SlotIndex(uint32_t{range.start} + range.frequency, table_bits);
     for (uint32_t i = SlotIndex(range.start, table_bits); i < end; i += static_cast<uint32_t>(hn::Lanes(d))) {
       hn::StoreU(entry, d, slots + i);

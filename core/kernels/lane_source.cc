@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "core/kernels/lane_group.h"
+#include "core/kernels/lane_shuffles.h"
 #include "core/kernels/target.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -301,20 +302,27 @@ size_t PackLow(const std::byte* samples, size_t count, const ExactHalves& exact,
     for (size_t i = 0; i < count; ++i) std::memcpy(out + i, samples + 4 * i, 2);
     return count;
   }
-  const hn::ScalableTag<int32_t> d;
-  const hn::Rebind<uint16_t, decltype(d)> d16;
-  const auto upper = [&](size_t i) HWY_ATTR {
-    return hn::Set(d, static_cast<int32_t>(static_cast<uint32_t>(exact.upper[i]) << 16));
-  };
-  const auto first = upper(0), second = upper(1), third = upper(2), low_bits = hn::Set(d, 0xffff);
   size_t packed = 0, i = 0;
-  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
-    const auto sample = hn::LoadU(d, reinterpret_cast<const int32_t*>(samples) + i);
-    const auto high = hn::AndNot(low_bits, sample);
+#if HWY_TARGET != HWY_SCALAR
+  // Eight at a time: upper and lower halves of two vectors, packed by a shuffle, for compress instructions are slow or
+  // missing where vectors have eight samples.
+  const hn::FixedTag<uint32_t, 4> d;
+  const hn::FixedTag<uint16_t, 8> d16;
+  const hn::FixedTag<uint8_t, 16> d8;
+  const auto first = hn::Set(d16, exact.upper[0]), second = hn::Set(d16, exact.upper[1]),
+             third = hn::Set(d16, exact.upper[2]);
+  for (; i + 8 <= count; i += 8) {
+    const auto a = hn::BitCast(d16, hn::LoadU(d, reinterpret_cast<const uint32_t*>(samples) + i));
+    const auto b = hn::BitCast(d16, hn::LoadU(d, reinterpret_cast<const uint32_t*>(samples) + i + 4));
+    const auto low = hn::ConcatEven(d16, b, a), high = hn::ConcatOdd(d16, b, a);
     const auto keep = hn::And(hn::Ne(high, first), hn::And(hn::Ne(high, second), hn::Ne(high, third)));
-    hn::StoreU(hn::DemoteTo(d16, hn::Compress(hn::And(sample, low_bits), keep)), d16, out + packed);
-    packed += hn::CountTrue(d, keep);
+    uint8_t bits[8] = {};
+    hn::StoreMaskBits(d16, keep, bits);
+    const auto places = hn::Load(d8, kPackWords8[bits[0]].data());
+    hn::StoreU(hn::BitCast(d16, hn::TableLookupBytesOr0(hn::BitCast(d8, low), places)), d16, out + packed);
+    packed += static_cast<size_t>(std::popcount(bits[0]));
   }
+#endif
   for (; i < count; ++i) {
     uint32_t sample;
     std::memcpy(&sample, samples + 4 * i, 4);

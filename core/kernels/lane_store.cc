@@ -1,7 +1,9 @@
 #include "core/kernels/lane_store.h"
 
+#include <bit>
 #include <cstring>
 
+#include "core/kernels/lane_shuffles.h"
 #include "core/kernels/target.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -119,14 +121,14 @@ HWY_INLINE size_t JoinAllVectors(const uint16_t* HWY_RESTRICT upper, size_t coun
   return i;
 }
 
-// Upper halves in the lower halves of 32 bits: which of them are exact, and what goes with those.
+// Upper halves: which of them are exact, and what goes with those.
 template <class D>
 class ExactVectors {
  public:
   HWY_INLINE ExactVectors(D d, const ExactHalves& exact) {
     for (size_t i = 0; i < ExactHalves::kMax; ++i) {
-      upper_[i] = hn::Set(d, uint32_t{exact.upper[i]});
-      low_[i] = hn::Set(d, uint32_t{exact.low[i]});
+      upper_[i] = hn::Set(d, hn::TFromD<D>{exact.upper[i]});
+      low_[i] = hn::Set(d, hn::TFromD<D>{exact.low[i]});
     }
   }
 
@@ -162,40 +164,23 @@ HWY_INLINE size_t JoinVectors(const uint16_t* HWY_RESTRICT upper, size_t count, 
   return i;
 }
 #else
-// For four samples, by which of them have a lower half: the bytes of these halves in the lower halves of 32 bits.
-struct LowPlaces {
-  alignas(16) uint8_t bytes[16][16];
-};
-constexpr LowPlaces MakeLowPlaces() {
-  LowPlaces places{};
-  for (size_t mask = 0; mask < 16; ++mask) {
-    uint8_t next = 0;
-    for (size_t lane = 0; lane < 4; ++lane) {
-      const bool has_low = (mask >> lane & 1) != 0;
-      for (size_t b = 0; b < 4; ++b) places.bytes[mask][4 * lane + b] = has_low && b < 2 ? next++ : uint8_t{0x80};
-    }
-  }
-  return places;
-}
-constexpr LowPlaces kLowPlaces = MakeLowPlaces();
-
 HWY_INLINE size_t JoinVectors(const uint16_t* HWY_RESTRICT upper, size_t count, const ExactHalves& exact,
                               const std::byte*& low, const std::byte* end, std::byte* to) {
-  const hn::Full128<uint32_t> d;
-  const hn::Full128<uint8_t> d8;
-  const hn::Rebind<uint16_t, decltype(d)> d16;
-  const ExactVectors<hn::Full128<uint32_t> > exacts(d, exact);
+  const hn::FixedTag<uint16_t, 8> d;
+  const hn::FixedTag<uint8_t, 16> d8;
+  const ExactVectors<decltype(d)> exacts(d, exact);
   size_t i = 0;
-  for (; i + 4 <= count && end - low >= 16; i += 4) {
-    const auto high = hn::PromoteTo(d, hn::LoadU(d16, upper + i));
-    const auto has_low = exacts.HasLow(high);
-    uint8_t mask[8] = {};
-    hn::StoreMaskBits(d, has_low, mask);
+  for (; i + 8 <= count && end - low >= 16; i += 8) {
+    const auto high = hn::LoadU(d, upper + i);
+    uint8_t bits[8] = {};
+    hn::StoreMaskBits(d, exacts.HasLow(high), bits);
     const auto placed = hn::TableLookupBytesOr0(hn::LoadU(d8, reinterpret_cast<const uint8_t*>(low)),
-                                                hn::Load(d8, kLowPlaces.bytes[mask[0]]));
-    hn::StoreU(hn::Or(hn::Or(hn::ShiftLeft<16>(high), exacts.Low(high)), hn::BitCast(d, placed)), d,
-               reinterpret_cast<uint32_t*>(to) + i);
-    low += 2 * hn::CountTrue(d, has_low);
+                                                hn::Load(d8, kExpandWords8[bits[0]].data()));
+    const auto halves = hn::Or(exacts.Low(high), hn::BitCast(d, placed));
+    uint16_t* const out = reinterpret_cast<uint16_t*>(to) + 2 * i;
+    hn::StoreU(hn::InterleaveLower(d, halves, high), d, out);
+    hn::StoreU(hn::InterleaveUpper(d, halves, high), d, out + 8);
+    low += 2 * std::popcount(bits[0]);
   }
   return i;
 }
