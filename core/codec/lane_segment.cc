@@ -27,10 +27,11 @@ constexpr int LastCoarseLevel(SampleKind kind) {
   return kind == SampleKind::kF32 ? 3 : kind == SampleKind::kF16 || kind == SampleKind::kBF16 ? 2 : 0;
 }
 
-// `plane_samples`: what planes have; few do not pay for references.
-LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind, size_t plane_samples) {
+// `planes`: how many the set has; `plane_samples`: what planes have, few of which do not pay for references.
+LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind, size_t planes, size_t plane_samples) {
   LaneEncoderOptions lanes;
   const bool narrow = IsNarrow(kind);  // coding a wide sample takes longer anyway: more may be spent on it
+  const size_t samples = planes * plane_samples;
   size_t min_reference_samples = 100;
   lanes.previous_item = options.previous_item;
   lanes.window = options.window;
@@ -38,7 +39,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
     case 1:
       lanes.bytes = true;
       lanes.errors = false;
-      lanes.sample_positions = 1 << 15;
+      lanes.sample_positions = std::clamp<size_t>(samples / 8, 1 << 13, 1 << 15);
       lanes.fit_samples = 2048;
       lanes.max_contexts = 16;
       lanes.max_all_pairs = 24;
@@ -57,7 +58,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.max_references = narrow ? 4 : 5;
       lanes.position_bins = lanes.activity_bins = narrow ? 8 : 12;
       min_reference_samples = 400;
-      lanes.sample_positions = 1 << 16;
+      lanes.sample_positions = std::clamp<size_t>(samples / 4, 1 << 14, 1 << 16);
       lanes.max_contexts = 32;
       lanes.max_all_pairs = 40;
       lanes.fixed_centers = true;
@@ -136,7 +137,7 @@ void AppendStream(ByteSpan stream, Bytes& body) {
 EncodedLaneSet EncodeSet(const PlaneSet& set, const std::vector<const std::byte*>& planes,
                          const EncodeOptions& options) {
   const auto lanes_of = [&](SampleKind kind) {
-    return OptionsOfLevel(options, kind, static_cast<size_t>(set.shape.plane_samples()));
+    return OptionsOfLevel(options, kind, planes.size(), static_cast<size_t>(set.shape.plane_samples()));
   };
   if (options.level <= LastCoarseLevel(set.kind)) {
     if (const auto map = ChooseCoarseMap(set, planes)) {
