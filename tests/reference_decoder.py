@@ -1782,6 +1782,10 @@ class NarrowLanes:
     def add(self, a, b):
         return self.wrap(np.asarray(a, np.int64) + b)
 
+    @staticmethod
+    def add_magnitude(a, b):
+        return np.minimum(a.astype(np.int64) + b, 32767).astype(np.int16)
+
     def product(self, v, w):
         return self.wrap(((np.asarray(v, np.int64) * w >> 14) + 1) >> 1)
 
@@ -1834,6 +1838,9 @@ class WideLanes:
         return self.weight(rest, fraction) * self.value(np.array([mean]))[0]
 
     def add(self, a, b):
+        return a + b
+
+    def add_magnitude(self, a, b):
         return a + b
 
     def product(self, v, w):
@@ -1920,8 +1927,9 @@ class LaneGroup:
             activity = np.zeros(shape, arithmetic.number)
             for q, weight in plane.references:
                 total = arithmetic.add(total, arithmetic.product(innovations[q], arithmetic.weight(weight, 7)))
-                share = arithmetic.share(len(plane.references))
-                activity = arithmetic.add(activity, arithmetic.product(np.abs(innovations[q]), share))
+                activity = arithmetic.add_magnitude(activity, np.abs(innovations[q]))
+            if plane.references:
+                activity = arithmetic.product(activity, arithmetic.share(len(plane.references)))
             sums.append(total)
             activities.append(activity)
         self.reference = np.concatenate(sums, 1).reshape(-1)

@@ -532,6 +532,16 @@ HWY_INLINE void StoreErrors(const LaneGroup<Lanes>& group, size_t p, const Step<
   }
 }
 
+// Sums of magnitudes, of 16-bit integers up to the greatest.
+template <class D>
+HWY_INLINE hn::Vec<D> AddMagnitude(D, hn::Vec<D> sum, hn::Vec<D> magnitude) {
+  if constexpr (std::is_same_v<hn::TFromD<D>, int16_t>) {
+    return hn::SaturatedAdd(sum, magnitude);
+  } else {
+    return hn::Add(sum, magnitude);
+  }
+}
+
 // Sums of rows; `kCount`: how many references there are, 0: as many as `references` says.
 template <size_t kCount, typename Lanes>
 HWY_INLINE void SumRows(const LaneReferences<Lanes>& references, size_t rows, size_t columns) {
@@ -541,34 +551,45 @@ HWY_INLINE void SumRows(const LaneReferences<Lanes>& references, size_t rows, si
   const StepTag<Value> d;
   const size_t count = kCount == 0 ? references.count : kCount;
   const auto share = hn::Set(d, references.share), unit = hn::Set(d, references.unit);
+  // Pointers that stay as they are, and weights that need not be made vectors again, for rows are short.
   const Value* from[kRoom];
-  Value weight[kRoom];
+  alignas(64) Value weight[kRoom * hn::MaxLanes(d)];
   for (size_t k = 0; k < count; ++k) {
     from[k] = references.innovation[k];
-    weight[k] = references.weight[k];
+    hn::Store(hn::Set(d, references.weight[k]), d, weight + k * hn::Lanes(d));
   }
+  const ptrdiff_t ahead = static_cast<ptrdiff_t>(kRowsAhead * references.innovation_stride);
+  Value* HWY_RESTRICT sum_out = references.sum;
+  Value* HWY_RESTRICT activity_out = references.activity;
+  size_t begin = 0;  // of the row, in the innovations
   for (size_t row = 0; row < rows; ++row) {
-    Value* HWY_RESTRICT sum_out = references.sum + row * references.stride;
-    Value* HWY_RESTRICT activity_out = references.activity + row * references.stride;
     for (size_t next = 0; next < columns; next += hn::Lanes(d)) {  // the last vector overlaps the one before it
       const size_t i = columns < hn::Lanes(d) || next + hn::Lanes(d) <= columns ? next : columns - hn::Lanes(d);
       auto sum = unit, activity = hn::Zero(d);
       for (size_t k = 0; k < count; ++k) {
-        const auto innovation = hn::LoadU(d, from[k] + i);
-        hwy::Prefetch(from[k] + i + kRowsAhead * references.innovation_stride);
-        sum = hn::Add(sum, Weighted(d, innovation, hn::Set(d, weight[k])));
-        activity = hn::Add(activity, Weighted(d, hn::Abs(innovation), share));
+        const Value* const at = from[k] + begin + i;
+        const auto innovation = hn::LoadU(d, at);
+        hwy::Prefetch(at + ahead);
+        sum = hn::Add(sum, Weighted(d, innovation, hn::Load(d, weight + k * hn::Lanes(d))));
+        activity = AddMagnitude(d, activity, hn::Abs(innovation));
       }
+      activity = Weighted(d, activity, share);
       if (i + hn::Lanes(d) <= columns) {
         hn::StoreU(sum, d, sum_out + i);
         hn::StoreU(activity, d, activity_out + i);
       } else {
+        // Rows of several planes lie side by side.  (BlendedStore stores 16-bit numbers one by one.)
         const auto has_column = hn::FirstN(d, columns - i);
-        hn::BlendedStore(sum, has_column, d, sum_out + i);
-        hn::BlendedStore(activity, has_column, d, activity_out + i);
+        const auto store = [&](auto v, Value* to) HWY_ATTR {
+          hn::StoreU(hn::IfThenElse(has_column, v, hn::LoadU(d, to)), d, to);
+        };
+        store(sum, sum_out + i);
+        store(activity, activity_out + i);
       }
     }
-    for (size_t k = 0; k < count; ++k) from[k] += references.innovation_stride;
+    begin += references.innovation_stride;
+    sum_out += references.stride;
+    activity_out += references.stride;
   }
 }
 
