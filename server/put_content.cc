@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
-#include <future>
+#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -54,11 +54,9 @@ class TensorContent final : public PutContent {
         context_(context),
         control_(control) {
     control_.Apply(encoder_);
-    encoder_.VerifySegments();
-  }
-
-  ~TensorContent() override {
-    if (verified_.valid()) verified_.wait();
+    encoder_.VerifySegments(
+        [&workers = context_.workers](std::function<void()> work) { workers.Enqueue(std::move(work)); },
+        context_.workers.threads());
   }
 
   std::uint64_t input_bytes() const override { return tensor_bytes_; }
@@ -69,21 +67,22 @@ class TensorContent final : public PutContent {
   absl::Status Resume(store::Upload& upload) override {
     FrameDecoder decoder(ToDecodeLimits(context_.limits));
     decoder.CancelOn(&control_.cancelled);
-    const auto take = [&](std::span<const std::byte> frame) {
-      return context_.Compute([&]() -> absl::Status {
-        DCAC_RETURN_IF_ERROR(Check(frame));
-        kept_.insert(kept_.end(), frame.begin(), frame.end());
-        DCAC_RETURN_IF_ERROR(decoder.PushBounded(frame));
-        while (true) {
-          const std::vector<std::byte> samples = decoder.Pull();
-          DCAC_RETURN_IF_ERROR(encoder_.Push(samples));
-          DCAC_RETURN_IF_ERROR(SkipKept(encoder_.Pull()).status());
-          if (!decoder.has_backlog()) break;
-          DCAC_RETURN_IF_ERROR(decoder.PushBounded({}));
-        }
-        progress_ = {{upload.size_bytes(), decoder.raw_bytes()}};
-        return absl::OkStatus();
-      });
+    const auto decode = [&](std::span<const std::byte> frame) {
+      return context_.Compute([&] { return decoder.PushBounded(frame); });
+    };
+    const auto take = [&](std::span<const std::byte> frame) -> absl::Status {
+      DCAC_RETURN_IF_ERROR(Check(frame));
+      kept_.insert(kept_.end(), frame.begin(), frame.end());
+      DCAC_RETURN_IF_ERROR(decode(frame));
+      while (true) {
+        const std::vector<std::byte> samples = decoder.Pull();
+        DCAC_RETURN_IF_ERROR(encoder_.Push(samples));
+        DCAC_RETURN_IF_ERROR(SkipKept(encoder_.Pull()).status());
+        if (!decoder.has_backlog()) break;
+        DCAC_RETURN_IF_ERROR(decode({}));
+      }
+      progress_ = {{upload.size_bytes(), decoder.raw_bytes()}};
+      return absl::OkStatus();
     };
     DCAC_RETURN_IF_ERROR(ReadKept(upload, context_.Control(control_.cancelled), take));
     DCAC_RETURN_IF_ERROR(ResumeInput(upload));
@@ -92,36 +91,21 @@ class TensorContent final : public PutContent {
   }
 
   absl::Status Push(InputChunks& input, std::size_t max_bytes, store::Upload& upload) override {
-    const auto push = [&](std::size_t bytes) {
-      const std::span<const std::byte> samples = input.Take(bytes);
-      max_bytes -= samples.size();
-      return encoder_.Push(samples);
-    };
-    // Who only collects bytes need not wait for a worker.
-    while (!input.empty()) {
-      const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(max_bytes, encoder_.bytes_without_work()));
-      if (bytes == 0) break;
-      DCAC_RETURN_IF_ERROR(push(bytes));
-    }
-    if (max_bytes == 0 || input.empty()) return absl::OkStatus();
+    // What comes of a batch of slabs is stored before the next one is begun.
     std::vector<std::byte> frame;
-    // In one go, for chunks lie in many pieces; what comes of a batch of slabs is stored before the next one is begun.
-    const absl::Status coded = context_.Compute([&]() -> absl::Status {
-      while (max_bytes > 0 && !input.empty() && frame.empty()) {
-        DCAC_RETURN_IF_ERROR(push(max_bytes));
-        DCAC_ASSIGN_OR_RETURN(frame, SkipKept(encoder_.Pull()));
-      }
-      return absl::OkStatus();
-    });
-    DCAC_RETURN_IF_ERROR(coded);
+    while (max_bytes > 0 && !input.empty() && frame.empty()) {
+      const std::span<const std::byte> samples = input.Take(max_bytes);
+      max_bytes -= samples.size();
+      DCAC_RETURN_IF_ERROR(encoder_.Push(samples));
+      DCAC_ASSIGN_OR_RETURN(frame, SkipKept(encoder_.Pull()));
+    }
     return encoder_.raw_bytes() < tensor_bytes_ ? Store(frame, upload) : StoreLast(std::move(frame), upload);
   }
 
   absl::Status Finish(store::Upload& upload, store::PutOptions* options) override {
-    if (!verified_.valid())
-      DCAC_RETURN_IF_ERROR(StoreLast({}, upload));  // without any input, after an upload as without
+    if (!finished_) DCAC_RETURN_IF_ERROR(StoreLast({}, upload));  // without any input, after an upload as without
     const absl::Status sealed = upload.Seal(context_.Control(control_.cancelled));
-    DCAC_RETURN_IF_ERROR(verified_.get());
+    DCAC_RETURN_IF_ERROR(encoder_.Verify());
     DCAC_RETURN_IF_ERROR(sealed);
     if (!checker_.done() || checker_.digest() != encoder_.digest() || !kept_.empty()) {
       return absl::InternalError("the frame does not give back the tensor that it was made of");
@@ -131,7 +115,6 @@ class TensorContent final : public PutContent {
 
   absl::Status BreakOff(const InputChunks& rest, store::Upload& upload) override {
     if (goes_on_ && !resumed_) return absl::OkStatus();  // there is more in the upload than came as far as here
-    if (verified_.valid()) verified_.wait();
     if (!unappended_.empty()) {
       DCAC_RETURN_IF_ERROR(upload.Append(unappended_, {.deadline = std::chrono::steady_clock::now() + kBreakOffTime}));
     }
@@ -193,10 +176,10 @@ class TensorContent final : public PutContent {
   // All samples were encoded: the last ones are verified while the end of the frame is stored.
   absl::Status StoreLast(std::vector<std::byte> frame, store::Upload& upload) {
     DCAC_RETURN_IF_ERROR(encoder_.Finish());
+    finished_ = true;
     DCAC_ASSIGN_OR_RETURN(const std::vector<std::byte> end, SkipKept(encoder_.Pull()));
     frame.insert(frame.end(), end.begin(), end.end());
     progress_.push_back({encoder_.frame_bytes(), encoder_.encoded_bytes()});
-    verified_ = context_.workers.Start([this] { return encoder_.Verify(); });
     return Append(frame, upload);
   }
 
@@ -234,7 +217,7 @@ class TensorContent final : public PutContent {
   std::uint64_t resumed_bytes_ = 0;    // that were there, as a frame or as they came, when the upload was resumed
   std::vector<std::byte> unappended_;  // of the frame, when the call ended
   std::deque<Progress> progress_;
-  std::future<absl::Status> verified_;  // of all, once it has begun
+  bool finished_ = false;  // the frame is complete
 };
 
 // What the client compressed: stored as it comes, when all checksums are right.

@@ -24,6 +24,8 @@ class WorkerPool final : public TaskPool {
       : workers_(oneapi::tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads) + 1),
         arena_(threads, /*reserved_for_masters=*/0) {}
 
+  int threads() const { return arena_.max_concurrency(); }
+
   void Enqueue(std::function<void()> task) override {
     // Isolated: while a task waits for the parallel loops in it, its thread must not begin another stream's task on the
     // same stack.

@@ -1,13 +1,13 @@
 #include "dcac/frame_encoder.h"
 
 #include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/partitioner.h>
 #include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
+#include <latch>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -111,17 +111,44 @@ class SlabBatch {
   std::vector<const std::byte*> slabs_;
 };
 
+// Pieces of work that others do, and what becomes of them.
+class StartedWork {
+ public:
+  explicit StartedWork(size_t pieces) : results_(pieces), left_(static_cast<ptrdiff_t>(pieces)) {}
+
+  void Done(size_t piece, absl::Status result) {
+    results_[piece] = std::move(result);
+    left_.count_down();
+  }
+
+  // For all pieces.  The first error of any.
+  absl::Status Wait() const {
+    left_.wait();
+    for (const absl::Status& result : results_) DCAC_RETURN_IF_ERROR(result);
+    return absl::OkStatus();
+  }
+
+ private:
+  std::vector<absl::Status> results_;
+  std::latch left_;
+};
+
 }  // namespace
 
 struct FrameEncoder::Impl {
-  // A batch that was encoded and waits to be verified.
-  struct Unverified {
-    Unverified(Bytes samples_of_slabs, const SlabBatch& slabs, std::vector<Bytes> encoded)
-        : samples(std::move(samples_of_slabs)), batch(slabs), bodies(std::move(encoded)) {}
+  // A batch on its way, with VerifySegments.  What works on it has a share in it.
+  struct Verified {
+    Verified(const FrameHeader& frame_header, uint64_t first_slab, uint64_t num_slabs, Bytes samples_of_slabs)
+        : samples(std::move(samples_of_slabs)),
+          slabs(frame_header, first_slab, num_slabs, samples.data()),
+          bodies(slabs.num_segments()),
+          encoding(bodies.size()),
+          verification(bodies.size()) {}
 
     Bytes samples;  // where the batch has its slabs
-    SlabBatch batch;
+    SlabBatch slabs;
     std::vector<Bytes> bodies;
+    StartedWork encoding, verification;
   };
 
   Impl(const TensorSpec& spec, const EncodeOptions& encode_options, uint64_t tensor_bytes)
@@ -129,6 +156,11 @@ struct FrameEncoder::Impl {
         options(encode_options),
         total_bytes(tensor_bytes) {
     Append(SerializeHeader(header));
+  }
+
+  // What goes on works on what is here.
+  ~Impl() {
+    for (const auto& batch : verifying) batch->verification.Wait().IgnoreError();
   }
 
   void Append(ByteSpan data) {
@@ -140,44 +172,95 @@ struct FrameEncoder::Impl {
   uint64_t BatchSlabs() const {
     constexpr uint64_t kMaxBatchBytes = 64 << 20;
     const uint64_t slab = std::max<uint64_t>(1, header.geometry.max_slab_bytes());
-    const uint64_t threads = static_cast<uint64_t>(std::max(1, tbb::this_task_arena::max_concurrency()));
+    const int of_workers = start_work ? num_workers : tbb::this_task_arena::max_concurrency();
+    const uint64_t threads = static_cast<uint64_t>(std::max(1, of_workers));
     const uint64_t wanted = (threads + header.geometry.segments_per_slab() - 1) / header.geometry.segments_per_slab();
     return std::max<uint64_t>(1, std::min(wanted, kMaxBatchBytes / slab));
   }
 
-  // Encodes the segments of a batch, and verifies those that wait for it.
+  // Encodes the segments of a batch.
   absl::Status EncodeBatch(const SlabBatch& batch) {
     std::vector<Bytes> bodies(batch.num_segments());
-    std::vector<absl::Status> verified(unverified ? unverified->bodies.size() : 0);
-    // Loops may run in any order, but what others wait for comes first.
-    std::atomic<size_t> next = 0;
-    tbb::parallel_for(
-        size_t{0}, bodies.size() + verified.size(),
-        [&](size_t) {
-          if (IsCancelled()) return;
-          const size_t i = next.fetch_add(1, std::memory_order_relaxed);
-          if (i < bodies.size()) {
-            bodies[i] = EncodeSegment(batch, i);
-          } else {
-            verified[i - bodies.size()] = VerifySegment(i - bodies.size());
-          }
-        },
-        tbb::simple_partitioner());
-    for (const absl::Status& result : verified) DCAC_RETURN_IF_ERROR(result);
+    tbb::parallel_for(size_t{0}, bodies.size(), [&](size_t i) {
+      if (!IsCancelled()) bodies[i] = EncodeSegment(batch, i);
+    });
     if (IsCancelled()) return absl::CancelledError("encoding was cancelled");
+    AppendSegments(batch.first_segment(), bodies);
+    return absl::OkStatus();
+  }
+
+  // Encodes what is pending while the batch before is verified.  Who encodes next waits only for the verification of
+  // the batch before that, so that threads have something to do while one of them is still at a segment, and while what
+  // was encoded is taken away and new samples come.
+  absl::Status EncodeVerified() {
+    const auto batch = std::make_shared<Verified>(header, next_slab, slabs, std::exchange(pending, {}));
+    Start(batch, batch->encoding, [this](Verified& coded, size_t i) {
+      coded.bodies[i] = EncodeSegment(coded.slabs, i);
+      return absl::OkStatus();
+    });
+    StartVerification();
+    absl::Status result = batch->encoding.Wait();
+    Bytes memory;
+    if (verifying.size() > 1) {
+      result.Update(verifying.front()->verification.Wait());
+      memory = std::move(verifying.front()->samples);
+      verifying.pop_front();
+    }
+    if (result.ok()) {
+      result = CatchOutOfMemory([&] {
+        AppendSegments(batch->slabs.first_segment(), batch->bodies);
+        return absl::OkStatus();
+      });
+    }
+    if (!result.ok()) {
+      pending = std::move(batch->samples);
+      return result;
+    }
+    unverified = batch;
+    memory.clear();
+    pending = std::move(memory);
+    return absl::OkStatus();
+  }
+
+  void StartVerification() {
+    if (!unverified) return;
+    verifying.push_back(std::exchange(unverified, nullptr));
+    Start(verifying.back(), verifying.back()->verification, [](Verified& coded, size_t i) {
+      return VerifySegmentBody(coded.slabs.ShapeOf(i), coded.bodies[i], coded.slabs.SamplesOf(i).packed());
+    });
+  }
+
+  // Has others do `code` for each segment of a batch.
+  template <typename Code>
+  void Start(const std::shared_ptr<Verified>& batch, StartedWork& work, const Code& code) const {
+    for (size_t i = 0; i < batch->bodies.size(); ++i) {
+      const absl::Status started = CatchOutOfMemory([&] {
+        start_work([this, batch, &work, code, i] {
+          work.Done(i, IsCancelled() ? absl::CancelledError("encoding was cancelled")
+                                     : CatchOutOfMemory([&]() -> absl::Status { return code(*batch, i); }));
+        });
+        return absl::OkStatus();
+      });
+      if (!started.ok()) work.Done(i, started);
+    }
+  }
+
+  absl::Status Verify() {
+    StartVerification();
+    absl::Status result;
+    for (const auto& batch : verifying) result.Update(batch->verification.Wait());
+    verifying.clear();
+    return result;
+  }
+
+  void AppendSegments(uint64_t first_segment, const std::vector<Bytes>& bodies) {
     MakeRoom(bodies);
     for (size_t i = 0; i < bodies.size(); ++i) {
       const size_t before = output.size();
-      AppendSegment(batch.first_segment() + i, bodies[i], output);
+      AppendSegment(first_segment + i, bodies[i], output);
       stored_bytes.push_back(output.size() - before);
       produced += stored_bytes.back();
     }
-    if (verifies) {
-      Bytes memory = unverified ? std::move(unverified->samples) : Bytes();
-      memory.clear();
-      unverified.emplace(std::exchange(pending, std::move(memory)), batch, std::move(bodies));
-    }
-    return absl::OkStatus();
   }
 
   Bytes EncodeSegment(const SlabBatch& batch, size_t i) const {
@@ -186,23 +269,6 @@ struct FrameEncoder::Impl {
     Bytes body = EncodeSegmentBody(batch.ShapeOf(i), samples.packed(), options);
     timer.Done(samples.packed().size(), body.size());
     return body;
-  }
-
-  absl::Status VerifySegment(size_t i) const {
-    const SlabBatch& batch = unverified->batch;
-    return VerifySegmentBody(batch.ShapeOf(i), unverified->bodies[i], batch.SamplesOf(i).packed());
-  }
-
-  absl::Status Verify() {
-    if (!unverified) return absl::OkStatus();
-    std::vector<absl::Status> verified(unverified->bodies.size());
-    tbb::parallel_for(size_t{0}, verified.size(), [&](size_t i) {
-      if (!IsCancelled()) verified[i] = VerifySegment(i);
-    });
-    if (IsCancelled()) return absl::CancelledError("verification was cancelled");
-    for (const absl::Status& result : verified) DCAC_RETURN_IF_ERROR(result);
-    unverified.reset();
-    return absl::OkStatus();
   }
 
   // For the segments and for what follows the last one, so that it makes nothing move.
@@ -231,14 +297,18 @@ struct FrameEncoder::Impl {
       const size_t needed = static_cast<size_t>(needed_of_batch) - pending.size();
       const size_t taken = std::min(needed, data.size());
       // No copy where the caller has whole slabs, unless they are looked at again later.
-      const bool in_place = pending.empty() && taken == needed && !verifies;
+      const bool in_place = pending.empty() && taken == needed && !start_work;
       if (!in_place) {
         if (pending.empty()) pending.reserve(needed);
         AppendBytes(data.first(taken), pending);
       }
       if (taken == needed) {
-        DCAC_RETURN_IF_ERROR(EncodeBatch({header, next_slab, slabs, in_place ? data.data() : pending.data()}));
-        pending.clear();
+        if (start_work) {
+          DCAC_RETURN_IF_ERROR(EncodeVerified());
+        } else {
+          DCAC_RETURN_IF_ERROR(EncodeBatch({header, next_slab, slabs, in_place ? data.data() : pending.data()}));
+          pending.clear();
+        }
         next_slab += slabs;
         encoded += needed_of_batch;
       }
@@ -252,15 +322,17 @@ struct FrameEncoder::Impl {
   uint64_t total_bytes;
   uint64_t pushed = 0, encoded = 0, produced = 0;
   uint64_t next_slab = 0;
-  uint64_t slabs = 0;  // of the batch that is being filled
-  Bytes pending;       // input of slabs that are not full yet
-  std::optional<Unverified> unverified;
+  uint64_t slabs = 0;                               // of the batch that is being filled
+  Bytes pending;                                    // input of slabs that are not full yet
+  std::shared_ptr<Verified> unverified;             // what was encoded last
+  std::deque<std::shared_ptr<Verified>> verifying;  // what was encoded before it
   Bytes output;
   std::vector<uint64_t> stored_bytes;
   DigestStream digest_stream;
   Digest digest{};
   bool finished = false;
-  bool verifies = false;
+  FrameEncoder::StartWork start_work;  // with VerifySegments
+  int num_workers = 0;
   const std::atomic<bool>* cancelled = nullptr;
   SegmentObserver* observer = nullptr;
   absl::Status status;
@@ -285,8 +357,9 @@ void FrameEncoder::ObserveSegments(SegmentObserver* observer) {
   impl_->observer = observer;
 }
 
-void FrameEncoder::VerifySegments() {
-  impl_->verifies = true;
+void FrameEncoder::VerifySegments(StartWork start, int num_workers) {
+  impl_->start_work = std::move(start);
+  impl_->num_workers = num_workers;
 }
 
 absl::Status FrameEncoder::Push(std::span<const std::byte> data) {
@@ -311,12 +384,13 @@ absl::Status FrameEncoder::Finish() {
   impl_->digest = impl_->digest_stream.Get();
   impl_->Append(SerializeIndexAndTrailer(impl_->stored_bytes, impl_->digest));
   impl_->finished = true;
+  impl_->StartVerification();
   return absl::OkStatus();
 }
 
 absl::Status FrameEncoder::Verify() {
   DCAC_RETURN_IF_ERROR(impl_->status);
-  return impl_->status = CatchOutOfMemory([&] { return impl_->Verify(); });
+  return impl_->status = impl_->Verify();
 }
 
 std::vector<std::byte> FrameEncoder::Pull() {
@@ -325,15 +399,11 @@ std::vector<std::byte> FrameEncoder::Pull() {
 std::span<const std::byte> FrameEncoder::unencoded() const {
   return impl_->pending;
 }
-std::uint64_t FrameEncoder::bytes_without_work() const {
-  if (impl_->pending.empty()) return 0;
-  return impl_->BatchBytes(impl_->slabs) - impl_->pending.size() - 1;
-}
 std::uint64_t FrameEncoder::memory_bytes() const {
-  // Input, bodies of segments, and the frame's bytes made of them, which hardly exceed the input; what waits to be
-  // verified has the first two.
+  // Input, bodies of segments, and the frame's bytes made of them, which hardly exceed the input; two batches that are
+  // verified or wait for it have the first two.
   const Geometry& geometry = impl_->header.geometry;
-  return (impl_->verifies ? 5 : 3) * std::min(impl_->total_bytes, impl_->BatchSlabs() * geometry.max_slab_bytes());
+  return (impl_->start_work ? 7 : 3) * std::min(impl_->total_bytes, impl_->BatchSlabs() * geometry.max_slab_bytes());
 }
 std::uint64_t FrameEncoder::slab_bytes() const {
   return impl_->header.geometry.max_slab_bytes();

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -39,9 +40,13 @@ class FrameEncoder {
   // Tells `observer` of each segment from now on; null: nobody, the default.  It must outlive the encoder.
   void ObserveSegments(SegmentObserver* observer);
 
+  // Runs what it is given, which does not throw, on some other thread; what it was given first is begun first.
+  using StartWork = std::function<void(std::function<void()> work)>;
+
   // Before the first bytes: each segment is decoded again and compared with its samples, together with the encoding of
-  // later ones; the last ones by Verify.
-  void VerifySegments();
+  // later ones; the last ones by Verify.  All this is done by `start`, which has so many workers and outlives the
+  // encoder; the calling thread, none of them, waits and codes nothing.
+  void VerifySegments(StartWork start, int num_workers);
 
   // The next bytes of the tensor.  Encodes when slabs become full, so a call may take long.
   // Errors: InvalidArgument (more bytes than the spec says), Cancelled (CancelOn), ResourceExhausted (out of memory),
@@ -52,14 +57,11 @@ class FrameEncoder {
   // those behind an error.  Valid until the next Push.
   std::span<const std::byte> unencoded() const;
 
-  // Bytes of which Push only takes a copy, for they do not fill a batch of slabs that has been begun.
-  std::uint64_t bytes_without_work() const;
-
   // Ends the frame.  Errors: InvalidArgument (bytes are missing).
   absl::Status Finish();
 
-  // After VerifySegments: what was pulled gives back the samples for sure only once this has returned OK.  May run
-  // while another thread does something with these bytes.  Errors: Internal (as Push), Cancelled.
+  // After VerifySegments: what was pulled gives back the samples for sure only once this has returned OK.  Waits for
+  // what goes on since Finish.  Errors: Internal (as Push), Cancelled.
   absl::Status Verify();
 
   // Moves out what has become ready since the last call: any number of bytes, the frame's next.
