@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::size_t kReadBytes = 1u << 20;
 
+// Bytes of a tensor for which there is room before they arrive.
+constexpr std::uint64_t kMostReservedBytes = std::uint64_t{256} << 20;
+
 // The position of a regular file.
 std::int64_t RepeatablePosition(int fd) {
   struct stat info;
@@ -75,6 +78,7 @@ std::optional<std::uint64_t> FdInput::size() const {
 
 absl::Status VectorOutput::Begin(const TensorSpec& spec) {
   tensor_.spec = spec;
+  tensor_.data.reserve(static_cast<std::size_t>(std::min(TensorBytes(spec).value_or(0), kMostReservedBytes)));
   return absl::OkStatus();
 }
 

@@ -87,7 +87,7 @@ class FdInput final : public TransferInput {
   std::vector<std::byte> buffer_;
 };
 
-// Grows with what arrives, whatever size was announced.
+// Grows with what arrives, whatever size was announced; what is not very large need not move then.
 class VectorOutput final : public TransferOutput {
  public:
   explicit VectorOutput(Tensor& tensor) : tensor_(tensor) {}

@@ -120,6 +120,23 @@ TEST(TransferOutputTest, MemoryTakesATensorOfItsSize) {
   EXPECT_EQ(memory, Numbered(10));
 }
 
+TEST(TransferOutputTest, WhatAVectorHasDoesNotMove) {
+  Tensor tensor;
+  VectorOutput output(tensor);
+  ASSERT_TRUE(output.Begin({DType::kU8, {10}, Layout::kFlat}).ok());
+  ASSERT_TRUE(output.Take(Numbered(1)).ok());
+  const std::byte* const data = tensor.data.data();
+  ASSERT_TRUE(output.Take(Numbered(9)).ok());
+  EXPECT_EQ(tensor.data.data(), data);
+}
+
+TEST(TransferOutputTest, VectorTakesNoMemoryForAHugeTensorThatNobodySent) {
+  Tensor tensor;
+  VectorOutput output(tensor);
+  ASSERT_TRUE(output.Begin({DType::kU8, {std::uint64_t{1} << 40}, Layout::kFlat}).ok());
+  EXPECT_LE(tensor.data.capacity(), std::size_t{256} << 20);
+}
+
 TEST(TransferOutputTest, WhatASinkGotIsOutOfReach) {
   const ChunkSink sink = [](std::span<const std::byte>) { return absl::OkStatus(); };
   SinkOutput output(nullptr, sink);
