@@ -17,8 +17,9 @@ constexpr float kTableBits = 3;
 // touch in the grid of position and activity may merge; when few groups are left, any two.
 class Agglomeration {
  public:
-  Agglomeration(const CellCounts& counts, int columns)
+  Agglomeration(const CellCounts& counts, int columns, float more_table_bits)
       : tokens_(UsedTokens(counts)),
+        table_bits_(kTableBits + more_table_bits),
         counts_(counts.cells() * tokens_),
         groups_(counts.cells()),
         partner_cost_(counts.cells(), kApart),
@@ -88,7 +89,7 @@ class Agglomeration {
   uint32_t* Row(size_t group) { return counts_.data() + group * tokens_; }
   const uint32_t* Row(size_t group) const { return counts_.data() + group * tokens_; }
 
-  float BitsOf(const uint32_t* a, const uint32_t* b) const { return kTableBits + CodeLength(a, b, tokens_); }
+  float BitsOf(const uint32_t* a, const uint32_t* b) const { return table_bits_ + CodeLength(a, b, tokens_); }
 
   float MergeCost(size_t a, size_t b) const { return BitsOf(Row(a), Row(b)) - groups_[a].bits - groups_[b].bits; }
 
@@ -155,6 +156,7 @@ class Agglomeration {
   }
 
   size_t tokens_;
+  float table_bits_;
   std::vector<uint32_t> counts_;  // of each group
   std::vector<Group> groups_;
   std::vector<float> partner_cost_;
@@ -200,8 +202,9 @@ double CellCounts::CellBits(size_t cell) const {
   return double{kTableBits + CodeLength(Row(cell), nullptr, tokens_)};
 }
 
-Clusters ClusterCells(const CellCounts& counts, int columns, size_t max_clusters, size_t max_all_pairs) {
-  Agglomeration agglomeration(counts, columns);
+Clusters ClusterCells(const CellCounts& counts, int columns, size_t max_clusters, size_t max_all_pairs,
+                      float more_table_bits) {
+  Agglomeration agglomeration(counts, columns, more_table_bits);
   agglomeration.Run(max_clusters, max_all_pairs);
   Clusters result;
   result.cluster.resize(counts.cells());

@@ -38,10 +38,11 @@ struct Clusters {
 };
 
 // Merges cells while that saves bits, and on to at most `max_clusters`.  `columns`: activity bins, the cells' row
-// length. Cells that are no neighbours are merged once at most `max_all_pairs` clusters are left.
+// length. Cells that are no neighbours are merged once at most `max_all_pairs` clusters are left.  `more_table_bits`:
+// what a cluster's table costs beside what is known of it.
 inline constexpr size_t kMaxAllPairs = 96;
 Clusters ClusterCells(const CellCounts& counts, int columns, size_t max_clusters = kMaxClusters,
-                      size_t max_all_pairs = kMaxAllPairs);
+                      size_t max_all_pairs = kMaxAllPairs, float more_table_bits = 0);
 
 // Counts scaled to weights of at most 13 bits, of which the three leading ones are kept, rounded; `tokens` of them.
 std::vector<uint32_t> TableWeights(const std::vector<uint32_t>& counts, size_t tokens);

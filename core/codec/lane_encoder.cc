@@ -32,6 +32,8 @@ constexpr double kOtherEscapeBits = 28, kExactBits = 100;  // costs of escapes b
 constexpr double kNarrowModeShare = 0.04, kWideModeShare = 0.01;
 constexpr size_t kSamplesPerSquare = 4;  // of the number of cells
 constexpr double kFixedCenterBits = 2;
+constexpr float kSampledTableBits =
+    10;  // what chance seems to save by a table, for each time that counts stand for more
 constexpr size_t kThresholdSamples = 1 << 14;
 // Symbols are counted in tables that take turns, for equal ones in a row would wait for each other; apart by no
 // multiple of 4096 bytes, which would look like the same addresses.
@@ -687,7 +689,8 @@ class LaneSetEncoder {
         std::copy_n(fixed.Row(cell), kMaxLaneTokens, &moving.At(cell, 0));
       }
     }
-    Clusters clusters = ClusterCells(moving, static_cast<int>(columns), options_.max_contexts, options_.max_all_pairs);
+    Clusters clusters = ClusterCells(moving, static_cast<int>(columns), options_.max_contexts, options_.max_all_pairs,
+                                     kSampledTableBits * static_cast<float>(times - 1));
     model_.cluster = std::move(clusters.cluster);
     model_.tables = std::move(clusters.tables);
   }
