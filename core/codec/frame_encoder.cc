@@ -194,11 +194,12 @@ struct FrameEncoder::Impl {
   // was encoded is taken away and new samples come.
   absl::Status EncodeVerified() {
     const auto batch = std::make_shared<Verified>(header, next_slab, slabs, std::exchange(pending, {}));
+    const bool is_next = AddNextToVerify();  // before anything is begun: it needs memory
     Start(batch, batch->encoding, [this](Verified& coded, size_t i) {
       coded.bodies[i] = EncodeSegment(coded.slabs, i);
       return absl::OkStatus();
     });
-    StartVerification();
+    if (is_next) StartVerification(verifying.back());
     absl::Status result = batch->encoding.Wait();
     Bytes memory;
     if (verifying.size() > 1) {
@@ -222,10 +223,16 @@ struct FrameEncoder::Impl {
     return absl::OkStatus();
   }
 
-  void StartVerification() {
-    if (!unverified) return;
-    verifying.push_back(std::exchange(unverified, nullptr));
-    Start(verifying.back(), verifying.back()->verification, [](Verified& coded, size_t i) {
+  // Whether there is a batch whose verification can begin, as the last of `verifying`.
+  bool AddNextToVerify() {
+    if (!unverified) return false;
+    verifying.push_back(unverified);
+    unverified = nullptr;
+    return true;
+  }
+
+  void StartVerification(const std::shared_ptr<Verified>& batch) const {
+    Start(batch, batch->verification, [](Verified& coded, size_t i) {
       return VerifySegmentBody(coded.slabs.ShapeOf(i), coded.bodies[i], coded.slabs.SamplesOf(i).packed());
     });
   }
@@ -245,8 +252,12 @@ struct FrameEncoder::Impl {
     }
   }
 
+  void StartLastVerification() {
+    if (AddNextToVerify()) StartVerification(verifying.back());
+  }
+
   absl::Status Verify() {
-    StartVerification();
+    StartLastVerification();
     absl::Status result;
     for (const auto& batch : verifying) result.Update(batch->verification.Wait());
     verifying.clear();
@@ -384,7 +395,7 @@ absl::Status FrameEncoder::Finish() {
   impl_->digest = impl_->digest_stream.Get();
   impl_->Append(SerializeIndexAndTrailer(impl_->stored_bytes, impl_->digest));
   impl_->finished = true;
-  impl_->StartVerification();
+  impl_->StartLastVerification();
   return absl::OkStatus();
 }
 

@@ -580,9 +580,8 @@ HWY_INLINE void SumRows(const LaneReferences<Lanes>& references, size_t rows, si
       } else {
         // Rows of several planes lie side by side.  (BlendedStore stores 16-bit numbers one by one.)
         const auto has_column = hn::FirstN(d, columns - i);
-        const auto store = [&](auto v, Value* to) HWY_ATTR {
-          hn::StoreU(hn::IfThenElse(has_column, v, hn::LoadU(d, to)), d, to);
-        };
+        const auto store = [&](auto v, Value* to)
+                               HWY_ATTR { hn::StoreU(hn::IfThenElse(has_column, v, hn::LoadU(d, to)), d, to); };
         store(sum, sum_out + i);
         store(activity, activity_out + i);
       }
