@@ -1,6 +1,7 @@
 #include "core/files/atomic_file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,7 +46,33 @@ void Unregister(int slot) {
   if (slot >= 0) g_slots[static_cast<std::size_t>(slot)].state.store(Slot::kFree);
 }
 
+constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP};
+
+std::atomic<int> g_creators{0};  // threads that may have a temporary which is in no slot yet
+
+// While it lives, its thread gets none of the signals, and a handler on another one waits.
+class TemporaryCreation {
+ public:
+  TemporaryCreation() {
+    sigset_t blocked;
+    ::sigemptyset(&blocked);
+    for (const int signal_number : kSignals) ::sigaddset(&blocked, signal_number);
+    ::pthread_sigmask(SIG_BLOCK, &blocked, &before_);
+    g_creators.fetch_add(1);
+  }
+  ~TemporaryCreation() {
+    g_creators.fetch_sub(1);
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  TemporaryCreation(const TemporaryCreation&) = delete;
+  TemporaryCreation& operator=(const TemporaryCreation&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
 void OnSignal(int signal_number) {
+  while (g_creators.load() > 0) ::poll(nullptr, 0, 1);
   for (const Slot& slot : g_slots) {
     if (slot.state.load() == Slot::kLive) ::unlink(slot.path.data());
   }
@@ -132,9 +159,14 @@ absl::StatusOr<AtomicFile> AtomicFile::Create(const std::string& path, Existing 
     if (existing == Existing::kRefuse) return AlreadyExists();
   }
   std::string temporary = TemporaryTemplate(path);
-  const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
-  if (fd < 0) return absl::ErrnoToStatus(errno, "cannot create a temporary beside it");
-  AtomicFile file(path, temporary, existing, fd, Register(temporary));
+  int fd = -1, slot = -1;
+  {
+    const TemporaryCreation creation;
+    fd = ::mkostemp(temporary.data(), O_CLOEXEC);
+    if (fd < 0) return absl::ErrnoToStatus(errno, "cannot create a temporary beside it");
+    slot = Register(temporary);
+  }
+  AtomicFile file(path, temporary, existing, fd, slot);
   if (::fchmod(fd, mode) != 0) return absl::ErrnoToStatus(errno, "cannot set permissions");
   return file;
 }
@@ -182,7 +214,7 @@ void RemoveTemporariesOnSignals() {
   struct sigaction action = {};
   action.sa_handler = OnSignal;
   ::sigemptyset(&action.sa_mask);
-  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int signal_number : kSignals) {
     struct sigaction before;
     // A shell starts background programs with SIGINT ignored, and nohup does so with SIGHUP: leave that.
     if (::sigaction(signal_number, nullptr, &before) == 0 && before.sa_handler == SIG_IGN) continue;
