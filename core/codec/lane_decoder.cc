@@ -66,14 +66,13 @@ class LaneSetDecoder {
  private:
   absl::Status DecodeGroup(const LaneTables& tables, LaneRansDecoder& rans) {
     const PhaseTimer timer(Phase::kEntropy);
-    [[maybe_unused]] const size_t room = raster_.group().positions + 2 * kRansLanes;
     if constexpr (!std::is_same_v<Lanes, WideLanes>) {
       uint8_t* codes = nullptr;
       if constexpr (std::is_same_v<Lanes, ByteLanes>) {
         codes = raster_.group().value;
         if (!DecodeLaneGroup(tables, raster_.group(), rans)) return Malformed();
       } else {
-        codes = scratch_->bytes.Get(room);
+        codes = scratch_->bytes.Get(Room());
         if (!DecodeLaneGroup(tables, raster_.group(), rans, codes)) return Malformed();
       }
       if (counter_) counter_->CountGroup(tables, raster_, codes);
@@ -81,7 +80,7 @@ class LaneSetDecoder {
       StoreLanePlanes(Rows(), codes, raster_.plane_columns(), Planes());
       return absl::OkStatus();
     } else {
-      int32_t* codes = scratch_->codes.Get(room);
+      int32_t* codes = scratch_->codes.Get(Room());
       LaneEscapes escapes;
       escapes.capacity = (streams_.escapes.size() - next_escape_) / 2;
       escape_positions_.resize(model_.has_escape ? std::min(escapes.capacity, raster_.group().positions) : 0);
@@ -96,6 +95,8 @@ class LaneSetDecoder {
       return absl::OkStatus();
     }
   }
+
+  size_t Room() const { return raster_.group().positions + 2 * kRansLanes; }  // of codes of the group
 
   static absl::Status Malformed() {
     return absl::DataLossError("a sample of a plane set is out of its range, or there are too few words or escapes");

@@ -321,16 +321,18 @@ class LaneSetEncoder {
   // The shared taps as those of byte lanes, which know no range of codes either.
   void SetByteTaps() {
     const LaneTapWeights& spatial = model_.spatial[0];
+    constexpr int kDropped = kLaneTapBits - kByteTapBits, kOne = 1 << kByteTapBits;
     ByteTaps taps;
     int32_t positive = 0, negative = 0;
     for (size_t t = 0; t < kByteTaps; ++t) {
-      taps.weight[t] = (spatial.tap[t] + 2) >> 2;
+      taps.weight[t] = (spatial.tap[t] + (1 << (kDropped - 1))) >> kDropped;
       (taps.weight[t] < 0 ? negative : positive) += taps.weight[t];
     }
     if (positive > kMaxByteWeights || negative < -kMaxByteWeights) {
-      taps.weight = {32, 16, 16, 0};
+      taps.weight = {kOne / 2, kOne / 4, kOne / 4, 0};
     } else {
-      taps.base = std::clamp(model_.mean * (64 - positive - negative) + 8 * spatial.unit, -kMaxByteBase, kMaxByteBase);
+      const int32_t unit = spatial.unit * kOne / 8;  // weights of the unit are eighths
+      taps.base = std::clamp(model_.mean * (kOne - positive - negative) + unit, -kMaxByteBase, kMaxByteBase);
     }
     model_.bytes = taps;
     model_.low_code = 0;
@@ -565,7 +567,7 @@ class LaneSetEncoder {
   // So that as many positions as possible are among those which have bins of their own.
   void ChoosePositionBase(const Band& band) {
     constexpr size_t kFine = 16;
-    std::array<uint32_t, 256 + kFine> counts{};
+    std::array<uint32_t, 256> counts{};
     const size_t step = StepOf(band.size, kThresholdSamples) | 1;
     for (size_t i = 0; i < band.size; i += step) ++counts[band.position[i]];
     uint32_t within = std::accumulate(counts.begin(), counts.begin() + kFine, 0u), most = within;
@@ -644,7 +646,7 @@ class LaneSetEncoder {
     int bin = 1;
     for (size_t byte = 0; byte < 255 && bin < bins; ++byte) {
       for (const auto& part : counts) below += part[byte];
-      if (kBytes && byte >= 16 && byte % 16 != 15) continue;
+      if (kBytes && ByteThreshold(ByteThresholdNumber(static_cast<uint8_t>(byte))) != byte) continue;
       const size_t wanted = size * static_cast<size_t>(bin) / static_cast<size_t>(bins);
       if (below < wanted || below == 0 || below == size) continue;
       thresholds.push_back(static_cast<uint8_t>(byte));

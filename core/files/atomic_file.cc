@@ -48,6 +48,8 @@ void Unregister(int slot) {
 
 constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP};
 
+constexpr int kMostWaits = 2000;  // of a millisecond
+
 std::atomic<int> g_creators{0};  // threads that may have a temporary which is in no slot yet
 
 // While it lives, its thread gets none of the signals, and a handler on another one waits.
@@ -72,7 +74,8 @@ class TemporaryCreation {
 };
 
 void OnSignal(int signal_number) {
-  while (g_creators.load() > 0) ::poll(nullptr, 0, 1);
+  // Not for ever: a file system may hang.
+  for (int waits = 0; g_creators.load() > 0 && waits < kMostWaits; ++waits) ::poll(nullptr, 0, 1);
   for (const Slot& slot : g_slots) {
     if (slot.state.load() == Slot::kLive) ::unlink(slot.path.data());
   }

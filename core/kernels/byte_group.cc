@@ -98,8 +98,7 @@ class BytePredictor {
   }
 
  private:
-  static constexpr int kFractionBits = 6;
-  static constexpr int kHalf = 1 << (kFractionBits - 1);
+  static constexpr int kHalf = 1 << (kByteTapBits - 1);
 
   static HWY_INLINE ByteVec Load(const uint8_t* from) {
     return hn::LoadU(ByteTag(), from);
@@ -110,7 +109,7 @@ class BytePredictor {
     const ByteVec above = Load(row - columns_);
     const auto sum = [&](ByteVec first, ByteVec second) HWY_ATTR {
       const HalfVec products = hn::Add(SumProducts(first, weight_[0]), SumProducts(second, weight_[1]));
-      return hn::ShiftRight<kFractionBits>(hn::Add(base_, products));
+      return hn::ShiftRight<kByteTapBits>(hn::Add(base_, products));
     };
     const ByteTag d;
     return PackInterleaved(sum(hn::InterleaveLower(d, here, left), hn::InterleaveLower(d, right, above)),
@@ -125,7 +124,7 @@ class BytePredictor {
       };
       const HalfVec first = hn::Add(product(row, 0), product(row - 1, 1));
       const HalfVec second = hn::Add(product(row + 1, 2), product(row - columns_, 3));
-      return hn::DemoteTo(d, hn::ShiftRight<kFractionBits>(hn::Add(base_, hn::Add(first, second))));
+      return hn::DemoteTo(d, hn::ShiftRight<kByteTapBits>(hn::Add(base_, hn::Add(first, second))));
     };
 #if HWY_TARGET == HWY_SCALAR
     return half(0);

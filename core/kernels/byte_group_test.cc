@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <random>
 #include <string>
@@ -11,7 +10,6 @@
 
 #include "core/kernels/lane_group.h"
 #include "core/kernels/target.h"
-#include "hwy/aligned_allocator.h"
 
 namespace dcac {
 namespace {

@@ -267,7 +267,7 @@ HWY_INLINE void SplitBlock(const CoarseMap& map, const std::byte* HWY_RESTRICT s
   }
 }
 
-// Moves the elements of the mask to `to`, where there is room for 8 more.
+// Moves the elements of the mask to `to`.
 template <typename T>
 HWY_INLINE void CompressPlain(uint64_t mask, const T* HWY_RESTRICT from, T* HWY_RESTRICT to) {
   for (size_t i = 0; i < kBlock; ++i) {

@@ -313,7 +313,7 @@ HWY_INLINE StepPlace PlaceOf(const WideSums& sums) {
   const auto load = [](const int32_t* numbers) {
     return [numbers](size_t i) HWY_ATTR { return hn::Load(WideIntTag(), numbers + i); };
   };
-  return {PackWords(load(sums.position)), PackWords(load(sums.activity))};
+  return {PackWords<uint8_t>(load(sums.position)), PackWords<uint8_t>(load(sums.activity))};
 }
 
 // Predicts positions of a wide group.

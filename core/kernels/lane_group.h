@@ -161,6 +161,7 @@ struct LaneGroup {
 // How samples of byte lanes are predicted: from those V, V + 1, V - 1 and 2 V positions before.  In 64ths; sums of
 // products and `base` have 16 bits.
 inline constexpr size_t kByteTaps = 4;
+inline constexpr int kByteTapBits = 6;
 struct ByteTaps {
   std::array<int32_t, kByteTaps> weight{};
   int32_t base = 0;

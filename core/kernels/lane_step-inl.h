@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "core/kernels/lane_group.h"
 #include "hwy/highway.h"
@@ -155,50 +156,31 @@ HWY_INLINE StepBytes LookUp(const LaneByteTable& table, const StepBytes& bytes) 
   return result;
 }
 
-// Numbers of 32 bits, cut to 0 .. 255; load(i): the vector of those from i on.
-template <class Load>
+// Numbers of 32 bits, cut to what T has, uint8_t or int8_t; load(i): the vector of those from i on.
+template <typename T, class Load>
 HWY_INLINE StepBytes PackWords(Load load) {
   StepBytes result;
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  const auto pack = [](__m512i first, __m512i second) HWY_ATTR {
+    return std::is_signed_v<T> ? _mm512_packs_epi16(first, second) : _mm512_packus_epi16(first, second);
+  };
   const auto pair = [&](size_t i) HWY_ATTR { return _mm512_packs_epi32(load(i).raw, load(i + 16).raw); };
   const __m512i from = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-  result.part[0].raw = _mm512_permutexvar_epi32(from, _mm512_packus_epi16(pair(0), pair(32)));
+  result.part[0].raw = _mm512_permutexvar_epi32(from, pack(pair(0), pair(32)));
 #elif HWY_TARGET == HWY_AVX2
+  const auto pack = [](__m256i first, __m256i second) HWY_ATTR {
+    return std::is_signed_v<T> ? _mm256_packs_epi16(first, second) : _mm256_packus_epi16(first, second);
+  };
   const __m256i from = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
 #pragma GCC unroll 2
   for (size_t k = 0; k < kByteVectors; ++k) {
     const __m256i first = _mm256_packs_epi32(load(32 * k).raw, load(32 * k + 8).raw);
     const __m256i second = _mm256_packs_epi32(load(32 * k + 16).raw, load(32 * k + 24).raw);
-    result.part[k].raw = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(first, second), from);
+    result.part[k].raw = _mm256_permutevar8x32_epi32(pack(first, second), from);
   }
 #else
-  alignas(64) uint8_t bytes[kRansLanes];
-  const hn::Rebind<uint8_t, WideIntTag> d8;
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d8)) hn::StoreU(hn::DemoteTo(d8, load(i)), d8, bytes + i);
-  result = LoadStep(bytes);
-#endif
-  return result;
-}
-
-// Bytes of the same sign as numbers of 32 bits from -32768 to 32767; load(i): the vector of those from i on.
-template <class Load>
-HWY_INLINE StepBytes PackSigns(Load load) {
-  StepBytes result;
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-  const auto pair = [&](size_t i) HWY_ATTR { return _mm512_packs_epi32(load(i).raw, load(i + 16).raw); };
-  const __m512i from = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-  result.part[0].raw = _mm512_permutexvar_epi32(from, _mm512_packs_epi16(pair(0), pair(32)));
-#elif HWY_TARGET == HWY_AVX2
-  const __m256i from = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0);
-#pragma GCC unroll 2
-  for (size_t k = 0; k < kByteVectors; ++k) {
-    const __m256i first = _mm256_packs_epi32(load(32 * k).raw, load(32 * k + 8).raw);
-    const __m256i second = _mm256_packs_epi32(load(32 * k + 16).raw, load(32 * k + 24).raw);
-    result.part[k].raw = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(first, second), from);
-  }
-#else
-  alignas(64) int8_t bytes[kRansLanes];
-  const hn::Rebind<int8_t, WideIntTag> d8;
+  alignas(64) T bytes[kRansLanes];
+  const hn::Rebind<T, WideIntTag> d8;
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d8)) hn::StoreU(hn::DemoteTo(d8, load(i)), d8, bytes + i);
   result = LoadStep(reinterpret_cast<const uint8_t*>(bytes));
 #endif
@@ -276,11 +258,12 @@ HWY_INLINE StepBytes CodesOf(const LaneTables& tables, const int32_t* HWY_RESTRI
   const auto low_bytes = [residuals](size_t i) HWY_ATTR {
     return hn::And(hn::Load(WideIntTag(), residuals + i), hn::Set(WideIntTag(), 255));
   };
-  StepBytes code = PackWords(low_bytes);
+  StepBytes code = PackWords<uint8_t>(low_bytes);
   for (size_t k = 0; k < kByteVectors; ++k) code.part[k] = hn::Add(code.part[k], center.part[k]);
   if (!tables.has_mode) return code;
   const auto mode = hn::Set(d, static_cast<uint8_t>(tables.mode_code));
-  const StepBytes signs = PackSigns([residuals](size_t i) HWY_ATTR { return hn::Load(WideIntTag(), residuals + i); });
+  const StepBytes signs =
+      PackWords<int8_t>([residuals](size_t i) HWY_ATTR { return hn::Load(WideIntTag(), residuals + i); });
   for (size_t k = 0; k < kByteVectors; ++k) {
     const auto is_mode = hn::RebindMask(d, hn::Lt(hn::BitCast(ds, signs.part[k]), hn::Zero(ds)));
     code.part[k] = hn::IfThenElse(is_mode, mode, code.part[k]);

@@ -170,5 +170,5 @@ FEATURES = ({dtype.name for dtype in reference_decoder.DTYPES.values()}
             | {f'lanes: coarse set of {dtype}' for dtype in ('f16', 'bf16', 'f32')}
             | {f'lanes: plane kind {kind}' for kind in (0, 2, 3, 4, 5, 6)}
             | {f'lanes: {feature}' for feature in (
-                'bytes', 'mode', 'escape', '3 taps', '6 taps', 'interlaced', 'fillers', 'groups', 'sent means', 'fixed center',
-                'shift', 'exact code', 'exact coarse code', 'reference', 'unit', 'own taps')})
+                'bytes', 'mode', 'escape', '3 taps', '6 taps', 'interlaced', 'fillers', 'groups', 'sent means',
+                'fixed center', 'shift', 'exact code', 'exact coarse code', 'reference', 'unit', 'own taps')})
