@@ -21,8 +21,6 @@ using ::testing::_;
 using ::testing::NiceMock;
 using ::testing::Return;
 
-const TensorSpec kSpec{DType::kU8, {100}, Layout::kNchw};
-
 class ClientAsyncTest : public ::testing::Test {
  protected:
   std::optional<Client> MakeClient(ClientOptions options) {

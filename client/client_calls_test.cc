@@ -23,7 +23,6 @@ using ::testing::NiceMock;
 using ::testing::Return;
 using ::testing::StrictMock;
 
-const TensorSpec kSpec{DType::kU8, {100}, Layout::kNchw};
 const absl::Status kGone = absl::UnavailableError("gone");
 
 using CompressScript = Script<v1::CompressRequest, v1::CompressResponse>;

@@ -15,20 +15,20 @@ namespace {
 using Bytes = std::vector<std::byte>;
 using ::testing::_;
 using ::testing::NiceMock;
-using PutScript = Script<v1::BatchPutRequest, v1::BatchPutResponse>;
-using GetScript = Script<v1::BatchGetRequest, v1::BatchGetResponse>;
+using BatchPutScript = Script<v1::BatchPutRequest, v1::BatchPutResponse>;
+using BatchGetScript = Script<v1::BatchGetRequest, v1::BatchGetResponse>;
 
-constexpr std::size_t kItems = 40;
+constexpr std::size_t kObjects = 40;
 
 class StoreBatchTest : public ::testing::Test {
  protected:
   StoreBatchTest() {
-    for (std::size_t i = 0; i < kItems; ++i) {
+    for (std::size_t i = 0; i < kObjects; ++i) {
       data_.emplace_back(10 + i, static_cast<std::byte>(i));
       keys_.push_back("k" + std::to_string(i));
       items_.push_back({.key = keys_[i], .spec = {DType::kU8, {10 + i}, Layout::kNchw}, .data = {}, .options = {}});
     }
-    for (std::size_t i = 0; i < kItems; ++i) items_[i].data = data_[i];
+    for (std::size_t i = 0; i < kObjects; ++i) items_[i].data = data_[i];
   }
 
   Store MakeStore() {
@@ -52,8 +52,8 @@ class StoreBatchTest : public ::testing::Test {
     return object;
   }
 
-  PutScript PutAnswers(std::size_t begin, std::size_t end, const absl::Status& status = absl::OkStatus()) const {
-    PutScript script{.status = status};
+  BatchPutScript PutAnswers(std::size_t begin, std::size_t end, const absl::Status& status = absl::OkStatus()) const {
+    BatchPutScript script{.status = status};
     for (std::size_t i = begin; i < end; ++i) {
       script.responses.emplace_back().set_item_id(i);
       *script.responses.back().mutable_object() = ObjectOf(i);
@@ -62,8 +62,8 @@ class StoreBatchTest : public ::testing::Test {
   }
 
   // The answers of a call for the keys from `begin` on.
-  GetScript GetAnswers(std::size_t begin, std::size_t end, const absl::Status& status = absl::OkStatus()) const {
-    GetScript script{.status = status};
+  BatchGetScript GetAnswers(std::size_t begin, std::size_t end, const absl::Status& status = absl::OkStatus()) const {
+    BatchGetScript script{.status = status};
     for (std::size_t i = begin; i < end; ++i) {
       v1::BatchGetResponse& response = script.responses.emplace_back();
       response.set_key_index(i - begin);
@@ -74,7 +74,7 @@ class StoreBatchTest : public ::testing::Test {
   }
 
   // Calls are answered by `scripts`, one after the other.
-  std::vector<absl::StatusOr<StoredObject>> Put(std::vector<PutScript*> scripts, Codec codec = Codec::kServer) {
+  std::vector<absl::StatusOr<StoredObject>> Put(std::vector<BatchPutScript*> scripts, Codec codec = Codec::kServer) {
     const Store store = MakeStore();
     std::size_t calls = 0;
     EXPECT_CALL(*connection_, BatchPut(_)).Times(static_cast<int>(scripts.size())).WillRepeatedly([&](const auto&) {
@@ -83,12 +83,12 @@ class StoreBatchTest : public ::testing::Test {
     return store.BatchPut(items_, {.codec = codec});
   }
 
-  std::vector<absl::StatusOr<StoredTensor>> Get(std::vector<GetScript*> scripts) {
+  std::vector<absl::StatusOr<StoredTensor>> Get(std::vector<BatchGetScript*> scripts) {
     const Store store = MakeStore();
     return GetFrom(store, scripts);
   }
 
-  std::vector<absl::StatusOr<StoredTensor>> GetFrom(const Store& store, std::vector<GetScript*> scripts) {
+  std::vector<absl::StatusOr<StoredTensor>> GetFrom(const Store& store, std::vector<BatchGetScript*> scripts) {
     std::size_t calls = 0;
     EXPECT_CALL(*connection_, BatchGet(_, _))
         .Times(static_cast<int>(scripts.size()))
@@ -106,11 +106,11 @@ class StoreBatchTest : public ::testing::Test {
 };
 
 TEST_F(StoreBatchTest, EveryItemGetsItsObject) {
-  PutScript script = PutAnswers(0, kItems);
+  BatchPutScript script = PutAnswers(0, kObjects);
   items_[2].options = {.ttl = std::chrono::milliseconds(1500), .if_absent = true};
   const auto objects = Put({&script});
-  ASSERT_EQ(objects.size(), kItems);
-  for (std::size_t i = 0; i < kItems; ++i) EXPECT_EQ(objects[i]->version, "v" + std::to_string(i));
+  ASSERT_EQ(objects.size(), kObjects);
+  for (std::size_t i = 0; i < kObjects; ++i) EXPECT_EQ(objects[i]->version, "v" + std::to_string(i));
   EXPECT_EQ(script.requests_at_reads.at(0), 16u) << "that are unanswered";
   EXPECT_TRUE(script.writes_done);
   EXPECT_EQ(script.requests[2].key(), "k2");
@@ -122,33 +122,33 @@ TEST_F(StoreBatchTest, EveryItemGetsItsObject) {
 
 TEST_F(StoreBatchTest, FramesAreMadeHere) {
   items_[1].spec.shape = {99};  // is not sent
-  PutScript script = PutAnswers(0, kItems);
+  BatchPutScript script = PutAnswers(0, kObjects);
   script.responses.erase(script.responses.begin() + 1);
   const auto objects = Put({&script}, Codec::kClient);
   EXPECT_EQ(objects[1].status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(objects[2].ok()) << objects[2].status();
-  ASSERT_EQ(script.requests.size(), kItems - 1);
+  ASSERT_EQ(script.requests.size(), kObjects - 1);
   const Bytes frame = *Compress(items_[2].spec, items_[2].data);
   EXPECT_EQ(script.requests[1].frame().stored_bytes(), frame.size());
   EXPECT_EQ(script.requests[1].data(), std::string(reinterpret_cast<const char*>(frame.data()), frame.size()));
 }
 
 TEST_F(StoreBatchTest, OnlyWhatWasNotAnsweredIsSentAgain) {
-  PutScript broken = PutAnswers(0, 7, absl::UnavailableError("gone")), rest = PutAnswers(7, kItems);
+  BatchPutScript broken = PutAnswers(0, 7, absl::UnavailableError("gone")), rest = PutAnswers(7, kObjects);
   for (const auto& object : Put({&broken, &rest}, Codec::kClient)) EXPECT_TRUE(object.ok()) << object.status();
-  EXPECT_EQ(rest.requests.size(), kItems - 7);
-  GetScript half = GetAnswers(0, 7, absl::UnavailableError("gone")), other = GetAnswers(7, kItems);
+  EXPECT_EQ(rest.requests.size(), kObjects - 7);
+  BatchGetScript half = GetAnswers(0, 7, absl::UnavailableError("gone")), other = GetAnswers(7, kObjects);
   const auto tensors = Get({&half, &other});
-  for (std::size_t i = 0; i < kItems; ++i) EXPECT_EQ(tensors[i]->tensor.data, data_[i]);
-  EXPECT_EQ(other.requests.at(0).keys_size(), static_cast<int>(kItems - 7));
+  for (std::size_t i = 0; i < kObjects; ++i) EXPECT_EQ(tensors[i]->tensor.data, data_[i]);
+  EXPECT_EQ(other.requests.at(0).keys_size(), static_cast<int>(kObjects - 7));
 }
 
 TEST_F(StoreBatchTest, ErrorOfAnItemIsItsOwn) {
-  PutScript put = PutAnswers(0, kItems);
+  BatchPutScript put = PutAnswers(0, kObjects);
   put.responses[3].set_code(6);
   put.responses[3].set_message("there");
   EXPECT_EQ(Put({&put})[3].status(), absl::AlreadyExistsError("there"));
-  GetScript get = GetAnswers(0, kItems);
+  BatchGetScript get = GetAnswers(0, kObjects);
   get.responses[3].set_code(5);
   get.responses[3].set_message("none");
   get.responses[4].mutable_data()->front() ^= 1;
@@ -162,7 +162,7 @@ TEST_F(StoreBatchTest, ErrorOfAnItemIsItsOwn) {
 
 TEST_F(StoreBatchTest, WhatIsTooLargeForABatchIsReadAlone) {
   const Store store = MakeStore();
-  GetScript script = GetAnswers(0, kItems);
+  BatchGetScript script = GetAnswers(0, kObjects);
   script.responses[3] = v1::BatchGetResponse();
   script.responses[3].set_key_index(3);
   script.responses[3].set_code(8);
@@ -175,21 +175,21 @@ TEST_F(StoreBatchTest, WhatIsTooLargeForABatchIsReadAlone) {
 }
 
 TEST_F(StoreBatchTest, WhatIsLeftHasTheErrorOfTheCall) {
-  PutScript put = PutAnswers(0, 7, absl::PermissionDeniedError("scope"));
+  BatchPutScript put = PutAnswers(0, 7, absl::PermissionDeniedError("scope"));
   const auto objects = Put({&put});
   EXPECT_TRUE(objects[6].ok());
   EXPECT_EQ(objects[7].status(), absl::PermissionDeniedError("scope"));
-  GetScript get = GetAnswers(0, 7, absl::PermissionDeniedError("scope"));
+  BatchGetScript get = GetAnswers(0, 7, absl::PermissionDeniedError("scope"));
   const auto tensors = Get({&get});
   EXPECT_TRUE(tensors[6].ok());
   EXPECT_EQ(tensors.back().status(), absl::PermissionDeniedError("scope"));
 }
 
 TEST_F(StoreBatchTest, BrokenProtocolIsInternal) {
-  PutScript wrong_order = PutAnswers(1, kItems), too_few = PutAnswers(0, 7);
+  BatchPutScript wrong_order = PutAnswers(1, kObjects), too_few = PutAnswers(0, 7);
   EXPECT_EQ(Put({&wrong_order})[0].status().code(), absl::StatusCode::kInternal);
   EXPECT_EQ(Put({&too_few})[7].status().code(), absl::StatusCode::kInternal);
-  GetScript other_key = GetAnswers(0, kItems), missing = GetAnswers(0, 7);
+  BatchGetScript other_key = GetAnswers(0, kObjects), missing = GetAnswers(0, 7);
   other_key.responses[2].set_key_index(3);
   EXPECT_EQ(Get({&other_key})[2].status().code(), absl::StatusCode::kInternal);
   EXPECT_EQ(Get({&missing})[7].status().code(), absl::StatusCode::kInternal);

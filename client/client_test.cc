@@ -18,8 +18,6 @@ namespace {
 using Bytes = std::vector<std::byte>;
 using ::testing::HasSubstr;
 
-const TensorSpec kSpec{DType::kU8, {100}, Layout::kNchw};
-
 class ClientTest : public ::testing::Test {
  protected:
   Client MakeClient(ClientOptions options = {}) {

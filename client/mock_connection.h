@@ -11,8 +11,12 @@
 #include <vector>
 
 #include "client/internal/connection.h"
+#include "dcac/tensor.h"
 
 namespace dcac::client {
+
+// Of the tensors in most tests.
+inline const TensorSpec kSpec{DType::kU8, {100}, Layout::kNchw};
 
 // What a scripted server got, and what it answers.
 template <typename Request, typename Response>

@@ -21,8 +21,7 @@ namespace {
 using ::testing::_;
 using GetStream = ScriptedStream<v1::GetRequest, v1::GetResponse>;
 
-constexpr std::uint64_t kTensorBytes = 100;
-const TensorSpec kSpec{DType::kU8, {kTensorBytes}, Layout::kNchw};
+const std::uint64_t kTensorBytes = kSpec.shape[0];
 
 // A server with a tensor under each key; the tensors of some keys come when they are let go.
 class PrefetcherTest : public ::testing::Test {

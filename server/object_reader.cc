@@ -15,8 +15,6 @@
 namespace dcac::server {
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
-
 using BlockPtr = std::shared_ptr<const store::BlockReader>;
 
 // Reads a block and counts what it reads.
@@ -34,7 +32,7 @@ class CountedBlock {
   }
 
   absl::StatusOr<std::vector<std::byte>> ReadUpTo(std::uint64_t offset, std::uint64_t end) const {
-    std::vector<std::byte> bytes(static_cast<std::size_t>(std::min<std::uint64_t>(kReadBytes, end - offset)));
+    std::vector<std::byte> bytes(static_cast<std::size_t>(std::min<std::uint64_t>(kStoreReadBytes, end - offset)));
     DCAC_RETURN_IF_ERROR(Read(offset, bytes));
     return bytes;
   }
@@ -76,7 +74,7 @@ class StoredReader final : public ObjectReader {
 
   std::uint64_t returned_bytes() const override { return range_.end - range_.begin; }
   const TensorSpec* spec() const override { return nullptr; }
-  std::uint64_t memory_bytes() const override { return 2 * kReadBytes; }
+  std::uint64_t memory_bytes() const override { return 2 * kStoreReadBytes; }
   std::uint64_t decoded_segments() const override { return 0; }
   std::uint64_t read_bytes() const override { return block_.read_bytes(); }
 
@@ -125,7 +123,8 @@ class TensorReader final : public ObjectReader {
   const TensorSpec* spec() const override { return &spec_; }
   std::uint64_t memory_bytes() const override {
     constexpr std::uint64_t kUsualDecoderBytes = 16u << 20;
-    return kReadBytes + 2 * std::max(decoder_.memory_bytes(), std::min(kUsualDecoderBytes, 2 * object_.raw_bytes()));
+    return kStoreReadBytes +
+           2 * std::max(decoder_.memory_bytes(), std::min(kUsualDecoderBytes, 2 * object_.raw_bytes()));
   }
   std::uint64_t decoded_segments() const override { return segments_.count(); }
   std::uint64_t read_bytes() const override { return block_.read_bytes(); }
@@ -179,7 +178,7 @@ class SliceReader final : public ObjectReader {
   const TensorSpec* spec() const override { return is_box_ ? &decoder_.spec() : nullptr; }
   std::uint64_t memory_bytes() const override {
     // Slabs, what is cut out of them, and the segments that they are decoded from.
-    return kReadBytes + 3 * std::min(max_slab_bytes_, 2 * object_.raw_bytes());
+    return kStoreReadBytes + 3 * std::min(max_slab_bytes_, 2 * object_.raw_bytes());
   }
   std::uint64_t decoded_segments() const override { return decoder_.decoded_segments(); }
   std::uint64_t read_bytes() const override { return block_.read_bytes(); }

@@ -21,7 +21,6 @@
 namespace dcac::server {
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{1} << 20;
 // Nobody waits for a call that broke off, nor should it wait for a store that is away.
 constexpr std::chrono::seconds kBreakOffTime{5};
 
@@ -30,7 +29,7 @@ template <typename Take>
 absl::Status ReadKept(store::Upload& upload, const store::CallControl& control, const Take& take) {
   std::vector<std::byte> buffer;
   for (std::uint64_t offset = 0; offset < upload.size_bytes(); offset += buffer.size()) {
-    buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kReadBytes, upload.size_bytes() - offset)));
+    buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kStoreReadBytes, upload.size_bytes() - offset)));
     DCAC_RETURN_IF_ERROR(upload.Read(offset, buffer, control));
     DCAC_RETURN_IF_ERROR(take(std::span<const std::byte>(buffer)));
   }
@@ -199,7 +198,7 @@ class TensorContent final : public PutContent {
     if (begin < kept.offset || begin >= end || end > tensor_bytes_) return absl::OkStatus();
     const auto owner = std::make_shared<const std::vector<std::byte>>(std::move(kept.bytes));
     InputChunks input(begin, {owner, {std::span(*owner).subspan(begin - kept.offset)}});
-    while (!input.empty()) DCAC_RETURN_IF_ERROR(Push(input, kReadBytes, upload));
+    while (!input.empty()) DCAC_RETURN_IF_ERROR(Push(input, kStoreReadBytes, upload));
     resumed_bytes_ = encoder_.raw_bytes();
     return absl::OkStatus();
   }
@@ -229,7 +228,7 @@ class CheckedContent : public PutContent {
 
   std::uint64_t input_bytes() const override { return stored_bytes_; }
   std::uint64_t expected_block_bytes() const override { return stored_bytes_; }
-  std::uint64_t memory_bytes() const override { return kReadBytes; }
+  std::uint64_t memory_bytes() const override { return kStoreReadBytes; }
 
   absl::Status Resume(store::Upload& upload) override {
     return ReadKept(upload, context_.Control(control_.cancelled),

@@ -14,7 +14,7 @@ using absl::StatusCode;
 constexpr std::size_t kNoiseBytes = 300'000;
 const TensorSpec kNoiseSpec{DType::kU8, {kNoiseBytes}, Layout::kFlat};
 
-v1::PutRequest Trailer(const Digest& digest, std::uint64_t raw_bytes) {
+v1::PutRequest PutTrailer(const Digest& digest, std::uint64_t raw_bytes) {
   v1::PutRequest request;
   request.mutable_trailer()->set_digest(wire::ToProto(digest));
   request.mutable_trailer()->set_raw_bytes(raw_bytes);
@@ -50,7 +50,7 @@ class PutSessionTest : public StoreSessionTest {
 TEST_F(PutSessionTest, StoresTheFrameOfTheLibrary) {
   const std::span<const std::byte> all(data_);
   const auto outcome = Put({TensorHeader("layer/7"), Chunk(0, all.first(700)), Chunk(700, all.subspan(700)),
-                            Trailer(ComputeDigest(data_), 1800)});
+                            PutTrailer(ComputeDigest(data_), 1800)});
   ASSERT_TRUE(outcome.status.ok()) << outcome.status;
   EXPECT_FALSE(outcome.replies.front().upload_id().empty());
   const v1::PutResponse& last = outcome.replies.back();
@@ -65,7 +65,7 @@ TEST_F(PutSessionTest, StoresTheFrameOfTheLibrary) {
 
 TEST_F(PutSessionTest, StoresFramesAsTheyCome) {
   const auto outcome =
-      Put({FrameHeader("k", frame_.size()), Chunk(0, frame_), Trailer(ComputeDigest(frame_), frame_.size())});
+      Put({FrameHeader("k", frame_.size()), Chunk(0, frame_), PutTrailer(ComputeDigest(frame_), frame_.size())});
   ASSERT_TRUE(outcome.status.ok()) << outcome.status;
   EXPECT_EQ(outcome.replies.back().object().raw_bytes(), 1800u);
   EXPECT_EQ(outcome.replies.back().object().digest(), wire::ToProto(ComputeDigest(data_))) << "of the tensor";
@@ -83,7 +83,7 @@ TEST_F(PutSessionTest, OrderOfRequestsIsChecked) {
   EXPECT_EQ(Code({header, Chunk(~std::uint64_t{0}, data_)}), kInvalid) << "an offset that wraps around";
   EXPECT_EQ(Code({header, chunk, Chunk(1800, Bytes(1))}), kInvalid) << "more than was announced";
   EXPECT_EQ(Code({header, Chunk(0, std::span(data_).first(1799))}), kInvalid) << "less";
-  EXPECT_EQ(Code({header, chunk, Trailer(ComputeDigest(data_), 1800), chunk}), kInvalid) << "after the trailer";
+  EXPECT_EQ(Code({header, chunk, PutTrailer(ComputeDigest(data_), 1800), chunk}), kInvalid) << "after the trailer";
   EXPECT_EQ(store_->Status().usage.blocks, 0u);
 }
 
@@ -116,9 +116,9 @@ TEST_F(PutSessionTest, UploadBeginsWithTheWork) {
 
 TEST_F(PutSessionTest, NothingStaysOfWhatDoesNotMatchItsTrailer) {
   const v1::PutRequest header = TensorHeader("k"), chunk = Chunk(0, data_);
-  EXPECT_EQ(Code({header, chunk, Trailer(ComputeDigest(frame_), 1800)}), StatusCode::kDataLoss);
+  EXPECT_EQ(Code({header, chunk, PutTrailer(ComputeDigest(frame_), 1800)}), StatusCode::kDataLoss);
   ExpectEmptyStore();
-  EXPECT_EQ(Code({header, chunk, Trailer(ComputeDigest(data_), 1799)}), StatusCode::kDataLoss);
+  EXPECT_EQ(Code({header, chunk, PutTrailer(ComputeDigest(data_), 1799)}), StatusCode::kDataLoss);
   EXPECT_EQ(store_->Status().usage.blocks, 0u);
 }
 

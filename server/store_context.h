@@ -3,6 +3,7 @@
 #define DCAC_SERVER_STORE_CONTEXT_H_
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <string>
 
@@ -11,6 +12,9 @@
 #include "server/worker_pool.h"
 
 namespace dcac::server {
+
+// Of a block of the store, read at once.
+inline constexpr std::size_t kStoreReadBytes = std::size_t{1} << 20;
 
 // Of one call.
 struct StoreContext {

@@ -22,7 +22,7 @@ struct CompressOptions {
   files::InputFormat format;
 };
 
-std::string OutputPath(const OutputOptions& options, const std::string& file) {
+std::string ArchivePath(const OutputOptions& options, const std::string& file) {
   if (WritesToStdout(options, file)) return kStandardStream;
   return options.output.value_or(file + kArchiveExtension);
 }
@@ -48,7 +48,7 @@ void ReportFile(const CompressOptions& options, const std::string& output, const
 
 absl::Status CompressFile(const CompressOptions& options, const std::string& file, const FileRun& run) {
   const auto start = std::chrono::steady_clock::now();
-  const std::string output_path = OutputPath(options.output, file);
+  const std::string output_path = ArchivePath(options.output, file);
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   ProgressSource source(input, run.progress);
   DCAC_ASSIGN_OR_RETURN(Output output, Output::Open(output_path, options.output.force, input, run.progress));
@@ -90,7 +90,7 @@ JournalSettings Settings(const CompressOptions& options) {
 }
 
 // Beside its sources, an archive is no source.
-std::optional<std::string> OutputInTree(const std::string& file, bool mirrored) {
+std::optional<std::string> ArchivePathInTree(const std::string& file, bool mirrored) {
   if (!mirrored && file.ends_with(kArchiveExtension)) return std::nullopt;
   return file + kArchiveExtension;
 }
@@ -101,7 +101,7 @@ int CompressFolders(const CompressOptions& options) {
   verb.run.memory = CompressMemory(options.encode.segment_bytes);
   verb.settings = Settings(options);
   verb.keeps_journal = true;  // a later run with --resume then does only what is new
-  verb.output_of = OutputInTree;
+  verb.output_of = ArchivePathInTree;
   verb.work = [&](const std::string& file, const OutputOptions& output, const FileRun& run) {
     CompressOptions file_options = options;
     file_options.output = output;

@@ -34,7 +34,7 @@ absl::StatusOr<std::string> WithoutExtension(const std::string& file) {
   return file.substr(0, file.size() - extension.size());
 }
 
-absl::StatusOr<std::string> OutputPath(const OutputOptions& options, const std::string& file) {
+absl::StatusOr<std::string> RestoredPath(const OutputOptions& options, const std::string& file) {
   if (WritesToStdout(options, file)) return std::string(kStandardStream);
   if (options.output) return *options.output;
   return WithoutExtension(file);
@@ -54,7 +54,7 @@ absl::StatusOr<std::string> TensorPath(const OutputOptions& options, const std::
 
 absl::Status DecompressFile(const DecompressOptions& options, const std::string& file, const FileRun& run) {
   const auto start = std::chrono::steady_clock::now();
-  DCAC_ASSIGN_OR_RETURN(const std::string output_path, OutputPath(options.output, file));
+  DCAC_ASSIGN_OR_RETURN(const std::string output_path, RestoredPath(options.output, file));
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   ProgressSource source(input, run.progress);
   DCAC_ASSIGN_OR_RETURN(Output output, Output::Open(output_path, options.output.force, input, run.progress));
@@ -79,8 +79,8 @@ absl::Status DecompressFile(const DecompressOptions& options, const std::string&
 }
 
 // What is no archive is left alone.
-std::optional<std::string> OutputInTree(const std::string& file, bool /*mirrored*/) {
-  const absl::StatusOr<std::string> output = OutputPath({}, file);
+std::optional<std::string> RestoredPathInTree(const std::string& file, bool /*mirrored*/) {
+  const absl::StatusOr<std::string> output = RestoredPath({}, file);
   if (!output.ok() || output->ends_with('/')) return std::nullopt;
   return *output;
 }
@@ -91,7 +91,7 @@ int DecompressFolders(const DecompressOptions& options) {
   verb.run.memory = DecodeMemory();
   verb.settings = {{"verb", "decompress"}};
   verb.keeps_journal = false;  // the tree that comes back is the original one
-  verb.output_of = OutputInTree;
+  verb.output_of = RestoredPathInTree;
   verb.work = [&](const std::string& file, const OutputOptions& output, const FileRun& run) {
     DecompressOptions file_options = options;
     file_options.output = output;

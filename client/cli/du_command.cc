@@ -17,7 +17,7 @@ struct DuOptions {
   bool json = false;
 };
 
-absl::Status ReportUsage(const client::Store& store, const std::string& prefix, Report& report) {
+absl::Status ReportStoreUsage(const client::Store& store, const std::string& prefix, Report& report) {
   DCAC_ASSIGN_OR_RETURN(const client::StoreUsage usage, store.Usage(prefix));
   const Json json = {{"prefix", prefix},
                      {"objects", usage.objects},
@@ -35,8 +35,8 @@ absl::Status ReportUsage(const client::Store& store, const std::string& prefix, 
 
 int RunDu(const DuOptions& options) {
   return RunOnStore(options.server, options.json, [&](const client::Store& store, Report& report) -> absl::Status {
-    if (options.prefixes.empty()) return ReportUsage(store, "", report);
-    for (const std::string& prefix : options.prefixes) DCAC_RETURN_IF_ERROR(ReportUsage(store, prefix, report));
+    if (options.prefixes.empty()) return ReportStoreUsage(store, "", report);
+    for (const std::string& prefix : options.prefixes) DCAC_RETURN_IF_ERROR(ReportStoreUsage(store, prefix, report));
     return absl::OkStatus();
   });
 }

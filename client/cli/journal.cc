@@ -17,8 +17,6 @@
 namespace dcac::cli {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr int kVersion = 1;
 constexpr std::size_t kDigits = 16;
 constexpr int kMostUnsyncedRecords = 64;
@@ -59,14 +57,14 @@ std::string UnescapePath(std::string_view text) {
   return path;
 }
 
-Json ToJson(const FileIdentity& identity) {
+nlohmann::json ToJson(const FileIdentity& identity) {
   return {{"size", identity.size},
           {"mtime_ns", identity.mtime_ns},
           {"ctime_ns", identity.ctime_ns},
           {"inode", identity.inode}};
 }
 
-FileIdentity IdentityFrom(const Json& json) {
+FileIdentity IdentityFrom(const nlohmann::json& json) {
   FileIdentity identity;
   json.at("size").get_to(identity.size);
   json.at("mtime_ns").get_to(identity.mtime_ns);
@@ -76,11 +74,11 @@ FileIdentity IdentityFrom(const Json& json) {
 }
 
 // The object of a line without its end; nothing when the line is damaged.
-std::optional<Json> ParseLine(std::string_view line) {
+std::optional<nlohmann::json> ParseLine(std::string_view line) {
   if (line.size() <= kDigits || line[kDigits] != ' ') return std::nullopt;
   const std::string_view text = line.substr(kDigits + 1);
   if (Checksum(text) != line.substr(0, kDigits)) return std::nullopt;
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return std::nullopt;
   return json;
 }
@@ -104,7 +102,7 @@ absl::Status Damaged(std::size_t line) {
                                           "--resume compare every output with its source"));
 }
 
-absl::Status CheckSettings(const Json& found, const JournalSettings& settings) {
+absl::Status CheckSettings(const nlohmann::json& found, const JournalSettings& settings) {
   for (const auto& [name, value] : settings) {
     const std::string before = found.value(name, std::string());
     if (before == value) continue;
@@ -145,7 +143,7 @@ absl::Status Journal::Load(const JournalSettings& settings, const OpenOptions& o
   std::size_t begin = 0, line_number = 0, damaged = 0;
   for (std::size_t end; (end = content.find('\n', begin)) != std::string::npos; begin = end + 1) {
     ++line_number;
-    const std::optional<Json> json = ParseLine(std::string_view(content).substr(begin, end - begin));
+    const std::optional<nlohmann::json> json = ParseLine(std::string_view(content).substr(begin, end - begin));
     if (!json) {
       if (damaged == 0) damaged = line_number;
       continue;
@@ -176,7 +174,7 @@ absl::Status Journal::Load(const JournalSettings& settings, const OpenOptions& o
 
 absl::Status Journal::Begin(const JournalSettings& settings) {
   if (::ftruncate(fd_, 0) != 0) return absl::ErrnoToStatus(errno, "cannot empty");
-  Json header = {{"version", kVersion}, {"settings", Json::object()}};
+  nlohmann::json header = {{"version", kVersion}, {"settings", nlohmann::json::object()}};
   for (const auto& [name, value] : settings) header["settings"][name] = value;
   DCAC_RETURN_IF_ERROR(AppendLine(header.dump()));
   return Sync();
@@ -188,7 +186,7 @@ const JournalRecord* Journal::Find(const std::string& path) const {
 }
 
 absl::Status Journal::Append(const JournalRecord& record) {
-  const Json json = {
+  const nlohmann::json json = {
       {"path", EscapePath(record.path)}, {"source", ToJson(record.source)}, {"output", ToJson(record.output)}};
   DCAC_RETURN_IF_ERROR(AppendLine(json.dump()));
   {

@@ -47,7 +47,7 @@ double SecondsPerGigabyte(const LoadResult& result) {
   return result.raw_bytes == 0 ? 0 : (ServerSeconds(result) + ClientSeconds(result)) / (result.raw_bytes / 1e9);
 }
 
-double Ratio(const LoadResult& result) {
+double RatioOf(const LoadResult& result) {
   return result.stored_bytes == 0 ? 1 : result.raw_bytes / result.stored_bytes;
 }
 
@@ -78,7 +78,7 @@ Json ToJson(const LoadOptions& options, const LoadResult& result) {
                {"requests_per_s", CallsPerSecond(result)},
                {"raw_mb_per_s", RawMbPerSecond(result)},
                {"raw_bytes", static_cast<std::uint64_t>(result.raw_bytes)},
-               {"ratio", Ratio(result)},
+               {"ratio", RatioOf(result)},
                {"mean_ms", Milliseconds(result.latency.mean())},
                {"p50_ms", Milliseconds(result.latency.Percentile(50))},
                {"p90_ms", Milliseconds(result.latency.Percentile(90))},
@@ -110,7 +110,7 @@ std::string ToText(const LoadOptions& options, const LoadResult& result) {
                           }));
   }
   absl::StrAppendFormat(&text, "  throughput  %.1f MB/s of samples, ratio %.3f\n", RawMbPerSecond(result),
-                        Ratio(result));
+                        RatioOf(result));
   absl::StrAppendFormat(&text, "  latency     p50 %.3f, p90 %.3f, p99 %.3f, p99.9 %.3f, most %.3f ms\n",
                         Milliseconds(result.latency.Percentile(50)), Milliseconds(result.latency.Percentile(90)),
                         Milliseconds(result.latency.Percentile(99)), Milliseconds(result.latency.Percentile(99.9)),

@@ -13,15 +13,13 @@
 namespace dcac::cli {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr unsigned kMode = 0600;  // who knows an upload's id may go on with it
 
 }  // namespace
 
 UploadNotes::UploadNotes(std::string path) : path_(std::move(path)) {
   std::ifstream file(path_);
-  const Json notes = Json::parse(file, nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json notes = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (!notes.is_object()) return;
   for (const auto& [key, note] : notes.items()) {
     if (!note.is_object() || !note.contains("upload_id") || !note.contains("archive")) continue;
@@ -52,9 +50,9 @@ void UploadNotes::Save() const {
     ::unlink(path_.c_str());
     return;
   }
-  Json notes = Json::object();
+  nlohmann::json notes = nlohmann::json::object();
   for (const auto& [key, upload] : uploads_) notes[key] = {{"upload_id", upload.id}, {"archive", upload.archive}};
-  static_cast<void>(Write(notes.dump(-1, ' ', false, Json::error_handler_t::replace)));
+  static_cast<void>(Write(notes.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
 }
 
 absl::Status UploadNotes::Write(std::string_view text) const {

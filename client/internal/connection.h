@@ -15,6 +15,9 @@
 
 namespace dcac::client::internal {
 
+// How long an unreachable target may keep others from being looked at.
+inline constexpr std::chrono::milliseconds kConnectSlice{20};
+
 // Of one call, in all its attempts.
 struct CallContext {
   static constexpr auto kNoDeadline = std::chrono::steady_clock::time_point::max();

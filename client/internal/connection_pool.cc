@@ -6,13 +6,6 @@
 
 namespace dcac::client::internal {
 
-namespace {
-
-// How long one that cannot be reached may keep others from being looked at.
-constexpr std::chrono::milliseconds kConnectSlice{20};
-
-}  // namespace
-
 ConnectionPool::ConnectionPool(std::vector<std::unique_ptr<Connection>> connections)
     : connections_(std::move(connections)) {}
 

@@ -39,9 +39,6 @@ constexpr int kMaxReconnectMs = 5000;
 
 constexpr std::chrono::hours kLongestConnect{24};
 
-// How long an unreachable target may keep others from being looked at.
-constexpr milliseconds kConnectSlice{20};
-
 grpc::ChannelArguments ChannelArguments(const ClientOptions& options) {
   grpc::ChannelArguments arguments;
   arguments.SetServiceConfigJSON(kServiceConfig);

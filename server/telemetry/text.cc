@@ -4,15 +4,13 @@
 
 namespace dcac::server {
 
-using Json = nlohmann::json;
-
 std::string JsonString(std::string_view text) {
-  return Json(text).dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+  return nlohmann::json(text).dump(-1, ' ', /*ensure_ascii=*/true, nlohmann::json::error_handler_t::replace);
 }
 
 std::string HtmlText(std::string_view text) {
   // The JSON library knows UTF-8: what comes back from it is sound.
-  const std::string sound = Json::parse(JsonString(text)).get<std::string>();
+  const std::string sound = nlohmann::json::parse(JsonString(text)).get<std::string>();
   std::string html;
   html.reserve(sound.size());
   for (const char c : sound) {

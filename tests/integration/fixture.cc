@@ -10,11 +10,10 @@
 #include <utility>
 
 #include "core/files/npy.h"
+#include "tests/integration/raw_calls.h"
 
 namespace dcac::testing {
 namespace {
-
-constexpr std::chrono::seconds kHung{60};
 
 template <typename T>
 T ValueOrThrow(absl::StatusOr<T> result) {

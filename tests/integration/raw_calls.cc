@@ -9,8 +9,6 @@
 namespace dcac::testing {
 namespace {
 
-constexpr std::chrono::seconds kHung{60};
-
 template <typename Response, typename Stream>
 grpc::Status ReadAll(const std::unique_ptr<Stream>& stream) {
   Response response;

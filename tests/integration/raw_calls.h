@@ -4,6 +4,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -15,6 +16,9 @@
 #include "server/call_info.h"
 
 namespace dcac::testing {
+
+// Who has not answered by then hangs.
+inline constexpr std::chrono::seconds kHung{60};
 
 using Metadata = std::map<std::string, std::string>;
 
