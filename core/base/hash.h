@@ -12,6 +12,8 @@ struct XXH3_state_s;
 
 namespace dcac {
 
+inline constexpr int kHashBytes = 8;
+
 // XXH3-64.
 uint64_t HashOf(ByteSpan data, uint64_t seed = 0);
 

@@ -259,7 +259,7 @@ void ExpectEqual(const LaneModel& a, const LaneModel& b) {
   EXPECT_EQ(a.tables, b.tables);
 }
 
-constexpr SetShape kShape{5, 4, 9};
+constexpr SetShape kSetShape{5, 4, 9};
 const std::vector<int> kSameChannel = {-1, -1, 0, 1, 2};
 
 class LaneModelKindTest : public testing::TestWithParam<SampleKind> {};
@@ -269,15 +269,15 @@ INSTANTIATE_TEST_SUITE_P(Kinds, LaneModelKindTest,
                                          SampleKind::kF16, SampleKind::kBF16, SampleKind::kF32));
 
 TEST_P(LaneModelKindTest, ModelsComeBack) {
-  RandomLaneModels models(GetParam(), kShape, kSameChannel);
+  RandomLaneModels models(GetParam(), kSetShape, kSameChannel);
   for (int i = 0; i < 200; ++i) {
     const LaneModel model = models.Next();
     RangeEncoder encoder;
-    EncodeLaneModel(encoder, GetParam(), kShape, kSameChannel, model);
+    EncodeLaneModel(encoder, GetParam(), kSetShape, kSameChannel, model);
     ASSERT_FALSE(encoder.failed());
     const Bytes bytes = encoder.Finish();
     RangeDecoder decoder(bytes);
-    const LaneModel back = DecodeLaneModel(decoder, GetParam(), kShape, kSameChannel);
+    const LaneModel back = DecodeLaneModel(decoder, GetParam(), kSetShape, kSameChannel);
     ASSERT_FALSE(decoder.failed());
     ExpectEqual(model, back);
   }
@@ -290,10 +290,10 @@ TEST_P(LaneModelKindTest, AnyBytesAreAModelOrAFailure) {
     Bytes bytes(random() % 200);
     for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
     RangeDecoder decoder(bytes);
-    const LaneModel model = DecodeLaneModel(decoder, GetParam(), kShape, kSameChannel);
+    const LaneModel model = DecodeLaneModel(decoder, GetParam(), kSetShape, kSameChannel);
     if (decoder.failed()) continue;
     RangeEncoder encoder;
-    EncodeLaneModel(encoder, GetParam(), kShape, kSameChannel, model);
+    EncodeLaneModel(encoder, GetParam(), kSetShape, kSameChannel, model);
     EXPECT_FALSE(encoder.failed());
   }
 }

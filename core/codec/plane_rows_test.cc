@@ -116,13 +116,11 @@ class Passes {
 };
 
 TEST(PlaneRowsTest, AgreeWithSampleBySampleOnAllTargets) {
-  constexpr SampleKind kKinds[] = {SampleKind::kU8,  SampleKind::kI8,  SampleKind::kU16,  SampleKind::kI16,
-                                   SampleKind::kI32, SampleKind::kF16, SampleKind::kBF16, SampleKind::kF32};
   const SetShape shapes[] = {{3, 1, 1}, {3, 1, 21}, {3, 21, 1}, {6, 5, 16}, {6, 9, 19}};
   const FloatEnvironment environment;
   for (std::string_view target : SupportedTargets()) {
     ASSERT_TRUE(ForceTarget(target).ok());
-    for (SampleKind kind : kKinds) {
+    for (SampleKind kind : kAllKinds) {
       for (const SetShape& shape : shapes) {
         for (uint64_t seed = 0; seed < 4; ++seed) {
           SCOPED_TRACE(absl::StrCat(std::string(target), ", kind ", static_cast<int>(kind), ", ", shape.height, " x ",

@@ -14,6 +14,9 @@
 
 namespace dcac {
 
+inline constexpr SampleKind kAllKinds[] = {SampleKind::kU8,  SampleKind::kI8,  SampleKind::kU16,  SampleKind::kI16,
+                                           SampleKind::kI32, SampleKind::kF16, SampleKind::kBF16, SampleKind::kF32};
+
 class RandomModels {
  public:
   explicit RandomModels(uint64_t seed) : random_(seed) {}

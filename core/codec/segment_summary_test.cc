@@ -10,10 +10,10 @@
 namespace dcac {
 namespace {
 
-constexpr SegmentShape kShape{DType::kU8, 1, 3, 64, 64};
+constexpr SegmentShape kSummaryShape{DType::kU8, 1, 3, 64, 64};
 
 // A slope, the slope with changes, a constant plane.
-Bytes Samples() {
+Bytes SlopesAndConstant() {
   Bytes packed;
   uint32_t noise = 1;
   for (int plane = 0; plane < 2; ++plane) {
@@ -30,7 +30,7 @@ Bytes Samples() {
 Bytes ModelBody(int level = EncodeOptions::kDefaultLevel) {
   EncodeOptions options;
   options.level = level;
-  const Bytes body = EncodeSegmentBody(kShape, Samples(), options);
+  const Bytes body = EncodeSegmentBody(kSummaryShape, SlopesAndConstant(), options);
   EXPECT_EQ(*MethodOfBody(body), SegmentMethod::kModel);
   return body;
 }
@@ -46,7 +46,7 @@ TEST_P(SegmentSummaryLevelTest, TellsOfAModelFromItsFront) {
   ASSERT_TRUE(needed.ok()) << needed.status();
   ASSERT_LT(*needed, body.size());
   SegmentInfo info;
-  ASSERT_TRUE(SummarizeBody(kShape, ByteSpan(body).first(*needed), info).ok());
+  ASSERT_TRUE(SummarizeBody(kSummaryShape, ByteSpan(body).first(*needed), info).ok());
   EXPECT_EQ(info.method, "model");
   EXPECT_EQ(info.mode, "intra");
   EXPECT_EQ(info.planes.normal, 2u);
@@ -61,7 +61,8 @@ TEST_P(SegmentSummaryLevelTest, NeedsAllOfTheSideInformation) {
   const size_t needed = *SummaryBytes(body, body.size());
   for (size_t size = 0; size < needed; ++size) {
     SegmentInfo info;
-    EXPECT_EQ(SummarizeBody(kShape, ByteSpan(body).first(size), info).code(), absl::StatusCode::kDataLoss) << size;
+    EXPECT_EQ(SummarizeBody(kSummaryShape, ByteSpan(body).first(size), info).code(), absl::StatusCode::kDataLoss)
+        << size;
   }
 }
 
@@ -70,17 +71,17 @@ TEST(SegmentSummary, PlanesOfOtherSegmentsCountAsWhole) {
     const Bytes body = {static_cast<std::byte>(method), std::byte{1}};
     EXPECT_EQ(*SummaryBytes(body, body.size()), 1u);
     SegmentInfo info;
-    ASSERT_TRUE(SummarizeBody(kShape, ByteSpan(body).first(1), info).ok());
+    ASSERT_TRUE(SummarizeBody(kSummaryShape, ByteSpan(body).first(1), info).ok());
     EXPECT_EQ(info.planes.whole, 3u);
     EXPECT_EQ(info.mode, "");
   }
 }
 
 TEST(SegmentSummary, TellsOfWhatIsWithinARecodedBody) {
-  SegmentShape wide = kShape;
+  SegmentShape wide = kSummaryShape;
   wide.dtype = DType::kU32;
   Bytes packed;
-  for (std::byte sample : Samples()) {
+  for (std::byte sample : SlopesAndConstant()) {
     packed.push_back(sample);
     packed.insert(packed.end(), 3, std::byte{0});
   }

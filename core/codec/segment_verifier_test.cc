@@ -15,26 +15,26 @@
 namespace dcac {
 namespace {
 
-const SegmentShape kShape{.dtype = DType::kU8, .items = 1, .planes = 4, .height = 32, .width = 32};
+const SegmentShape kVerifierShape{.dtype = DType::kU8, .items = 1, .planes = 4, .height = 32, .width = 32};
 
-Bytes Samples() {
-  Bytes samples(kShape.bytes());
+Bytes SlopedSquares() {
+  Bytes samples(kVerifierShape.bytes());
   for (size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<std::byte>(i / 32 + i % 32 + i * i % 3);
   return samples;
 }
 
 TEST(SegmentVerifierTest, NoticesOtherSamples) {
-  Bytes samples = Samples();
-  const Bytes body = EncodeSegmentBody(kShape, samples, {});
-  EXPECT_TRUE(VerifySegmentBody(kShape, body, samples).ok());
+  Bytes samples = SlopedSquares();
+  const Bytes body = EncodeSegmentBody(kVerifierShape, samples, {});
+  EXPECT_TRUE(VerifySegmentBody(kVerifierShape, body, samples).ok());
   samples.back() ^= std::byte{1};
-  EXPECT_TRUE(absl::IsInternal(VerifySegmentBody(kShape, body, samples)));
+  EXPECT_TRUE(absl::IsInternal(VerifySegmentBody(kVerifierShape, body, samples)));
 }
 
 TEST(SegmentVerifierTest, NoticesABodyThatCannotBeDecoded) {
-  const Bytes samples = Samples();
-  const Bytes body = EncodeSegmentBody(kShape, samples, {});
-  EXPECT_TRUE(absl::IsInternal(VerifySegmentBody(kShape, ByteSpan(body).first(body.size() / 2), samples)));
+  const Bytes samples = SlopedSquares();
+  const Bytes body = EncodeSegmentBody(kVerifierShape, samples, {});
+  EXPECT_TRUE(absl::IsInternal(VerifySegmentBody(kVerifierShape, ByteSpan(body).first(body.size() / 2), samples)));
 }
 
 // Others that work, begun in turn.

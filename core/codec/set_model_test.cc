@@ -11,9 +11,6 @@
 namespace dcac {
 namespace {
 
-constexpr SampleKind kKinds[] = {SampleKind::kU8,  SampleKind::kI8,  SampleKind::kU16,  SampleKind::kI16,
-                                 SampleKind::kI32, SampleKind::kF16, SampleKind::kBF16, SampleKind::kF32};
-
 void ExpectEqual(const SetModel& a, const SetModel& b) {
   EXPECT_EQ(a.skew, b.skew);
   EXPECT_EQ(a.lanes_log2, b.lanes_log2);
@@ -97,7 +94,7 @@ bool Refuses(const Setting& s, const SetModel& model) {
 TEST(SetModelTest, AnyModelRoundTrips) {
   RandomModels generator(1);
   for (int round = 0; round < 60; ++round) {
-    for (SampleKind kind : kKinds) {
+    for (SampleKind kind : kAllKinds) {
       const Setting s = SettingOf(kind, 1 + generator.Below(3), 1 + generator.Below(20));
       const SetModel model = generator.Model(kind, s.shape, s.same_channel);
       Bytes bytes;
@@ -261,7 +258,7 @@ TEST(SetModelTest, AnyBytesDecodeToAModelWithinItsBounds) {
   RandomModels generator(5);
   int accepted = 0;
   for (int round = 0; round < 4000; ++round) {
-    const Setting s = SettingOf(kKinds[random() % 8], 2, 6);
+    const Setting s = SettingOf(kAllKinds[random() % 8], 2, 6);
     Bytes bytes;
     if (round % 2 == 0) {
       bytes.resize(random() % 200);

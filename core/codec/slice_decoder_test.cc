@@ -11,7 +11,7 @@ namespace {
 
 constexpr uint64_t kPlanes = 512, kHeight = 64, kWidth = 64;  // 2 MiB of planes of 4 KiB
 
-Bytes Samples() {
+Bytes NoiseSamples() {
   Bytes samples(kPlanes * kHeight * kWidth);
   uint64_t state = 1;
   for (std::byte& sample : samples) {
@@ -41,7 +41,7 @@ class SliceDecoderTest : public ::testing::Test {
         *Compress({DType::kU8, {1, kPlanes, kHeight, kWidth}}, samples_, {.level = 1, .segment_bytes = 4096});
   }
 
-  const Bytes samples_ = Samples();
+  const Bytes samples_ = NoiseSamples();
   CountedFrame counted_;
 };
 

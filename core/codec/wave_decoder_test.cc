@@ -16,9 +16,6 @@
 namespace dcac {
 namespace {
 
-constexpr SampleKind kKinds[] = {SampleKind::kU8,  SampleKind::kI8,  SampleKind::kU16,  SampleKind::kI16,
-                                 SampleKind::kI32, SampleKind::kF16, SampleKind::kBF16, SampleKind::kF32};
-
 // Makes one target after the other the one that is dispatched to.
 template <typename Body>
 void ForEachTarget(Body body) {
@@ -144,7 +141,7 @@ TEST_P(WaveDecoderTest, TakesAnyModelAsSampleBySample) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, WaveDecoderTest, testing::ValuesIn(kKinds));
+INSTANTIATE_TEST_SUITE_P(Kinds, WaveDecoderTest, testing::ValuesIn(kAllKinds));
 
 }  // namespace
 }  // namespace dcac

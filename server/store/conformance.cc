@@ -16,7 +16,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 // Inline in an index, in one piece, in many pieces.
-constexpr std::size_t kSizes[] = {0, 1, 4096, 4097, 65'536, 65'537, 300'000, 3'000'000};
+constexpr std::size_t kBlockSizes[] = {0, 1, 4096, 4097, 65'536, 65'537, 300'000, 3'000'000};
 
 absl::StatusCode CodeOf(const absl::StatusOr<BlockInfo>& result) {
   return result.status().code();
@@ -81,7 +81,7 @@ std::vector<std::string> StoreConformanceTest::Keys(const std::string& prefix) {
 
 TEST_P(StoreConformanceTest, GivesBackWhatWasPut) {
   Open();
-  for (const std::size_t size : kSizes) {
+  for (const std::size_t size : kBlockSizes) {
     const std::string key = "t/size/" + std::to_string(size);
     const std::string bytes = SomeBytes(size);
     PutOptions options{.raw_bytes = size * 2, .attributes = "a tensor"};

@@ -14,10 +14,10 @@ namespace dcac::store {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x314B4C4243414344;  // "DCACBLK1"
-constexpr int kMagicBytes = 8, kSizeBytes = 4, kChecksumBytes = 8;
-constexpr std::size_t kFixedHeaderBytes = kMagicBytes + kIdCharacters + 2 * kSizeBytes + kChecksumBytes;
+constexpr int kMagicBytes = 8, kSizeBytes = 4;
+constexpr std::size_t kFixedHeaderBytes = kMagicBytes + kIdCharacters + 2 * kSizeBytes + kHashBytes;
 constexpr std::size_t kMaxHeaderBytes = kFixedHeaderBytes + kMaxKeyBytes + kMaxUploadStateBytes;
-constexpr std::size_t kStoredPieceBytes = kPieceBytes + kChecksumBytes;
+constexpr std::size_t kStoredPieceBytes = kPieceBytes + kHashBytes;
 // So many are read at once, and wait to be written.
 constexpr std::size_t kPiecesAtOnce = 4;
 
@@ -29,7 +29,7 @@ Bytes SerializeHeader(const PayloadOwner& owner) {
   AppendBytes(AsBytes(owner.key), out);
   AppendLittleEndian(owner.state.size(), kSizeBytes, out);
   AppendBytes(AsBytes(owner.state), out);
-  AppendLittleEndian(HashOf(out), kChecksumBytes, out);
+  AppendLittleEndian(HashOf(out), kHashBytes, out);
   return out;
 }
 
@@ -55,7 +55,7 @@ std::uint64_t PiecesOf(std::uint64_t bytes) {
 
 void AppendPiece(ByteSpan piece, std::uint64_t seed, Bytes& out) {
   AppendBytes(piece, out);
-  AppendLittleEndian(HashOf(piece, seed), kChecksumBytes, out);
+  AppendLittleEndian(HashOf(piece, seed), kHashBytes, out);
 }
 
 }  // namespace
@@ -69,7 +69,7 @@ absl::StatusOr<PayloadReader> PayloadReader::Open(std::unique_ptr<File> file) {
   DCAC_RETURN_IF_ERROR(ParseHeader(reader, result.owner_));
   const std::uint64_t hash = HashOf(ByteSpan(start).first(reader.position()));
   std::uint64_t checksum = 0;
-  DCAC_RETURN_IF_ERROR(reader.ReadLittleEndian("header checksum", kChecksumBytes, checksum));
+  DCAC_RETURN_IF_ERROR(reader.ReadLittleEndian("header checksum", kHashBytes, checksum));
   if (checksum != hash) return absl::DataLossError("header checksum does not match");
   result.header_bytes_ = reader.position();
   result.seed_ = SeedOf(result.owner_.id);
@@ -78,7 +78,7 @@ absl::StatusOr<PayloadReader> PayloadReader::Open(std::unique_ptr<File> file) {
 }
 
 std::uint64_t PayloadReader::FileBytes(std::uint64_t size_bytes) const {
-  return header_bytes_ + size_bytes + PiecesOf(size_bytes) * kChecksumBytes;
+  return header_bytes_ + size_bytes + PiecesOf(size_bytes) * kHashBytes;
 }
 
 bool PayloadReader::HasBytes(std::uint64_t size_bytes) const {
@@ -91,7 +91,7 @@ absl::Status PayloadReader::ReadPieces(std::uint64_t first, std::uint64_t size_b
                                        std::size_t count) const {
   const std::uint64_t begin = first * kPieceBytes;
   const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(count * kPieceBytes, size_bytes - begin));
-  pieces.resize(bytes + count * kChecksumBytes);
+  pieces.resize(bytes + count * kHashBytes);
   const absl::Status read = file_->ReadAt(header_bytes_ + first * kStoredPieceBytes, pieces);
   if (absl::IsOutOfRange(read)) return absl::DataLossError(absl::StrCat("payload is cut off: ", read.message()));
   DCAC_RETURN_IF_ERROR(read);
@@ -104,7 +104,7 @@ absl::Status PayloadReader::ReadPieces(std::uint64_t first, std::uint64_t size_b
                                               piece * kPieceBytes + size, " does not match"));
     }
     std::copy_n(data, size, pieces.data() + to);
-    from += size + kChecksumBytes;
+    from += size + kHashBytes;
     to += size;
   }
   pieces.resize(bytes);
@@ -145,8 +145,8 @@ absl::StatusOr<std::uint64_t> PayloadReader::SoundBytes() const {
     if (absl::IsDataLoss(status)) return i * kPieceBytes;
     DCAC_RETURN_IF_ERROR(status);
   }
-  if (rest <= kChecksumBytes) return whole * kPieceBytes;
-  const std::uint64_t all = whole * kPieceBytes + rest - kChecksumBytes;
+  if (rest <= kHashBytes) return whole * kPieceBytes;
+  const std::uint64_t all = whole * kPieceBytes + rest - kHashBytes;
   const absl::Status status = ReadPieces(whole, all, piece, 1);
   if (absl::IsDataLoss(status)) return whole * kPieceBytes;
   DCAC_RETURN_IF_ERROR(status);
@@ -193,7 +193,7 @@ absl::Status PayloadWriter::Finish() {
 absl::Status PayloadWriter::WritePending(std::size_t bytes) {
   if (bytes == 0) return absl::OkStatus();
   Bytes stored;
-  stored.reserve(bytes + PiecesOf(bytes) * kChecksumBytes);
+  stored.reserve(bytes + PiecesOf(bytes) * kHashBytes);
   const std::uint64_t first = written_bytes_ / kPieceBytes;
   const ByteSpan pending = ByteSpan(pending_).first(bytes);
   for (std::uint64_t i = 0; i < PiecesOf(pending.size()); ++i) {
@@ -217,7 +217,7 @@ absl::Status PayloadWriter::Read(std::uint64_t offset, std::span<std::byte> out)
     const std::uint64_t piece = offset / kPieceBytes;
     const auto size =
         static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, written_bytes_ - piece * kPieceBytes));
-    Bytes stored(size + kChecksumBytes);
+    Bytes stored(size + kHashBytes);
     DCAC_RETURN_IF_ERROR(file_->ReadAt(header_bytes_ + piece * kStoredPieceBytes, stored));
     if (LoadLittleEndian64(stored.data() + size) != HashOf(ByteSpan(stored).first(size), seed_ + piece)) {
       return absl::DataLossError(absl::StrCat("checksum of piece ", piece, " of the upload does not match"));

@@ -17,19 +17,18 @@ constexpr std::string_view kHeadMagic = "DCACS3B1";
 constexpr std::string_view kPartMagic = "DCACS3P1";
 constexpr int kSizeBytes = 4;
 constexpr int kKeySizeBytes = 2;
-constexpr int kChecksumBytes = 8;
 constexpr std::size_t kPartStartBytes = 16;
 constexpr std::size_t kChunksOfPart = kS3PartBytes / kS3ChunkBytes;
 
 void AppendTable(std::span<const std::uint64_t> table, Bytes& out) {
-  for (const std::uint64_t checksum : table) AppendLittleEndian(checksum, kChecksumBytes, out);
+  for (const std::uint64_t checksum : table) AppendLittleEndian(checksum, kHashBytes, out);
 }
 
 // Nothing: the checksum at the end is not that of what is before.
 bool IsWhole(ByteSpan bytes) {
-  if (bytes.size() < kChecksumBytes) return false;
-  const std::size_t end = bytes.size() - kChecksumBytes;
-  return LoadLittleEndian(bytes.data() + end, kChecksumBytes) == HashOf(bytes.first(end));
+  if (bytes.size() < kHashBytes) return false;
+  const std::size_t end = bytes.size() - kHashBytes;
+  return LoadLittleEndian(bytes.data() + end, kHashBytes) == HashOf(bytes.first(end));
 }
 
 absl::Status ReadSized(ByteReader& reader, const char* what, int size_bytes, ByteSpan& value) {
@@ -46,7 +45,7 @@ Bytes SerializeHead(S3Head& head) {
   const std::string record = SerializeRecord(head.record);
   const std::string& key = head.record.info.key;
   head.head_bytes = kS3HeadStartBytes + kKeySizeBytes + key.size() + kSizeBytes + record.size() + 1 +
-                    head.parts_id.size() + kSizeBytes + kChecksumBytes * (head.checksums.size() + 1);
+                    head.parts_id.size() + kSizeBytes + kHashBytes * (head.checksums.size() + 1);
   AppendLittleEndian(head.head_bytes, kSizeBytes, out);
   AppendLittleEndian(key.size(), kKeySizeBytes, out);
   AppendBytes(AsBytes(key), out);
@@ -56,7 +55,7 @@ Bytes SerializeHead(S3Head& head) {
   AppendBytes(AsBytes(head.parts_id), out);
   AppendLittleEndian(head.checksums.size(), kSizeBytes, out);
   AppendTable(head.checksums, out);
-  AppendLittleEndian(HashOf(out), kChecksumBytes, out);
+  AppendLittleEndian(HashOf(out), kHashBytes, out);
   return out;
 }
 
@@ -65,7 +64,7 @@ absl::StatusOr<std::size_t> HeadBytesOf(ByteSpan start) {
     return absl::DataLossError("the object does not begin as a block");
   }
   const std::uint64_t size = LoadLittleEndian(start.data() + kHeadMagic.size(), kSizeBytes);
-  if (size < kS3HeadStartBytes + kChecksumBytes || size > kS3MaxHeadBytes) {
+  if (size < kS3HeadStartBytes + kHashBytes || size > kS3MaxHeadBytes) {
     return absl::DataLossError(absl::StrCat("the head has ", size, " bytes, expected at most ", kS3MaxHeadBytes));
   }
   return static_cast<std::size_t>(size);
@@ -73,7 +72,7 @@ absl::StatusOr<std::size_t> HeadBytesOf(ByteSpan start) {
 
 absl::StatusOr<S3Head> ParseHead(ByteSpan bytes) {
   if (!IsWhole(bytes)) return absl::DataLossError("the checksum of the head does not match");
-  ByteReader reader(bytes.first(bytes.size() - kChecksumBytes));
+  ByteReader reader(bytes.first(bytes.size() - kHashBytes));
   ByteSpan start, key, record, id;
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("start", kS3HeadStartBytes, start));
   DCAC_RETURN_IF_ERROR(ReadSized(reader, "key", kKeySizeBytes, key));
@@ -85,13 +84,13 @@ absl::StatusOr<S3Head> ParseHead(ByteSpan bytes) {
   DCAC_ASSIGN_OR_RETURN(head.record, ParseRecord(AsText(key), AsText(record)));
   std::uint64_t count = 0;
   DCAC_RETURN_IF_ERROR(reader.ReadLittleEndian("checksums", kSizeBytes, count));
-  if (count != ChunksOf(head.record.info.size_bytes) || count * kChecksumBytes != reader.remaining()) {
+  if (count != ChunksOf(head.record.info.size_bytes) || count * kHashBytes != reader.remaining()) {
     return absl::DataLossError(
         absl::StrCat("the head has ", count, " checksums, expected ", ChunksOf(head.record.info.size_bytes)));
   }
   head.checksums.resize(count);
   for (std::uint64_t& checksum : head.checksums) {
-    DCAC_RETURN_IF_ERROR(reader.ReadLittleEndian("checksum", kChecksumBytes, checksum));
+    DCAC_RETURN_IF_ERROR(reader.ReadLittleEndian("checksum", kHashBytes, checksum));
   }
   return head;
 }
@@ -109,7 +108,7 @@ bool MatchesChecksums(ByteSpan bytes, std::size_t first, std::span<const std::ui
 }
 
 std::size_t PartHeaderBytes(std::size_t part_bytes) {
-  return kPartStartBytes + kChecksumBytes * (ChunksOf(part_bytes) + 1);
+  return kPartStartBytes + kHashBytes * (ChunksOf(part_bytes) + 1);
 }
 
 Bytes SerializePartHeader(const S3Part& part) {
@@ -118,7 +117,7 @@ Bytes SerializePartHeader(const S3Part& part) {
   AppendLittleEndian(part.number, kSizeBytes, out);
   AppendLittleEndian(part.size_bytes, kSizeBytes, out);
   AppendTable(part.checksums, out);
-  AppendLittleEndian(HashOf(out), kChecksumBytes, out);
+  AppendLittleEndian(HashOf(out), kHashBytes, out);
   return out;
 }
 
@@ -127,7 +126,7 @@ absl::StatusOr<std::vector<std::uint64_t>> ParsePartHeader(std::size_t number, s
   std::vector<std::uint64_t> table(ChunksOf(size_bytes));
   if (header.size() == PartHeaderBytes(size_bytes)) {
     for (std::size_t i = 0; i < table.size(); ++i) {
-      table[i] = LoadLittleEndian(header.data() + kPartStartBytes + i * kChecksumBytes, kChecksumBytes);
+      table[i] = LoadLittleEndian(header.data() + kPartStartBytes + i * kHashBytes, kHashBytes);
     }
     if (std::ranges::equal(header, SerializePartHeader({number, size_bytes, table}))) return table;
   }

@@ -21,11 +21,6 @@ using testing::LooseArchive;
 using testing::SmallArchive;
 using Data = std::vector<std::byte>;
 
-const std::vector<SmallArchive>& Archives() {
-  static const std::vector<SmallArchive> archives = testing::SmallArchives(DCAC_TEST_DATA_DIR);
-  return archives;
-}
-
 struct Count {
   int detected = 0, harmless = 0, wrong = 0;
 
@@ -56,7 +51,7 @@ void CountRestored(const SmallArchive& small, const Data& damaged, Count& count)
 }
 
 TEST(ArchiveCensusTest, EveryArchiveIsSmallAndComesBack) {
-  for (const SmallArchive& small : Archives()) {
+  for (const SmallArchive& small : testing::SmallArchives()) {
     EXPECT_LE(small.archive.size(), 6000u) << small.name;
     const auto original = Restore(small.archive);
     ASSERT_TRUE(original.ok()) << small.name << ": " << original.status();
@@ -68,7 +63,7 @@ TEST(ArchiveCensusTest, EveryArchiveIsSmallAndComesBack) {
 }
 
 TEST(ArchiveCensusTest, EveryPrefixIsRefused) {
-  for (const SmallArchive& small : Archives()) {
+  for (const SmallArchive& small : testing::SmallArchives()) {
     Count count;
     for (std::size_t size = 0; size < small.archive.size(); ++size) {
       CountRestored(small, Data(small.archive.begin(), small.archive.begin() + static_cast<std::ptrdiff_t>(size)),
@@ -82,7 +77,7 @@ TEST(ArchiveCensusTest, EveryPrefixIsRefused) {
 }
 
 TEST(ArchiveCensusTest, EveryBitFlipIsRefused) {
-  for (const SmallArchive& small : Archives()) {
+  for (const SmallArchive& small : testing::SmallArchives()) {
     Count count;
     Data damaged = small.archive;
     for (std::size_t bit = 0; bit < 8 * damaged.size(); ++bit) {
@@ -110,7 +105,7 @@ void FlipPart(const SmallArchive& small, LooseArchive& loose, Data& part, Count&
 // With the checksums of head and tail right again, the digest of the original file is what is left.  The kind of a file
 // with a table, and names, change nothing that is restored.
 TEST(ArchiveCensusTest, EveryBitFlipOfTheHeadBehindRepairedChecksumsIsAnErrorOrHarmless) {
-  for (const SmallArchive& small : Archives()) {
+  for (const SmallArchive& small : testing::SmallArchives()) {
     LooseArchive loose = *testing::TakeArchiveApart(small.archive);
     if (!loose.digest) continue;  // a single frame has no other digest: see the next test
     Count count;
@@ -124,7 +119,7 @@ TEST(ArchiveCensusTest, EveryBitFlipOfTheHeadBehindRepairedChecksumsIsAnErrorOrH
 // The samples of a single frame have its digest; what precedes them follows from the kind of file and the frame's
 // header.
 TEST(ArchiveCensusTest, ASingleFrameBehindARepairedHeadHasItsSamples) {
-  for (const SmallArchive& small : Archives()) {
+  for (const SmallArchive& small : testing::SmallArchives()) {
     LooseArchive loose = *testing::TakeArchiveApart(small.archive);
     if (loose.digest) continue;
     for (std::size_t bit = 0; bit < 8 * loose.fixed.size(); ++bit) {
@@ -143,7 +138,7 @@ TEST(ArchiveCensusTest, ASingleFrameBehindARepairedHeadHasItsSamples) {
 // All checksums of a frame repaired, its digest replaced by that of the wrong samples: the digest of the file remains.
 TEST(ArchiveCensusTest, TheDigestOfTheFileCatchesAFrameOfOtherSamples) {
   int caught = 0;
-  for (const SmallArchive& small : Archives()) {
+  for (const SmallArchive& small : testing::SmallArchives()) {
     const LooseArchive loose = *testing::TakeArchiveApart(small.archive);
     if (!loose.digest) continue;
     for (std::size_t i = 0; i < loose.frames.size(); ++i) {
@@ -162,7 +157,7 @@ TEST(ArchiveCensusTest, TheDigestOfTheFileCatchesAFrameOfOtherSamples) {
 
 TEST(ArchiveCensusTest, FramesThatChangePlacesAreDetected) {
   int swapped = 0;
-  for (const SmallArchive& small : Archives()) {
+  for (const SmallArchive& small : testing::SmallArchives()) {
     const LooseArchive loose = *testing::TakeArchiveApart(small.archive);
     for (std::size_t i = 1; i < loose.frames.size(); ++i) {
       LooseArchive damaged = loose;
@@ -178,7 +173,7 @@ TEST(ArchiveCensusTest, FramesThatChangePlacesAreDetected) {
 
 // Where there is a digest of the file, all checksums of the frame are repaired too.
 TEST(ArchiveCensusTest, EveryBitFlipOfAFrameBehindRepairedChecksumsIsAnErrorOrHarmless) {
-  for (const SmallArchive& small : Archives()) {
+  for (const SmallArchive& small : testing::SmallArchives()) {
     LooseArchive loose = *testing::TakeArchiveApart(small.archive);
     Count count;
     for (Data& frame : loose.frames) {

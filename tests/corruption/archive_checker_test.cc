@@ -19,11 +19,6 @@ using testing::LooseArchive;
 using testing::SmallArchive;
 using Data = std::vector<std::byte>;
 
-const std::vector<SmallArchive>& Archives() {
-  static const std::vector<SmallArchive> archives = testing::SmallArchives(DCAC_TEST_DATA_DIR);
-  return archives;
-}
-
 absl::Status Check(std::span<const std::byte> archive, std::size_t piece_bytes) {
   files::ArchiveChecker checker;
   while (!archive.empty()) {
@@ -39,7 +34,7 @@ bool IsRefusal(const absl::Status& status) {
 }
 
 TEST(ArchiveCheckerTest, AcceptsWholeArchivesInPiecesOfAnySize) {
-  for (const SmallArchive& small : Archives()) {
+  for (const SmallArchive& small : testing::SmallArchives()) {
     for (const std::size_t piece_bytes : {1u, 7u, 64u, 1000u, 1'000'000u}) {
       const absl::Status status = Check(small.archive, piece_bytes);
       EXPECT_TRUE(status.ok()) << small.name << " in pieces of " << piece_bytes << ": " << status;
@@ -48,7 +43,7 @@ TEST(ArchiveCheckerTest, AcceptsWholeArchivesInPiecesOfAnySize) {
 }
 
 TEST(ArchiveCheckerTest, RefusesEveryPrefixAndWhatFollowsTheEnd) {
-  for (const SmallArchive& small : Archives()) {
+  for (const SmallArchive& small : testing::SmallArchives()) {
     const std::span<const std::byte> archive(small.archive);
     for (std::size_t size = 0; size < archive.size(); ++size) {
       ASSERT_TRUE(IsRefusal(Check(archive.first(size), 100))) << small.name << ", prefix of " << size;
@@ -62,7 +57,7 @@ TEST(ArchiveCheckerTest, RefusesEveryPrefixAndWhatFollowsTheEnd) {
 }
 
 TEST(ArchiveCheckerTest, RefusesEveryFlippedBit) {
-  for (const SmallArchive& small : Archives()) {
+  for (const SmallArchive& small : testing::SmallArchives()) {
     Data damaged = small.archive;
     for (std::size_t bit = 0; bit < 8 * damaged.size(); ++bit) {
       damaged[bit / 8] ^= static_cast<std::byte>(1 << (bit % 8));
@@ -75,7 +70,7 @@ TEST(ArchiveCheckerTest, RefusesEveryFlippedBit) {
 // Each part has right checksums, but the table tells how many there are.
 TEST(ArchiveCheckerTest, RefusesAFrameTooManyOrTooFew) {
   int refused = 0;
-  for (const SmallArchive& small : Archives()) {
+  for (const SmallArchive& small : testing::SmallArchives()) {
     const LooseArchive loose = *testing::TakeArchiveApart(small.archive);
     if (!loose.table || loose.frames.size() < 2) continue;
     LooseArchive fewer = loose, more = loose;

@@ -82,7 +82,7 @@ Data ArchiveOfManyPieces() {
 }
 
 void MakeArchives(Folder& folder) {
-  for (const testing::SmallArchive& small : testing::SmallArchives(DCAC_TEST_DATA_DIR)) folder.Add(small.archive);
+  for (const testing::SmallArchive& small : testing::SmallArchives()) folder.Add(small.archive);
   folder.Add(ArchiveOfManyPieces());
 }
 

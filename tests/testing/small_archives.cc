@@ -89,6 +89,26 @@ SmallArchive OpenArchive() {
   return small;
 }
 
+// Of the data in tests/data.
+std::vector<SmallArchive> MakeSmallArchives() {
+  std::vector<SmallArchive> result;
+  const auto add = [&](std::string name, Bytes original, const files::InputFormat& format = {}) {
+    Bytes archive = ArchiveOf(original, format);
+    result.push_back({std::move(name), std::move(original), std::move(archive)});
+  };
+  const TensorSpec map{DType::kU8, {3, 12, 12}};
+  const ByteSpan note = std::as_bytes(std::span("note", 4));
+  add("npy", NpyFile(map, {}));
+  add("npy with a suffix", NpyFile(map, note));
+  add("raw", Ramp(432), {.dtype = DType::kU8, .shape = map.shape});
+  add("bytes", Ramp(300));
+  add("empty", {});
+  for (const char* name : {"some.npz", "some.safetensors", "dict.pt"})
+    add(name, ReadWholeFile(std::string(DCAC_TEST_DATA_DIR "/files/") + name));
+  result.push_back(OpenArchive());
+  return result;
+}
+
 }  // namespace
 
 Bytes ReadWholeFile(const std::string& path) {
@@ -107,23 +127,9 @@ absl::StatusOr<Bytes> RestoreOriginal(ByteSpan archive) {
   return std::move(original.bytes());
 }
 
-std::vector<SmallArchive> SmallArchives(const std::string& data_dir) {
-  std::vector<SmallArchive> result;
-  const auto add = [&](std::string name, Bytes original, const files::InputFormat& format = {}) {
-    Bytes archive = ArchiveOf(original, format);
-    result.push_back({std::move(name), std::move(original), std::move(archive)});
-  };
-  const TensorSpec map{DType::kU8, {3, 12, 12}};
-  const ByteSpan note = std::as_bytes(std::span("note", 4));
-  add("npy", NpyFile(map, {}));
-  add("npy with a suffix", NpyFile(map, note));
-  add("raw", Ramp(432), {.dtype = DType::kU8, .shape = map.shape});
-  add("bytes", Ramp(300));
-  add("empty", {});
-  for (const char* name : {"some.npz", "some.safetensors", "dict.pt"})
-    add(name, ReadWholeFile(data_dir + "/files/" + name));
-  result.push_back(OpenArchive());
-  return result;
+const std::vector<SmallArchive>& SmallArchives() {
+  static const std::vector<SmallArchive> archives = MakeSmallArchives();
+  return archives;
 }
 
 }  // namespace dcac::testing

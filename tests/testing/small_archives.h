@@ -18,8 +18,8 @@ struct SmallArchive {
 
 std::vector<std::byte> ReadWholeFile(const std::string& path);
 
-// One of each kind and form, 200 to 4000 bytes each.  `data_dir`: tests/data.
-std::vector<SmallArchive> SmallArchives(const std::string& data_dir);
+// One of each kind and form, 200 to 4000 bytes each, of the data in tests/data.
+const std::vector<SmallArchive>& SmallArchives();
 
 // The original file, as the command line restores it from a pipe.
 absl::StatusOr<std::vector<std::byte>> RestoreOriginal(std::span<const std::byte> archive);
