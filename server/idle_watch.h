@@ -1,7 +1,8 @@
-// Ends streams whose client neither sends nor reads: they would hold their memory for ever.
+// When streams end that do not end by themselves, or are not to end at once.
 #ifndef DCAC_SERVER_IDLE_WATCH_H_
 #define DCAC_SERVER_IDLE_WATCH_H_
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -10,6 +11,7 @@
 
 namespace dcac::server {
 
+// Ends streams whose client neither sends nor reads: they would hold their memory for ever.
 // Thread-safe; must outlive what it watches.
 class IdleWatch {
  public:
@@ -29,10 +31,17 @@ class IdleWatch {
   void Add(Watched* watched);
   void Remove(Watched* watched);
 
+  // From now on a stream is to end no sooner than `linger` after bytes came or went.  The transport of a server that
+  // shuts down closes a connection with its last stream, and a client loses what it has not read by then if it writes
+  // anything, as it does while it reads.
+  void BeginLingering(std::chrono::milliseconds linger) { linger_ms_ = linger.count(); }
+  std::chrono::milliseconds linger() const { return std::chrono::milliseconds(linger_ms_); }
+
  private:
   void Run();
 
   const std::chrono::milliseconds limit_;
+  std::atomic<std::chrono::milliseconds::rep> linger_ms_{0};
   std::mutex mutex_;  // guards all below
   std::condition_variable stopping_changed_;
   bool stopping_ = false;

@@ -68,6 +68,9 @@ AdmissionLimits ForAdmission(const Limits& limits) {
   return {.budget_bytes = limits.budget_bytes, .max_calls = limits.max_streams};
 }
 
+// In which clients of a server that shuts down read what was sent to them.
+constexpr std::chrono::milliseconds kLinger{500};
+
 // A connection that is not there by then holds a descriptor for nothing.
 constexpr int kHandshakeTimeoutMs = 20'000;
 
@@ -286,6 +289,8 @@ void Server::Drain() {
   impl_->draining = true;
   impl_->transport->GetHealthCheckService()->SetServingStatus(false);
   std::this_thread::sleep_for(impl_->options.lame_duck);
+  impl_->watch.BeginLingering(kLinger);
+  std::this_thread::sleep_for(kLinger);  // for calls that have just ended
   impl_->transport->Shutdown(std::chrono::system_clock::now() + impl_->options.drain);
 }
 

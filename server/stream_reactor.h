@@ -2,6 +2,7 @@
 #ifndef DCAC_SERVER_STREAM_REACTOR_H_
 #define DCAC_SERVER_STREAM_REACTOR_H_
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
@@ -197,14 +198,28 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
   }
 
   void FinishIfEnded() {
-    if (working_ || writing_) return;
+    if (working_ || writing_ || lingering_) return;
     if (cancelled_ && !idle_error_) {
       result_ = absl::CancelledError("the call was cancelled or its deadline passed");
     } else if (!result_ || !outbox_.empty()) {
       return;
     }
+    const auto left = last_progress_ + watch_.linger() - std::chrono::steady_clock::now();
+    if (!cancelled_ && !lingered_ && left.count() > 0) {
+      Linger(left);
+      return;
+    }
     finished_ = true;
     this->Finish(wire::ToGrpcStatus(*result_));
+  }
+
+  void Linger(std::chrono::steady_clock::duration left) {
+    lingering_ = lingered_ = true;  // once: an alarm is not to be set from its own callback
+    farewell_.Set(std::chrono::system_clock::now() + left, [this](bool) {
+      const std::lock_guard lock(mutex_);
+      lingering_ = false;
+      Advance();
+    });
   }
 
   Assignment NextAssignment() {
@@ -275,6 +290,8 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
   IdleWatch& watch_;
   const bool takes_request_data_ = session_->takes_request_data();
 
+  grpc::Alarm farewell_;
+
   std::mutex mutex_;           // guards all below
   grpc::ByteBuffer incoming_;  // gRPC's while reading_
   std::deque<Received> inbox_;
@@ -288,6 +305,8 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
   bool idle_error_ = false;
   bool reading_ = false;
   bool writing_ = false;
+  bool lingering_ = false;  // until farewell_
+  bool lingered_ = false;   // or does
   bool working_ = false;
   bool session_resting_ = true;  // the session has neither work nor replies left
   bool input_ended_ = false;
