@@ -1,6 +1,6 @@
 #include "client/internal/local_codec.h"
 
-#include <tbb/parallel_for.h>
+#include <oneapi/tbb/parallel_for.h>
 
 #include <algorithm>
 #include <chrono>
