@@ -13,9 +13,9 @@
 namespace dcac::cli {
 namespace {
 
-constexpr std::uint64_t kMegabyte = std::uint64_t{1} << 20;
-constexpr std::uint64_t kBuffersBytes = 8 * kMegabyte;  // of reading, writing and pending output
-constexpr std::uint64_t kSmallFileBytes = 16 * kMegabyte;
+constexpr std::uint64_t kMebibyte = std::uint64_t{1} << 20;
+constexpr std::uint64_t kBuffersBytes = 8 * kMebibyte;  // of reading, writing and pending output
+constexpr std::uint64_t kSmallFileBytes = 16 * kMebibyte;
 
 std::string DisplayName(const std::string& file) {
   return file == kStandardStream ? "stdin" : file;
@@ -58,7 +58,7 @@ MemoryEstimate CompressMemory(std::uint64_t segment_bytes) {
 MemoryEstimate DecodeMemory() {
   return [](std::uint64_t file_bytes) -> std::optional<std::uint64_t> {
     // Whatever the ratio, a decoder with one thread holds a slab; the common ones are a few segments.
-    constexpr std::uint64_t kSlabBytes = 64 * kMegabyte;
+    constexpr std::uint64_t kSlabBytes = 64 * kMebibyte;
     if (file_bytes > kSmallFileBytes) return std::nullopt;
     return kBuffersBytes + file_bytes + kSlabBytes;
   };

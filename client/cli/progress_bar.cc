@@ -12,7 +12,7 @@ namespace {
 
 constexpr auto kRedrawInterval = std::chrono::milliseconds(100);
 constexpr int kBarColumns = 24;
-constexpr double kMegabyte = 1e6;
+constexpr double kBytesPerMegabyte = 1e6;
 
 }  // namespace
 
@@ -57,13 +57,13 @@ void ProgressBar::Draw(Clock::time_point now) {
     const auto columns = static_cast<std::size_t>(done * kBarColumns);
     line = "[" + std::string(columns, '#') + std::string(kBarColumns - columns, ' ') + "]";
     std::snprintf(text, sizeof text, " %3.0f %% of %.1f MB", 100 * done,
-                  static_cast<double>(*total_bytes_) / kMegabyte);
+                  static_cast<double>(*total_bytes_) / kBytesPerMegabyte);
     line += text;
   } else {
-    std::snprintf(text, sizeof text, "%.1f MB", input / kMegabyte);
+    std::snprintf(text, sizeof text, "%.1f MB", input / kBytesPerMegabyte);
     line = text;
   }
-  std::snprintf(text, sizeof text, "  %.1f MB/s", raw / kMegabyte / seconds);
+  std::snprintf(text, sizeof text, "  %.1f MB/s", raw / kBytesPerMegabyte / seconds);
   line += text;
   if (stored > 0) {
     std::snprintf(text, sizeof text, "  ratio %.3f", raw / stored);
