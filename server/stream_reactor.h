@@ -37,7 +37,7 @@ using ByteWriter = grpc::ServerWriteReactor<grpc::ByteBuffer>;
 
 // Owns itself: deleted in OnDone.  gRPC's callbacks and the session's tasks enter from any thread; each takes the
 // mutex, notes what happened, and starts in Advance what can go on.  At most one read, one write and one task are under
-// way. Finish is called once, when neither a write nor a task is.
+// way. Finish is called once, when neither a write nor a task is; while the server drains, not right after bytes went.
 //
 // Bounds: requests that wait are at most kMaxInbox, replies that wait at most kMaxRepliesInFlight; nothing but the
 // first request is read before the memory for all of them is reserved.  The inbox has room for all that a client may
@@ -305,8 +305,8 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
   bool idle_error_ = false;
   bool reading_ = false;
   bool writing_ = false;
-  bool lingering_ = false;  // until farewell_
-  bool lingered_ = false;   // or does
+  bool lingering_ = false;  // Finish waits for farewell_
+  bool lingered_ = false;   // it waits or has waited
   bool working_ = false;
   bool session_resting_ = true;  // the session has neither work nor replies left
   bool input_ended_ = false;

@@ -11,7 +11,7 @@
 namespace dcac::store {
 namespace {
 
-constexpr std::uint64_t kCachedBytes = PieceCache::kPieceBytes;
+constexpr std::uint64_t kCachePieceBytes = PieceCache::kPieceBytes;
 constexpr std::uint64_t kMaxShareOfCache = 8;
 
 class CachedReader final : public BlockReader {
@@ -27,30 +27,31 @@ class CachedReader final : public BlockReader {
     const std::uint64_t end = offset + out.size();
     std::uint64_t missing = offset;  // what lies between it and the piece in hand is not in the cache
     for (std::uint64_t at = offset; at < end; at = NextPiece(at)) {
-      const std::shared_ptr<const Bytes> piece = cache_.Find(info().version, at / kCachedBytes);
+      const std::shared_ptr<const Bytes> piece = cache_.Find(info().version, at / kCachePieceBytes);
       if (piece == nullptr) continue;
       DCAC_RETURN_IF_ERROR(ReadMissing(missing, at, out.subspan(missing - offset, at - missing), control));
       missing = std::min(end, NextPiece(at));
-      std::copy_n(piece->begin() + static_cast<std::ptrdiff_t>(at % kCachedBytes), missing - at,
+      std::copy_n(piece->begin() + static_cast<std::ptrdiff_t>(at % kCachePieceBytes), missing - at,
                   out.begin() + static_cast<std::ptrdiff_t>(at - offset));
     }
     return ReadMissing(missing, end, out.subspan(missing - offset), control);
   }
 
  private:
-  static std::uint64_t NextPiece(std::uint64_t at) { return (at / kCachedBytes + 1) * kCachedBytes; }
+  static std::uint64_t NextPiece(std::uint64_t at) { return (at / kCachePieceBytes + 1) * kCachePieceBytes; }
 
   // Reads the pieces that have the bytes from `begin` to `end` in one go, and keeps them.
   absl::Status ReadMissing(std::uint64_t begin, std::uint64_t end, std::span<std::byte> out,
                            const CallControl& control) const {
     if (begin == end) return absl::OkStatus();
-    const std::uint64_t first = begin / kCachedBytes * kCachedBytes;
+    const std::uint64_t first = begin / kCachePieceBytes * kCachePieceBytes;
     Bytes pieces(std::min(info().size_bytes, NextPiece(end - 1)) - first);
     DCAC_RETURN_IF_ERROR(reader_->Read(first, pieces, control));
     std::copy_n(pieces.begin() + static_cast<std::ptrdiff_t>(begin - first), out.size(), out.begin());
-    for (std::size_t at = 0; at < pieces.size(); at += kCachedBytes) {
-      const ByteSpan piece = ByteSpan(pieces).subspan(at, std::min<std::size_t>(kCachedBytes, pieces.size() - at));
-      cache_.Insert(info().version, (first + at) / kCachedBytes, std::make_shared<Bytes>(piece.begin(), piece.end()));
+    for (std::size_t at = 0; at < pieces.size(); at += kCachePieceBytes) {
+      const ByteSpan piece = ByteSpan(pieces).subspan(at, std::min<std::size_t>(kCachePieceBytes, pieces.size() - at));
+      cache_.Insert(info().version, (first + at) / kCachePieceBytes,
+                    std::make_shared<Bytes>(piece.begin(), piece.end()));
     }
     return absl::OkStatus();
   }

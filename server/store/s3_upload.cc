@@ -16,8 +16,7 @@ namespace dcac::store {
 namespace {
 
 constexpr int kKeySizeBytes = 2;
-constexpr int kChecksumBytes = 8;
-constexpr std::size_t kMostStateBytes = kMaxUploadStateBytes + kMaxKeyBytes + kKeySizeBytes + kChecksumBytes;
+constexpr std::size_t kMostStateBytes = kMaxUploadStateBytes + kMaxKeyBytes + kKeySizeBytes + kHashBytes;
 constexpr std::chrono::seconds kLastWords{5};
 
 CallControl Soon() {
@@ -34,15 +33,15 @@ Bytes SerializeStart(const UploadStart& start) {
   AppendLittleEndian(start.key.size(), kKeySizeBytes, out);
   AppendBytes(AsBytes(start.key), out);
   AppendBytes(AsBytes(start.state), out);
-  AppendLittleEndian(HashOf(out), kChecksumBytes, out);
+  AppendLittleEndian(HashOf(out), kHashBytes, out);
   return out;
 }
 
 absl::StatusOr<UploadStart> ParseStart(ByteSpan bytes) {
   const absl::Status damaged = absl::DataLossError("what is stored of the upload is damaged");
-  if (bytes.size() < kChecksumBytes) return damaged;
-  const ByteSpan fields = bytes.first(bytes.size() - kChecksumBytes);
-  if (LoadLittleEndian(bytes.data() + fields.size(), kChecksumBytes) != HashOf(fields)) return damaged;
+  if (bytes.size() < kHashBytes) return damaged;
+  const ByteSpan fields = bytes.first(bytes.size() - kHashBytes);
+  if (LoadLittleEndian(bytes.data() + fields.size(), kHashBytes) != HashOf(fields)) return damaged;
   ByteReader reader(fields);
   std::uint64_t key_bytes = 0;
   ByteSpan key;

@@ -68,7 +68,7 @@ class GuardedServer {
 };
 
 // What a caller shows, and what the server says to it whatever the method; or the only scope that it has.
-struct KnownCaller {
+struct CallerCase {
   const char* name;
   const char* token;
   const char* tenant;
@@ -76,7 +76,7 @@ struct KnownCaller {
   Scope scope;               // kAny: has all
 };
 
-constexpr KnownCaller kCallers[] = {
+constexpr CallerCase kCallers[] = {
     {"NoToken", "", "", grpc::StatusCode::UNAUTHENTICATED, Scope::kAny},
     {"WrongToken", "token-wrong", "", grpc::StatusCode::UNAUTHENTICATED, Scope::kAny},
     {"ExpiredToken", "token-expired", "", grpc::StatusCode::UNAUTHENTICATED, Scope::kAny},
@@ -87,14 +87,14 @@ constexpr KnownCaller kCallers[] = {
     {"FullToken", "token-all", "vision", grpc::StatusCode::OK, Scope::kAny},
 };
 
-grpc::StatusCode Expected(const KnownCaller& caller, Method method) {
+grpc::StatusCode Expected(const CallerCase& caller, Method method) {
   if (caller.refusal != grpc::StatusCode::OK) return caller.refusal;
   const Scope needed = server::RequiredScope(method);
   const bool has_scope = needed == Scope::kAny || caller.scope == Scope::kAny || caller.scope == needed;
   return has_scope ? grpc::StatusCode::OK : grpc::StatusCode::PERMISSION_DENIED;
 }
 
-class AuthMatrixTest : public ::testing::TestWithParam<std::tuple<int, KnownCaller>> {
+class AuthMatrixTest : public ::testing::TestWithParam<std::tuple<int, CallerCase>> {
  protected:
   static void SetUpTestSuite() { guarded_ = std::make_unique<GuardedServer>(); }
   static void TearDownTestSuite() { guarded_.reset(); }
@@ -103,7 +103,7 @@ class AuthMatrixTest : public ::testing::TestWithParam<std::tuple<int, KnownCall
 
 TEST_P(AuthMatrixTest, CellIsAsItShouldBe) {
   const auto method = static_cast<Method>(std::get<0>(GetParam()));
-  const KnownCaller& caller = std::get<1>(GetParam());
+  const CallerCase& caller = std::get<1>(GetParam());
   Metadata metadata;
   if (*caller.token != '\0') metadata = WithToken(caller.token);
   if (*caller.tenant != '\0') metadata["dcac-tenant"] = caller.tenant;
@@ -121,7 +121,7 @@ TEST_P(AuthMatrixTest, CellIsAsItShouldBe) {
   }
 }
 
-std::string CellName(const ::testing::TestParamInfo<std::tuple<int, KnownCaller>>& cell) {
+std::string CellName(const ::testing::TestParamInfo<std::tuple<int, CallerCase>>& cell) {
   return absl::StrCat(std::string(server::MethodName(static_cast<Method>(std::get<0>(cell.param)))), "_",
                       std::get<1>(cell.param).name);
 }
