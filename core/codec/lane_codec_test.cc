@@ -193,15 +193,18 @@ TEST_P(LaneCodecTest, RepeatedSamplesComeBackAndCostLittle) {
 }
 
 TEST_P(LaneCodecTest, PlanesOfAllKindsComeBack) {
-  const SegmentShape shape{GetParam(), 2, 8, 17, 49};
+  const SegmentShape shape{GetParam(), 2, 14, 17, 49};
   Bytes packed = SmoothPlanes(shape);
   const size_t bytes = SampleBytes(shape.dtype);
   const auto plane = [&](int p) {
     return packed.begin() + static_cast<ptrdiff_t>(p) * static_cast<ptrdiff_t>(shape.plane_bytes());
   };
   std::fill(plane(1), plane(2), std::byte{3});
-  std::copy(plane(0), plane(1), plane(10));
-  for (const auto& [p, scale] : {std::pair{2, 2}, {3, 4}, {4, 8}, {12, 2}}) {
+  std::copy(plane(0), plane(1), plane(15));
+  std::vector<std::pair<int, int>> upsampled = {{2, 2}, {16, 2}};  // so many that they pay for models of their own
+  for (int p = 3; p < 7; ++p) upsampled.emplace_back(p, 4);
+  for (int p = 7; p < 14; ++p) upsampled.insert(upsampled.end(), {{p, 8}, {p + 13, 8}});
+  for (const auto& [p, scale] : upsampled) {
     const Bytes from(plane(p), plane(p + 1));
     for (int y = 0; y < shape.height; ++y) {
       for (int x = 0; x < shape.width; ++x) {
@@ -220,8 +223,25 @@ TEST_P(LaneCodecTest, PlanesOfAllKindsComeBack) {
   EXPECT_EQ(account.planes[1].kind, PlaneKind::kConstant);
   EXPECT_EQ(account.planes[2].kind, PlaneKind::kUpsampled2);
   EXPECT_EQ(account.planes[3].kind, PlaneKind::kUpsampled4);
-  EXPECT_EQ(account.planes[4].kind, PlaneKind::kUpsampled8);
-  EXPECT_EQ(account.planes[10].kind, PlaneKind::kDuplicate);
+  EXPECT_EQ(account.planes[7].kind, PlaneKind::kUpsampled8);
+  EXPECT_EQ(account.planes[15].kind, PlaneKind::kDuplicate);
+}
+
+// A model of its own would cost more than coding them small gains.
+TEST_P(LaneCodecTest, FewUpsampledPlanesAreCodedWithTheOthers) {
+  const SegmentShape shape{GetParam(), 1, 6, 16, 16};
+  Bytes packed = SmoothPlanes(shape);
+  const size_t bytes = SampleBytes(shape.dtype), row = 16 * bytes;
+  for (size_t at = 0; at < 16 * row; at += bytes)
+    std::copy_n(packed.data() + at / (2 * row) * 2 * row + at % row / (2 * bytes) * 2 * bytes, bytes,
+                packed.data() + at);
+  ExpectRoundTrip(shape, packed, 5);
+  const Bytes body = EncodeLaneBody(shape, packed, OfLevel(5));
+  Bytes back(shape.bytes());
+  ByteReader reader(body);
+  SegmentAccount account;
+  ASSERT_TRUE(DecodeLaneBody(shape, reader, PackedPlanes(shape, back), &account).ok());
+  EXPECT_EQ(account.planes[0].kind, PlaneKind::kNormal);
 }
 
 TEST_P(LaneCodecTest, PlanesThatAreAllConstantComeBack) {

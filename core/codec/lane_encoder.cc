@@ -33,8 +33,8 @@ constexpr double kNarrowModeShare = 0.04, kWideModeShare = 0.01;
 constexpr size_t kSamplesPerSquare = 4;  // of the number of cells
 constexpr double kFixedCenterBits = 2;
 constexpr float kSampledTableBits =
-    10;  // what chance seems to save by a table, for each time that counts stand for more
-constexpr size_t kThresholdSamples = 1 << 14;
+    32;  // what chance seems to save by a table, for each time that counts stand for more
+constexpr size_t kThresholdSamples = 1 << 14, kFewThresholdSamples = 1 << 13;
 // Symbols are counted in tables that take turns, for equal ones in a row would wait for each other; apart by no
 // multiple of 4096 bytes, which would look like the same addresses.
 constexpr size_t kCountPadding = 272;
@@ -359,6 +359,17 @@ class LaneSetEncoder {
     const size_t band = std::clamp<size_t>(samples / row_samples, std::min<size_t>(height, 8), height);
     band_begin_ = (height - band) / 2 * halves;
     band_shape_ = {set_.shape.planes, static_cast<int>(band), set_.shape.width};
+    // Small planes need no fewer rows, but not all of them, where none refers to others.
+    const size_t of_group = static_cast<size_t>(model_.group_planes) * static_cast<size_t>(band_shape_.plane_samples());
+    const size_t planes_of_group = static_cast<size_t>(model_.group_planes);
+    num_groups_ = (num_planes() + planes_of_group - 1) / planes_of_group;
+    band_groups_ = model_.has_terms() ? num_groups_ : std::clamp<size_t>(samples / of_group, 1, num_groups_);
+  }
+
+  // At most; those of rows above the first that are not used among them.
+  size_t BandSamples() const {
+    const size_t planes = std::min(num_planes(), band_groups_ * static_cast<size_t>(model_.group_planes));
+    return planes * static_cast<size_t>(band_shape_.plane_samples());
   }
 
   // Calls visit(raster, analysis, codes) after the analysis of each group of the band.
@@ -367,8 +378,9 @@ class LaneSetEncoder {
     const LaneTables tables = MakeLaneTables(kind_, model_);
     LaneRaster<Lanes> raster(map_, band_shape_, model_, scratch());
     LaneReferencePlanes<Lanes> references(band_shape_, model_, scratch().innovations);
-    for (int first = 0; first < band_shape_.planes; first += raster.planes()) {
-      raster.Begin(first);
+    const SpreadIndices groups(band_groups_, num_groups_);
+    for (size_t k = 0; k < band_groups_; ++k) {
+      raster.Begin(static_cast<int>(groups[k]) * model_.group_planes);
       references.Sum(raster);
       const size_t room = raster.group().positions + 2 * kRansLanes;
       const Code* const codes = LoadGroup(raster, band_begin_, scratch().band_raster);
@@ -431,7 +443,7 @@ class LaneSetEncoder {
 
   // The prior of errors and the weights of what they are expected from.
   void FitErrors() {
-    const size_t total = static_cast<size_t>(band_shape_.planes) * static_cast<size_t>(band_shape_.plane_samples());
+    const size_t total = BandSamples();
     const size_t step = StepOf(total, options_.fit_samples) | 1;
     const size_t room = (total / step + 2 * num_planes() + kRansLanes) / kRansLanes * kRansLanes;
     float* rows = scratch().fits.Get(kLaneClasses * (kErrorFeatures + 3) * room);
@@ -638,7 +650,7 @@ class LaneSetEncoder {
 
   static std::vector<uint8_t> Thresholds(const uint8_t* bytes, size_t all, int bins) {
     std::array<std::array<uint32_t, 256>, 4> counts{};  // equal bytes in a row would wait for each other
-    const size_t step = all / kThresholdSamples | 1;
+    const size_t step = std::max<size_t>(all / kThresholdSamples, all < kFewThresholdSamples ? 1 : 3) | 1;
     size_t size = 0;
     for (size_t i = 0; i < all; i += step) ++counts[size++ % 4][bytes[i]];
     std::vector<uint8_t> thresholds;
@@ -938,7 +950,7 @@ class LaneSetEncoder {
   LaneCodes<Lanes> codes_;
   std::array<ErrorRows, kLaneClasses> error_rows_;
   SetShape band_shape_;
-  size_t band_begin_ = 0;
+  size_t band_begin_ = 0, band_groups_ = 0, num_groups_ = 0;  // what of the planes is analysed
   std::vector<uint8_t> active_;
   LaneSymbols symbols_;
 };

@@ -332,8 +332,7 @@ class LaneModelCoder {
   const std::vector<int>& same_channel_;
   LaneModel& model_;
 
-  bool any_terms_ = std::any_of(model_.planes.begin(), model_.planes.end(),
-                                [](const LanePlane& p) { return p.has_terms() || p.has_own_taps; });
+  bool any_terms_ = model_.has_terms();
   AdaptiveSigned tap_weight_, unit_weight_, sigma_weight_, reference_weight_, plane_unit_weight_, own_weight_;
   AdaptiveBit same_channel_state_, own_taps_state_;
   std::array<std::array<AdaptiveBit, kLaneTapsOfClass>, kLaneClasses> own_tap_state_;

@@ -3,6 +3,7 @@
 #ifndef DCAC_CORE_CODEC_LANE_MODEL_H_
 #define DCAC_CORE_CODEC_LANE_MODEL_H_
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -109,6 +110,11 @@ struct LaneModel {
   size_t num_classes() const { return interlaced ? 2 : 1; }
   size_t position_bins() const { return position_thresholds.size() + 1; }
   size_t activity_bins() const { return activity_thresholds.size() + 1; }
+  // Whether a plane has a model of its own, beside its mean.
+  bool has_terms() const {
+    return std::any_of(planes.begin(), planes.end(),
+                       [](const LanePlane& plane) { return plane.has_terms() || plane.has_own_taps; });
+  }
   int first_residual_token() const { return (has_mode ? 1 : 0) + (has_escape ? 1 : 0); }
   int escape_token() const { return has_escape ? (has_mode ? 1 : 0) : -1; }
   int GroupBegin(int plane) const { return plane / group_planes * group_planes; }

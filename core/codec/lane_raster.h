@@ -115,6 +115,7 @@ class LaneRaster {
     const size_t halves = model.interlaced ? 2 : 1;
     plane_columns_ = (static_cast<size_t>(shape.width) + halves - 1) / halves;
     rows_ = static_cast<size_t>(shape.height) * halves;
+    planes_are_alike_ = !model.sends_means && !model.has_terms();
     group_.num_taps = model.interlaced ? kMaxLaneTaps : static_cast<size_t>(model.num_taps);
     if constexpr (!std::is_same_v<Lanes, NarrowLanes>) return;  // wide kernels always keep them
     group_.has_errors = std::any_of(model.sigma.begin(), model.sigma.end(), [](const LaneSigmaWeights& sigma) {
@@ -126,8 +127,9 @@ class LaneRaster {
   void Begin(int first) {
     const int planes = std::min(model_.group_planes, shape_.planes - first);
     first_ = first;
-    if (planes != planes_) SetColumns(planes);
-    SetPlanes();
+    const bool is_new = planes != planes_;
+    if (is_new) SetColumns(planes);
+    if (is_new || !planes_are_alike_) SetPlanes();
   }
 
   LaneGroup<Lanes>& group() { return group_; }
@@ -333,6 +335,7 @@ class LaneRaster {
   LaneGroup<Lanes> group_;
   size_t plane_columns_ = 0, rows_ = 0, stride_ = 0, above_ = 0;
   int first_ = 0, planes_ = 0;
+  bool planes_are_alike_ = false;  // but for their samples
   std::array<Value*, kMaxLaneTaps> weights_{}, own_weights_{};
   std::array<Value*, kLaneErrors> error_weights_{};
   Value *range_weights_ = nullptr, *reference_weights_ = nullptr, *activity_base_ = nullptr;

@@ -13,11 +13,22 @@
 
 namespace dcac {
 
-// The k-th of `count` indices below `total` >= count, evenly spread but in no step with rows or columns.
-inline size_t SpreadIndex(size_t k, size_t count, size_t total) {
-  const size_t begin = k * total / count, end = (k + 1) * total / count;
-  return begin + (static_cast<uint32_t>(k) * 2654435761u >> 12) % (end - begin);
-}
+// `count` > 0 indices below `total` >= count, evenly spread but in no step with rows or columns.
+class SpreadIndices {
+ public:
+  SpreadIndices(size_t count, size_t total) : step_((uint64_t{total} << kFraction) / count) {}
+
+  size_t operator[](size_t k) const {
+    const uint64_t begin = k * step_ >> kFraction, end = (k + 1) * step_ >> kFraction;
+    uint32_t anywhere = static_cast<uint32_t>(k) * 2654435761u;
+    anywhere = (anywhere ^ anywhere >> 15) * 2246822519u;
+    return static_cast<size_t>(begin + (uint64_t{anywhere} * (end - begin) >> 32));
+  }
+
+ private:
+  static constexpr int kFraction = 20;
+  uint64_t step_;
+};
 
 // Rows and columns that the distances of TapDistances reach back.
 struct RasterStep {
@@ -44,10 +55,14 @@ struct LaneCodes {
   bool IsFiller(size_t row, size_t column) const { return interlaced && 2 * column + (row & 1) >= width; }
   const Code* Plane(size_t plane) const { return codes + plane * plane_samples(); }
 
+  // How far before the places of a column, in rows of class c, their tap t is.
+  RasterStep StepOfTap(size_t c, size_t column, size_t t) const {
+    const size_t index = TapDistanceIndex(interlaced, c, t, column, width);
+    return interlaced ? kInterlacedSteps[index] : kRasterSteps[index];
+  }
   // The place of tap t of a place of a plane; nothing above the first row.
   std::optional<size_t> TapPlace(size_t row, size_t column, size_t t) const {
-    const size_t index = TapDistanceIndex(interlaced, ClassOfRow(row), t, column, width);
-    const RasterStep step = interlaced ? kInterlacedSteps[index] : kRasterSteps[index];
+    const RasterStep step = StepOfTap(ClassOfRow(row), column, t);
     if (row < static_cast<size_t>(step.rows)) return std::nullopt;
     return (row - static_cast<size_t>(step.rows)) * columns +
            static_cast<size_t>(static_cast<ptrdiff_t>(column) - step.columns);

@@ -68,16 +68,16 @@ class SpatialFit {
   }
 
  private:
-  static constexpr size_t kTapRows = 4;  // that taps reach back at most
   static constexpr float kNoGap = std::numeric_limits<float>::max();
 
   void Collect() {
     FindTaps();
     const size_t samples = codes_.plane_samples(), total = codes_.planes * samples;
+    const SpreadIndices places(wanted_, total);
     size_t plane = 0, plane_begin = 0;
     float mean = values_.OfCode(model_.planes[0].mean);
     for (size_t k = 0; k < wanted_; ++k) {
-      const size_t at = SpreadIndex(k, wanted_, total);
+      const size_t at = places[k];
       if (at - plane_begin >= samples) {
         plane = at / samples;
         plane_begin = plane * samples;
@@ -90,35 +90,35 @@ class SpatialFit {
     }
   }
 
-  // How far before a place its taps are, but for those in the first rows.
+  // A tap of a column: how far before a place it is, and how many rows.
+  struct TapStep {
+    int32_t distance = 0, rows = 0;
+  };
+
   void FindTaps() {
-    const size_t last = codes_.rows - 1;
-    if (last < kTapRows) return;
-    tap_distance_.resize(kLaneClasses * num_taps_ * codes_.columns);
-    for (size_t row : {last - 1, last}) {
-      for (size_t t = 0; t < num_taps_; ++t) {
-        int32_t* distance = TapDistances(codes_.ClassOfRow(row), t);
-        for (size_t column = 0; column < codes_.columns; ++column) {
-          const size_t place = row * codes_.columns + column;
-          distance[column] = static_cast<int32_t>(place - *codes_.TapPlace(row, column, t));
+    taps_.resize(kLaneClasses * codes_.columns * num_taps_);
+    TapStep* next = taps_.data();
+    for (size_t c = 0; c < model_.num_classes(); ++c) {
+      for (size_t column = 0; column < codes_.columns; ++column) {
+        for (size_t t = 0; t < num_taps_; ++t) {
+          const RasterStep step = codes_.StepOfTap(c, column, t);
+          *next++ = {step.rows * static_cast<int32_t>(codes_.columns) + step.columns, step.rows};
         }
       }
     }
   }
-  int32_t* TapDistances(size_t c, size_t t) { return tap_distance_.data() + (c * num_taps_ + t) * codes_.columns; }
+  const TapStep* TapsOf(size_t c, size_t column) const {
+    return taps_.data() + (c * codes_.columns + column) * num_taps_;
+  }
 
   void Add(size_t plane, size_t row, size_t column, float mean) {
     const size_t c = codes_.ClassOfRow(row), n = count_[c]++;
-    const auto* const codes = codes_.Plane(plane);
-    const size_t at = row * codes_.columns + column;
+    const auto* const code_at = codes_.Plane(plane) + row * codes_.columns + column;
+    const TapStep* const taps = TapsOf(c, column);
     std::array<float, kLaneTapsOfClass> tap{};
     float sum = 0;
     for (size_t t = 0; t < num_taps_; ++t) {
-      if (row >= kTapRows) {
-        tap[t] = values_.OfCode(codes[at - static_cast<size_t>(TapDistances(c, t)[column])]) - mean;
-      } else if (const auto place = codes_.TapPlace(row, column, t)) {
-        tap[t] = values_.OfCode(codes[*place]) - mean;
-      }
+      if (static_cast<int32_t>(row) >= taps[t].rows) tap[t] = values_.OfCode(code_at[-taps[t].distance]) - mean;
       sum += tap[t];
     }
     const float center = sum / static_cast<float>(num_taps_);
@@ -128,7 +128,7 @@ class SpatialFit {
     const float scale = 1.0f / (spread / static_cast<float>(num_taps_) + slack);
     for (size_t t = 0; t < num_taps_; ++t) rows_[c][t][n] = tap[t] * scale;
     rows_[c][num_taps_][n] = values_.unit() * scale;
-    const int32_t code = codes[at];
+    const int32_t code = *code_at;
     rows_[c][num_taps_ + 1][n] = (values_.OfCode(code) - mean) * scale;
     low_gap_[c][n] = code <= model_.low_code ? (values_.OfCode(model_.low_code) - mean) * scale : -kNoGap;
     high_gap_[c][n] = code >= model_.high_code ? (values_.OfCode(model_.high_code) - mean) * scale : kNoGap;
@@ -168,7 +168,7 @@ class SpatialFit {
   const LaneValues& values_;
   LaneModel& model_;
   size_t num_taps_, wanted_ = 0, stride_ = 0;
-  std::vector<int32_t> tap_distance_;  // of each class, tap and column
+  std::vector<TapStep> taps_;  // of each class and column
   std::array<size_t, kLaneClasses> count_{};
   std::array<std::array<float*, kLaneTapsOfClass + 2>, kLaneClasses> rows_{};
   std::array<float*, kLaneClasses> low_gap_{}, high_gap_{};
@@ -265,10 +265,10 @@ class LaneSamplePlan {
         samples <= limit ? codes_.columns : std::clamp<size_t>(kRunColumns * limit / samples, 1, codes_.columns);
     const size_t of_row = codes_.columns / width, total = codes_.rows * of_row;
     const size_t wanted = samples <= limit ? total : std::clamp<size_t>(limit / width, 1, total);
+    const SpreadIndices places(wanted, total), shifted(wanted, wanted + codes_.columns - width);
     for (size_t k = 0; k < wanted; ++k) {
-      const size_t at = SpreadIndex(k, wanted, total), row = at / of_row;
-      const size_t column = of_row == 1 ? SpreadIndex(k, wanted, wanted + codes_.columns - width) - k
-                                        : at % of_row * (codes_.columns - width) / (of_row - 1);
+      const size_t at = places[k], row = at / of_row;
+      const size_t column = of_row == 1 ? shifted[k] - k : at % of_row * (codes_.columns - width) / (of_row - 1);
       const size_t count = width - (codes_.IsFiller(row, column + width - 1) ? 1 : 0);
       if (count == 0) continue;
       runs_[codes_.ClassOfRow(row)].push_back(

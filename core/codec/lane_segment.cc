@@ -22,6 +22,8 @@ namespace dcac {
 namespace {
 
 constexpr int kMinSetColumns = 6;
+// Of planes that are coded smaller than they are.  Fewer are coded with the others: a model costs more than it gains.
+constexpr size_t kMinScaledSamples = 256;
 // The last level at which floats are modelled by 8 bits.
 constexpr int LastCoarseLevel(SampleKind kind) {
   return kind == SampleKind::kF32 ? 3 : kind == SampleKind::kF16 || kind == SampleKind::kBF16 ? 2 : 0;
@@ -58,6 +60,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.max_references = narrow ? 4 : 5;
       lanes.position_bins = lanes.activity_bins = narrow ? 8 : 12;
       min_reference_samples = 400;
+      lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, 16384);
       lanes.sample_positions = std::clamp<size_t>(samples / 4, 1 << 14, 1 << 16);
       lanes.max_contexts = 32;
       lanes.max_all_pairs = 40;
@@ -129,6 +132,20 @@ bool HasRoom(const SetShape& shape) {
   return static_cast<int64_t>(shape.planes) * shape.width >= kMinSetColumns;
 }
 
+void KeepFewWithTheOthers(const SegmentShape& shape, std::vector<PlaneCoding>& codings) {
+  std::array<size_t, kNumPlaneKinds> samples{};
+  for (const PlaneCoding& coding : codings) {
+    const int scale = ScaleOf(coding.kind);
+    samples[static_cast<size_t>(coding.kind)] += static_cast<size_t>((shape.height + scale - 1) / scale) *
+                                                 static_cast<size_t>((shape.width + scale - 1) / scale);
+  }
+  if (samples[static_cast<size_t>(PlaneKind::kNormal)] == 0) return;
+  for (PlaneCoding& coding : codings) {
+    if (ScaleOf(coding.kind) > 1 && samples[static_cast<size_t>(coding.kind)] < kMinScaledSamples)
+      coding.kind = PlaneKind::kNormal;
+  }
+}
+
 void AppendStream(ByteSpan stream, Bytes& body) {
   AppendVarint(stream.size(), body);
   AppendBytes(stream, body);
@@ -174,8 +191,8 @@ void AppendStreams(ByteSpan head, const Bytes& side, const std::vector<std::pair
 Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options, ByteSpan head) {
   Bytes body;
   if (!LanesKnow(KindOf(shape.dtype))) return body;
-  const std::vector<PlaneCoding> codings =
-      ClassifyPlanes(shape, packed, SampleBytes(shape.dtype), options.previous_item);
+  std::vector<PlaneCoding> codings = ClassifyPlanes(shape, packed, SampleBytes(shape.dtype), options.previous_item);
+  KeepFewWithTheOthers(shape, codings);
   RangeEncoder side;
   EncodePlaneCodings(side, shape.dtype, codings);
   std::vector<std::pair<SampleKind, EncodedLaneSet>> sets;

@@ -35,12 +35,37 @@ class Values {
 
   uint64_t size() const { return size_; }
   double At(uint64_t i) const {
-    const std::byte* at = data_.data() + static_cast<size_t>(i) * sample_bytes_;
-    const double value = ValueOfSample(dtype_, LoadLittleEndian(at, static_cast<int>(SampleBytes(dtype_))));
+    const double value = ValueOf(data_.data() + static_cast<size_t>(i) * sample_bytes_);
     return std::abs(value) < 0x1p100 ? value : 0;  // NaNs too
   }
 
  private:
+  // For the frequent types what ValueOfSample returns is a load or little more.
+  double ValueOf(const std::byte* sample) const {
+    switch (dtype_) {
+      case DType::kU8:
+        return std::to_integer<uint8_t>(*sample);
+      case DType::kI8:
+        return static_cast<int8_t>(*sample);
+      case DType::kI16:
+        return static_cast<int16_t>(LoadLittleEndian(sample, 2));
+      case DType::kBF16:
+        return double{std::bit_cast<float>(static_cast<uint32_t>(LoadLittleEndian(sample, 2)) << 16)};
+      case DType::kF32:
+        return double{std::bit_cast<float>(static_cast<uint32_t>(LoadLittleEndian(sample, 4)))};
+      case DType::kF16:
+        return ValueOfHalf(static_cast<uint32_t>(LoadLittleEndian(sample, 2)));
+      default:
+        return ValueOfSample(dtype_, LoadLittleEndian(sample, static_cast<int>(SampleBytes(dtype_))));
+    }
+  }
+
+  // As binary32 its bits are those of the value times 2^-112; infinities and NaNs have none.
+  static double ValueOfHalf(uint32_t half) {
+    if ((half & 0x7c00) == 0x7c00) return 0;
+    return double{std::bit_cast<float>((half & 0x8000) << 16 | (half & 0x7fff) << 13)} * 0x1p112;
+  }
+
   DType dtype_;
   size_t sample_bytes_;
   ByteSpan data_;

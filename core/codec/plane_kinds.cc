@@ -25,8 +25,9 @@ class PlaneView {
  public:
   PlaneView(const SegmentShape& shape, ByteSpan samples, size_t sample_bytes, int plane)
       : width_(static_cast<size_t>(shape.width)),
+        height_(static_cast<size_t>(shape.height)),
         sample_bytes_(sample_bytes),
-        bytes_(static_cast<size_t>(shape.height) * width_ * sample_bytes),
+        bytes_(height_ * width_ * sample_bytes),
         data_(samples.data() + static_cast<size_t>(plane) * bytes_) {}
 
   uint32_t first() const { return static_cast<uint32_t>(LoadLittleEndian(data_, static_cast<int>(sample_bytes_))); }
@@ -43,17 +44,18 @@ class PlaneView {
   bool IsConstant() const { return std::memcmp(data_, data_ + sample_bytes_, bytes_ - sample_bytes_) == 0; }
   bool operator==(const PlaneView& other) const { return std::memcmp(data_, other.data_, bytes_) == 0; }
 
+  // `scale`: a power of two.
   bool IsUpsampled(size_t scale) const {
-    const size_t row_bytes = width_ * sample_bytes_, height = bytes_ / row_bytes;
-    if (height <= scale || width_ <= scale) return false;
-    for (size_t y = 0; y < height; ++y) {
+    const size_t row_bytes = width_ * sample_bytes_, within = scale - 1;
+    if (height_ <= scale || width_ <= scale) return false;
+    for (size_t y = 0; y < height_; ++y) {
       const std::byte* row = data_ + y * row_bytes;
-      if (y % scale != 0) {
-        if (std::memcmp(row, row - y % scale * row_bytes, row_bytes) != 0) return false;
+      if ((y & within) != 0) {
+        if (std::memcmp(row, row - (y & within) * row_bytes, row_bytes) != 0) return false;
         continue;
       }
       for (size_t x = 0; x < width_; ++x) {
-        if (!SameSample(row + x * sample_bytes_, row + (x - x % scale) * sample_bytes_)) return false;
+        if (!SameSample(row + x * sample_bytes_, row + (x & ~within) * sample_bytes_)) return false;
       }
     }
     return true;
@@ -67,7 +69,7 @@ class PlaneView {
     return true;
   }
 
-  size_t width_, sample_bytes_, bytes_;
+  size_t width_, height_, sample_bytes_, bytes_;
   const std::byte* data_;
 };
 

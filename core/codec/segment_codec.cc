@@ -409,6 +409,8 @@ bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
   return options.previous_item || shape.items == 1;
 }
 
+constexpr size_t kSmallBytes = 1 << 17;  // of a segment
+
 // What zstd makes of a few pieces, taken for all of the samples.
 size_t EstimateZstd(ByteSpan packed, size_t stride, size_t pieces, size_t piece_bytes) {
   size_t coded = 0;
@@ -420,12 +422,50 @@ size_t EstimateZstd(ByteSpan packed, size_t stride, size_t pieces, size_t piece_
   return coded * packed.size() / (pieces * piece_bytes);
 }
 
+// Whether many of some samples are in runs of equal ones, other than the value that most runs have, which lanes code in
+// next to nothing: margins of pictures are such, and zstd is good at them.  Takes a fraction of the time of
+// EstimateZstd.
+template <size_t kBytes>
+bool HasRuns(ByteSpan packed) {
+  constexpr size_t kPieces = 32, kPieceSamples = 64, kRun = 4;
+  constexpr size_t kManyRuns = kPieces * kPieceSamples / 12;
+  const size_t samples = packed.size() / kBytes;
+  if (samples < kPieces * kPieceSamples) return false;
+  std::vector<uint64_t> runs;
+  for (size_t piece = 0; piece < kPieces; ++piece) {
+    const std::byte* sample = packed.data() + (samples - kPieceSamples) * piece / (kPieces - 1) * kBytes;
+    for (const std::byte* const end = sample + (kPieceSamples - kRun) * kBytes; sample != end; sample += kBytes) {
+      if (std::memcmp(sample, sample + kBytes, kRun * kBytes) != 0) continue;
+      std::memcpy(&runs.emplace_back(0), sample, kBytes);
+    }
+  }
+  if (runs.size() < kManyRuns) return false;
+  uint64_t most = 0;
+  size_t votes = 0;
+  for (uint64_t run : runs) {
+    if (votes == 0) most = run;
+    votes += run == most ? size_t{1} : size_t{0} - 1;
+  }
+  return runs.size() - static_cast<size_t>(std::count(runs.begin(), runs.end(), most)) >= kManyRuns;
+}
+
+bool HasRuns(size_t sample_bytes, ByteSpan packed) {
+  switch (sample_bytes) {
+    case 1:
+      return HasRuns<1>(packed);
+    case 2:
+      return HasRuns<2>(packed);
+    default:
+      return HasRuns<4>(packed);
+  }
+}
+
 // Whether zstd seems to stay below `limit` bytes for all of the samples.  Pieces are short where little time may be
 // spent, for the segment is small, and where zstd would have to be very good.  Much in such samples is empty, and a few
 // pieces see nothing or all of it: more are asked before all of a large segment is coded.
 bool SeemsToStayBelow(ByteSpan packed, size_t stride, size_t limit) {
   constexpr size_t kFew = 4, kMany = 32, kShortBytes = 2048, kLongBytes = 16384;
-  constexpr size_t kSmallBytes = 1 << 17, kLargeBytes = 1 << 20;
+  constexpr size_t kLargeBytes = 1 << 20;
   if (packed.size() >= kLargeBytes) {
     return EstimateZstd(packed, stride, kFew, kShortBytes) < limit + limit / 16 &&
            EstimateZstd(packed, stride, kMany, kShortBytes) < limit;
@@ -453,8 +493,13 @@ constexpr int kLastFastLevel = 5, kLastFastestLevel = 3;
 bool OfferZstd(ByteSpan packed, size_t stride, int level, SmallestBody& best) {
   const size_t near = best.size() + best.size() / 16;
   const size_t limit = level <= kLastFastLevel ? best.size() : near;
-  // zstd finds more in the whole than in pieces, but what little it may gain then is not worth its time at all levels.
-  if (!SeemsToStayBelow(packed, stride, level <= kLastFastestLevel ? best.size() : near)) return false;
+  if (level <= kLastFastestLevel && packed.size() < kSmallBytes) {  // even pieces would take long
+    if (!HasRuns(stride, packed)) return false;
+    // zstd finds more in the whole than in pieces, but what little it may gain then is not worth its time at all
+    // levels.
+  } else if (!SeemsToStayBelow(packed, stride, level <= kLastFastestLevel ? best.size() : near)) {
+    return false;
+  }
   Bytes fast = EncodeZstdBody(packed, stride, kFastLevel, limit);
   if (fast.empty()) return false;
   best.Offer(std::move(fast));  // at times smaller than that of a strong level
