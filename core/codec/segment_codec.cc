@@ -410,6 +410,7 @@ bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
 }
 
 constexpr size_t kSmallBytes = 1 << 17;  // of a segment
+constexpr size_t kFewPieces = 4, kShortPiece = 2048;
 
 // What zstd makes of a few pieces, taken for all of the samples.
 size_t EstimateZstd(ByteSpan packed, size_t stride, size_t pieces, size_t piece_bytes) {
@@ -428,7 +429,7 @@ size_t EstimateZstd(ByteSpan packed, size_t stride, size_t pieces, size_t piece_
 template <size_t kBytes>
 bool HasRuns(ByteSpan packed) {
   constexpr size_t kPieces = 32, kPieceSamples = 64, kRun = 4;
-  constexpr size_t kManyRuns = kPieces * kPieceSamples / 12;
+  constexpr size_t kManyRuns = kPieces * kPieceSamples / 16;
   const size_t samples = packed.size() / kBytes;
   if (samples < kPieces * kPieceSamples) return false;
   std::vector<uint64_t> runs;
@@ -464,15 +465,24 @@ bool HasRuns(size_t sample_bytes, ByteSpan packed) {
 // spent, for the segment is small, and where zstd would have to be very good.  Much in such samples is empty, and a few
 // pieces see nothing or all of it: more are asked before all of a large segment is coded.
 bool SeemsToStayBelow(ByteSpan packed, size_t stride, size_t limit) {
-  constexpr size_t kFew = 4, kMany = 32, kShortBytes = 2048, kLongBytes = 16384;
+  constexpr size_t kMany = 32, kLongBytes = 16384;
   constexpr size_t kLargeBytes = 1 << 20;
   if (packed.size() >= kLargeBytes) {
-    return EstimateZstd(packed, stride, kFew, kShortBytes) < limit + limit / 16 &&
-           EstimateZstd(packed, stride, kMany, kShortBytes) < limit;
+    return EstimateZstd(packed, stride, kFewPieces, kShortPiece) < limit + limit / 16 &&
+           EstimateZstd(packed, stride, kMany, kShortPiece) < limit;
   }
   const bool is_short = packed.size() < kSmallBytes || limit < packed.size() / 8 * 3;
-  const size_t piece_bytes = is_short ? kShortBytes : kLongBytes;
-  return packed.size() < 2 * kFew * piece_bytes || EstimateZstd(packed, stride, kFew, piece_bytes) < limit;
+  const size_t piece_bytes = is_short ? kShortPiece : kLongBytes;
+  return packed.size() < 2 * kFewPieces * piece_bytes || EstimateZstd(packed, stride, kFewPieces, piece_bytes) < limit;
+}
+
+// Whether it is worth while to ask SeemsToStayBelow, which takes long where little time may be spent; of small
+// segments, to ask zstd at once.  What repeats in another way than in runs, as patterns do, has to be very obvious.
+bool MayRepeat(ByteSpan packed, size_t stride, size_t limit) {
+  if (HasRuns(stride, packed)) return true;
+  if (packed.size() < kSmallBytes) return false;
+  return EstimateZstd(packed, stride, std::clamp<size_t>(packed.size() >> 18, 1, kFewPieces), kShortPiece) <
+         limit - limit / 4;
 }
 
 bool UsesLanes(const SegmentShape& shape, const EncodeOptions& options) {
@@ -493,12 +503,10 @@ constexpr int kLastFastLevel = 5, kLastFastestLevel = 3;
 bool OfferZstd(ByteSpan packed, size_t stride, int level, SmallestBody& best) {
   const size_t near = best.size() + best.size() / 16;
   const size_t limit = level <= kLastFastLevel ? best.size() : near;
-  if (level <= kLastFastestLevel && packed.size() < kSmallBytes) {  // even pieces would take long
-    if (!HasRuns(stride, packed)) return false;
-    // zstd finds more in the whole than in pieces, but what little it may gain then is not worth its time at all
-    // levels.
-  } else if (!SeemsToStayBelow(packed, stride, level <= kLastFastestLevel ? best.size() : near)) {
-    return false;
+  if (level <= kLastFastestLevel && !MayRepeat(packed, stride, best.size())) return false;
+  // zstd finds more in the whole than in pieces, but what little it may gain then is not worth its time at all levels.
+  if (packed.size() >= kSmallBytes || level > kLastFastestLevel) {
+    if (!SeemsToStayBelow(packed, stride, level <= kLastFastestLevel ? best.size() : near)) return false;
   }
   Bytes fast = EncodeZstdBody(packed, stride, kFastLevel, limit);
   if (fast.empty()) return false;
