@@ -69,6 +69,7 @@ class SpatialFit {
 
  private:
   static constexpr float kNoGap = std::numeric_limits<float>::max();
+  static constexpr float kSpreadOfRange = 0.2f;  // weights taps by about what they deviate from their mean
 
   void Collect() {
     FindTaps();
@@ -116,16 +117,13 @@ class SpatialFit {
     const auto* const code_at = codes_.Plane(plane) + row * codes_.columns + column;
     const TapStep* const taps = TapsOf(c, column);
     std::array<float, kLaneTapsOfClass> tap{};
-    float sum = 0;
+    float least = 0, most = 0;
     for (size_t t = 0; t < num_taps_; ++t) {
       if (static_cast<int32_t>(row) >= taps[t].rows) tap[t] = values_.OfCode(code_at[-taps[t].distance]) - mean;
-      sum += tap[t];
+      least = t == 0 ? tap[t] : std::min(least, tap[t]);
+      most = t == 0 ? tap[t] : std::max(most, tap[t]);
     }
-    const float center = sum / static_cast<float>(num_taps_);
-    float spread = 0;
-    for (size_t t = 0; t < num_taps_; ++t) spread += std::abs(tap[t] - center);
-    const float slack = values_.slack();
-    const float scale = 1.0f / (spread / static_cast<float>(num_taps_) + slack);
+    const float scale = 1.0f / ((most - least) * kSpreadOfRange + values_.slack());
     for (size_t t = 0; t < num_taps_; ++t) rows_[c][t][n] = tap[t] * scale;
     rows_[c][num_taps_][n] = values_.unit() * scale;
     const int32_t code = *code_at;
