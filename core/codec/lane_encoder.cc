@@ -25,7 +25,7 @@
 namespace dcac {
 namespace {
 
-constexpr size_t kStatisticsSamples = 4096;
+constexpr size_t kStatisticsSamples = 4096, kFewStatisticsSamples = 1024;
 constexpr size_t kSentMeanSamples = 600;                   // planes of so many samples have their mean sent
 constexpr double kBaseQuantile = 0.004;                    // share of the nonzero floats that may be escapes
 constexpr double kOtherEscapeBits = 28, kExactBits = 100;  // costs of escapes beside exact samples, and of these
@@ -97,6 +97,8 @@ class LaneSetEncoder {
   size_t num_planes() const { return planes_.size(); }
   size_t plane_samples() const { return static_cast<size_t>(set_.shape.plane_samples()); }
   size_t num_samples() const { return num_planes() * plane_samples(); }
+  // How many are looked at where a few tell enough.
+  size_t StatisticsSamples() const { return std::clamp(num_samples() / 16, kFewStatisticsSamples, kStatisticsSamples); }
 
   // A sample as the model sees it: of binary32 the upper half.
   uint32_t SampleAt(size_t plane, size_t at) const {
@@ -108,7 +110,7 @@ class LaneSetEncoder {
 
   template <typename Visit>
   void VisitSpread(Visit visit) const {
-    const size_t step = StepOf(num_samples() - 1, kStatisticsSamples);
+    const size_t step = StepOf(num_samples() - 1, StatisticsSamples());
     for (size_t i = 0; i < num_samples(); i += step) visit(i / plane_samples(), i % plane_samples());
   }
 
@@ -224,7 +226,7 @@ class LaneSetEncoder {
 
   // Of some of the samples: byte lanes have predictions and contexts of it only.
   void EstimateRange() {
-    const size_t step = StepOf(num_samples() - 1, kStatisticsSamples) | 1;
+    const size_t step = StepOf(num_samples() - 1, StatisticsSamples()) | 1;
     int32_t low = 255, high = 0, sum = 0, count = 0;
     for (size_t i = 0; i < num_samples(); i += step, ++count) {
       const int32_t code = codes_.codes[i];
@@ -277,7 +279,7 @@ class LaneSetEncoder {
 
   // The most frequent code, if its share is large enough to be worth a token.
   void FindMode() {
-    const size_t step = StepOf(num_samples() - 1, kStatisticsSamples);
+    const size_t step = StepOf(num_samples() - 1, StatisticsSamples());
     size_t best = 0, all = 0;
     const auto consider = [&](int32_t code, size_t count) {
       all += count;
@@ -291,7 +293,7 @@ class LaneSetEncoder {
       for (size_t code = 0; code < counts.size(); ++code) consider(static_cast<int32_t>(code), counts[code]);
     } else {
       std::vector<int32_t> spread;
-      spread.reserve(kStatisticsSamples + 1);
+      spread.reserve(StatisticsSamples() + 1);
       for (size_t i = 0; i < num_samples(); i += step) spread.push_back(codes_.codes[i]);
       std::sort(spread.begin(), spread.end());
       for (size_t i = 0; i < spread.size();) {
@@ -308,7 +310,7 @@ class LaneSetEncoder {
   // A 32nd of the median magnitude.
   void FindUnit() {
     std::vector<uint32_t> magnitudes;  // bit patterns of positive binary32 order like their values
-    const size_t step = StepOf(num_samples() - 1, kStatisticsSamples);
+    const size_t step = StepOf(num_samples() - 1, StatisticsSamples());
     for (size_t i = 0; i < num_samples(); i += step) {
       const int32_t code = codes_.codes[i];
       if (code != 0 && code != kLaneEscapeCode)
@@ -674,7 +676,7 @@ class LaneSetEncoder {
   void ChooseShift(const Band& band) {
     if constexpr (!kNarrow) {
       std::vector<uint32_t> magnitudes;
-      const size_t step = StepOf(band.size, kStatisticsSamples);
+      const size_t step = StepOf(band.size, StatisticsSamples());
       for (size_t i = 0; i < band.size; i += step) {
         if (IsSpecial(band.code[i])) continue;
         magnitudes.push_back(static_cast<uint32_t>(std::abs(band.code[i] - band.center[i])));
@@ -759,7 +761,7 @@ class LaneSetEncoder {
 
   // The median code of each position bin.
   void ChooseCenters(const Band& band, const LaneTables& tables) {
-    const size_t rows = model_.position_bins(), step = StepOf(band.size, 2 * kStatisticsSamples);
+    const size_t rows = model_.position_bins(), step = StepOf(band.size, 2 * StatisticsSamples());
     model_.center.assign(rows, model_.low_code);
     if constexpr (kNarrow) {
       std::vector<std::array<uint32_t, 256>> counts(rows);

@@ -61,8 +61,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.position_bins = lanes.activity_bins = narrow ? 8 : 12;
       min_reference_samples = 400;
       lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, 16384);
-      lanes.sample_positions =
-          std::clamp<size_t>(narrow ? samples / 8 : samples / 4, narrow ? 1 << 13 : 1 << 14, 1 << 16);
+      lanes.sample_positions = std::clamp<size_t>(samples / (narrow ? 8 : 4), 1 << 13, 1 << 16);
       lanes.max_contexts = 32;
       lanes.max_all_pairs = 40;
       lanes.fixed_centers = true;

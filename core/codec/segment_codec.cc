@@ -503,7 +503,7 @@ constexpr int kLastFastLevel = 5, kLastFastestLevel = 3;
 bool OfferZstd(ByteSpan packed, size_t stride, int level, SmallestBody& best) {
   const size_t near = best.size() + best.size() / 16;
   const size_t limit = level <= kLastFastLevel ? best.size() : near;
-  if (level <= kLastFastestLevel && !MayRepeat(packed, stride, best.size())) return false;
+  if (level <= kLastFastLevel && !MayRepeat(packed, stride, best.size())) return false;
   // zstd finds more in the whole than in pieces, but what little it may gain then is not worth its time at all levels.
   if (packed.size() >= kSmallBytes || level > kLastFastestLevel) {
     if (!SeemsToStayBelow(packed, stride, level <= kLastFastestLevel ? best.size() : near)) return false;
