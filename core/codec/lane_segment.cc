@@ -60,6 +60,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.max_references = narrow ? 4 : 5;
       lanes.position_bins = lanes.activity_bins = narrow ? 8 : 12;
       min_reference_samples = 400;
+      if (lanes.window == 0) lanes.window = 128;
       lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, 16384);
       lanes.sample_positions = std::clamp<size_t>(samples / (narrow ? 8 : 4), 1 << 13, 1 << 16);
       lanes.max_contexts = 32;
