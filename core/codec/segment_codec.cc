@@ -477,10 +477,12 @@ bool SeemsToStayBelow(ByteSpan packed, size_t stride, size_t limit) {
 }
 
 // Whether it is worth while to ask SeemsToStayBelow, which takes long where little time may be spent; of small
-// segments, to ask zstd at once.  What repeats in another way than in runs, as patterns do, has to be very obvious.
+// segments, to ask zstd at once.  What repeats in another way than in runs, as patterns do, has to be very obvious, and
+// in small segments to be hard for lanes.
 bool MayRepeat(ByteSpan packed, size_t stride, size_t limit) {
   if (HasRuns(stride, packed)) return true;
-  if (packed.size() < kSmallBytes) return false;
+  if (packed.size() < kFewPieces * kShortPiece) return true;
+  if (packed.size() < kSmallBytes && limit < packed.size() / 2) return false;
   return EstimateZstd(packed, stride, std::clamp<size_t>(packed.size() >> 18, 1, kFewPieces), kShortPiece) <
          limit - limit / 4;
 }
