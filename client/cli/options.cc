@@ -141,7 +141,7 @@ void AddEncodeOptions(CLI::App& command, EncodeOptions& options) {
   command.add_option("--segment-bytes", options.segment_bytes, "Raw bytes of a segment")
       ->check(CLI::Range(EncodeOptions::kMinSegmentBytes, EncodeOptions::kMaxSegmentBytes))
       ->capture_default_str();
-  command.add_option("--window", options.window, "Earlier planes that are searched; 0 = as the mode says")
+  command.add_option("--window", options.window, "Earlier planes that are searched; 0 = as the level and the mode say")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   AddNamed(command, "--similarity", options.similarity, ParseSimilarity, "bits, difference, correlation",

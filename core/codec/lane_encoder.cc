@@ -32,8 +32,7 @@ constexpr double kOtherEscapeBits = 28, kExactBits = 100;  // costs of escapes b
 constexpr double kNarrowModeShare = 0.04, kWideModeShare = 0.01;
 constexpr size_t kSamplesPerSquare = 4;  // of the number of cells
 constexpr double kFixedCenterBits = 2;
-constexpr float kSampledTableBits =
-    32;  // what chance seems to save by a table, for each time that counts stand for more
+constexpr float kSampledTableBits = 32;  // what chance seems to save by a table, per multiple of the counts
 constexpr size_t kThresholdSamples = 1 << 14, kFewThresholdSamples = 1 << 13;
 // Symbols are counted in tables that take turns, for equal ones in a row would wait for each other; apart by no
 // multiple of 4096 bytes, which would look like the same addresses.

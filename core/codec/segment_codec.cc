@@ -445,7 +445,7 @@ bool HasRuns(ByteSpan packed) {
   size_t votes = 0;
   for (uint64_t run : runs) {
     if (votes == 0) most = run;
-    votes += run == most ? size_t{1} : size_t{0} - 1;
+    run == most ? ++votes : --votes;
   }
   return runs.size() - static_cast<size_t>(std::count(runs.begin(), runs.end(), most)) >= kManyRuns;
 }

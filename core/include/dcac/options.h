@@ -69,7 +69,7 @@ struct EncodeOptions {
   // Mode kLs: most reference planes of a plane, 0 .. 16; nothing: as the level says.
   std::optional<int> max_references;
 
-  // Earlier planes that are searched: 0 = all of the segment (kLs), or the 8 nearest (kDcac).
+  // Earlier planes that are searched: 0 = as many as the level does, up to all of the segment (kLs), or 8 (kDcac).
   int window = 0;
 
   Similarity similarity = Similarity::kBits;  // mode kDcac only
