@@ -192,6 +192,15 @@ TEST_P(LaneCodecTest, RepeatedSamplesComeBackAndCostLittle) {
   }
 }
 
+// What the decoder of a body says of its planes.
+SegmentAccount AccountOf(const SegmentShape& shape, const Bytes& body) {
+  Bytes back(shape.bytes());
+  ByteReader reader(body);
+  SegmentAccount account;
+  EXPECT_TRUE(DecodeLaneBody(shape, reader, PackedPlanes(shape, back), &account).ok());
+  return account;
+}
+
 TEST_P(LaneCodecTest, PlanesOfAllKindsComeBack) {
   const SegmentShape shape{GetParam(), 2, 14, 17, 49};
   Bytes packed = SmoothPlanes(shape);
@@ -215,11 +224,7 @@ TEST_P(LaneCodecTest, PlanesOfAllKindsComeBack) {
     }
   }
   for (int level = 1; level <= kMaxLaneLevel; ++level) ExpectRoundTrip(shape, packed, level);
-  const Bytes body = EncodeLaneBody(shape, packed, OfLevel(5));
-  Bytes back(shape.bytes());
-  ByteReader reader(body);
-  SegmentAccount account;
-  ASSERT_TRUE(DecodeLaneBody(shape, reader, PackedPlanes(shape, back), &account).ok());
+  const SegmentAccount account = AccountOf(shape, EncodeLaneBody(shape, packed, OfLevel(5)));
   EXPECT_EQ(account.planes[1].kind, PlaneKind::kConstant);
   EXPECT_EQ(account.planes[2].kind, PlaneKind::kUpsampled2);
   EXPECT_EQ(account.planes[3].kind, PlaneKind::kUpsampled4);
@@ -236,11 +241,7 @@ TEST_P(LaneCodecTest, FewUpsampledPlanesAreCodedWithTheOthers) {
     std::copy_n(packed.data() + at / (2 * row) * 2 * row + at % row / (2 * bytes) * 2 * bytes, bytes,
                 packed.data() + at);
   ExpectRoundTrip(shape, packed, 5);
-  const Bytes body = EncodeLaneBody(shape, packed, OfLevel(5));
-  Bytes back(shape.bytes());
-  ByteReader reader(body);
-  SegmentAccount account;
-  ASSERT_TRUE(DecodeLaneBody(shape, reader, PackedPlanes(shape, back), &account).ok());
+  const SegmentAccount account = AccountOf(shape, EncodeLaneBody(shape, packed, OfLevel(5)));
   EXPECT_EQ(account.planes[0].kind, PlaneKind::kNormal);
 }
 
