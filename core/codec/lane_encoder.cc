@@ -361,8 +361,8 @@ class LaneSetEncoder {
     band_begin_ = (height - band) / 2 * halves;
     band_shape_ = {set_.shape.planes, static_cast<int>(band), set_.shape.width};
     // Small planes need no fewer rows, but not all of them, where none refers to others.
-    const size_t of_group = static_cast<size_t>(model_.group_planes) * static_cast<size_t>(band_shape_.plane_samples());
     const size_t planes_of_group = static_cast<size_t>(model_.group_planes);
+    const size_t of_group = planes_of_group * static_cast<size_t>(band_shape_.plane_samples());
     num_groups_ = (num_planes() + planes_of_group - 1) / planes_of_group;
     band_groups_ = model_.has_terms() ? num_groups_ : std::clamp<size_t>(samples / of_group, 1, num_groups_);
   }

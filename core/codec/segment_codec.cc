@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/exact_math.h"
@@ -465,8 +466,7 @@ bool HasRuns(size_t sample_bytes, ByteSpan packed) {
 // spent, for the segment is small, and where zstd would have to be very good.  Much in such samples is empty, and a few
 // pieces see nothing or all of it: more are asked before all of a large segment is coded.
 bool SeemsToStayBelow(ByteSpan packed, size_t stride, size_t limit) {
-  constexpr size_t kMany = 32, kLongBytes = 16384;
-  constexpr size_t kLargeBytes = 1 << 20;
+  constexpr size_t kMany = 32, kLongBytes = 16384, kLargeBytes = 1 << 20;
   if (packed.size() >= kLargeBytes) {
     return EstimateZstd(packed, stride, kFewPieces, kShortPiece) < limit + limit / 16 &&
            EstimateZstd(packed, stride, kMany, kShortPiece) < limit;

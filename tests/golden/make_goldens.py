@@ -199,13 +199,13 @@ def lane_goldens():
     halves = np.maximum(large, 0) / 77777
     yield 'f32-large-level-4', halves.astype('<f4'), 'f32', ['--level=4']
     clipped = np.clip(large / 77777, 0, 0.7)
+    for level in (1, 5):
+        yield f'f32-clipped-level-{level}', clipped.astype('<f4'), 'f32', [f'--level={level}']
+    yield 'f16-clipped-level-2', clipped.astype('<f2'), 'f16', ['--level=2']
     blocks = as_dtype(Inputs('lanes upsampled').maps((1, 42, 24, 24)), 'u8')
     for p, end, scale in ((2, 4, 2), (4, 12, 4), (12, 42, 8)):  # enough planes of each scale to pay for a model
         blocks[:, p:end] = blocks[:, p:end, ::scale, ::scale].repeat(scale, 2).repeat(scale, 3)
     yield 'u8-upsampled-level-3', blocks, 'u8', ['--level=3']
-    for level in (1, 5):
-        yield f'f32-clipped-level-{level}', clipped.astype('<f4'), 'f32', [f'--level={level}']
-    yield 'f16-clipped-level-2', clipped.astype('<f2'), 'f16', ['--level=2']
 
 
 def npy_goldens():
