@@ -195,6 +195,7 @@ HWY_INLINE void FinishStep(const LaneTables& tables, const LaneGroup<ByteLanes>&
 // next one is predicted, which is not to depend on it.
 HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans,
                                    size_t first, size_t end, StepBytes& predictions, uint8_t* HWY_RESTRICT context) {
+  alignas(64) uint16_t index[kRansLanes];
   alignas(64) uint32_t entries[kRansLanes];
   alignas(64) int32_t residuals[kRansLanes];
   BytePredictor predictor(tables, group);  // if const, g++ would keep it in memory
@@ -215,9 +216,11 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Byt
         hn::Store(ResidualsOf(entry, raw), WideIntTag(), residuals + i);
       }
     };
+    FindEntries<kRansLanes>(rans.state.data(), kNarrowTableBits, context, index);
+    KeepInMemory(index);
 #pragma GCC unroll 8
     for (size_t i = 0; i < kRansLanes; i += kPart) {
-      LookUpLanes<kPart>(rans.state.data() + i, slots, kNarrowTableBits, context + i, entries + i);
+      LookUpEntries<kPart>(slots, index + i, entries + i);
       if (i % (2 * kPart) == 0) predictor.Predict(p + kRansLanes, i / (2 * kPart), next, place);
       // What was looked up an iteration ago is here by now.
       if (i > 0) take(i - kPart);

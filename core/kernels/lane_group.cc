@@ -500,6 +500,20 @@ HWY_INLINE void MarkFillers(const LaneTables& tables, const uint8_t* HWY_RESTRIC
   }
 }
 
+// Values of the codes of a step.
+HWY_INLINE void ValuesOfBytes(const StepBytes& codes, NarrowVec* HWY_RESTRICT values) {
+  const NarrowTag d;
+  for (size_t k = 0; k < kByteVectors; ++k) {
+#if HWY_TARGET == HWY_SCALAR
+    values[k] = hn::ShiftLeft<6>(hn::PromoteTo(d, codes.part[k]));
+#else
+    const hn::Half<ByteTag> half;
+    values[2 * k] = hn::ShiftLeft<6>(hn::PromoteTo(d, hn::LowerHalf(half, codes.part[k])));
+    values[2 * k + 1] = hn::ShiftLeft<6>(hn::PromoteTo(d, hn::UpperHalf(half, codes.part[k])));
+#endif
+  }
+}
+
 // Values of codes.
 HWY_INLINE void StoreValues(const LaneTables&, const uint8_t* HWY_RESTRICT codes, int16_t* HWY_RESTRICT values) {
   const StepTag<int16_t> d;
@@ -817,9 +831,25 @@ HWY_INLINE void FindStepContexts(const LaneTables& tables, const LaneGroup<Lanes
 HWY_INLINE void FinishDecoding(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, size_t p,
                                const Step<NarrowLanes>& step, const int32_t* HWY_RESTRICT residuals,
                                uint8_t* HWY_RESTRICT codes) {
-  StoreStep(CodesOf(tables, residuals, LoadStep(step.center)), codes + p);
-  StoreValues(tables, codes + p, group.value + p);
-  StoreErrors(group, p, step);
+  const StepBytes found = CodesOf(tables, residuals, LoadStep(step.center));
+  StoreStep(found, codes + p);
+  const NarrowTag d;
+  NarrowVec values[kRansLanes / hn::MaxLanes(d)];
+  ValuesOfBytes(found, values);
+  // To each array by itself: who stores to one might have to look up where the next one is.
+  const auto store = [&](int16_t* HWY_RESTRICT to, auto of) HWY_ATTR {
+    for (size_t k = 0; k < kRansLanes / hn::MaxLanes(d); ++k) {
+      hn::StoreU(of(values[k], k * hn::Lanes(d)), d, to + p + k * hn::Lanes(d));
+    }
+  };
+  store(group.value, [](NarrowVec v, size_t) HWY_ATTR { return v; });
+  if (group.has_errors) {
+    store(group.error,
+          [&](NarrowVec v, size_t i) HWY_ATTR { return hn::Abs(hn::Sub(v, hn::Load(d, step.prediction + i))); });
+  }
+  if (group.has_innovations) {
+    store(group.innovation, [&](NarrowVec v, size_t i) HWY_ATTR { return hn::Sub(v, hn::Load(d, step.spatial + i)); });
+  }
 }
 
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SSE4
@@ -830,6 +860,7 @@ template <int kTaps, Terms kTerms>
 HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
                                    size_t first, size_t end, size_t c, Step<NarrowLanes>* HWY_RESTRICT steps,
                                    uint8_t* HWY_RESTRICT context, uint8_t* HWY_RESTRICT codes) {
+  alignas(64) uint16_t index[kRansLanes];
   alignas(64) uint32_t entries[kRansLanes];
   alignas(64) int32_t residuals[kRansLanes];
   NarrowPredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
@@ -852,13 +883,14 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
         hn::Store(ResidualsOf(entry, raw), WideIntTag(), residuals + i);
       }
     };
+    FindEntries<kRansLanes>(rans.state.data(), kNarrowTableBits, context, index);
+    KeepInMemory(index);
 #pragma GCC unroll 8
     for (size_t i = 0; i < kRansLanes; i += kVector) {
       constexpr size_t kHalf = kVector / 2;
-      LookUpLanes<kHalf>(rans.state.data() + i, slots, kNarrowTableBits, context + i, entries + i);
+      LookUpEntries<kHalf>(slots, index + i, entries + i);
       const NarrowVec range = predictor.PredictValues(p + kRansLanes, c, i, next, sums);
-      LookUpLanes<kHalf>(rans.state.data() + i + kHalf, slots, kNarrowTableBits, context + i + kHalf,
-                         entries + i + kHalf);
+      LookUpEntries<kHalf>(slots, index + i + kHalf, entries + i + kHalf);
       predictor.PredictActivity(p + kRansLanes, c, i, range, sums);
       predictor.FinishVector(i, sums, next, place);
       // What was looked up an iteration ago is here by now.
@@ -1031,6 +1063,7 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
   Step<WideLanes> steps[2];
   WideSums sums;
   alignas(64) uint8_t context[kRansLanes];
+  alignas(64) uint16_t index[kRansLanes];
   alignas(64) uint32_t entries[kRansLanes], raw[kRansLanes];
   WidePredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
   WideFinisher finisher(tables, group, codes);
@@ -1045,13 +1078,12 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
     Step<WideLanes>& next = steps[(k + 1) % 2];
     c = NextColumn(group, c);
     // Stage by stage, each with enough to do for what the one after next waits for.
+    FindEntries<kRansLanes>(state, table_bits, context, index);
+    KeepInMemory(index);
 #pragma GCC unroll 4
     for (size_t i = 0; i < kRansLanes; i += kVector) predictor.Predict(p + kRansLanes, c, i, next, sums);
     const StepPlace place = PlaceOf(sums);
-#pragma GCC unroll 4
-    for (size_t i = 0; i < kRansLanes; i += kVector) {
-      LookUpLanes<kVector>(state + i, slots, table_bits, context + i, entries + i);
-    }
+    LookUpEntries<kRansLanes>(slots, index, entries);
     FindStepContexts(tables, group, c, place, next, context);
 #pragma GCC unroll 4
     for (size_t i = 0; i < kRansLanes; i += kVector) {

@@ -88,14 +88,11 @@ HWY_INLINE const T* PadWithZeros(const T* values, size_t active, T* padded) {
 
 // Loads one by one: gather instructions take twice as long on Zen 4, and longer where microcode guards them.
 #if HWY_ARCH_X86
-HWY_INLINE __m128i LookUp4(const uint32_t* table, const uint32_t* index) {
-  uint64_t first, second;  // loads of what was just stored are the bottleneck: two indices in each
-  std::memcpy(&first, index, 8);
-  std::memcpy(&second, index + 2, 8);
-  __m128i v = _mm_cvtsi32_si128(static_cast<int>(table[first & 0xffffffff]));
-  v = _mm_insert_epi32(v, static_cast<int>(table[first >> 32]), 1);
-  v = _mm_insert_epi32(v, static_cast<int>(table[second & 0xffffffff]), 2);
-  return _mm_insert_epi32(v, static_cast<int>(table[second >> 32]), 3);
+HWY_INLINE __m128i LookUp4(const uint32_t* table, const uint16_t* index) {
+  __m128i v = _mm_cvtsi32_si128(static_cast<int>(table[index[0]]));
+  v = _mm_insert_epi32(v, static_cast<int>(table[index[1]]), 1);
+  v = _mm_insert_epi32(v, static_cast<int>(table[index[2]]), 2);
+  return _mm_insert_epi32(v, static_cast<int>(table[index[3]]), 3);
 }
 
 HWY_INLINE __m128i LookUp2(const uint64_t* table, const uint16_t* index) {
@@ -105,7 +102,7 @@ HWY_INLINE __m128i LookUp2(const uint64_t* table, const uint16_t* index) {
 #endif
 
 // table[index[i]] of each lane.
-HWY_INLINE LaneVec LookUp(const uint32_t* table, const uint32_t* index) {
+HWY_INLINE LaneVec LookUp(const uint32_t* table, const uint16_t* index) {
 #if HWY_ARCH_X86
   const __m128i v0 = LookUp4(table, index);
 #if DCAC_RANS_VECTOR_LANES == 4
@@ -122,7 +119,8 @@ HWY_INLINE LaneVec LookUp(const uint32_t* table, const uint32_t* index) {
 #endif
 #else
   const hn::RebindToSigned<LaneTag> di;
-  return hn::GatherIndex(LaneTag(), table, hn::BitCast(di, hn::LoadU(LaneTag(), index)));
+  const hn::Rebind<uint16_t, LaneTag> d16;
+  return hn::GatherIndex(LaneTag(), table, hn::PromoteTo(di, hn::LoadU(d16, index)));
 #endif
 }
 
@@ -155,18 +153,12 @@ HWY_INLINE hn::Vec<PairTag> LookUp(const uint64_t* table, const uint16_t* index)
 // ---- Decoder ----
 
 #if DCAC_RANS_VECTOR_LANES == 8
-// The next words, in ascending order, in the lanes whose bit is set.
+// The next words, in ascending order, in the lanes whose bit is set; zeros in the others.
 HWY_INLINE LaneVec WordsOfLanes(size_t bits, const std::byte*& next) {
-  const LaneTag d;
-  const hn::Rebind<uint16_t, LaneTag> d16;
-  const hn::Rebind<uint8_t, LaneTag> d8;
-  const hn::Repartition<uint8_t, decltype(d16)> d16_bytes;
-  const hn::RebindToSigned<LaneTag> di;
-  const uint8_t* words = reinterpret_cast<const uint8_t*>(next);
+  const hn::Repartition<uint8_t, LaneTag> d;
+  const auto words = hn::LoadDup128(d, reinterpret_cast<const uint8_t*>(next));
   next += 2 * static_cast<size_t>(std::popcount(bits));
-  const auto from = hn::PromoteTo(di, hn::LoadU(d8, kExpand8[bits].data()));
-  const auto wide = hn::PromoteTo(d, hn::BitCast(d16, hn::LoadU(d16_bytes, words)));
-  return hn::TableLookupLanes(wide, hn::IndicesFromVec(d, from));
+  return hn::BitCast(LaneTag(), hn::TableLookupBytesOr0(words, hn::Load(d, kExpandBytes8To32[bits].data())));
 }
 #endif
 
@@ -273,28 +265,49 @@ HWY_INLINE void DecodeRawOf(LaneRansDecoder& decoder, const uint32_t* HWY_RESTRI
   decoder.next = next;
 }
 
-// What kCount lanes find in the slots of their contexts.
+// Indices of the entries that kCount lanes have in the slots of their contexts.
 template <size_t kCount>
-HWY_INLINE void LookUpLanes(const uint32_t* HWY_RESTRICT state, const uint32_t* HWY_RESTRICT slots, int table_bits,
-                            const uint8_t* HWY_RESTRICT contexts, uint32_t* HWY_RESTRICT entries) {
+HWY_INLINE void FindEntries(const uint32_t* HWY_RESTRICT state, int table_bits, const uint8_t* HWY_RESTRICT contexts,
+                            uint16_t* HWY_RESTRICT index) {
   const LaneTag d;
-  const hn::Rebind<uint8_t, LaneTag> d8;
-  alignas(64) uint32_t index[kCount];
-  const hn::RebindToSigned<LaneTag> di;
-  const LaneVec slot_mask = hn::Set(d, (1u << table_bits) - 1), saved = hn::Set(d, SavedEntries(table_bits));
-  for (size_t i = 0; i < kCount; i += hn::Lanes(d)) {
-    const LaneVec first = hn::ShiftLeftSame(hn::PromoteTo(d, hn::LoadU(d8, contexts + i)), SlotStrideBits(table_bits));
-    const LaneVec slot = hn::And(hn::Load(d, state + i), slot_mask);
-    const auto shared = hn::BitCast(di, hn::ShiftRight<kSharedSlotBits>(slot));
-    const auto of_slot = hn::Max(shared, hn::BitCast(di, hn::Sub(slot, saved)));
-    hn::Store(hn::Add(first, hn::BitCast(d, of_slot)), d, index + i);
+  const LaneVec slot_mask = hn::Set(d, (1u << table_bits) - 1);
+  const auto slots_at = [&](size_t i) HWY_ATTR { return hn::And(hn::Load(d, state + i), slot_mask); };
+#if DCAC_RANS_VECTOR_LANES == 8
+  const hn::Repartition<uint16_t, LaneTag> d16;
+#else
+  const hn::Rebind<uint16_t, LaneTag> d16;
+#endif
+  const hn::Rebind<uint8_t, decltype(d16)> d8;
+  const auto saved = hn::Set(d16, static_cast<uint16_t>(SavedEntries(table_bits)));
+  for (size_t i = 0; i < kCount; i += hn::Lanes(d16)) {
+#if DCAC_RANS_VECTOR_LANES == 8
+    const __m256i both = _mm256_packus_epi32(slots_at(i).raw, slots_at(i + hn::Lanes(d)).raw);
+    const hn::Vec<decltype(d16)> slot{_mm256_permute4x64_epi64(both, 0xd8)};
+#else
+    const auto slot = hn::DemoteTo(d16, hn::BitCast(hn::RebindToSigned<LaneTag>(), slots_at(i)));
+#endif
+    const auto first = hn::ShiftLeftSame(hn::PromoteTo(d16, hn::LoadU(d8, contexts + i)), SlotStrideBits(table_bits));
+    const auto of_slot = hn::Max(hn::ShiftRight<kSharedSlotBits>(slot), hn::SaturatedSub(slot, saved));
+    hn::StoreU(hn::Add(first, of_slot), d16, index + i);
   }
+}
+
+// The entries of kCount lanes.
+template <size_t kCount>
+HWY_INLINE void LookUpEntries(const uint32_t* HWY_RESTRICT slots, const uint16_t* HWY_RESTRICT index,
+                              uint32_t* HWY_RESTRICT entries) {
+#pragma GCC unroll 16  // g++ does not by itself: 10 %
+  for (size_t i = 0; i < kCount; i += hn::Lanes(LaneTag())) {
+    hn::StoreU(LookUp(slots, index + i), LaneTag(), entries + i);
+  }
+}
+
+// Makes compilers read what FindEntries stored: those who know it would take vectors to pieces instead, which takes
+// longer.
+HWY_INLINE void KeepInMemory([[maybe_unused]] uint16_t (&index)[kRansLanes]) {
 #if HWY_ARCH_X86
-  // Through memory: compilers that know what was stored would take vectors to pieces instead, which takes longer.
   asm("" : "+m"(index));
 #endif
-#pragma GCC unroll 16  // g++ does not by itself: 10 %
-  for (size_t i = 0; i < kCount; i += hn::Lanes(d)) hn::StoreU(LookUp(slots, index + i), d, entries + i);
 }
 
 // The first half of a symbol stage, which needs no words: what the lanes find in the slots of their contexts.  Contexts
@@ -303,7 +316,10 @@ HWY_INLINE void LookUpSlots(const LaneRansDecoder& decoder, const uint32_t* HWY_
                             const uint8_t* contexts, size_t active, uint32_t* HWY_RESTRICT entries) {
   alignas(64) uint8_t padded[kRansLanes];
   if (active < kRansLanes) contexts = PadWithZeros(contexts, active, padded);
-  LookUpLanes<kRansLanes>(decoder.state.data(), slots, table_bits, contexts, entries);
+  alignas(64) uint16_t index[kRansLanes];
+  FindEntries<kRansLanes>(decoder.state.data(), table_bits, contexts, index);
+  KeepInMemory(index);
+  LookUpEntries<kRansLanes>(slots, index, entries);
 }
 
 // The second half: new states, raw bits.

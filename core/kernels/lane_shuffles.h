@@ -96,6 +96,20 @@ inline constexpr auto kExpandBytes4 = [] {
   return table;
 }();
 
+// Likewise for 8 lanes, each four of which have all words at hand.
+alignas(64) inline constexpr auto kExpandBytes8To32 = [] {
+  std::array<std::array<uint8_t, 32>, 256> table{};
+  for (size_t mask = 0; mask < 256; ++mask) {
+    table[mask].fill(0x80);
+    for (size_t lane = 0; lane < 8; ++lane) {
+      if ((mask >> lane & 1) == 0) continue;
+      table[mask][4 * lane] = static_cast<uint8_t>(2 * kExpand8[mask][lane]);
+      table[mask][4 * lane + 1] = static_cast<uint8_t>(2 * kExpand8[mask][lane] + 1);
+    }
+  }
+  return table;
+}();
+
 // As kPackUpWords8 for 4 lanes of 32 bits, whose lower halves go to the upper end of four 16-bit words.
 inline constexpr auto kPackUpBytes4 = [] {
   std::array<ByteShuffle, 16> table{};

@@ -255,15 +255,30 @@ HWY_INLINE void StoreResiduals(const uint32_t* HWY_RESTRICT entries, const uint3
 HWY_INLINE StepBytes CodesOf(const LaneTables& tables, const int32_t* HWY_RESTRICT residuals, const StepBytes& center) {
   const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
+#if HWY_TARGET == HWY_AVX2
+  // Both the low bytes of residuals and their signs from numbers of 16 bits.
+  const auto load = [residuals](size_t i) HWY_ATTR { return hn::Load(WideIntTag(), residuals + i).raw; };
+  const __m256i order = _mm256_set_epi32(7, 3, 6, 2, 5, 1, 4, 0), low_byte = _mm256_set1_epi16(255);
+  StepBytes code, signs;
+#pragma GCC unroll 2
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    const __m256i first = _mm256_packs_epi32(load(32 * k), load(32 * k + 8));
+    const __m256i second = _mm256_packs_epi32(load(32 * k + 16), load(32 * k + 24));
+    const __m256i low = _mm256_packus_epi16(_mm256_and_si256(first, low_byte), _mm256_and_si256(second, low_byte));
+    code.part[k].raw = _mm256_permutevar8x32_epi32(low, order);
+    signs.part[k].raw = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(first, second), order);
+  }
+#else
   const auto low_bytes = [residuals](size_t i) HWY_ATTR {
     return hn::And(hn::Load(WideIntTag(), residuals + i), hn::Set(WideIntTag(), 255));
   };
   StepBytes code = PackWords<uint8_t>(low_bytes);
+  const StepBytes signs =
+      PackWords<int8_t>([residuals](size_t i) HWY_ATTR { return hn::Load(WideIntTag(), residuals + i); });
+#endif
   for (size_t k = 0; k < kByteVectors; ++k) code.part[k] = hn::Add(code.part[k], center.part[k]);
   if (!tables.has_mode) return code;
   const auto mode = hn::Set(d, static_cast<uint8_t>(tables.mode_code));
-  const StepBytes signs =
-      PackWords<int8_t>([residuals](size_t i) HWY_ATTR { return hn::Load(WideIntTag(), residuals + i); });
   for (size_t k = 0; k < kByteVectors; ++k) {
     const auto is_mode = hn::RebindMask(d, hn::Lt(hn::BitCast(ds, signs.part[k]), hn::Zero(ds)));
     code.part[k] = hn::IfThenElse(is_mode, mode, code.part[k]);
