@@ -32,7 +32,6 @@ constexpr double kOtherEscapeBits = 28, kExactBits = 100;  // costs of escapes b
 constexpr double kNarrowModeShare = 0.04, kWideModeShare = 0.01;
 constexpr size_t kSamplesPerSquare = 4;  // of the number of cells
 constexpr double kFixedCenterBits = 2;
-constexpr float kSampledTableBits = 32;  // what chance seems to save by a table, per multiple of the counts
 constexpr size_t kThresholdSamples = 1 << 14, kFewThresholdSamples = 1 << 13;
 // Symbols are counted in tables that take turns, for equal ones in a row would wait for each other; apart by no
 // multiple of 4096 bytes, which would look like the same addresses.
@@ -192,14 +191,18 @@ class LaneSetEncoder {
     }
   }
 
-  // Planes whose rows have min_columns columns together; of wide samples some more, if rows are whole vectors then.
+  // Planes whose rows have min_columns columns together.  Some more, if all steps are full then and no plane is the
+  // worse for being in a group with those before it; of wide samples, if rows are whole vectors then.
   size_t PlanesOfRows() const {
-    constexpr size_t kVector = 16, kMaxColumns = 256;
     const size_t planes = (static_cast<size_t>(options_.min_columns) + codes_.columns - 1) / codes_.columns;
+    const auto in_multiples = [&](size_t whole, size_t of_plane, size_t max_columns) {
+      const size_t multiple = whole / std::gcd(whole, of_plane);
+      const size_t more = (planes + multiple - 1) / multiple * multiple;
+      return more * codes_.columns <= max_columns ? more : planes;
+    };
+    if (kNarrow && options_.max_references == 0) return in_multiples(kRansLanes, codes_.columns * codes_.rows, 512);
     if (kNarrow || codes_.interlaced) return planes;
-    const size_t multiple = kVector / std::gcd(kVector, codes_.columns);
-    const size_t more = (planes + multiple - 1) / multiple * multiple;
-    return more * codes_.columns <= kMaxColumns ? more : planes;
+    return in_multiples(16, codes_.columns, 256);
   }
 
   void DescribeSamples() {
@@ -686,6 +689,10 @@ class LaneSetEncoder {
     }
   }
 
+  // What a table costs beside its estimate: the code of the first ones has to learn, or, where counts are those of
+  // samples, what chance seems to save by it, per multiple of them.
+  static constexpr float kLearntTableBits = kNarrow ? 60 : 100, kSampledTableBits = kNarrow ? 32 : 48;
+
   void ChooseCells(const Band& band) {
     const size_t rows = model_.position_bins(), columns = model_.activity_bins(), cells = rows * columns;
     LaneTables tables = MakeLaneTables(kind_, model_);
@@ -704,8 +711,9 @@ class LaneSetEncoder {
         std::copy_n(fixed.Row(cell), kMaxLaneTokens, &moving.At(cell, 0));
       }
     }
+    const float sampled_bits = kSampledTableBits * static_cast<float>(times - 1);
     Clusters clusters = ClusterCells(moving, static_cast<int>(columns), options_.max_contexts, options_.max_all_pairs,
-                                     kSampledTableBits * static_cast<float>(times - 1));
+                                     std::max(kLearntTableBits, sampled_bits));
     model_.cluster = std::move(clusters.cluster);
     model_.tables = std::move(clusters.tables);
   }
