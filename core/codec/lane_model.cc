@@ -265,13 +265,11 @@ class LaneModelCoder {
     if (!plane.has_own_taps) return;
     for (size_t c = 0; c < model_.num_classes(); ++c) {
       for (size_t i = 0; i < static_cast<size_t>(model_.num_taps); ++i) {
-        bool is_used = plane.own[c][i] != 0;
+        int32_t weight = plane.own[c][i];
+        bool is_used = weight != 0;
         coder_.Bit(own_tap_state_[c][i], is_used);
-        if (is_used) {
-          Signed(own_weight_, kMaxLaneTermWeight, plane.own[c][i]);
-        } else {
-          plane.own[c][i] = 0;
-        }
+        if (is_used) Signed(own_weight_, kMaxLaneTermWeight, weight);
+        plane.own[c][i] = static_cast<int16_t>(is_used ? weight : 0);
       }
     }
   }

@@ -42,7 +42,7 @@ struct LanePlane {
   std::vector<LaneReference> references;
   int32_t unit = 0;  // weight of the unit
   bool has_own_taps = false;
-  std::array<std::array<int32_t, kLaneTapsOfClass>, kLaneClasses> own{};  // in 1/128, on top of the shared ones
+  std::array<std::array<int16_t, kLaneTapsOfClass>, kLaneClasses> own{};  // in 1/128, on top of the shared ones
 
   bool has_terms() const { return !references.empty() || unit != 0; }
 };

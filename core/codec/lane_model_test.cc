@@ -150,7 +150,7 @@ class RandomLaneModels {
       plane.has_own_taps = Flag();
       for (size_t c = 0; plane.has_own_taps && c < m.num_classes(); ++c) {
         for (int t = 0; t < m.num_taps; ++t) {
-          if (Flag()) plane.own[c][static_cast<size_t>(t)] = Within(kMaxLaneTermWeight);
+          if (Flag()) plane.own[c][static_cast<size_t>(t)] = static_cast<int16_t>(Within(kMaxLaneTermWeight));
         }
       }
       any = any || plane.has_terms() || plane.has_own_taps;

@@ -186,15 +186,7 @@ class LaneRaster {
     for (auto& weight : error_weights_) weight = take();
     range_weights_ = take();
     reference_weights_ = take();
-    for (size_t t = 0; t < group_.num_taps; ++t) std::fill_n(weights_[t], group_.period, Value{});
-    ForEachColumn([&](size_t column, size_t c, size_t x) {
-      AddTaps(model_.spatial[c].tap, c, x, column, LaneArithmetic<Lanes>::TapWeight, weights_);
-      const LaneSigmaWeights& sigma = model_.sigma[c];
-      for (size_t t = 0; t < kLaneErrors; ++t) error_weights_[t][column] = arithmetic_.SigmaWeight(sigma.error[t]);
-      range_weights_[column] = arithmetic_.SigmaWeight(sigma.range);
-      reference_weights_[column] = arithmetic_.SigmaWeight(sigma.reference);
-      activity_base_[column] = arithmetic_.SigmaUnit(sigma.unit);
-    });
+    for (size_t c = 0; c < model_.num_classes(); ++c) SetClass(c);
     for (size_t t = 0; t < group_.num_taps; ++t) Repeat(weights_[t]);
     for (Value* weight : error_weights_) Repeat(weight);
     for (Value* array : {range_weights_, reference_weights_, activity_base_}) Repeat(array);
@@ -212,6 +204,24 @@ class LaneRaster {
     group_.reference = reference_;
     group_.reference_activity = reference_activity_;
     std::fill(group_.error - above_, group_.error, arithmetic_.ErrorPrior(model_.error_prior));
+  }
+
+  // The columns of a class: weights of all planes.
+  void SetClass(size_t c) {
+    const size_t begin = c * group_.columns;
+    for (size_t x = 0; x < plane_columns_; ++x) {
+      AddTaps(model_.spatial[c].tap, c, x, begin + x, LaneArithmetic<Lanes>::TapWeight, weights_);
+    }
+    for (size_t t = 0; t < group_.num_taps; ++t) {
+      Value* const of_plane = weights_[t] + begin;
+      for (int g = 1; g < planes_; ++g) std::copy_n(of_plane, plane_columns_, of_plane + ColumnsOf(g));
+    }
+    const LaneSigmaWeights& sigma = model_.sigma[c];
+    const auto fill = [&](Value* array, Value value) { std::fill_n(array + begin, group_.columns, value); };
+    for (size_t t = 0; t < kLaneErrors; ++t) fill(error_weights_[t], arithmetic_.SigmaWeight(sigma.error[t]));
+    fill(range_weights_, arithmetic_.SigmaWeight(sigma.range));
+    fill(reference_weights_, arithmetic_.SigmaWeight(sigma.reference));
+    fill(activity_base_, arithmetic_.SigmaUnit(sigma.unit));
   }
 
   void SetFillers() {
@@ -294,15 +304,16 @@ class LaneRaster {
     }
   }
 
-  static int32_t SumOf(const std::array<int32_t, kLaneTapsOfClass>& weights, int count) {
+  template <typename Weight>
+  static int32_t SumOf(const std::array<Weight, kLaneTapsOfClass>& weights, int count) {
     int32_t sum = 0;
     for (int t = 0; t < count; ++t) sum += weights[static_cast<size_t>(t)];
     return sum;
   }
 
   // Adds the weights of the taps of class c in column x of a plane to those of the distances where they are.
-  template <typename ToWeight>
-  void AddTaps(const std::array<int32_t, kLaneTapsOfClass>& taps, size_t c, size_t x, size_t column, ToWeight to_weight,
+  template <typename Weight, typename ToWeight>
+  void AddTaps(const std::array<Weight, kLaneTapsOfClass>& taps, size_t c, size_t x, size_t column, ToWeight to_weight,
                std::array<Value*, kMaxLaneTaps>& weights) const {
     std::array<int32_t, kMaxLaneTaps> sums{};
     for (size_t t = 0; t < static_cast<size_t>(model_.num_taps); ++t) {
@@ -312,16 +323,6 @@ class LaneRaster {
   }
 
   const LanePlane& PlaneAt(int g) const { return model_.planes[static_cast<size_t>(first_ + g)]; }
-
-  // Calls visit(column of the period, class, column of the plane).
-  template <typename Visit>
-  void ForEachColumn(Visit visit) const {
-    for (size_t c = 0; c < model_.num_classes(); ++c) {
-      for (size_t column = 0; column < group_.columns; ++column) {
-        visit(c * group_.columns + column, c, column % plane_columns_);
-      }
-    }
-  }
 
   // Continues an array of the period periodically.
   void Repeat(Value* array) const {

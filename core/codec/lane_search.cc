@@ -726,7 +726,7 @@ class LaneSearch {
       } else if (feature.reference >= 0) {
         result.references.push_back({feature.reference, weight});
       } else {
-        result.own[feature.c][feature.tap] = weight;
+        result.own[feature.c][feature.tap] = static_cast<int16_t>(weight);
         result.has_own_taps = true;
       }
     }

@@ -235,8 +235,9 @@ absl::Status DecodeSetInto(const SegmentShape& shape, const PlaneSet& set, const
   if (set.kind == SampleKind::kF32) DCAC_RETURN_IF_ERROR(ReadStream("lower halves", reader, streams.low));
   const size_t scale = static_cast<size_t>(ScaleOf(set.plane_kind));
   std::vector<std::byte*> planes;
+  planes.reserve(set.planes.size());
   std::vector<Bytes> small;
-  small.reserve(set.planes.size());
+  if (scale > 1) small.reserve(set.planes.size());
   for (int p : set.planes) {
     std::byte* plane = memory.plane(static_cast<size_t>(p));
     if (scale > 1) {

@@ -15,17 +15,19 @@ PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& c
   set.shape = {static_cast<int>(count), (shape.height + scale - 1) / scale, (shape.width + scale - 1) / scale};
   if (count == 0) return set;
   for (std::vector<int>* of_planes : {&set.planes, &set.same_channel, &set.item_begin})
-    of_planes->reserve(static_cast<size_t>(count));
+    of_planes->resize(static_cast<size_t>(count));
+  int found = 0;
   std::vector<int> place(static_cast<size_t>(shape.planes), -1);  // in the set, of the last item's channels
   for (size_t p = 0; p < codings.size();) {
-    const int item_begin = static_cast<int>(set.planes.size());
+    const int item_begin = found;
     for (int& of_channel : place) {
-      const int before = std::exchange(of_channel, -1);
       if (codings[p].kind == kind) {
-        of_channel = static_cast<int>(set.planes.size());
-        set.planes.push_back(static_cast<int>(p));
-        set.same_channel.push_back(before);
-        set.item_begin.push_back(item_begin);
+        const size_t at = static_cast<size_t>(found);
+        set.planes[at] = static_cast<int>(p);
+        set.same_channel[at] = std::exchange(of_channel, found++);
+        set.item_begin[at] = item_begin;
+      } else {
+        of_channel = -1;
       }
       ++p;
     }

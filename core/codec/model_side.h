@@ -3,6 +3,7 @@
 #ifndef DCAC_CORE_CODEC_MODEL_SIDE_H_
 #define DCAC_CORE_CODEC_MODEL_SIDE_H_
 
+#include <array>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -52,9 +53,11 @@ absl::StatusOr<SideWithModels<Model>> ParseSide(const SegmentShape& shape, ByteS
   RangeDecoder side(side_bytes);
   result.codings = DecodePlaneCodings(side, shape.dtype, shape.all_planes());
   if (side.failed()) return absl::DataLossError("plane kinds are malformed");
+  std::array<bool, kNumPlaneKinds> has_kind{};
+  for (const PlaneCoding& coding : result.codings) has_kind[static_cast<size_t>(coding.kind)] = true;
   for (PlaneKind kind : kSetKinds) {
+    if (!has_kind[static_cast<size_t>(kind)]) continue;
     PlaneSet set = CollectSet(shape, result.codings, kind);
-    if (set.planes.empty()) continue;
     Model model = decode(side, set);
     if (side.failed())
       return absl::DataLossError(absl::StrCat("model of plane set ", static_cast<int>(kind), " is malformed"));
