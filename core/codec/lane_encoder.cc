@@ -873,14 +873,17 @@ class LaneSetEncoder {
     const size_t stride = size + kCountPadding;
     uint32_t* counts = scratch().counts.Get(kTables * stride);
     std::fill_n(counts, kTables * stride, 0u);
-    for (size_t step = 0; step < active_.size(); ++step) {
-      const uint16_t* symbol = symbols_.symbol + step * kRansLanes;
-      const size_t active = active_[step];
+    std::array<uint32_t*, kTables> tables;
+    for (size_t t = 0; t < kTables; ++t) tables[t] = counts + t * stride;
+    constexpr size_t kAtOnce = 16;
+    const uint16_t* symbol = symbols_.symbol;
+    for (const size_t active : active_) {
       size_t i = 0;
-      for (; i + kTables <= active; i += kTables) {
-        for (size_t t = 0; t < kTables; ++t) ++counts[t * stride + symbol[i + t]];
+      for (; i + kAtOnce <= active; i += kAtOnce) {
+        for (size_t k = 0; k < kAtOnce; ++k) ++tables[k % kTables][symbol[i + k]];
       }
       for (; i < active; ++i) ++counts[symbol[i]];
+      symbol += kRansLanes;
     }
     for (size_t t = 1; t < kTables; ++t) {
       for (size_t i = 0; i < size; ++i) counts[i] += counts[t * stride + i];
@@ -921,10 +924,8 @@ class LaneSetEncoder {
       steps.raw_stages = std::span(&stage, 1);
     }
     const size_t bound = LaneStreamBound(active_.size() * (kNarrow ? 1 : 2));
-    std::byte* buffer = scratch().stream.Get(bound);
-    const std::span<std::byte> stream =
-        EncodeLaneSteps(steps, entries.data(), model_.table_bits, std::span(buffer, bound));
-    result.words.assign(stream.begin(), stream.end());
+    std::byte* buffer = result.words_memory->Get(bound);
+    result.words = EncodeLaneSteps(steps, entries.data(), model_.table_bits, std::span(buffer, bound));
   }
 
   void CollectLowHalves(EncodedLaneSet& result) {
@@ -940,7 +941,6 @@ class LaneSetEncoder {
     Scratch<Code> centers;
     Scratch<uint16_t> symbols, raw;
     Scratch<uint8_t> raw_bits;
-    Scratch<std::byte> stream;
     Scratch<Code> source, fit_centers, band_raster, band_codes;
     Scratch<float> fits;
     Scratch<uint8_t> band_bytes;

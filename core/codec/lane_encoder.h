@@ -34,9 +34,10 @@ struct LaneEncoderOptions {
 
 struct EncodedLaneSet {
   LaneModel model;
-  Bytes words, escapes;
-  Bytes details;  // coarse sets
-  ByteSpan low;   // within low_memory
+  Bytes escapes;
+  Bytes details;        // coarse sets
+  ByteSpan words, low;  // within the memory of each
+  ScratchLease<Scratch<std::byte>> words_memory;
   ScratchLease<Scratch<uint16_t>> low_memory;
 };
 

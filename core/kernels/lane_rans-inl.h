@@ -345,8 +345,24 @@ HWY_INLINE void DecodeRaw(LaneRansDecoder& decoder, const uint32_t* num_bits, si
 
 // ---- Encoder ----
 
+#if DCAC_RANS_VECTOR_LANES == 8
+// Writes the low words of all lanes but those whose bit is set, in ascending order, below `next`.
+HWY_INLINE void PutWordsOfOthers(LaneVec x, size_t bits, std::byte*& next) {
+  const __m256i low_words = _mm256_set1_epi64x(0x0d0c090805040100);  // of 128 bits each, twice
+  // What the bits decide comes last: who waits for them waits for less.
+  const __m256i halves = _mm256_shuffle_epi8(x.raw, low_words);
+  const __m128i words = _mm256_castsi256_si128(_mm256_permute4x64_epi64(halves, 0x08));
+  const __m128i from = _mm_load_si128(reinterpret_cast<const __m128i*>(kPackUpOtherWords8[bits].data()));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(next - 16), _mm_shuffle_epi8(words, from));
+  next = next + 2 * static_cast<size_t>(std::popcount(bits)) - 16;
+}
+#endif
+
 // Writes the low words of the lanes in the mask, in ascending order, below `next`.
 HWY_INLINE void PutWords(LaneVec x, LaneMask mask, std::byte*& next) {
+#if DCAC_RANS_VECTOR_LANES == 8
+  PutWordsOfOthers(x, MaskBits(mask) ^ 255, next);
+#else
   const LaneTag d;
   uint8_t* to = reinterpret_cast<uint8_t*>(next);
 #if DCAC_RANS_VECTOR_LANES == 16
@@ -355,16 +371,6 @@ HWY_INLINE void PutWords(LaneVec x, LaneMask mask, std::byte*& next) {
   const LaneVec from = hn::Add(hn::Iota(d, 0), hn::Set(d, static_cast<uint32_t>(count)));
   const __m512i at_end = _mm512_permutexvar_epi32(from.raw, packed);  // rotated by 16 - count
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to - 32), _mm512_cvtepi32_epi16(at_end));
-#elif DCAC_RANS_VECTOR_LANES == 8
-  const hn::Rebind<uint16_t, LaneTag> d16;
-  const hn::Repartition<uint8_t, decltype(d16)> d16_bytes;
-  const hn::RebindToSigned<LaneTag> di;
-  const size_t bits = MaskBits(mask);
-  const size_t count = static_cast<size_t>(std::popcount(bits));
-  // What the mask decides comes last: who waits for it waits for less.
-  const auto words = hn::DemoteTo(d16, hn::BitCast(di, hn::And(x, hn::Set(d, 0xffff))));
-  const auto from = hn::Load(d16_bytes, kPackUpWords8[bits].data());
-  hn::StoreU(hn::TableLookupBytesOr0(hn::BitCast(d16_bytes, words), from), d16_bytes, to - 16);
 #else
   const hn::CappedTag<uint8_t, 8> d_words;
   const hn::Repartition<uint8_t, LaneTag> d_bytes;
@@ -375,6 +381,25 @@ HWY_INLINE void PutWords(LaneVec x, LaneMask mask, std::byte*& next) {
   hn::StoreU(hn::LowerHalf(d_words, at_end), d_words, to - 8);
 #endif
   next -= 2 * count;
+#endif
+}
+
+// Lanes from the bound of a symbol on put a word; `lanes`: those that may.
+template <bool kPartial>
+HWY_INLINE LaneVec MakeRoom(LaneVec x, LaneVec bound, LaneMask lanes, std::byte*& next) {
+#if DCAC_RANS_VECTOR_LANES == 8
+  if constexpr (!kPartial) {
+    // Below 0 in the others, as in Refill.
+    const __m256 less = _mm256_castsi256_ps(hn::Sub(x, bound).raw);
+    PutWordsOfOthers(x, static_cast<size_t>(_mm256_movemask_ps(less)), next);
+    const __m256 halved = _mm256_castsi256_ps(hn::ShiftRight<16>(x).raw);
+    return LaneVec{_mm256_castps_si256(_mm256_blendv_ps(halved, _mm256_castsi256_ps(x.raw), less))};
+  }
+#endif
+  LaneMask high = hn::Not(LessThan(x, bound));
+  if constexpr (kPartial) high = hn::And(high, lanes);
+  PutWords(x, high, next);
+  return hn::IfThenElse(high, hn::ShiftRight<16>(x), x);
 }
 
 // Lower and upper halves of table[symbols[i]] of each lane.
@@ -416,8 +441,9 @@ HWY_INLINE void EncodeSymbolsOf(LaneRansEncoder& encoder, const uint64_t* HWY_RE
   const hn::Rebind<uint8_t, LaneTag> d8;
   const LaneVec scale = hn::Set(d, 1u << table_bits);
   std::byte* next = encoder.next;
-  for (size_t i = (active - 1) / hn::Lanes(d) * hn::Lanes(d) + hn::Lanes(d); i != 0;) {
-    i -= hn::Lanes(d);
+#pragma GCC unroll 4
+  for (size_t vector = (active + hn::Lanes(d) - 1) / hn::Lanes(d); vector > 0; --vector) {
+    const size_t i = (vector - 1) * hn::Lanes(d);
     const LaneMask lanes = kPartial ? hn::FirstN(d, active - i) : LaneMask();
     const SymbolEntries found = LookUpSymbols(table, symbols + i);
     const LaneVec entry = found.entry, reciprocal = found.reciprocal;
@@ -429,10 +455,7 @@ HWY_INLINE void EncodeSymbolsOf(LaneRansEncoder& encoder, const uint64_t* HWY_RE
       raw_bits = hn::ShiftRight<27>(entry);
       bound = hn::Shr(bound, raw_bits);
     }
-    LaneMask high = hn::Not(LessThan(old, bound));
-    if constexpr (kPartial) high = hn::And(high, lanes);
-    PutWords(old, high, next);
-    LaneVec x = hn::IfThenElse(high, hn::ShiftRight<16>(old), old);
+    LaneVec x = MakeRoom<kPartial>(old, bound, lanes, next);
     if constexpr (kRaw == LaneRaw::kInState) {
       x = hn::Or(hn::Shl(x, raw_bits), hn::PromoteTo(d, hn::LoadU(d8, raw + i)));
     }

@@ -24,14 +24,14 @@ inline constexpr auto kExpand8 = [] {
 // A shuffle of 16 bytes, of which 0x80 selects zero.
 using ByteShuffle = std::array<uint8_t, 16>;
 
-// [mask]: the words of the lanes in the mask, of eight, in ascending order at the upper end.
-alignas(64) inline constexpr auto kPackUpWords8 = [] {
+// [mask]: the words of the lanes that are not in the mask, of eight, in ascending order at the upper end.
+alignas(64) inline constexpr auto kPackUpOtherWords8 = [] {
   std::array<ByteShuffle, 256> table{};
   for (size_t mask = 0; mask < 256; ++mask) {
     table[mask].fill(0x80);
     size_t to = 16;
     for (size_t lane = 8; lane-- > 0;) {
-      if ((mask >> lane & 1) == 0) continue;
+      if ((mask >> lane & 1) != 0) continue;
       table[mask][--to] = static_cast<uint8_t>(2 * lane + 1);
       table[mask][--to] = static_cast<uint8_t>(2 * lane);
     }
@@ -110,7 +110,7 @@ alignas(64) inline constexpr auto kExpandBytes8To32 = [] {
   return table;
 }();
 
-// As kPackUpWords8 for 4 lanes of 32 bits, whose lower halves go to the upper end of four 16-bit words.
+// [mask]: of the lanes in the mask, of four of 32 bits, the lower halves go to the upper end of four 16-bit words.
 inline constexpr auto kPackUpBytes4 = [] {
   std::array<ByteShuffle, 16> table{};
   for (size_t mask = 0; mask < 16; ++mask) {

@@ -370,11 +370,19 @@ void CopyLaneCodes(const LaneRows& rows, const uint8_t* codes, uint8_t* raster_c
     std::memcpy(raster_codes, codes, rows.rows * rows.columns);
     return;
   }
+  // Rows are often too short for calls to be worth it.
+  constexpr size_t kChunk = 16;
   for (size_t g = 0; g < rows.planes; ++g) {
     const uint8_t* from = codes + g * rows.plane_stride;
     uint8_t* to = raster_codes + g * rows.columns;
     for (size_t row = 0; row < rows.rows; ++row, from += rows.columns, to += rows.stride) {
-      std::memcpy(to, from, rows.columns);
+      if (rows.columns < kChunk) {
+        for (size_t i = 0; i < rows.columns; ++i) to[i] = from[i];
+        continue;
+      }
+      for (size_t i = 0; i + kChunk < rows.columns; i += kChunk) std::memcpy(to + i, from + i, kChunk);
+      const size_t last = rows.columns - kChunk;  // it overlaps the one before
+      std::memcpy(to + last, from + last, kChunk);
     }
   }
 }
