@@ -307,6 +307,8 @@ HWY_INLINE WideVec ValuesOfCodes(const LaneTables& tables, WideIntVec code) {
 struct WideSums {
   alignas(64) int32_t position[kRansLanes];
   alignas(64) int32_t activity[kRansLanes];
+  alignas(64) float prediction[kRansLanes];  // not cut
+  alignas(64) float range[kRansLanes];
 };
 
 HWY_INLINE StepPlace PlaceOf(const WideSums& sums) {
@@ -335,38 +337,42 @@ class WidePredictor {
         position_base_(hn::Set(WideIntTag(), tables.position_base)),
         activity_base_(hn::Set(WideIntTag(), tables.activity_base)) {}
 
-  // The vector of positions from p + i on, of columns from c on.
-  HWY_INLINE void Predict(size_t p, size_t c, size_t i, Step<WideLanes>& step, WideSums& sums) const {
-    PredictActivity(p, c, i, PredictValues(p, c, i, step, sums), step, sums);
-  }
-
+  // Positions from p on, of columns from c on.  In stages, for sums in order take long: while they wait, processors can
+  // go on with so many of the next vectors as are near enough.
   HWY_INLINE StepPlace Predict(size_t p, size_t c, Step<WideLanes>& step) const {
     WideSums sums;
-    for (size_t i = 0; i < kRansLanes; i += hn::Lanes(WideTag())) Predict(p, c, i, step, sums);
+    constexpr size_t kVector = hn::MaxLanes(WideTag());
+    for (size_t i = 0; i < kRansLanes; i += kVector) PredictValues(p, c, i, step, sums);
+    for (size_t i = 0; i < kRansLanes; i += kVector) FindCenters(i, step, sums);
+    for (size_t i = 0; i < kRansLanes; i += kVector) PredictActivity(p, c, i, step, sums);
     return PlaceOf(sums);
   }
 
  private:
-  // In two parts, the second of which needs the range of values that the first one returns.
-  HWY_INLINE WideVec PredictValues(size_t p, size_t c, size_t i, Step<WideLanes>& step, WideSums& sums) const {
+  HWY_INLINE void PredictValues(size_t p, size_t c, size_t i, Step<WideLanes>& step, WideSums& sums) const {
+    const WideTag d;
+    const auto values = sums_.Predict(p + i, c + i);
+    hn::Store(values.prediction, d, sums.prediction + i);
+    hn::Store(values.range, d, sums.range + i);
+    if (has_innovations_) hn::Store(Cut(d, values.spatial, low_, high_), d, step.spatial + i);
+  }
+
+  HWY_INLINE void FindCenters(size_t i, Step<WideLanes>& step, WideSums& sums) const {
     const WideTag d;
     const WideIntTag di;
-    const auto values = sums_.Predict(p + i, c + i);
-    const WideIntVec nearest = is_float_ ? NearestFloatCodes(values.prediction) : NearestIntegers(values.prediction);
+    const WideVec prediction = hn::Load(d, sums.prediction + i);
+    const WideIntVec nearest = is_float_ ? NearestFloatCodes(prediction) : NearestIntegers(prediction);
     hn::Store(hn::ShiftRightSame(hn::Sub(nearest, position_base_), position_shift_), di, sums.position + i);
     hn::Store(Cut(di, nearest, low_code_, high_code_), di, step.center + i);
-    hn::Store(Cut(d, values.prediction, low_, high_), d, step.prediction + i);
-    if (has_innovations_) hn::Store(Cut(d, values.spatial, low_, high_), d, step.spatial + i);
-    return values.range;
+    hn::Store(Cut(d, prediction, low_, high_), d, step.prediction + i);
   }
 
   // Sixteenths of an octave: of the expected error, for floats relative to the prediction.
-  HWY_INLINE void PredictActivity(size_t p, size_t c, size_t i, WideVec range, const Step<WideLanes>& step,
-                                  WideSums& sums) const {
+  HWY_INLINE void PredictActivity(size_t p, size_t c, size_t i, const Step<WideLanes>& step, WideSums& sums) const {
     const WideTag d;
     const WideIntTag di;
     const WideUintTag du;
-    const WideVec sigma = sums_.Sigma(p + i, c + i, range);
+    const WideVec sigma = sums_.Sigma(p + i, c + i, hn::Load(d, sums.range + i));
     WideUintVec activity = hn::ShiftRight<19>(hn::BitCast(du, sigma));
     if (is_float_) {
       const WideVec least = hn::Set(d, std::bit_cast<float>(kValueBase << 23));
@@ -1061,7 +1067,6 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
   if (count == 0 || rans.limit - rans.next < kMoreStages) return 0;
   constexpr size_t kVector = hn::MaxLanes(WideTag());
   Step<WideLanes> steps[2];
-  WideSums sums;
   alignas(64) uint8_t context[kRansLanes];
   alignas(64) uint16_t index[kRansLanes];
   alignas(64) uint32_t entries[kRansLanes], raw[kRansLanes];
@@ -1080,9 +1085,7 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
     // Stage by stage, each with enough to do for what the one after next waits for.
     FindEntries<kRansLanes>(state, table_bits, context, index);
     KeepInMemory(index);
-#pragma GCC unroll 4
-    for (size_t i = 0; i < kRansLanes; i += kVector) predictor.Predict(p + kRansLanes, c, i, next, sums);
-    const StepPlace place = PlaceOf(sums);
+    const StepPlace place = predictor.Predict(p + kRansLanes, c, next);
     LookUpEntries<kRansLanes>(slots, index, entries);
     FindStepContexts(tables, group, c, place, next, context);
 #pragma GCC unroll 4
