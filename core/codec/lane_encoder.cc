@@ -1,6 +1,7 @@
 #include "core/codec/lane_encoder.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
