@@ -1,6 +1,7 @@
 #include "core/codec/lane_tables.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/codec/token_tables.h"
 
@@ -15,8 +16,13 @@ LaneBins MakeBins(const std::vector<uint8_t>& thresholds) {
     while (bin < thresholds.size() && byte > thresholds[bin]) ++bin;
     bins.of_byte[byte] = static_cast<uint8_t>(bin);
   }
+  for (size_t half = 0; half < bins.below.size(); ++half) bins.below[half] = bins.of_byte[16 * half];
+  for (LaneBins::Row& row : bins.threshold) row.fill(INT8_MAX);
+  std::array<size_t, 16> count{};
   for (const uint8_t threshold : thresholds) {
-    bins.threshold[bins.num_thresholds++] = static_cast<int8_t>(threshold - 128);
+    const size_t half = threshold / 16, row = count[half]++;
+    bins.threshold[row][half] = static_cast<int8_t>(threshold - 128);
+    bins.num_rows = std::max(bins.num_rows, row + 1);
   }
   return bins;
 }

@@ -216,8 +216,7 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Byt
         hn::Store(ResidualsOf(entry, raw), WideIntTag(), residuals + i);
       }
     };
-    FindEntries<kRansLanes>(rans.state.data(), kNarrowTableBits, context, index);
-    KeepInMemory(index);
+    FindEntries(rans.state.data(), kNarrowTableBits, context, index);
 #pragma GCC unroll 8
     for (size_t i = 0; i < kRansLanes; i += kPart) {
       LookUpEntries<kPart>(slots, index + i, entries + i);

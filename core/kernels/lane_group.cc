@@ -661,47 +661,84 @@ HWY_INLINE void StoreHalves(WideIntVec v, uint16_t* HWY_RESTRICT out) {
 #endif
 }
 
+// Classes of magnitudes and how many raw bits they have (docs/format.md, "Tokens"), from magnitudes cut to bytes and
+// from their octaves: 0 for 0, else four times the exponent, plus the next two bits of the mantissa, plus 1.
+struct MagnitudeClasses {
+  StepBytes number, raw_bits;
+};
+HWY_INLINE MagnitudeClasses ClassesOf(const StepBytes& magnitude, const StepBytes& octave) {
+  const ByteTag d;
+  const auto byte = [d](int v) HWY_ATTR { return hn::Set(d, static_cast<uint8_t>(v)); };
+  MagnitudeClasses classes;
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    const auto from_zero = hn::SaturatedSub(octave.part[k], byte(1));
+    const auto exponent = hn::ShiftRight<2>(from_zero);
+    // Of four to the octave, then two, then one: each has the lowest number where it counts.
+    const auto fine = hn::SaturatedSub(from_zero, byte(4)), middle = hn::Add(hn::ShiftRight<1>(from_zero), byte(8)),
+               coarse = hn::Add(exponent, byte(17));
+    const auto of_octave = hn::Min(hn::Min(fine, middle), coarse);
+    classes.number.part[k] = hn::Max(hn::Min(magnitude.part[k], byte(8)), of_octave);
+    const auto has_middle = hn::Min(hn::SaturatedSub(exponent, byte(5)), byte(1)),
+               has_coarse = hn::Min(hn::SaturatedSub(exponent, byte(8)), byte(1));
+    classes.raw_bits.part[k] = hn::Add(hn::Add(hn::SaturatedSub(exponent, byte(2)), has_middle), has_coarse);
+  }
+  return classes;
+}
+
 // Tokens of the codes of a wide step, and their raw bits.
 HWY_INLINE void TokenStep(const LaneTables& tables, const int32_t* HWY_RESTRICT codes,
                           const int32_t* HWY_RESTRICT center, const StepBytes& contexts, const LaneSymbols& symbols,
                           size_t out) {
-  alignas(64) uint8_t context[kRansLanes];
-  StoreStep(contexts, context);
   const WideTag d;
   const WideIntTag di;
-  const hn::Rebind<uint8_t, WideTag> d8;
-  const auto mode = hn::Set(di, tables.has_mode ? tables.mode_code : kLaneEscapeCode);
-  const auto escape = hn::Set(di, kLaneEscapeCode);
-  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
-    const auto code = hn::LoadU(di, codes + i);
-    const auto residual = hn::Sub(code, hn::Load(di, center + i));
-    const auto sign = hn::BroadcastSignBit(residual);
-    const auto magnitude = hn::Xor(residual, sign);
-    const auto coarse = hn::ShiftRightSame(magnitude, tables.shift);
-    const auto bits = hn::BitCast(di, hn::ConvertTo(d, coarse));
-    const auto exponent = hn::Sub(hn::ShiftRight<23>(bits), hn::Set(di, 127));
-    const auto next_two = hn::And(hn::ShiftRight<21>(bits), hn::Set(di, 3));
-    const auto is_small = hn::Lt(coarse, hn::Set(di, 8)), is_fine = hn::Lt(exponent, hn::Set(di, 6)),
-               is_middle = hn::Lt(exponent, hn::Set(di, 9));
-    const auto fine = hn::Add(hn::Sub(hn::ShiftLeft<2>(exponent), hn::Set(di, 4)), next_two);
-    const auto middle = hn::Add(hn::Add(hn::ShiftLeft<1>(exponent), hn::Set(di, 8)), hn::ShiftRight<1>(next_two));
-    const auto q = hn::IfThenElse(
-        is_small, coarse,
-        hn::IfThenElse(is_fine, fine, hn::IfThenElse(is_middle, middle, hn::Add(exponent, hn::Set(di, 17)))));
-    const auto extra = hn::IfThenElse(
-        is_small, hn::Zero(di),
-        hn::Sub(exponent, hn::IfThenElse(is_fine, hn::Set(di, 2), hn::IfThenElseZero(is_middle, hn::Set(di, 1)))));
-    const auto is_escape = hn::Eq(code, escape), is_special = hn::Or(is_escape, hn::Eq(code, mode));
-    const auto special = hn::IfThenElseZero(is_escape, hn::Set(di, tables.escape_token));
-    const auto of_residual = hn::Sub(hn::Add(hn::Set(di, tables.first_residual_token), hn::ShiftLeft<1>(q)), sign);
-    const auto token = hn::IfThenElse(is_special, special, of_residual);
-    const auto count =
-        hn::And(hn::IfThenZeroElse(is_special, hn::Add(extra, hn::Set(di, tables.shift))), hn::Set(di, 15));
+  const ByteTag d8;
+  alignas(64) int32_t residual[kRansLanes], magnitude[kRansLanes];
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(di)) {
+    const auto difference = hn::Sub(hn::LoadU(di, codes + i), hn::Load(di, center + i));
+    hn::Store(difference, di, residual + i);
+    hn::Store(hn::Xor(difference, hn::BroadcastSignBit(difference)), di, magnitude + i);
+  }
+  const auto shifted = [&, shift = tables.shift](size_t i)
+                           HWY_ATTR { return hn::ShiftRightSame(hn::Load(di, magnitude + i), shift); };
+  const auto octave = [&](size_t i) HWY_ATTR {
+    constexpr int32_t kOne = 127 << 2;  // of a float
+    const auto bits = hn::BitCast(di, hn::ConvertTo(d, shifted(i)));
+    return hn::Sub(hn::ShiftRight<21>(bits), hn::Set(di, kOne - 1));
+  };
+  MagnitudeClasses classes = ClassesOf(PackWords<uint8_t>(shifted), PackWords<uint8_t>(octave));
+  const StepBytes signs =
+      PackWords<int8_t>([&residual](size_t i) HWY_ATTR { return hn::Load(WideIntTag(), residual + i); });
+  StepBytes token;
+  const auto first = hn::Set(d8, static_cast<uint8_t>(tables.first_residual_token));
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    const hn::RebindToSigned<ByteTag> ds;
+    const auto number = classes.number.part[k], raw_bits = classes.raw_bits.part[k];
+    const auto sign = hn::BitCast(d8, hn::BroadcastSignBit(hn::BitCast(ds, signs.part[k])));
+    token.part[k] = hn::Sub(hn::Add(hn::Add(number, number), first), sign);
+    classes.raw_bits.part[k] =
+        hn::And(hn::Add(raw_bits, hn::Set(d8, static_cast<uint8_t>(tables.shift))), hn::Set(d8, 15));
+  }
+  // Specials, by their code, have no raw bits.
+  const auto mark = [&](int32_t code, int special) HWY_ATTR {
+    const StepBytes marked = PackWords<int8_t>([codes, code](size_t i) HWY_ATTR {
+      const WideIntTag tag;
+      return hn::VecFromMask(tag, hn::Eq(hn::LoadU(tag, codes + i), hn::Set(tag, code)));
+    });
+    for (size_t k = 0; k < kByteVectors; ++k) {
+      const auto of_special = hn::And(marked.part[k], hn::Set(ByteTag(), static_cast<uint8_t>(special)));
+      token.part[k] = hn::Or(hn::AndNot(marked.part[k], token.part[k]), of_special);
+      classes.raw_bits.part[k] = hn::AndNot(marked.part[k], classes.raw_bits.part[k]);
+    }
+  };
+  if (tables.has_mode) mark(tables.mode_code, 0);
+  if (tables.escape_token >= 0) mark(kLaneEscapeCode, tables.escape_token);
+  StoreSymbols(contexts, token, symbols.symbol + out);
+  StoreStep(classes.raw_bits, symbols.raw_bits + out);
+  const hn::Rebind<uint8_t, WideIntTag> d8_of_words;
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(di)) {
+    const auto count = hn::PromoteTo(di, hn::LoadU(d8_of_words, symbols.raw_bits + out + i));
     const auto mask = hn::Sub(hn::Shl(hn::Set(di, 1), count), hn::Set(di, 1));
-    const auto of_context = hn::ShiftLeft<6>(hn::PromoteTo(di, hn::LoadU(d8, context + i)));
-    StoreHalves(hn::Or(of_context, token), symbols.symbol + out + i);
-    StoreHalves(hn::And(magnitude, mask), symbols.raw + out + i);
-    hn::StoreU(hn::DemoteTo(d8, count), d8, symbols.raw_bits + out + i);
+    StoreHalves(hn::And(hn::Load(di, magnitude + i), mask), symbols.raw + out + i);
   }
 }
 
@@ -889,8 +926,7 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
         hn::Store(ResidualsOf(entry, raw), WideIntTag(), residuals + i);
       }
     };
-    FindEntries<kRansLanes>(rans.state.data(), kNarrowTableBits, context, index);
-    KeepInMemory(index);
+    FindEntries(rans.state.data(), kNarrowTableBits, context, index);
 #pragma GCC unroll 8
     for (size_t i = 0; i < kRansLanes; i += kVector) {
       constexpr size_t kHalf = kVector / 2;
@@ -1083,8 +1119,7 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
     Step<WideLanes>& next = steps[(k + 1) % 2];
     c = NextColumn(group, c);
     // Stage by stage, each with enough to do for what the one after next waits for.
-    FindEntries<kRansLanes>(state, table_bits, context, index);
-    KeepInMemory(index);
+    FindEntries(state, table_bits, context, index);
     const StepPlace place = predictor.Predict(p + kRansLanes, c, next);
     LookUpEntries<kRansLanes>(slots, index, entries);
     FindStepContexts(tables, group, c, place, next, context);

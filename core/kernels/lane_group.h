@@ -41,18 +41,15 @@ struct WideLanes {
   using Code = int32_t;
 };
 
-// Which bin each byte of position or of activity is in.
+// Which bin each byte of position or of activity is in: how many thresholds it is above.
 struct LaneBins {
   alignas(64) std::array<uint8_t, 256> of_byte{};
-  // How many thresholds are below it, that is; here less 128, and behind the last one what no byte is above.
-  std::array<int8_t, kMaxLaneBins> threshold = FilledWith(INT8_MAX);
-  size_t num_thresholds = 0;
-
-  static constexpr std::array<int8_t, kMaxLaneBins> FilledWith(int8_t value) {
-    std::array<int8_t, kMaxLaneBins> result{};
-    result.fill(value);
-    return result;
-  }
+  // For who looks into 16 bytes at a time, all by the upper half of the byte: how many thresholds have a lower one, and
+  // those that have the same, one in each row, less 128; where there is none, what no byte is above.
+  alignas(16) std::array<uint8_t, 16> below{};
+  using Row = std::array<int8_t, 16>;
+  alignas(16) std::array<Row, kMaxLaneBins - 1> threshold{};
+  size_t num_rows = 0;
 };
 
 // Parts of the numbers of cells by bytes whose bins are those of their upper halves from 16 on.

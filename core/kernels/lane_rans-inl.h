@@ -265,10 +265,9 @@ HWY_INLINE void DecodeRawOf(LaneRansDecoder& decoder, const uint32_t* HWY_RESTRI
   decoder.next = next;
 }
 
-// Indices of the entries that kCount lanes have in the slots of their contexts.
-template <size_t kCount>
+// Indices of the entries that the lanes have in the slots of their contexts.
 HWY_INLINE void FindEntries(const uint32_t* HWY_RESTRICT state, int table_bits, const uint8_t* HWY_RESTRICT contexts,
-                            uint16_t* HWY_RESTRICT index) {
+                            uint16_t (&index)[kRansLanes]) {
   const LaneTag d;
   const LaneVec slot_mask = hn::Set(d, (1u << table_bits) - 1);
   const auto slots_at = [&](size_t i) HWY_ATTR { return hn::And(hn::Load(d, state + i), slot_mask); };
@@ -279,7 +278,7 @@ HWY_INLINE void FindEntries(const uint32_t* HWY_RESTRICT state, int table_bits, 
 #endif
   const hn::Rebind<uint8_t, decltype(d16)> d8;
   const auto saved = hn::Set(d16, static_cast<uint16_t>(SavedEntries(table_bits)));
-  for (size_t i = 0; i < kCount; i += hn::Lanes(d16)) {
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d16)) {
 #if DCAC_RANS_VECTOR_LANES == 8
     const __m256i both = _mm256_packus_epi32(slots_at(i).raw, slots_at(i + hn::Lanes(d)).raw);
     const hn::Vec<decltype(d16)> slot{_mm256_permute4x64_epi64(both, 0xd8)};
@@ -290,6 +289,10 @@ HWY_INLINE void FindEntries(const uint32_t* HWY_RESTRICT state, int table_bits, 
     const auto of_slot = hn::Max(hn::ShiftRight<kSharedSlotBits>(slot), hn::SaturatedSub(slot, saved));
     hn::StoreU(hn::Add(first, of_slot), d16, index + i);
   }
+#if HWY_ARCH_X86
+  // Compilers who know what was stored would take vectors to pieces instead of reading it, which takes longer.
+  asm("" : "+m"(index));
+#endif
 }
 
 // The entries of kCount lanes.
@@ -302,14 +305,6 @@ HWY_INLINE void LookUpEntries(const uint32_t* HWY_RESTRICT slots, const uint16_t
   }
 }
 
-// Makes compilers read what FindEntries stored: those who know it would take vectors to pieces instead, which takes
-// longer.
-HWY_INLINE void KeepInMemory([[maybe_unused]] uint16_t (&index)[kRansLanes]) {
-#if HWY_ARCH_X86
-  asm("" : "+m"(index));
-#endif
-}
-
 // The first half of a symbol stage, which needs no words: what the lanes find in the slots of their contexts.  Contexts
 // of resting lanes may be anything.
 HWY_INLINE void LookUpSlots(const LaneRansDecoder& decoder, const uint32_t* HWY_RESTRICT slots, int table_bits,
@@ -317,8 +312,7 @@ HWY_INLINE void LookUpSlots(const LaneRansDecoder& decoder, const uint32_t* HWY_
   alignas(64) uint8_t padded[kRansLanes];
   if (active < kRansLanes) contexts = PadWithZeros(contexts, active, padded);
   alignas(64) uint16_t index[kRansLanes];
-  FindEntries<kRansLanes>(decoder.state.data(), table_bits, contexts, index);
-  KeepInMemory(index);
+  FindEntries(decoder.state.data(), table_bits, contexts, index);
   LookUpEntries<kRansLanes>(slots, index, entries);
 }
 

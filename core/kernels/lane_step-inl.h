@@ -69,22 +69,22 @@ HWY_INLINE StepBytes FindBins(const LaneBins& bins, const StepBytes& bytes) {
 #else
   const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
-  hn::Vec<decltype(ds)> value[kByteVectors], bin[kByteVectors];
+  ByteVec half[kByteVectors];
+  hn::Vec<decltype(ds)> value[kByteVectors];
+  const auto below = hn::LoadDup128(d, bins.below.data());
   for (size_t k = 0; k < kByteVectors; ++k) {
+    half[k] = hn::ShiftRight<4>(bytes.part[k]);
     value[k] = hn::BitCast(ds, hn::Xor(bytes.part[k], hn::Set(d, 0x80)));
-    bin[k] = hn::Zero(ds);
+    result.part[k] = hn::TableLookupBytes(below, half[k]);
   }
-  constexpr size_t kAtOnce = 4;
-  for (size_t t = 0; t < bins.num_thresholds; t += kAtOnce) {
-#pragma GCC unroll 4
-    for (size_t i = t; i < t + kAtOnce; ++i) {
-      const auto threshold = hn::Set(ds, bins.threshold[i]);
-      for (size_t k = 0; k < kByteVectors; ++k) {
-        bin[k] = hn::Sub(bin[k], hn::VecFromMask(ds, hn::Gt(value[k], threshold)));
-      }
+  for (size_t row = 0; row < bins.num_rows; ++row) {
+    const auto thresholds = hn::LoadDup128(ds, bins.threshold[row].data());
+    for (size_t k = 0; k < kByteVectors; ++k) {
+      const auto threshold = hn::BitCast(ds, hn::TableLookupBytes(thresholds, half[k]));
+      const auto is_above = hn::VecFromMask(ds, hn::Gt(value[k], threshold));
+      result.part[k] = hn::Sub(result.part[k], hn::BitCast(d, is_above));
     }
   }
-  for (size_t k = 0; k < kByteVectors; ++k) result.part[k] = hn::BitCast(d, bin[k]);
 #endif
   return result;
 }
@@ -273,11 +273,13 @@ HWY_INLINE StepBytes CodesOf(const LaneTables& tables, const int32_t* HWY_RESTRI
     return hn::And(hn::Load(WideIntTag(), residuals + i), hn::Set(WideIntTag(), 255));
   };
   StepBytes code = PackWords<uint8_t>(low_bytes);
-  const StepBytes signs =
-      PackWords<int8_t>([residuals](size_t i) HWY_ATTR { return hn::Load(WideIntTag(), residuals + i); });
 #endif
   for (size_t k = 0; k < kByteVectors; ++k) code.part[k] = hn::Add(code.part[k], center.part[k]);
   if (!tables.has_mode) return code;
+#if HWY_TARGET != HWY_AVX2
+  const StepBytes signs =
+      PackWords<int8_t>([residuals](size_t i) HWY_ATTR { return hn::Load(WideIntTag(), residuals + i); });
+#endif
   const auto mode = hn::Set(d, static_cast<uint8_t>(tables.mode_code));
   for (size_t k = 0; k < kByteVectors; ++k) {
     const auto is_mode = hn::RebindMask(d, hn::Lt(hn::BitCast(ds, signs.part[k]), hn::Zero(ds)));
