@@ -16,15 +16,21 @@ void RaisePeak(std::size_t bytes) {
   }
 }
 
-void* CountedAllocate(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) {
+// nullptr if there is none.
+void* TryAllocate(std::size_t size, std::size_t alignment) noexcept {
   void* memory = nullptr;
-  if (posix_memalign(&memory, alignment, size == 0 ? 1 : size) != 0) memory = nullptr;
-  if (memory == nullptr) {
+  if (posix_memalign(&memory, alignment, size == 0 ? 1 : size) != 0) {
     RaisePeak(live_bytes + size);
-    throw std::bad_alloc();
+    return nullptr;
   }
   ++allocations;
   RaisePeak(live_bytes += malloc_usable_size(memory));
+  return memory;
+}
+
+void* CountedAllocate(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) {
+  void* const memory = TryAllocate(size, alignment);
+  if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 
@@ -47,6 +53,19 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
 }
 void* operator new[](std::size_t size, std::align_val_t alignment) {
   return CountedAllocate(size, static_cast<std::size_t>(alignment));
+}
+// The library's own call those above, but not a sanitizer's.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return TryAllocate(size, alignof(std::max_align_t));
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  return TryAllocate(size, alignof(std::max_align_t));
+}
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return TryAllocate(size, static_cast<std::size_t>(alignment));
+}
+void* operator new[](std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return TryAllocate(size, static_cast<std::size_t>(alignment));
 }
 void operator delete(void* memory, std::align_val_t) noexcept {
   CountedFree(memory);
