@@ -661,26 +661,31 @@ HWY_INLINE void StoreHalves(WideIntVec v, uint16_t* HWY_RESTRICT out) {
 #endif
 }
 
+// The same number in each byte.
+HWY_INLINE ByteVec EachByte(int number) {
+  return hn::Set(ByteTag(), static_cast<uint8_t>(number));
+}
+
 // Classes of magnitudes and how many raw bits they have (docs/format.md, "Tokens"), from magnitudes cut to bytes and
 // from their octaves: 0 for 0, else four times the exponent, plus the next two bits of the mantissa, plus 1.
 struct MagnitudeClasses {
   StepBytes number, raw_bits;
 };
 HWY_INLINE MagnitudeClasses ClassesOf(const StepBytes& magnitude, const StepBytes& octave) {
-  const ByteTag d;
-  const auto byte = [d](int v) HWY_ATTR { return hn::Set(d, static_cast<uint8_t>(v)); };
   MagnitudeClasses classes;
   for (size_t k = 0; k < kByteVectors; ++k) {
-    const auto from_zero = hn::SaturatedSub(octave.part[k], byte(1));
+    const auto from_zero = hn::SaturatedSub(octave.part[k], EachByte(1));
     const auto exponent = hn::ShiftRight<2>(from_zero);
     // Of four to the octave, then two, then one: each has the lowest number where it counts.
-    const auto fine = hn::SaturatedSub(from_zero, byte(4)), middle = hn::Add(hn::ShiftRight<1>(from_zero), byte(8)),
-               coarse = hn::Add(exponent, byte(17));
+    const auto fine = hn::SaturatedSub(from_zero, EachByte(4)),
+               middle = hn::Add(hn::ShiftRight<1>(from_zero), EachByte(8)), coarse = hn::Add(exponent, EachByte(17));
     const auto of_octave = hn::Min(hn::Min(fine, middle), coarse);
-    classes.number.part[k] = hn::Max(hn::Min(magnitude.part[k], byte(8)), of_octave);
-    const auto has_middle = hn::Min(hn::SaturatedSub(exponent, byte(5)), byte(1)),
-               has_coarse = hn::Min(hn::SaturatedSub(exponent, byte(8)), byte(1));
-    classes.raw_bits.part[k] = hn::Add(hn::Add(hn::SaturatedSub(exponent, byte(2)), has_middle), has_coarse);
+    classes.number.part[k] = hn::Max(hn::Min(magnitude.part[k], EachByte(8)), of_octave);
+    const auto one_from = [&](int least) HWY_ATTR {
+      return hn::Min(hn::SaturatedSub(exponent, EachByte(least - 1)), EachByte(1));
+    };
+    const auto finest = hn::SaturatedSub(exponent, EachByte(2));
+    classes.raw_bits.part[k] = hn::Add(hn::Add(finest, one_from(6)), one_from(9));
   }
   return classes;
 }
@@ -692,6 +697,7 @@ HWY_INLINE void TokenStep(const LaneTables& tables, const int32_t* HWY_RESTRICT 
   const WideTag d;
   const WideIntTag di;
   const ByteTag d8;
+  const hn::RebindToSigned<ByteTag> ds8;
   alignas(64) int32_t residual[kRansLanes], magnitude[kRansLanes];
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(di)) {
     const auto difference = hn::Sub(hn::LoadU(di, codes + i), hn::Load(di, center + i));
@@ -706,26 +712,21 @@ HWY_INLINE void TokenStep(const LaneTables& tables, const int32_t* HWY_RESTRICT 
     return hn::Sub(hn::ShiftRight<21>(bits), hn::Set(di, kOne - 1));
   };
   MagnitudeClasses classes = ClassesOf(PackWords<uint8_t>(shifted), PackWords<uint8_t>(octave));
-  const StepBytes signs =
-      PackWords<int8_t>([&residual](size_t i) HWY_ATTR { return hn::Load(WideIntTag(), residual + i); });
+  const StepBytes signs = PackWords<int8_t>([&](size_t i) HWY_ATTR { return hn::Load(di, residual + i); });
   StepBytes token;
-  const auto first = hn::Set(d8, static_cast<uint8_t>(tables.first_residual_token));
   for (size_t k = 0; k < kByteVectors; ++k) {
-    const hn::RebindToSigned<ByteTag> ds;
-    const auto number = classes.number.part[k], raw_bits = classes.raw_bits.part[k];
-    const auto sign = hn::BitCast(d8, hn::BroadcastSignBit(hn::BitCast(ds, signs.part[k])));
-    token.part[k] = hn::Sub(hn::Add(hn::Add(number, number), first), sign);
-    classes.raw_bits.part[k] =
-        hn::And(hn::Add(raw_bits, hn::Set(d8, static_cast<uint8_t>(tables.shift))), hn::Set(d8, 15));
+    ByteVec& raw_bits = classes.raw_bits.part[k];
+    const ByteVec number = classes.number.part[k];
+    const auto sign = hn::BitCast(d8, hn::BroadcastSignBit(hn::BitCast(ds8, signs.part[k])));
+    token.part[k] = hn::Sub(hn::Add(hn::Add(number, number), EachByte(tables.first_residual_token)), sign);
+    raw_bits = hn::And(hn::Add(raw_bits, EachByte(tables.shift)), EachByte(15));
   }
   // Specials, by their code, have no raw bits.
   const auto mark = [&](int32_t code, int special) HWY_ATTR {
-    const StepBytes marked = PackWords<int8_t>([codes, code](size_t i) HWY_ATTR {
-      const WideIntTag tag;
-      return hn::VecFromMask(tag, hn::Eq(hn::LoadU(tag, codes + i), hn::Set(tag, code)));
-    });
+    const StepBytes marked = PackWords<int8_t>(
+        [&](size_t i) HWY_ATTR { return hn::VecFromMask(di, hn::Eq(hn::LoadU(di, codes + i), hn::Set(di, code))); });
     for (size_t k = 0; k < kByteVectors; ++k) {
-      const auto of_special = hn::And(marked.part[k], hn::Set(ByteTag(), static_cast<uint8_t>(special)));
+      const auto of_special = hn::And(marked.part[k], EachByte(special));
       token.part[k] = hn::Or(hn::AndNot(marked.part[k], token.part[k]), of_special);
       classes.raw_bits.part[k] = hn::AndNot(marked.part[k], classes.raw_bits.part[k]);
     }
@@ -734,9 +735,9 @@ HWY_INLINE void TokenStep(const LaneTables& tables, const int32_t* HWY_RESTRICT 
   if (tables.escape_token >= 0) mark(kLaneEscapeCode, tables.escape_token);
   StoreSymbols(contexts, token, symbols.symbol + out);
   StoreStep(classes.raw_bits, symbols.raw_bits + out);
-  const hn::Rebind<uint8_t, WideIntTag> d8_of_words;
+  const hn::Rebind<uint8_t, WideIntTag> d_counts;
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(di)) {
-    const auto count = hn::PromoteTo(di, hn::LoadU(d8_of_words, symbols.raw_bits + out + i));
+    const auto count = hn::PromoteTo(di, hn::LoadU(d_counts, symbols.raw_bits + out + i));
     const auto mask = hn::Sub(hn::Shl(hn::Set(di, 1), count), hn::Set(di, 1));
     StoreHalves(hn::And(hn::Load(di, magnitude + i), mask), symbols.raw + out + i);
   }
