@@ -13,6 +13,11 @@
 
 namespace dcac {
 
+// Whether samples are so far from what those around them tell that a model by 8 bits takes no more bits than one of
+// whole samples, most likely; `has_references`: whether that would have reference planes.  `planes`: as in
+// EncodeLaneSet.
+bool IsRough(const PlaneSet& set, const std::vector<const std::byte*>& planes, bool has_references);
+
 // Codes for a set of floats, as fine as 8 bits allow; nothing where too many of the samples would have none.
 // `planes`: as in EncodeLaneSet.
 std::optional<CoarseMap> ChooseCoarseMap(const PlaneSet& set, const std::vector<const std::byte*>& planes);

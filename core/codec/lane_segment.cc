@@ -24,9 +24,14 @@ namespace {
 constexpr int kMinSetColumns = 6;
 // Of planes that are coded smaller than they are.  Fewer are coded with the others: a model costs more than it gains.
 constexpr size_t kMinScaledSamples = 256;
-// The last level at which floats are modelled by 8 bits.
-constexpr int LastCoarseLevel(SampleKind kind) {
-  return kind == SampleKind::kF32 ? 3 : kind == SampleKind::kF16 || kind == SampleKind::kBF16 ? 2 : 0;
+// The last levels at which floats are modelled by 8 bits: all of them, and those that are rough.
+struct LastCoarseLevels {
+  int all = 0, rough = 0;
+};
+constexpr LastCoarseLevels LastCoarseLevelsOf(SampleKind kind) {
+  if (kind == SampleKind::kF32) return {3, 5};
+  if (kind == SampleKind::kF16 || kind == SampleKind::kBF16) return {2, 4};
+  return {};
 }
 
 // `planes`: how many the set has; `plane_samples`: what planes have, few of which do not pay for references.
@@ -56,7 +61,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.fixed_centers = true;
       break;
     case 3:
-      lanes.num_taps = narrow ? 3 : 6;
+      lanes.num_taps = narrow || IsFloat(kind) ? 3 : 6;
       lanes.max_references = narrow ? 4 : 5;
       lanes.position_bins = lanes.activity_bins = narrow ? 8 : 12;
       min_reference_samples = 400;
@@ -157,10 +162,12 @@ EncodedLaneSet EncodeSet(const PlaneSet& set, const std::vector<const std::byte*
   const auto lanes_of = [&](SampleKind kind) {
     return OptionsOfLevel(options, kind, planes.size(), static_cast<size_t>(set.shape.plane_samples()));
   };
-  if (options.level <= LastCoarseLevel(set.kind)) {
+  const LastCoarseLevels last = LastCoarseLevelsOf(set.kind);
+  if (options.level <= last.all ||
+      (options.level <= last.rough && IsRough(set, planes, lanes_of(set.kind).max_references > 0))) {
     if (const auto map = ChooseCoarseMap(set, planes)) {
       LaneEncoderOptions lanes = lanes_of(SampleKind::kU8);
-      // What is left of their bits is a small part of binary32 samples: it is worth while to spend more on it.
+      // What is left of their bits is a small part of samples: it is worth while to spend more on it.
       if (options.level == 3) lanes.interlaced = true;
       return EncodeCoarseSet(set, *map, planes, lanes);
     }

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <random>
-#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,21 +10,10 @@
 #include "core/codec/random_models.h"
 #include "core/codec/set_decoder.h"
 #include "core/codec/set_encoder.h"
-#include "core/kernels/target.h"
+#include "core/kernels/each_target.h"
 
 namespace dcac {
 namespace {
-
-// Makes one target after the other the one that is dispatched to.
-template <typename Body>
-void ForEachTarget(Body body) {
-  for (std::string_view target : SupportedTargets()) {
-    SCOPED_TRACE(target);
-    ASSERT_TRUE(ForceTarget(target).ok());
-    body();
-  }
-  ASSERT_TRUE(ForceTarget("").ok());
-}
 
 // Planes that resemble each other, with repeated samples and, of floats, escapes.
 SetInput InputOf(SampleKind kind, const SetShape& shape, uint64_t seed) {

@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <cstring>
 #include <random>
-#include <string_view>
 #include <vector>
 
-#include "core/kernels/target.h"
+#include "core/kernels/each_target.h"
 
 namespace dcac {
 namespace {
@@ -100,18 +99,8 @@ void AddExact(std::mt19937_64& random, size_t bytes, CoarseMap& map, Samples& sa
   }
 }
 
-template <typename Test>
-void OnEveryTarget(Test test) {
-  for (std::string_view target : SupportedTargets()) {
-    SCOPED_TRACE(target);
-    ASSERT_TRUE(ForceTarget(target).ok());
-    test();
-  }
-  ASSERT_TRUE(ForceTarget("").ok());
-}
-
 TEST(CoarseTest, SplitsAndJoinsAsSpecifiedOnAllTargets) {
-  OnEveryTarget([] {
+  ForEachTarget([] {
     std::mt19937_64 random(1);
     for (size_t count : {0, 1, 2, 31, 63, 64, 65, 127, 128, 200, 1000}) {
       for (size_t bytes : {2, 4}) {
@@ -150,7 +139,7 @@ TEST(CoarseTest, SplitsAndJoinsAsSpecifiedOnAllTargets) {
 }
 
 TEST(CoarseTest, FieldsComeBackFromAsManyBytesAsTheyNeed) {
-  OnEveryTarget([] {
+  ForEachTarget([] {
     std::mt19937_64 random(2);
     for (int bits = 0; bits <= kMaxCoarseDetailBits; ++bits) {
       for (size_t count : {0, 1, 7, 8, 9, 64, 65, 203}) {

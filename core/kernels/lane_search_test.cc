@@ -5,25 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
-#include <string_view>
 #include <vector>
 
-#include "core/kernels/target.h"
+#include "core/kernels/each_target.h"
 
 namespace dcac {
 namespace {
 
 constexpr size_t kLength = 3 * kGramLanes;
-
-template <typename Test>
-void OnAllTargets(Test test) {
-  for (std::string_view target : SupportedTargets()) {
-    SCOPED_TRACE(target);
-    ASSERT_TRUE(ForceTarget(target).ok());
-    test();
-  }
-  ASSERT_TRUE(ForceTarget("").ok());
-}
 
 std::vector<float> Floats(size_t n, unsigned seed) {
   std::mt19937 random(seed);
@@ -50,7 +39,7 @@ TEST(LaneSearchKernelTest, CopiesRunsOfAnyLength) {
   const std::vector<LaneRun> runs = {{40, 0, 1}, {3, 1, 33}, {90, 34, 17}, {0, 51, 32}};
   const std::vector<float> floats = Floats(160, 1);
   const std::vector<int16_t> integers = Integers(160, 9999, 2);
-  OnAllTargets([&] {
+  ForEachTarget([&] {
     std::vector<float> row(51 + 2 * kGramLanes);
     std::vector<int16_t> integer_row(row.size());
     CopyRuns(runs.data(), runs.size(), floats.data(), row.data());
@@ -80,7 +69,7 @@ TEST(LaneSearchKernelTest, InnovationsAreWhatThePlainLoopsFind) {
     taps.num_taps = num_taps;
     taps.value = rows[6].data();
     for (size_t t = 0; t < num_taps; ++t) taps.tap[t] = rows[t].data();
-    OnAllTargets([&] {
+    ForEachTarget([&] {
       std::vector<float> residual(kLength), innovation(kLength), scale(kLength);
       FindLaneInnovations(taps, fit, {residual.data(), innovation.data(), scale.data()});
       const float share = 1.0f / static_cast<float>(num_taps), half_share = 0.5f / static_cast<float>(num_taps);
@@ -103,7 +92,7 @@ TEST(LaneSearchKernelTest, InnovationsAreWhatThePlainLoopsFind) {
 TEST(LaneSearchKernelTest, RowsOfIntegersAreWhatThePlainLoopsMake) {
   const std::vector<float> floats = Floats(kLength, 20);
   const std::vector<int16_t> a = Integers(kLength, 32767, 21), b = Integers(kLength, 32767, 22);
-  OnAllTargets([&] {
+  ForEachTarget([&] {
     std::vector<int16_t> quantized(kLength), edges(kLength), weighted(kLength), masked = a;
     QuantizeRow(floats.data(), 300.0f, kLength, quantized.data());
     MarkEdges(floats.data(), -40.0f, 60.0f, kLength, edges.data());
@@ -136,7 +125,7 @@ TEST(LaneSearchKernelTest, ProductsOfLongRowsAreSumsOfThoseOfPieces) {
   constexpr size_t kRows = 7;
   for (size_t n : {512u, 544u, 1024u, 1504u}) {
     const std::vector<int16_t> rows = Integers(kRows * n, 800, 51);
-    OnAllTargets([&] {
+    ForEachTarget([&] {
       std::vector<int32_t> two(kRows * kRows, -1), one(kRows * kRows, -1);
       GramOfRows({rows.data(), n, kRows}, {rows.data(), n, kRows}, n, two.data(), kRows);
       GramOfRows({rows.data(), n, kRows}, n, one.data(), kRows);
@@ -155,7 +144,7 @@ TEST(LaneSearchKernelTest, ProductsOfLongRowsAreSumsOfThoseOfPieces) {
 TEST(LaneSearchKernelTest, ProductsOfAnyNumberOfRows) {
   constexpr size_t kRows = 11, kStride = kLength + 5, kOut = 13;
   const std::vector<int16_t> a = Integers(kRows * kStride, 2000, 31), b = Integers(kRows * kStride, 2000, 32);
-  OnAllTargets([&] {
+  ForEachTarget([&] {
     for (size_t num_a = 0; num_a <= kRows; ++num_a) {
       for (size_t num_b = 0; num_b <= kRows; ++num_b) {
         std::vector<int32_t> out(kRows * kOut, -1);
@@ -184,7 +173,7 @@ TEST(LaneSearchKernelTest, HidesWhatIsPredictedBeyondAnEdge) {
   terms.count = 2;
   terms.row = {first.data(), second.data()};
   terms.weight = {3000, -5000};
-  OnAllTargets([&] {
+  ForEachTarget([&] {
     std::vector<int16_t> keep(kLength);
     const size_t hidden = FindHidden(terms, target.data(), edges.data(), kLength, keep.data());
     size_t expected_hidden = 0;
@@ -207,7 +196,7 @@ TEST(LaneSearchKernelTest, TakesOutARowAndFindsTheFirstBestOfTheRest) {
       row[i] = static_cast<int32_t>(i % 7);
       inverse_power[i] = i % 5 == 0 ? 0.0f : 0.25f;
     }
-    OnAllTargets([&] {
+    ForEachTarget([&] {
       std::vector<float> left = before;
       const LaneMatch match = TakeOutRow(0.5f, row.data(), inverse_power.data(), n, left.data());
       size_t best = n;

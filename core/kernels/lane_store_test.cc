@@ -3,27 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <functional>
-#include <string_view>
 #include <vector>
 
-#include "core/kernels/target.h"
+#include "core/kernels/each_target.h"
 
 namespace dcac {
 namespace {
 
 uint32_t Mix(size_t i) {
   return static_cast<uint32_t>(i) * 2654435761u >> 8;
-}
-
-void OnAllTargets(const std::function<void()>& check) {
-  for (std::string_view target : SupportedTargets()) {
-    SCOPED_TRACE(target);
-    ASSERT_TRUE(ForceTarget(target).ok());
-    check();
-    if (testing::Test::HasFatalFailure()) break;
-  }
-  ASSERT_TRUE(ForceTarget("").ok());
 }
 
 // Two planes side by side, of rows of a width.
@@ -50,7 +38,7 @@ void CheckStore(size_t width, bool interlaced) {
 }
 
 TEST(StoreLanePlanesTest, PutsRowsOfAnyWidthInTheirPlacesOnAllTargets) {
-  OnAllTargets([] {
+  ForEachTarget([] {
     for (size_t width = 1; width < 80; ++width) {
       for (bool interlaced : {false, true}) {
         CheckStore<uint8_t>(width, interlaced);
@@ -63,7 +51,7 @@ TEST(StoreLanePlanesTest, PutsRowsOfAnyWidthInTheirPlacesOnAllTargets) {
 
 TEST(JoinLaneHalvesTest, TakesALowerHalfForAllThatAreNotExactOnAllTargets) {
   constexpr uint16_t kExact = 0x8000, kLow = 0x1234;
-  OnAllTargets([] {
+  ForEachTarget([] {
     for (size_t count = 0; count < 70; ++count) {
       for (bool has_exact : {false, true}) {
         ExactHalves exact;
