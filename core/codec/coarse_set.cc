@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/exact_math.h"
 #include "core/base/phase_timer.h"
 #include "core/base/scratch.h"
 #include "core/base/status_macros.h"
@@ -267,6 +268,7 @@ class CoarseJoiner {
 bool IsRough(const PlaneSet& set, const std::vector<const std::byte*>& planes, bool has_references) {
   const size_t samples = set.shape.samples(), limit = std::min(samples, kGuesses);
   if (limit == 0) return false;
+  const FloatEnvironment environment;  // subnormal samples count
   const SampleGuesses guesses(set, planes);
   const SpreadIndices spread(limit, samples);
   size_t total = 0, negative = 0, near = 0, item_total = 0, item_near = 0;
