@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
-#include <string_view>
 #include <vector>
 
-#include "core/kernels/target.h"
+#include "core/kernels/each_target.h"
 
 namespace dcac {
 namespace {
@@ -35,15 +34,12 @@ TEST(CodeLengthTest, IsThatOfAnIdealCodeAndATableOnAllTargets) {
     for (size_t n : {0u, 1u, 15u, 16u, 37u, 64u}) {
       const std::vector<uint32_t> a = Counts(n, limit, 1), b = Counts(n, limit, 2);
       std::vector<float> of_one, of_two;
-      for (std::string_view target : SupportedTargets()) {
-        SCOPED_TRACE(target);
-        ASSERT_TRUE(ForceTarget(target).ok());
+      ForEachTarget([&] {
         of_one.push_back(CodeLength(a.data(), nullptr, n));
         of_two.push_back(CodeLength(a.data(), b.data(), n));
         EXPECT_EQ(of_one.back(), of_one.front());
         EXPECT_EQ(of_two.back(), of_two.front());
-      }
-      ASSERT_TRUE(ForceTarget("").ok());
+      });
       const double one = ExpectedBits(a, nullptr), two = ExpectedBits(a, &b);
       // Of sums that nearly cancel.
       const double tolerance = 0.05 + 1e-5 * static_cast<double>(n) * limit;

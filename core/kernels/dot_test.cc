@@ -3,10 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <string_view>
 #include <vector>
 
-#include "core/kernels/target.h"
+#include "core/kernels/each_target.h"
 
 namespace dcac {
 namespace {
@@ -28,9 +27,7 @@ TEST(DotTest, SumsProductsOfAnyNumberOfRowsTheSameOnAllTargets) {
   std::vector<float> a(kLength), rows(kRows * kStride);
   for (size_t i = 0; i < a.size(); ++i) a[i] = 1.0f / static_cast<float>(i + 1);
   for (size_t i = 0; i < rows.size(); ++i) rows[i] = 1.0f / static_cast<float>(i % 37 + 3);
-  for (std::string_view target : SupportedTargets()) {
-    SCOPED_TRACE(target);
-    ASSERT_TRUE(ForceTarget(target).ok());
+  ForEachTarget([&] {
     for (size_t n = 0; n <= kLength; n += kDotLanes) {
       std::vector<float> out(kRows);
       for (size_t count = 0; count <= kRows; ++count) {
@@ -42,8 +39,7 @@ TEST(DotTest, SumsProductsOfAnyNumberOfRowsTheSameOnAllTargets) {
         }
       }
     }
-  }
-  ASSERT_TRUE(ForceTarget("").ok());
+  });
 }
 
 TEST(SubtractRowsTest, IsTheSameOnAllTargets) {
@@ -52,9 +48,7 @@ TEST(SubtractRowsTest, IsTheSameOnAllTargets) {
   for (size_t i = 0; i < start.size(); ++i) start[i] = 1.0f / static_cast<float>(i + 1);
   for (size_t i = 0; i < rows.size(); ++i) rows[i] = 1.0f / static_cast<float>(i % 37 + 3);
   const std::vector<double> weights = {0.1, -0.7, 1.3, 1e-9, 2.0 / 3};
-  for (std::string_view target : SupportedTargets()) {
-    SCOPED_TRACE(target);
-    ASSERT_TRUE(ForceTarget(target).ok());
+  ForEachTarget([&] {
     for (size_t count = 0; count <= kRows; ++count) {
       for (size_t n = 0; n <= kStride; ++n) {
         std::vector<double> out(n);
@@ -66,8 +60,7 @@ TEST(SubtractRowsTest, IsTheSameOnAllTargets) {
         }
       }
     }
-  }
-  ASSERT_TRUE(ForceTarget("").ok());
+  });
 }
 
 }  // namespace

@@ -4,21 +4,19 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <string_view>
 #include <vector>
 
+#include "core/kernels/each_target.h"
 #include "core/kernels/lane_group.h"
-#include "core/kernels/target.h"
 
 namespace dcac {
 namespace {
 
 TEST(StoreLaneValuesTest, PutsRowsOfAnyWidthIntoTheRasterOnAllTargets) {
   constexpr size_t kPlanes = 3, kHeight = 4;
-  for (std::string_view target : SupportedTargets()) {
-    ASSERT_TRUE(ForceTarget(target).ok());
+  ForEachTarget([&] {
     for (size_t columns = 1; columns < 80; ++columns) {
-      SCOPED_TRACE(testing::Message() << target << ", " << columns << " columns");
+      SCOPED_TRACE(testing::Message() << columns << " columns");
       const size_t samples = kPlanes * kHeight * columns;
       std::vector<uint8_t> codes(samples), raster_codes(samples);
       for (size_t i = 0; i < samples; ++i) codes[i] = static_cast<uint8_t>(i * 2654435761u >> 24);
@@ -34,8 +32,7 @@ TEST(StoreLaneValuesTest, PutsRowsOfAnyWidthIntoTheRasterOnAllTargets) {
         ASSERT_EQ(values[place], codes[i] * 64);
       }
     }
-  }
-  ASSERT_TRUE(ForceTarget("").ok());
+  });
 }
 
 // As SampleMap has it.
@@ -51,10 +48,9 @@ float FloatOfCode(int32_t code, int mantissa_bits) {
 TEST(StoreLaneValuesTest, PutsRowsOfWideCodesOfAnyWidthIntoTheRasterOnAllTargets) {
   constexpr size_t kPlanes = 2, kHeight = 3;
   constexpr int kMantissaBits = 7;
-  for (std::string_view target : SupportedTargets()) {
-    ASSERT_TRUE(ForceTarget(target).ok());
+  ForEachTarget([&] {
     for (size_t columns = 1; columns < 40; ++columns) {
-      SCOPED_TRACE(testing::Message() << target << ", " << columns << " columns");
+      SCOPED_TRACE(testing::Message() << columns << " columns");
       const size_t samples = kPlanes * kHeight * columns;
       std::vector<int32_t> codes(samples), raster_codes(samples);
       for (size_t i = 0; i < samples; ++i)
@@ -73,8 +69,7 @@ TEST(StoreLaneValuesTest, PutsRowsOfWideCodesOfAnyWidthIntoTheRasterOnAllTargets
         ASSERT_EQ(integers[place], static_cast<float>(codes[i]));
       }
     }
-  }
-  ASSERT_TRUE(ForceTarget("").ok());
+  });
 }
 
 }  // namespace
