@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "absl/synchronization/mutex.h"
 #include "client/cli/report.h"
 
 namespace dcac::cli {
@@ -20,6 +21,11 @@ absl::StatusOr<client::Client> ConnectToServer(const ServerOptions& options, cli
   base.tenant = options.tenant;
   // gRPC would write lines of its own to stderr; what is wrong is in the status.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  // With few connections each waiting thread watches its own; the default has them take turns at watching all, and wake
+  // each other for it.
+  setenv("GRPC_POLL_STRATEGY", "poll", /*overwrite=*/0);
+  // Debian's Abseil looks for deadlocks at every lock of gRPC.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   absl::StatusOr<client::Client> client = client::Client::Connect(options.targets, base);
   if (client.status().code() == absl::StatusCode::kInvalidArgument) return MarkUsage(client.status());
   if (!client.ok()) return MarkFromServer(client.status());

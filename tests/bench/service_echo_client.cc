@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/mutex.h"
 #include "core/base/allocator.h"
 #include "dcac/v1/compression.grpc.pb.h"
 #include "proto/wire/limits.h"
@@ -115,7 +116,10 @@ double OwnCpuSeconds() {
 }
 
 int Run(const Settings& settings) {
+  // As the program `dcac`.
   KeepMemoryOfMessages();
+  setenv("GRPC_POLL_STRATEGY", "poll", /*overwrite=*/0);
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   std::vector<int> streams(static_cast<std::size_t>(settings.concurrency));
   std::vector<std::thread> threads;
   for (int& count : streams) threads.emplace_back([&] { count = RunWorker(settings); });
