@@ -40,6 +40,10 @@ class ScriptedStream final : public internal::Stream<Request, Response> {
     script_.requests.push_back(request);
     return true;
   }
+  bool WriteMore(const Request& request) override { return Write(request); }
+  void WriteLast(const Request& request) override {
+    if (Write(request)) WritesDone();
+  }
   void WritesDone() override { script_.writes_done = true; }
   bool Read(Response* response) override {
     script_.requests_at_reads.push_back(script_.requests.size());

@@ -61,7 +61,7 @@ bool BatchSession::NextReply(v1::BatchCompressResponse* response) {
 
 std::uint64_t BatchSession::memory_bytes() const {
   // Items that wait, items that are worked on with their frames, replies that wait.
-  return kMaxInputBytesInFlight + 2 * kMaxInputBytesInFlight + kMaxRepliesInFlight * wire::kMaxBatchItemBytes;
+  return kMaxInputBytesInFlight + 2 * kMaxInputBytesInFlight + kMaxItemRepliesInFlight * wire::kMaxBatchItemBytes;
 }
 
 }  // namespace dcac::server

@@ -27,6 +27,7 @@ class BatchSession final : public Session<v1::BatchCompressRequest, v1::BatchCom
   std::uint64_t memory_bytes() const override;
   CallFacts facts() const override { return facts_; }
   std::size_t max_requests_at_once() const override { return wire::kMaxUnansweredChunks; }
+  std::size_t max_replies_in_flight() const override { return kMaxItemRepliesInFlight; }
   bool idle() const override { return items_.empty(); }
   bool done() const override { return ended_; }
 

@@ -181,7 +181,7 @@ bool BatchGetSession::NextReply(v1::BatchGetResponse* response) {
 }
 
 std::uint64_t BatchGetSession::memory_bytes() const {
-  return accepted_ ? 4 * wire::kMaxBatchItemBytes + kMaxRepliesInFlight * wire::kMaxBatchItemBytes : 0;
+  return accepted_ ? 4 * wire::kMaxBatchItemBytes + kMaxItemRepliesInFlight * wire::kMaxBatchItemBytes : 0;
 }
 
 }  // namespace dcac::server

@@ -24,7 +24,8 @@ class BatchPutSession final : public Session<v1::BatchPutRequest, v1::BatchPutRe
   bool NextReply(v1::BatchPutResponse* response) override;
   std::uint64_t memory_bytes() const override;
   CallFacts facts() const override { return facts_; }
-  std::size_t max_requests_at_once() const override { return kMaxRepliesInFlight; }
+  std::size_t max_requests_at_once() const override { return kMaxItemRepliesInFlight; }
+  std::size_t max_replies_in_flight() const override { return kMaxItemRepliesInFlight; }
   bool idle() const override { return items_.empty(); }
   bool done() const override { return ended_ && items_.empty() && next_reply_ == replies_.size(); }
 
@@ -49,6 +50,7 @@ class BatchGetSession final : public Session<v1::BatchGetRequest, v1::BatchGetRe
   bool NextReply(v1::BatchGetResponse* response) override;
   std::uint64_t memory_bytes() const override;
   CallFacts facts() const override { return facts_; }
+  std::size_t max_replies_in_flight() const override { return kMaxItemRepliesInFlight; }
   bool idle() const override { return !accepted_ || next_key_ == static_cast<std::size_t>(request_.keys_size()); }
   bool done() const override { return accepted_ && idle() && next_reply_ == replies_.size(); }
 

@@ -30,7 +30,23 @@ absl::Status InputChunks::Accept(v1::Chunk&& chunk, SharedPieces data) {
         absl::StrCat("chunk.data: ", size, " bytes are not in 1..", wire::kMaxChunkBytes));
   }
   Append(std::move(data));
+  ++unanswered_chunks_;
   return absl::OkStatus();
+}
+
+absl::Status InputChunks::SetChunksPerAnswer(std::uint32_t count) {
+  if (count > wire::kMaxUnansweredChunks) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("header.chunks_per_answer: ", count, " is not in 0..", wire::kMaxUnansweredChunks));
+  }
+  chunks_per_answer_ = std::max(count, 1u);
+  return absl::OkStatus();
+}
+
+std::uint64_t InputChunks::Answer() {
+  // Otherwise some of them are in what is left; the next answer comes early then.
+  if (empty()) unanswered_chunks_ = 0;
+  return consumed_bytes_;
 }
 
 void InputChunks::Append(SharedPieces data) {
@@ -64,13 +80,8 @@ void OutputChunks::Set(std::vector<std::byte> bytes) {
   bytes_ = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
 }
 
-void OutputChunks::Next(v1::Chunk* chunk) {
-  const SharedBytes data = NextShared(chunk);
-  chunk->set_data(data.bytes.data(), data.bytes.size());
-}
-
-SharedBytes OutputChunks::NextShared(v1::Chunk* chunk) {
-  const std::size_t count = std::min(wire::kDefaultChunkBytes, size_ - position_);
+SharedBytes OutputChunks::Next(v1::Chunk* chunk) {
+  const std::size_t count = std::min(wire::kMaxChunkBytes, size_ - position_);
   chunk->set_offset(sent_bytes());
   SharedBytes data{bytes_, std::span(*bytes_).subspan(position_, count)};
   position_ += count;

@@ -33,11 +33,20 @@ class InputChunks {
   // What Take would give.
   std::vector<std::span<const std::byte>> Rest() const;
 
+  // Before the first chunk.  Errors: InvalidArgument (above the contract's maximum).
+  absl::Status SetChunksPerAnswer(std::uint32_t count);
+
   // Before the first chunk: what lies before `offset` has come earlier.
   void StartAt(std::uint64_t offset) { accepted_bytes_ = consumed_bytes_ = offset; }
 
   bool empty() const { return pieces_.empty(); }
   std::uint64_t consumed_bytes() const { return consumed_bytes_; }
+
+  // Whether the client is to be told of what was consumed, now that nothing is left.
+  bool answer_is_due() const { return empty() && unanswered_chunks_ >= chunks_per_answer_; }
+
+  // What an answer tells: consumed_bytes().  To be called for each.
+  std::uint64_t Answer();
 
  private:
   void Append(SharedPieces data);
@@ -51,6 +60,8 @@ class InputChunks {
   std::shared_ptr<const void> taken_;
   std::uint64_t accepted_bytes_ = 0;
   std::uint64_t consumed_bytes_ = 0;
+  std::uint32_t chunks_per_answer_ = 1;
+  std::uint32_t unanswered_chunks_ = 0;
 };
 
 // Output that waits to be sent.
@@ -59,11 +70,8 @@ class OutputChunks {
   // Only when empty().
   void Set(std::vector<std::byte> bytes);
 
-  // Fills the next chunk.  Only when not empty().
-  void Next(v1::Chunk* chunk);
-
-  // As Next, but the chunk gets no data: they stay where they are.
-  SharedBytes NextShared(v1::Chunk* chunk);
+  // Begins the next chunk, and gives its data, which stay where they are.  Only when not empty().
+  SharedBytes Next(v1::Chunk* chunk);
 
   bool empty() const { return position_ == size_; }
   std::uint64_t sent_bytes() const { return begin_ + position_; }

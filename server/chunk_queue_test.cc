@@ -48,6 +48,42 @@ TEST(InputChunksTest, TakesChunksWhileOthersWait) {
   EXPECT_TRUE(input.Take(3).empty());
 }
 
+TEST(InputChunksTest, AnswerIsDueAfterSoManyChunks) {
+  InputChunks input;
+  std::uint64_t offset = 0;
+  const auto take_chunks = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_TRUE(input.Accept(MakeChunk(offset, "ab")).ok());
+      offset += 2;
+    }
+    while (!input.empty()) input.Take(1);
+  };
+  EXPECT_FALSE(input.answer_is_due()) << "nothing came";
+  take_chunks(1);
+  EXPECT_TRUE(input.answer_is_due());
+  EXPECT_EQ(input.Answer(), 2u);
+  EXPECT_FALSE(input.answer_is_due());
+  ASSERT_TRUE(input.SetChunksPerAnswer(3).ok());
+  take_chunks(2);
+  EXPECT_FALSE(input.answer_is_due());
+  take_chunks(1);
+  EXPECT_TRUE(input.answer_is_due());
+  ASSERT_TRUE(input.Accept(MakeChunk(8, "ab")).ok());
+  EXPECT_FALSE(input.answer_is_due()) << "some is left";
+  input.Take(1);
+  EXPECT_EQ(input.Answer(), 9u);
+  input.Take(1);
+  EXPECT_TRUE(input.answer_is_due()) << "the client does not know that its chunk is worked off";
+}
+
+TEST(InputChunksTest, ChunksPerAnswerAreAtMostThoseThatMayBeUnanswered) {
+  InputChunks input;
+  EXPECT_TRUE(input.SetChunksPerAnswer(wire::kMaxUnansweredChunks).ok());
+  EXPECT_EQ(input.SetChunksPerAnswer(wire::kMaxUnansweredChunks + 1).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(input.SetChunksPerAnswer(0).ok());
+  EXPECT_FALSE(input.answer_is_due()) << "nothing came";
+}
+
 TEST(InputChunksTest, DataMayComeInPieces) {
   const auto owner = std::make_shared<const std::string>("abcdef");
   const std::span<const std::byte> all = wire::AsBytes(*owner);
@@ -96,32 +132,30 @@ TEST(InputChunksTest, RefusesEmptyAndOversizedChunks) {
 TEST(OutputChunksTest, CutsIntoChunksWithRunningOffsets) {
   OutputChunks output;
   EXPECT_TRUE(output.empty());
-  output.Set(std::vector<std::byte>(wire::kDefaultChunkBytes + 3));
+  output.Set(std::vector<std::byte>(wire::kMaxChunkBytes + 3));
   v1::Chunk chunk;
-  output.Next(&chunk);
+  EXPECT_EQ(output.Next(&chunk).bytes.size(), wire::kMaxChunkBytes);
   EXPECT_EQ(chunk.offset(), 0u);
-  EXPECT_EQ(chunk.data().size(), wire::kDefaultChunkBytes);
-  output.Next(&chunk);
-  EXPECT_EQ(chunk.offset(), wire::kDefaultChunkBytes);
-  EXPECT_EQ(chunk.data().size(), 3u);
+  EXPECT_EQ(output.Next(&chunk).bytes.size(), 3u);
+  EXPECT_EQ(chunk.offset(), wire::kMaxChunkBytes);
   EXPECT_TRUE(output.empty());
   output.Set(std::vector<std::byte>(1));
   output.Next(&chunk);
-  EXPECT_EQ(chunk.offset(), wire::kDefaultChunkBytes + 3);
+  EXPECT_EQ(chunk.offset(), wire::kMaxChunkBytes + 3);
 }
 
 TEST(OutputChunksTest, SharedDataIsNotCopied) {
   OutputChunks output;
-  std::vector<std::byte> bytes(wire::kDefaultChunkBytes + 3);
+  std::vector<std::byte> bytes(wire::kMaxChunkBytes + 3);
   const std::byte* const begin = bytes.data();
   output.Set(std::move(bytes));
   v1::Chunk chunk;
-  const SharedBytes first = output.NextShared(&chunk);
+  const SharedBytes first = output.Next(&chunk);
   EXPECT_EQ(first.bytes.data(), begin);
-  EXPECT_EQ(first.bytes.size(), wire::kDefaultChunkBytes);
+  EXPECT_EQ(first.bytes.size(), wire::kMaxChunkBytes);
   EXPECT_TRUE(chunk.data().empty());
-  const SharedBytes last = output.NextShared(&chunk);
-  EXPECT_EQ(chunk.offset(), wire::kDefaultChunkBytes);
+  const SharedBytes last = output.Next(&chunk);
+  EXPECT_EQ(chunk.offset(), wire::kMaxChunkBytes);
   EXPECT_EQ(last.bytes.size(), 3u);
   EXPECT_EQ(last.owner.use_count(), 2) << "the queue keeps nothing of what it gave away";
 }

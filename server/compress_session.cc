@@ -27,6 +27,7 @@ absl::Status CompressSession::Start(const v1::CompressHeader& header) {
   DCAC_ASSIGN_OR_RETURN(const EncodeOptions options, wire::FromProto(header.options()));
   DCAC_ASSIGN_OR_RETURN(const std::uint64_t tensor_bytes, TensorBytes(spec));
   DCAC_RETURN_IF_ERROR(CheckTensorBytes(tensor_bytes, limits_));
+  DCAC_RETURN_IF_ERROR(input_.SetChunksPerAnswer(header.chunks_per_answer()));
   DCAC_ASSIGN_OR_RETURN(FrameEncoder encoder, FrameEncoder::Create(spec, options));
   DCAC_RETURN_IF_ERROR(CheckSlabBytes(encoder.slab_bytes(), limits_));
   encoder_ = std::move(encoder);
@@ -73,7 +74,8 @@ absl::Status CompressSession::Work() {
     const std::span<const std::byte> samples = input_.Take(kBytesAtOnce - taken);
     taken += samples.size();
     DCAC_RETURN_IF_ERROR(encoder_->Push(samples));
-    frame = encoder_->Pull();
+    // Before that there is the frame's head, which is worth no message of its own.
+    if (encoder_->encoded_bytes() > 0) frame = encoder_->Pull();
   }
   output_.Set(std::move(frame));
   return absl::OkStatus();
@@ -90,20 +92,18 @@ absl::Status CompressSession::Finish() {
 }
 
 bool CompressSession::NextReply(v1::CompressResponse* response) {
-  const bool unacknowledged = input_.empty() && acknowledged_bytes_ < input_.consumed_bytes();
   if (!output_.empty()) {
-    output_.Next(response->mutable_chunk());
+    chunk_data_ = output_.Next(response->mutable_chunk());
   } else if (finished_ && !trailer_sent_) {
     v1::TransferTrailer* const trailer = response->mutable_trailer();
     trailer->set_digest(wire::ToProto(encoder_->digest()));
     trailer->set_raw_bytes(encoder_->raw_bytes());
     trailer->set_stored_bytes(encoder_->frame_bytes());
     trailer_sent_ = true;
-  } else if (!unacknowledged) {
+  } else if (!input_.answer_is_due()) {
     return false;
   }
-  acknowledged_bytes_ = input_.consumed_bytes();
-  response->set_consumed_bytes(acknowledged_bytes_);
+  response->set_consumed_bytes(input_.Answer());
   return true;
 }
 

@@ -30,6 +30,7 @@ class CompressSession final : public Session<v1::CompressRequest, v1::CompressRe
   CallFacts facts() const override;
   bool takes_request_data() const override { return true; }
   void GiveRequestData(SharedPieces data) override { request_data_ = std::move(data); }
+  SharedBytes TakeChunkData() override { return std::exchange(chunk_data_, {}); }
   std::size_t max_requests_at_once() const override { return kChunksAtOnce; }
   bool idle() const override { return input_.empty() && !(ended_ && !finished_); }
   bool done() const override { return trailer_sent_; }
@@ -48,9 +49,9 @@ class CompressSession final : public Session<v1::CompressRequest, v1::CompressRe
   SharedPieces request_data_;  // of the next request's chunk
   InputChunks input_;
   OutputChunks output_;
-  std::uint64_t acknowledged_bytes_ = 0;
-  bool ended_ = false;     // the client half-closed
-  bool finished_ = false;  // the frame is complete
+  SharedBytes chunk_data_;  // of the last reply
+  bool ended_ = false;      // the client half-closed
+  bool finished_ = false;   // the frame is complete
   bool trailer_sent_ = false;
 };
 

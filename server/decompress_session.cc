@@ -44,6 +44,7 @@ CallFacts DecompressSession::facts() const {
 
 absl::Status DecompressSession::Start(const v1::DecompressHeader& header) {
   if (decoder_) return absl::InvalidArgumentError("a second header");
+  DCAC_RETURN_IF_ERROR(input_.SetChunksPerAnswer(header.chunks_per_answer()));
   DecodeLimits limits = ToDecodeLimits(limits_);
   if (header.max_tensor_bytes() != 0) {
     limits.max_tensor_bytes = std::min(limits.max_tensor_bytes, header.max_tensor_bytes());
@@ -86,20 +87,18 @@ absl::Status DecompressSession::Work() {
 }
 
 bool DecompressSession::NextReply(v1::DecompressResponse* response) {
-  const bool unacknowledged = idle() && acknowledged_bytes_ < input_.consumed_bytes();
   if (decoder_ && !spec_sent_ && decoder_->spec() != nullptr) {
     wire::ToProto(*decoder_->spec(), response->mutable_spec());
     spec_sent_ = true;
   } else if (!output_.empty()) {
-    chunk_data_ = output_.NextShared(response->mutable_chunk());
+    chunk_data_ = output_.Next(response->mutable_chunk());
   } else if (ended_ && !trailer_sent_) {
     FillTrailer(response->mutable_trailer());
     trailer_sent_ = true;
-  } else if (!unacknowledged) {
+  } else if (!idle() || !input_.answer_is_due()) {
     return false;
   }
-  acknowledged_bytes_ = input_.consumed_bytes();
-  response->set_consumed_bytes(acknowledged_bytes_);
+  response->set_consumed_bytes(input_.Answer());
   return true;
 }
 

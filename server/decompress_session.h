@@ -50,7 +50,6 @@ class DecompressSession final : public Session<v1::DecompressRequest, v1::Decomp
   InputChunks input_;
   OutputChunks output_;
   SharedBytes chunk_data_;  // of the last reply
-  std::uint64_t acknowledged_bytes_ = 0;
   bool spec_sent_ = false;
   bool ended_ = false;  // the client half-closed after a complete frame
   bool trailer_sent_ = false;

@@ -38,7 +38,7 @@ bool GetSession::NextReply(v1::GetResponse* response) {
     start->set_returned_bytes(reader_->returned_bytes());
     start_sent_ = true;
   } else if (!output_.empty()) {
-    chunk_data_ = output_.NextShared(response->mutable_chunk());
+    chunk_data_ = output_.Next(response->mutable_chunk());
   } else if (at_end_ && !trailer_sent_) {
     v1::GetTrailer* const trailer = response->mutable_trailer();
     trailer->set_digest(wire::ToProto(digest_.Get()));

@@ -43,11 +43,10 @@ bool InspectSession::NextReply(v1::InspectResponse* response) {
   if (inspected_ && !info_sent_) {
     *response->mutable_info() = info_;
     info_sent_ = true;
-  } else if (!input_.empty() || acknowledged_bytes_ == input_.consumed_bytes()) {
+  } else if (!input_.answer_is_due()) {
     return false;
   }
-  acknowledged_bytes_ = input_.consumed_bytes();
-  response->set_consumed_bytes(acknowledged_bytes_);
+  response->set_consumed_bytes(input_.Answer());
   return true;
 }
 

@@ -34,7 +34,6 @@ class InspectSession final : public Session<v1::InspectRequest, v1::InspectRespo
   InputChunks input_;
   std::string frame_;
   v1::FrameInfo info_;
-  std::uint64_t acknowledged_bytes_ = 0;
   bool ended_ = false;      // the client half-closed
   bool inspected_ = false;  // info_ is complete
   bool info_sent_ = false;

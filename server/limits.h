@@ -34,13 +34,14 @@ DecodeLimits ToDecodeLimits(const Limits& limits);
 // What a stream's messages may take on their way: those that a client may leave unanswered, in the transport and here,
 // and those that wait to be sent.
 inline constexpr std::uint64_t kMaxInputBytesInFlight = wire::kMaxUnansweredChunks * wire::kMaxChunkBytes;
-inline constexpr std::size_t kMaxRepliesInFlight = 16;
-inline constexpr std::uint64_t kMaxOutputBytesInFlight = kMaxRepliesInFlight * wire::kDefaultChunkBytes;
+inline constexpr std::size_t kMaxRepliesInFlight = 4;
+inline constexpr std::size_t kMaxItemRepliesInFlight = wire::kMaxUnansweredChunks;
+inline constexpr std::uint64_t kMaxOutputBytesInFlight = kMaxRepliesInFlight * wire::kMaxChunkBytes;
 
 // What a task takes of a stream's input where so much waits: as much as costs little beside the task itself.  Other
 // streams get their turn in between.
 inline constexpr std::size_t kChunksAtOnce = 4;
-inline constexpr std::size_t kBytesAtOnce = kChunksAtOnce * wire::kDefaultChunkBytes;
+inline constexpr std::size_t kBytesAtOnce = 1u << 20;
 
 // The same of a stream with so much input; 0: nobody knows how much.
 constexpr std::uint64_t InputBytesInFlight(std::uint64_t input_bytes) {

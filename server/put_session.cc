@@ -69,6 +69,7 @@ absl::Status PutSession::Start(const v1::PutHeader& header) {
   }
   DCAC_ASSIGN_OR_RETURN(options_.condition, ConditionFromProto(header.condition()));
   options_.pinned = header.pinned();
+  DCAC_RETURN_IF_ERROR(input_.SetChunksPerAnswer(header.chunks_per_answer()));
   DCAC_ASSIGN_OR_RETURN(std::unique_ptr<PutContent> content, PutContent::Create(header, context_, control()));
   DCAC_RETURN_IF_ERROR(BlockKey(context_.tenant, header.key()).status());
   content_ = std::move(content);
@@ -92,7 +93,6 @@ absl::Status PutSession::OpenUpload() {
   }
   DCAC_RETURN_IF_ERROR(ResumeContent(*content_, *upload_));
   input_.StartAt(content_->committed_bytes(*upload_));
-  acknowledged_bytes_ = input_.consumed_bytes();
   return absl::OkStatus();
 }
 
@@ -146,19 +146,17 @@ absl::Status PutSession::Publish() {
 
 bool PutSession::NextReply(v1::PutResponse* response) {
   if (upload_ == nullptr || object_sent_) return false;
-  const bool unacknowledged = input_.empty() && acknowledged_bytes_ < input_.consumed_bytes();
   if (!id_sent_) {
     response->set_upload_id(upload_->id());
     id_sent_ = true;
   } else if (object_) {
     *response->mutable_object() = *object_;
     object_sent_ = true;
-  } else if (!unacknowledged) {
+  } else if (!input_.answer_is_due()) {
     return false;
   }
-  acknowledged_bytes_ = input_.consumed_bytes();
-  response->set_consumed_bytes(acknowledged_bytes_);
-  response->set_committed_bytes(object_ ? acknowledged_bytes_ : content_->committed_bytes(*upload_));
+  response->set_consumed_bytes(input_.Answer());
+  response->set_committed_bytes(object_ ? input_.consumed_bytes() : content_->committed_bytes(*upload_));
   return true;
 }
 

@@ -52,7 +52,6 @@ class PutSession final : public Session<v1::PutRequest, v1::PutResponse> {
   std::optional<v1::CompressTrailer> expected_;
   SharedPieces request_data_;  // of the next request's chunk
   InputChunks input_;
-  std::uint64_t acknowledged_bytes_ = 0;
   bool opened_ = false;
   bool id_sent_ = false;
   bool ended_ = false;  // the client half-closed

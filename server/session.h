@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "server/call_info.h"
+#include "server/limits.h"
 #include "server/shared_bytes.h"
 #include "server/work_control.h"
 
@@ -51,6 +52,9 @@ class Session {
   virtual CallFacts facts() const = 0;
 
   virtual std::size_t max_requests_at_once() const { return 1; }
+
+  // How many replies may wait to be sent; always the same.
+  virtual std::size_t max_replies_in_flight() const { return kMaxRepliesInFlight; }
 
   virtual bool idle() const = 0;  // everything that was accepted is worked off
   virtual bool done() const = 0;  // the last reply was taken

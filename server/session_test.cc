@@ -73,6 +73,30 @@ TEST(CompressSessionTest, AnswersAChunkThatGivesNoOutput) {
   EXPECT_FALSE(session.done());
 }
 
+TEST(CompressSessionTest, AnswersNoMoreOftenThanToldTo) {
+  const Bytes data = SmoothBytes(30);
+  v1::CompressRequest header = CompressHeader(kSpec);
+  header.mutable_header()->set_chunks_per_answer(2);
+  const auto chunk = [&](std::size_t offset) {
+    return ChunkRequest<v1::CompressRequest>(offset, std::span(data).subspan(offset, 10));
+  };
+  CompressSession session(Limits{});
+  EXPECT_TRUE(Drive(session, {header, chunk(0)}, /*end=*/false).replies.empty());
+  const auto second = Drive(session, {chunk(10)}, /*end=*/false);
+  ASSERT_EQ(second.replies.size(), 1u);
+  EXPECT_EQ(second.replies[0].consumed_bytes(), 20u);
+  EXPECT_TRUE(Drive(session, {chunk(20)}, /*end=*/false).replies.empty());
+}
+
+TEST(SessionTest, MoreChunksPerAnswerThanMayBeUnansweredAreInvalid) {
+  v1::CompressRequest compress = CompressHeader(kSpec);
+  compress.mutable_header()->set_chunks_per_answer(17);
+  EXPECT_EQ(RunCompress({compress}).status.code(), absl::StatusCode::kInvalidArgument);
+  v1::DecompressRequest decompress = DecompressHeader();
+  decompress.mutable_header()->set_chunks_per_answer(17);
+  EXPECT_EQ(RunDecompress({decompress}).status.code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(CompressSessionTest, EmptyTensorHasAFrame) {
   const TensorSpec empty{DType::kF32, {0, 4}, Layout::kNchw};
   const auto outcome = RunCompress({CompressHeader(empty)});

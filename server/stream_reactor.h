@@ -39,7 +39,7 @@ using ByteWriter = grpc::ServerWriteReactor<grpc::ByteBuffer>;
 // mutex, notes what happened, and starts in Advance what can go on.  At most one read, one write and one task are under
 // way. Finish is called once, when neither a write nor a task is; while the server drains, not right after bytes went.
 //
-// Bounds: requests that wait are at most kMaxInbox, replies that wait at most kMaxRepliesInFlight; nothing but the
+// Bounds: requests that wait are at most kMaxInbox, replies that wait at most what the session says; nothing but the
 // first request is read before the memory for all of them is reserved.  The inbox has room for all that a client may
 // leave unanswered, so that a client that writes within its credit never waits for its own reading.
 template <typename Request, typename Response, typename Base = ByteReactor>
@@ -112,6 +112,7 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
       // Whoever called Finish may still be about to release the mutex.
       const std::lock_guard lock(mutex_);
       // A cancellation may end the reads before it is announced, and then looks like missing input.
+      if (writing_) stages_.send += std::chrono::steady_clock::now() - write_start_;
       CallFacts facts = session_->facts();
       facts.stages = stages_;
       facts.ended_idle = idle_error_;
@@ -122,8 +123,9 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
 
   void EndIfIdleSince(std::chrono::steady_clock::time_point moment) override {
     const std::lock_guard lock(mutex_);
-    if (finished_ || result_ || working_ || last_progress_ >= moment) return;
+    if ((result_ && !writing_) || working_ || idle_error_ || last_progress_ >= moment) return;
     idle_error_ = true;
+    if (result_ && result_->ok()) result_.reset();
     Fail(absl::DeadlineExceededError("no bytes came or went for longer than the server waits"));
     session_->Cancel();
     // What is being written to a client that does not read ends in no other way; the client sees CANCELLED then.
@@ -183,7 +185,7 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
 
   void StartTaskIfWork() {
     const bool input = !inbox_.empty() || (input_ended_ && !end_given_);
-    if (working_ || outbox_.size() >= kMaxRepliesInFlight || (session_resting_ && !input)) return;
+    if (working_ || outbox_.size() >= max_replies_ || (session_resting_ && !input)) return;
     working_ = true;
     enqueue_time_ = std::chrono::steady_clock::now();
     workers_.Enqueue([this] { Run(); });
@@ -194,11 +196,21 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
     writing_ = true;
     write_start_ = std::chrono::steady_clock::now();
     call_->OnResponse(outbox_.front().Length());
-    this->StartWrite(&outbox_.front());
+    const bool is_last = outbox_.size() == 1 && !working_ && result_ && watch_.linger().count() == 0;
+    if (is_last) {
+      finished_ = true;  // OnWriteDone is not called
+      this->StartWriteAndFinish(&outbox_.front(), grpc::WriteOptions(), wire::ToGrpcStatus(*result_));
+    } else if (outbox_.size() > 1 && wrote_) {
+      // Small ones are sent with what comes next.  The first one is not, for it would not end until then.
+      this->StartWrite(&outbox_.front(), grpc::WriteOptions().set_buffer_hint());
+    } else {
+      this->StartWrite(&outbox_.front());
+    }
+    wrote_ = true;
   }
 
   void FinishIfEnded() {
-    if (working_ || writing_ || lingering_) return;
+    if (finished_ || working_ || writing_ || lingering_) return;
     if (cancelled_ && !idle_error_) {
       result_ = absl::CancelledError("the call was cancelled or its deadline passed");
     } else if (!result_ || !outbox_.empty()) {
@@ -225,7 +237,7 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
   Assignment NextAssignment() {
     const std::lock_guard lock(mutex_);
     Assignment assignment;
-    assignment.max_replies = kMaxRepliesInFlight - outbox_.size();
+    assignment.max_replies = max_replies_ - outbox_.size();
     if (!session_resting_) return assignment;
     while (!inbox_.empty() && assignment.requests.size() < session_->max_requests_at_once()) {
       assignment.requests.push_back(std::move(inbox_.front()));
@@ -289,6 +301,7 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
   TaskPool& workers_;
   IdleWatch& watch_;
   const bool takes_request_data_ = session_->takes_request_data();
+  const std::size_t max_replies_ = session_->max_replies_in_flight();
 
   grpc::Alarm farewell_;
 
@@ -305,6 +318,7 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
   bool idle_error_ = false;
   bool reading_ = false;
   bool writing_ = false;
+  bool wrote_ = false;  // a write was started
   bool lingering_ = false;  // Finish waits for farewell_
   bool lingered_ = false;   // it waits or has waited
   bool working_ = false;

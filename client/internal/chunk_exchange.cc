@@ -9,16 +9,8 @@
 
 namespace dcac::client::internal {
 
-namespace {
-
-// Before the server has answered at all: a server without room refuses the call, and what was sent until then is waste
-// on both sides.
-constexpr std::size_t kFirstChunks = 2;
-
-}  // namespace
-
 bool ChunkSender::has_credit() const {
-  return unanswered_ends_.size() < (consumed_bytes_ == 0 ? kFirstChunks : wire::kMaxUnansweredChunks);
+  return unanswered_ends_.size() < (consumed_bytes_ == 0 ? kChunksPerAnswer : wire::kMaxUnansweredChunks);
 }
 
 absl::Status ChunkSender::Refill() {

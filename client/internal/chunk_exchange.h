@@ -14,6 +14,10 @@
 
 namespace dcac::client::internal {
 
+// How often the server is to answer, beside what it sends anyway: each answer wakes threads on both sides.  No more
+// than so many are sent before the first answer: a server without room refuses the call, and they are waste then.
+inline constexpr std::size_t kChunksPerAnswer = 2;
+
 // Cuts what a source gives into chunks, and keeps count of those that the server has not answered.
 class ChunkSender {
  public:

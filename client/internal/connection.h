@@ -37,6 +37,10 @@ class Stream {
   // Sends a request.  False: the call has ended, and Finish says how.
   virtual bool Write(const Request& request) = 0;
 
+  // Write when another request follows at once, and when none follows: what is small is sent with what comes next.
+  virtual bool WriteMore(const Request& request) = 0;
+  virtual void WriteLast(const Request& request) = 0;
+
   // Says that no more requests come.
   virtual void WritesDone() = 0;
 

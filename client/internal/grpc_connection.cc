@@ -82,6 +82,10 @@ class GrpcStream final : public Stream<Request, Response> {
       : state_(call, metadata), call_(start(state_.context())) {}
 
   bool Write(const Request& request) override { return call_->Write(request); }
+  bool WriteMore(const Request& request) override {
+    return call_->Write(request, grpc::WriteOptions().set_buffer_hint());
+  }
+  void WriteLast(const Request& request) override { call_->WriteLast(request, grpc::WriteOptions()); }
   void WritesDone() override { call_->WritesDone(); }
   bool Read(Response* response) override { return call_->Read(response); }
   void Cancel() override { state_.context()->TryCancel(); }
@@ -108,6 +112,8 @@ class GrpcReadStream final : public Stream<Request, Response> {
       : state_(call, metadata), call_(start(state_.context())) {}
 
   bool Write(const Request&) override { return false; }
+  bool WriteMore(const Request&) override { return false; }
+  void WriteLast(const Request&) override {}
   void WritesDone() override {}
   bool Read(Response* response) override { return call_->Read(response); }
   void Cancel() override { state_.context()->TryCancel(); }
@@ -139,12 +145,12 @@ class GrpcConnection final : public Connection {
 
   std::unique_ptr<CompressCall> Compress(const CallContext& call) override {
     return Start<v1::CompressRequest, v1::CompressResponse>(
-        call, [this](grpc::ClientContext* context) { return compression_->Compress(context); });
+        call, [this](grpc::ClientContext* context) { return compression_->Compress(BeginWithHeader(context)); });
   }
 
   std::unique_ptr<DecompressCall> Decompress(const CallContext& call) override {
     return Start<v1::DecompressRequest, v1::DecompressResponse>(
-        call, [this](grpc::ClientContext* context) { return compression_->Decompress(context); });
+        call, [this](grpc::ClientContext* context) { return compression_->Decompress(BeginWithHeader(context)); });
   }
 
   std::unique_ptr<InspectCall> Inspect(const CallContext& call) override {
@@ -185,7 +191,7 @@ class GrpcConnection final : public Connection {
 
   std::unique_ptr<PutCall> Put(const CallContext& call) override {
     return Start<v1::PutRequest, v1::PutResponse>(
-        call, [this](grpc::ClientContext* context) { return store_->Put(context); });
+        call, [this](grpc::ClientContext* context) { return store_->Put(BeginWithHeader(context)); });
   }
 
   std::unique_ptr<GetCall> Get(const CallContext& call, const v1::GetRequest& request) override {
@@ -261,6 +267,12 @@ class GrpcConnection final : public Connection {
   }
 
  private:
+  // Of a call whose first request is always written: it brings the metadata along.
+  static grpc::ClientContext* BeginWithHeader(grpc::ClientContext* context) {
+    context->set_initial_metadata_corked(true);
+    return context;
+  }
+
   template <typename Request, typename Response, typename StartCall>
   std::unique_ptr<Stream<Request, Response>> Start(const CallContext& call, StartCall start) {
     return std::make_unique<GrpcStream<Request, Response>>(call, metadata_, start);

@@ -34,7 +34,8 @@ class Putter {
     const std::unique_ptr<PutCall> stream = connection.Put(call);
     v1::PutRequest request;
     *request.mutable_header() = header_;
-    const bool begun = stream->Write(request);
+    request.mutable_header()->set_chunks_per_answer(kChunksPerAnswer);
+    const bool begun = stream->WriteMore(request);
     return RunExchange(
         *stream, [&] { return begun && sender.has_credit(); }, [&] { return SendNext(*stream, sender, request); },
         [&](const v1::PutResponse& response) { return Receive(sender, response); });
@@ -97,10 +98,10 @@ class Putter {
 
   absl::StatusOr<bool> SendNext(PutCall& stream, ChunkSender& sender, v1::PutRequest& request) {
     DCAC_ASSIGN_OR_RETURN(const bool more, sender.Next(request.mutable_chunk()));
-    if (more) return stream.Write(request);
+    if (more) return sender.has_credit() ? stream.WriteMore(request) : stream.Write(request);
     request.mutable_trailer()->set_digest(wire::ToProto(digest_.Get()));
     request.mutable_trailer()->set_raw_bytes(input_.frame_bytes);
-    if (stream.Write(request)) stream.WritesDone();
+    stream.WriteLast(request);
     return false;
   }
 

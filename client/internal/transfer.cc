@@ -26,7 +26,7 @@ class Transfer {
   virtual ~Transfer() = default;
 
   absl::StatusOr<TransferStats> Run(const Request& header) {
-    const bool begun = stream_.Write(header);
+    const bool begun = stream_.WriteMore(header);
     DCAC_RETURN_IF_ERROR(RunExchange(
         stream_, [&] { return begun && sender_.has_credit(); }, [this] { return SendNext(); },
         [this](const Response& response) { return Receive(response); }));
@@ -51,11 +51,14 @@ class Transfer {
     DCAC_ASSIGN_OR_RETURN(const bool more, sender_.Next(request_.mutable_chunk()));
     if (more) {
       OnSend(request_.chunk());
-      return stream_.Write(request_);
+      return sender_.has_credit() ? stream_.WriteMore(request_) : stream_.Write(request_);
     }
     const std::optional<Request> end = EndOfInput();
-    if (end && !stream_.Write(*end)) return false;
-    stream_.WritesDone();
+    if (end) {
+      stream_.WriteLast(*end);
+    } else {
+      stream_.WritesDone();
+    }
     return false;
   }
 
@@ -177,6 +180,7 @@ absl::StatusOr<TransferStats> RunCompress(CompressCall& call, const TensorSpec& 
   v1::CompressRequest header;
   wire::ToProto(spec, header.mutable_header()->mutable_spec());
   wire::ToProto(options, header.mutable_header()->mutable_options());
+  header.mutable_header()->set_chunks_per_answer(kChunksPerAnswer);
   absl::StatusOr<TransferStats> stats = CompressTransfer(call, chunk_bytes, source, sink).Run(header);
   if (stats.ok()) stats->spec = spec;
   return stats;
@@ -187,6 +191,7 @@ absl::StatusOr<TransferStats> RunDecompress(DecompressCall& call, const v1::Deco
                                             const SpecSink& spec_sink, const ChunkSink& sink) {
   v1::DecompressRequest request;
   *request.mutable_header() = header;
+  request.mutable_header()->set_chunks_per_answer(kChunksPerAnswer);
   return DecompressTransfer(call, header.max_tensor_bytes(), chunk_bytes, source, spec_sink, sink).Run(request);
 }
 

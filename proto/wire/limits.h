@@ -6,7 +6,7 @@
 
 namespace dcac::wire {
 
-inline constexpr std::size_t kDefaultChunkBytes = 256u << 10;
+inline constexpr std::size_t kDefaultChunkBytes = 512u << 10;
 inline constexpr std::size_t kMaxChunkBytes = 1u << 20;
 inline constexpr std::size_t kMaxUnansweredChunks = 16;
 

@@ -113,6 +113,33 @@ TEST_F(HostileClientTest, ReaderThatStandsStillIsEnded) {
   EXPECT_FALSE(call->Finish().ok());
 }
 
+TEST_F(HostileClientTest, ReaderThatDoesNotTakeTheEndIsEnded) {
+  server::ServerOptions options = LoopbackOptions();
+  options.stream_idle_timeout = std::chrono::milliseconds(40);
+  Start(options);
+  // The client's transport takes 65,535 bytes unread: not the samples of the first size, of the second not the trailer.
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  const auto stub = v1::CompressionService::NewStub(
+      grpc::CreateCustomChannel(server_->addresses()[0], grpc::InsecureChannelCredentials(), arguments));
+  std::uint64_t ended = 0;
+  for (const std::uint64_t size : {300'000, 65'490}) {
+    const TensorSpec spec{DType::kU8, {size}, Layout::kFlat};
+    const Bytes frame = *Compress(spec, Bytes(size));
+    grpc::ClientContext context;
+    const auto call = stub->Decompress(&context);
+    WriteFrame(frame, *call);
+    call->WritesDone();
+    ++ended;
+    EXPECT_TRUE(Eventually([&] { return Calls(StatusCode::kDeadlineExceeded) == ended; })) << size;
+    ExpectAllGivenBack();
+    v1::DecompressResponse response;
+    while (call->Read(&response)) {
+    }
+    EXPECT_FALSE(call->Finish().ok()) << size;
+  }
+}
+
 TEST_F(HostileClientTest, ClientThatVanishesGivesEverythingBack) {
   Start();
   {

@@ -50,7 +50,7 @@ struct ClientOptions {
 
   std::chrono::milliseconds connect_timeout{5000};          // of Connect
   std::chrono::milliseconds deadline{0};                    // of each call as a whole, repetitions included; 0 = none
-  std::size_t chunk_bytes = 256u << 10;                     // sent in one message, 1 .. kMaxChunkBytes
+  std::size_t chunk_bytes = 512u << 10;                     // sent in one message, 1 .. kMaxChunkBytes
   std::size_t max_message_bytes = 8u << 20;                 // largest message that is received
   std::uint64_t max_tensor_bytes = std::uint64_t{1} << 40;  // largest tensor that is restored
 
