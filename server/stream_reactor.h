@@ -318,7 +318,7 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
   bool idle_error_ = false;
   bool reading_ = false;
   bool writing_ = false;
-  bool wrote_ = false;  // a write was started
+  bool wrote_ = false;      // a write was started
   bool lingering_ = false;  // Finish waits for farewell_
   bool lingered_ = false;   // it waits or has waited
   bool working_ = false;
