@@ -11,6 +11,7 @@
 #include "client/mock_connection.h"
 #include "dcac/codec.h"
 #include "proto/wire/convert.h"
+#include "proto/wire/retry_info.h"
 
 namespace dcac::client {
 namespace {
@@ -114,6 +115,27 @@ TEST_F(ClientTest, AtMostSixteenChunksAreUnanswered) {
   EXPECT_EQ(compress_.requests_at_reads.at(1), 18u) << "header, an answered chunk and 16 others";
   EXPECT_EQ(compress_.requests_at_reads.at(2), 19u);
   EXPECT_EQ(compress_.requests.size(), 102u);
+}
+
+TEST_F(ClientTest, CallAfterARefusedOneBeginsWithSmallChunks) {
+  const TensorSpec spec{DType::kU8, {700'000}, Layout::kFlat};
+  const Bytes raw(700'000);
+  const auto chunk_bytes = [this](std::size_t i) { return compress_.requests.at(i).chunk().data().size(); };
+  Client client = MakeClient({.retry = {.max_attempts = 1}});
+  compress_.status = wire::WithRetryDelay(absl::ResourceExhaustedError("full"), std::chrono::milliseconds(1));
+  EXPECT_EQ(client.Compress(spec, raw).status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(chunk_bytes(1), 512u << 10);
+  AnswerCompress(raw, "frame");
+  v1::CompressResponse answer;
+  answer.set_consumed_bytes(128u << 10);
+  compress_.responses.push_front(answer);
+  ASSERT_TRUE(client.Compress(spec, raw).ok());
+  EXPECT_EQ(chunk_bytes(1), 64u << 10);
+  EXPECT_EQ(chunk_bytes(2), 64u << 10);
+  EXPECT_EQ(chunk_bytes(3), 512u << 10) << "the server has answered";
+  AnswerCompress(raw, "frame");
+  ASSERT_TRUE(client.Compress(spec, raw).ok());
+  EXPECT_EQ(chunk_bytes(1), 512u << 10);
 }
 
 TEST_F(ClientTest, TrailerThatDoesNotMatchIsDataLoss) {

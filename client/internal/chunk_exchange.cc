@@ -20,15 +20,16 @@ absl::Status ChunkSender::Refill() {
 }
 
 absl::StatusOr<bool> ChunkSender::Next(v1::Chunk* chunk) {
+  const std::size_t chunk_bytes = consumed_bytes_ == 0 ? sizes_.first : sizes_.later;
   chunk->set_offset(sent_bytes_);
   std::string& data = *chunk->mutable_data();
   data.clear();
-  while (data.size() < chunk_bytes_ && !ended_) {
+  while (data.size() < chunk_bytes && !ended_) {
     if (rest_.empty()) {
       DCAC_RETURN_IF_ERROR(Refill());
       continue;
     }
-    const std::size_t count = std::min(rest_.size(), chunk_bytes_ - data.size());
+    const std::size_t count = std::min(rest_.size(), chunk_bytes - data.size());
     data.append(reinterpret_cast<const char*>(rest_.data()), count);
     rest_ = rest_.subspan(count);
   }

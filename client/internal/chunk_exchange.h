@@ -18,12 +18,18 @@ namespace dcac::client::internal {
 // than so many are sent before the first answer: a server without room refuses the call, and they are waste then.
 inline constexpr std::size_t kChunksPerAnswer = 2;
 
+// Bytes of chunks until the server has answered, and of those after that.
+struct ChunkSizes {
+  std::size_t first;
+  std::size_t later;
+};
+
 // Cuts what a source gives into chunks, and keeps count of those that the server has not answered.
 class ChunkSender {
  public:
   // `start`: how much of the input the server has already; the source gives what comes after that.
-  ChunkSender(const ChunkSource& source, std::size_t chunk_bytes, std::uint64_t start = 0)
-      : source_(source), chunk_bytes_(chunk_bytes), sent_bytes_(start), consumed_bytes_(start) {}
+  ChunkSender(const ChunkSource& source, ChunkSizes sizes, std::uint64_t start = 0)
+      : source_(source), sizes_(sizes), sent_bytes_(start), consumed_bytes_(start) {}
 
   bool has_credit() const;
   std::uint64_t sent_bytes() const { return sent_bytes_; }
@@ -38,7 +44,7 @@ class ChunkSender {
   absl::Status Refill();
 
   const ChunkSource& source_;
-  const std::size_t chunk_bytes_;
+  const ChunkSizes sizes_;
   std::span<const std::byte> rest_;  // of what the source gave last
   bool ended_ = false;
   std::uint64_t sent_bytes_;

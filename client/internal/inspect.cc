@@ -43,7 +43,7 @@ absl::StatusOr<FrameInfo> FromProto(const v1::FrameInfo& message) {
 }  // namespace
 
 absl::StatusOr<FrameInfo> RunInspect(InspectCall& call, std::size_t chunk_bytes, const ChunkSource& frame) {
-  ChunkSender sender(frame, chunk_bytes);
+  ChunkSender sender(frame, {chunk_bytes, chunk_bytes});
   std::optional<v1::FrameInfo> info;
   const auto send = [&]() -> absl::StatusOr<bool> {
     v1::InspectRequest request;

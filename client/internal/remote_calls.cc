@@ -1,6 +1,7 @@
 #include "client/internal/remote_calls.h"
 
 #include "core/base/status_macros.h"
+#include "proto/wire/retry_info.h"
 
 namespace dcac::client::internal {
 namespace {
@@ -20,6 +21,8 @@ absl::Status RemoteCalls::Run(const CallContext& call, const Attempt& attempt, c
     if (call.cancel.cancelled()) return absl::CancelledError("cancelled by the caller");
     Connection& connection = pool_.Next(failed);
     const absl::Status status = attempt(connection);
+    was_refused_.store(absl::IsResourceExhausted(status) && wire::RetryDelay(status).has_value(),
+                       std::memory_order_relaxed);
     if (status.ok() || !call.repeats || !IsTransient(status) || !rewind()) return status;
     if (const std::uint64_t now = progress(); now > reached) {
       reached = now;

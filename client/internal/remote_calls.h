@@ -2,6 +2,7 @@
 #ifndef DCAC_CLIENT_INTERNAL_REMOTE_CALLS_H_
 #define DCAC_CLIENT_INTERNAL_REMOTE_CALLS_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -35,6 +36,9 @@ class RemoteCalls {
       const CallContext& call, const Attempt& attempt, const std::function<bool()>& rewind,
       const std::function<std::uint64_t()>& progress = [] { return std::uint64_t{0}; });
 
+  // Whether a server without room refused the last call.
+  bool was_refused() const { return was_refused_.load(std::memory_order_relaxed); }
+
   absl::StatusOr<v1::GetCapabilitiesResponse> GetCapabilities(const CallContext& call);
   absl::StatusOr<v1::GetStatusResponse> GetStatus(const CallContext& call);
 
@@ -45,6 +49,7 @@ class RemoteCalls {
   ConnectionPool pool_;
   const RetryOptions retry_;
   RetryClock& clock_;
+  std::atomic<bool> was_refused_{false};
   absl::Mutex mutex_;
   std::optional<std::uint64_t> max_unary_bytes_ ABSL_GUARDED_BY(mutex_);
 };

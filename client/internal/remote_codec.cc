@@ -1,5 +1,6 @@
 #include "client/internal/remote_codec.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -17,6 +18,13 @@ namespace {
 
 // A frame is hardly larger than its tensor: as the contract allows for.
 constexpr std::uint64_t kUnaryFrameOverhead = 64u << 10;
+
+// What a server without room refuses was sent in vain.
+ChunkSizes SizesOfChunks(const RemoteCalls& calls, const ClientOptions& client) {
+  constexpr std::size_t kCautiousBytes = 64u << 10;
+  return {.first = calls.was_refused() ? std::min(kCautiousBytes, client.chunk_bytes) : client.chunk_bytes,
+          .later = client.chunk_bytes};
+}
 
 bool Always() {
   return true;
@@ -95,7 +103,8 @@ absl::StatusOr<TransferStats> RemoteCompress(RemoteCalls& calls, const CallConte
                                              TransferInput& samples, TransferOutput& frame) {
   return RunTransfer(calls, call, samples, frame,
                      [&](Connection& connection, const ChunkSource& source, const SpecSink&, const ChunkSink& sink) {
-                       return RunCompress(*connection.Compress(call), spec, options, client.chunk_bytes, source, sink);
+                       return RunCompress(*connection.Compress(call), spec, options, SizesOfChunks(calls, client),
+                                          source, sink);
                      });
 }
 
@@ -107,7 +116,8 @@ absl::StatusOr<TransferStats> RemoteDecompress(RemoteCalls& calls, const CallCon
   return RunTransfer(
       calls, call, frame, samples,
       [&](Connection& connection, const ChunkSource& source, const SpecSink& spec_sink, const ChunkSink& sink) {
-        return RunDecompress(*connection.Decompress(call), header, client.chunk_bytes, source, spec_sink, sink);
+        return RunDecompress(*connection.Decompress(call), header, SizesOfChunks(calls, client), source, spec_sink,
+                             sink);
       });
 }
 

@@ -30,7 +30,7 @@ class Putter {
   absl::Status Attempt(const CallContext& call, Connection& connection) {
     DCAC_RETURN_IF_ERROR(FindStart(call, connection));
     const ChunkSource source = [this] { return Read(); };
-    ChunkSender sender(source, buffer_.size(), position_);
+    ChunkSender sender(source, {buffer_.size(), buffer_.size()}, position_);
     const std::unique_ptr<PutCall> stream = connection.Put(call);
     v1::PutRequest request;
     *request.mutable_header() = header_;

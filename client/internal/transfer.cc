@@ -21,7 +21,7 @@ absl::Status CountMismatch(absl::string_view what, std::uint64_t trailer, std::u
 template <typename Request, typename Response>
 class Transfer {
  public:
-  Transfer(Stream<Request, Response>& stream, std::size_t chunk_bytes, const ChunkSource& source, const ChunkSink& sink)
+  Transfer(Stream<Request, Response>& stream, ChunkSizes chunk_bytes, const ChunkSource& source, const ChunkSink& sink)
       : sender_(source, chunk_bytes), receiver_(sink), stream_(stream) {}
   virtual ~Transfer() = default;
 
@@ -120,7 +120,7 @@ class CompressTransfer final : public Transfer<v1::CompressRequest, v1::Compress
 
 class DecompressTransfer final : public Transfer<v1::DecompressRequest, v1::DecompressResponse> {
  public:
-  DecompressTransfer(DecompressCall& call, std::uint64_t max_tensor_bytes, std::size_t chunk_bytes,
+  DecompressTransfer(DecompressCall& call, std::uint64_t max_tensor_bytes, ChunkSizes chunk_bytes,
                      const ChunkSource& source, const SpecSink& spec_sink, const ChunkSink& sink)
       : Transfer(call, chunk_bytes, source, sink), max_tensor_bytes_(max_tensor_bytes), spec_sink_(spec_sink) {}
 
@@ -176,7 +176,7 @@ class DecompressTransfer final : public Transfer<v1::DecompressRequest, v1::Deco
 }  // namespace
 
 absl::StatusOr<TransferStats> RunCompress(CompressCall& call, const TensorSpec& spec, const EncodeOptions& options,
-                                          std::size_t chunk_bytes, const ChunkSource& source, const ChunkSink& sink) {
+                                          ChunkSizes chunk_bytes, const ChunkSource& source, const ChunkSink& sink) {
   v1::CompressRequest header;
   wire::ToProto(spec, header.mutable_header()->mutable_spec());
   wire::ToProto(options, header.mutable_header()->mutable_options());
@@ -187,7 +187,7 @@ absl::StatusOr<TransferStats> RunCompress(CompressCall& call, const TensorSpec& 
 }
 
 absl::StatusOr<TransferStats> RunDecompress(DecompressCall& call, const v1::DecompressHeader& header,
-                                            std::size_t chunk_bytes, const ChunkSource& source,
+                                            ChunkSizes chunk_bytes, const ChunkSource& source,
                                             const SpecSink& spec_sink, const ChunkSink& sink) {
   v1::DecompressRequest request;
   *request.mutable_header() = header;
