@@ -32,7 +32,7 @@ absl::Status CheckItemBytes(std::uint64_t item_bytes);
 DecodeLimits ToDecodeLimits(const Limits& limits);
 
 // What a stream's messages may take on their way: those that a client may leave unanswered, in the transport and here,
-// and those that wait to be sent.
+// and replies that wait to be sent: chunks, or items of a batch.
 inline constexpr std::uint64_t kMaxInputBytesInFlight = wire::kMaxUnansweredChunks * wire::kMaxChunkBytes;
 inline constexpr std::size_t kMaxRepliesInFlight = 4;
 inline constexpr std::size_t kMaxItemRepliesInFlight = wire::kMaxUnansweredChunks;

@@ -37,7 +37,8 @@ using ByteWriter = grpc::ServerWriteReactor<grpc::ByteBuffer>;
 
 // Owns itself: deleted in OnDone.  gRPC's callbacks and the session's tasks enter from any thread; each takes the
 // mutex, notes what happened, and starts in Advance what can go on.  At most one read, one write and one task are under
-// way. Finish is called once, when neither a write nor a task is; while the server drains, not right after bytes went.
+// way. The last reply brings the status along; without one, or while the server drains, Finish is called when neither a
+// write nor a task is under way, and while it drains not right after bytes went.
 //
 // Bounds: requests that wait are at most kMaxInbox, replies that wait at most what the session says; nothing but the
 // first request is read before the memory for all of them is reserved.  The inbox has room for all that a client may
@@ -111,11 +112,11 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
     {
       // Whoever called Finish may still be about to release the mutex.
       const std::lock_guard lock(mutex_);
-      // A cancellation may end the reads before it is announced, and then looks like missing input.
       if (writing_) stages_.send += std::chrono::steady_clock::now() - write_start_;
       CallFacts facts = session_->facts();
       facts.stages = stages_;
       facts.ended_idle = idle_error_;
+      // A cancellation may end the reads before it is announced, and then looks like missing input.
       call_->End(cancelled_ && !idle_error_ ? absl::CancelledError("cancelled") : *result_, facts);
     }
     delete this;
@@ -196,8 +197,7 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
     writing_ = true;
     write_start_ = std::chrono::steady_clock::now();
     call_->OnResponse(outbox_.front().Length());
-    const bool is_last = outbox_.size() == 1 && !working_ && result_ && watch_.linger().count() == 0;
-    if (is_last) {
+    if (outbox_.size() == 1 && !working_ && result_ && watch_.linger().count() == 0) {
       finished_ = true;  // OnWriteDone is not called
       this->StartWriteAndFinish(&outbox_.front(), grpc::WriteOptions(), wire::ToGrpcStatus(*result_));
     } else if (outbox_.size() > 1 && wrote_) {

@@ -10,7 +10,7 @@
 namespace dcac::client::internal {
 
 bool ChunkSender::has_credit() const {
-  return unanswered_ends_.size() < (consumed_bytes_ == 0 ? kChunksPerAnswer : wire::kMaxUnansweredChunks);
+  return unanswered_ends_.size() < (answered() ? wire::kMaxUnansweredChunks : kChunksPerAnswer);
 }
 
 absl::Status ChunkSender::Refill() {
@@ -20,7 +20,7 @@ absl::Status ChunkSender::Refill() {
 }
 
 absl::StatusOr<bool> ChunkSender::Next(v1::Chunk* chunk) {
-  const std::size_t chunk_bytes = consumed_bytes_ == 0 ? sizes_.first : sizes_.later;
+  const std::size_t chunk_bytes = answered() ? sizes_.later : sizes_.first;
   chunk->set_offset(sent_bytes_);
   std::string& data = *chunk->mutable_data();
   data.clear();

@@ -42,6 +42,7 @@ class ChunkSender {
 
  private:
   absl::Status Refill();
+  bool answered() const { return consumed_bytes_ > 0; }
 
   const ChunkSource& source_;
   const ChunkSizes sizes_;
