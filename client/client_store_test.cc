@@ -10,6 +10,7 @@
 #include "dcac/client_store.h"
 #include "proto/wire/convert.h"
 #include "proto/wire/digest_accumulator.h"
+#include "proto/wire/retry_info.h"
 
 namespace dcac::client {
 namespace {
@@ -90,8 +91,8 @@ class StoreTest : public ::testing::Test {
     if (!taken_) delete connection_;
   }
 
-  static Store StoreOn(MockConnection* connection) {
-    ClientOptions options{.chunk_bytes = 2};
+  static Store StoreOn(MockConnection* connection, std::size_t chunk_bytes = 2) {
+    ClientOptions options{.chunk_bytes = chunk_bytes};
     options.retry.initial_backoff = options.retry.max_backoff = std::chrono::milliseconds(0);
     return Store(Client(std::unique_ptr<internal::Connection>(connection), options));
   }
@@ -133,6 +134,26 @@ TEST_F(StoreTest, APutThatBrokeOffGoesOnWhereTheServerIs) {
   EXPECT_EQ(second.requests[1].chunk().offset(), 2u);
   EXPECT_EQ(second.requests[1].chunk().data(), "cd");
   EXPECT_EQ(second.requests[3].trailer().digest(), DigestOf(bytes));
+}
+
+TEST_F(StoreTest, APutAfterARefusedOneBeginsWithSmallChunks) {
+  PutScript first{.status = wire::WithRetryDelay(absl::ResourceExhaustedError("full"), std::chrono::milliseconds(0))};
+  PutScript second;
+  const std::string bytes(300'000, 'x');
+  second.responses.emplace_back().set_consumed_bytes(128u << 10);
+  v1::PutResponse& last = second.responses.emplace_back();
+  last.set_consumed_bytes(bytes.size());
+  *last.mutable_object() = ArchiveOf(bytes);
+  EXPECT_CALL(*connection_, Put(_))
+      .WillOnce([&](const auto&) { return std::make_unique<PutStream>(first); })
+      .WillOnce([&](const auto&) { return std::make_unique<PutStream>(second); });
+  taken_ = true;
+  const auto put = StoreOn(connection_, 100u << 10).PutArchive("k", AccessMemory(wire::AsBytes(bytes)), 9);
+  EXPECT_TRUE(put.ok()) << put.status();
+  EXPECT_EQ(first.requests.at(1).chunk().data().size(), 100u << 10);
+  EXPECT_EQ(second.requests.at(1).chunk().data().size(), 64u << 10);
+  EXPECT_EQ(second.requests.at(2).chunk().data().size(), 64u << 10);
+  EXPECT_EQ(second.requests.at(3).chunk().data().size(), 100u << 10) << "the server has answered";
 }
 
 TEST_F(StoreTest, AnUploadThatIsForgottenBeginsAgain) {

@@ -12,6 +12,7 @@
 
 #include "client/internal/connection.h"
 #include "dcac/tensor.h"
+#include "proto/wire/message_bytes.h"
 
 namespace dcac::client {
 
@@ -44,12 +45,19 @@ class ScriptedStream final : public internal::Stream<Request, Response> {
   void WriteLast(const Request& request) override {
     if (Write(request)) WritesDone();
   }
+  bool WriteChunk(Request& request, wire::SharedBytes data, bool /*more*/) override {
+    if constexpr (requires { request.mutable_chunk(); }) {
+      request.mutable_chunk()->set_data(data.bytes.data(), data.bytes.size());
+    }
+    return Write(request);
+  }
   void WritesDone() override { script_.writes_done = true; }
-  bool Read(Response* response) override {
+  bool Read(Response* response, wire::SharedPieces* data) override {
     script_.requests_at_reads.push_back(script_.requests.size());
     if (script_.responses.empty()) return false;
     *response = std::move(script_.responses.front());
     script_.responses.pop_front();
+    *data = wire::TakeChunkData(*response);
     return true;
   }
   void Cancel() override { script_.cancelled = true; }

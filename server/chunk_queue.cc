@@ -10,12 +10,12 @@
 
 namespace dcac::server {
 
-InputChunks::InputChunks(std::uint64_t offset, SharedPieces data) {
+InputChunks::InputChunks(std::uint64_t offset, wire::SharedPieces data) {
   StartAt(offset);
   Append(std::move(data));
 }
 
-absl::Status InputChunks::Accept(v1::Chunk&& chunk, SharedPieces data) {
+absl::Status InputChunks::Accept(v1::Chunk&& chunk, wire::SharedPieces data) {
   if (chunk.offset() != accepted_bytes_) {
     return absl::InvalidArgumentError(
         absl::StrCat("chunk.offset: ", chunk.offset(), " does not continue at ", accepted_bytes_));
@@ -49,7 +49,7 @@ std::uint64_t InputChunks::Answer() {
   return consumed_bytes_;
 }
 
-void InputChunks::Append(SharedPieces data) {
+void InputChunks::Append(wire::SharedPieces data) {
   accepted_bytes_ += data.size();
   for (const std::span<const std::byte> piece : data.pieces) {
     if (!piece.empty()) pieces_.push_back({data.owner, piece});
@@ -80,10 +80,10 @@ void OutputChunks::Set(std::vector<std::byte> bytes) {
   bytes_ = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
 }
 
-SharedBytes OutputChunks::Next(v1::Chunk* chunk) {
+wire::SharedBytes OutputChunks::Next(v1::Chunk* chunk) {
   const std::size_t count = std::min(wire::kMaxChunkBytes, size_ - position_);
   chunk->set_offset(sent_bytes());
-  SharedBytes data{bytes_, std::span(*bytes_).subspan(position_, count)};
+  wire::SharedBytes data{bytes_, std::span(*bytes_).subspan(position_, count)};
   position_ += count;
   if (empty()) bytes_ = nullptr;  // the last chunk's from now on
   return data;

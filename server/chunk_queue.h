@@ -11,7 +11,7 @@
 
 #include "absl/status/status.h"
 #include "dcac/v1/compression.pb.h"
-#include "server/shared_bytes.h"
+#include "proto/wire/shared_bytes.h"
 
 namespace dcac::server {
 
@@ -20,11 +20,11 @@ class InputChunks {
  public:
   InputChunks() = default;
   // Bytes from `offset` on.
-  InputChunks(std::uint64_t offset, SharedPieces data);
+  InputChunks(std::uint64_t offset, wire::SharedPieces data);
 
   // `data`: those of the chunk, where they were left out of it.
   // Errors: InvalidArgument (the offset does not continue, no bytes, too many bytes).
-  absl::Status Accept(v1::Chunk&& chunk, SharedPieces data = {});
+  absl::Status Accept(v1::Chunk&& chunk, wire::SharedPieces data = {});
 
   // The next bytes, at most `max_bytes` and no more than lie together; none when empty().  They count as consumed, and
   // live until the next call.
@@ -49,7 +49,7 @@ class InputChunks {
   std::uint64_t Answer();
 
  private:
-  void Append(SharedPieces data);
+  void Append(wire::SharedPieces data);
 
   struct Piece {
     std::shared_ptr<const void> owner;
@@ -71,7 +71,7 @@ class OutputChunks {
   void Set(std::vector<std::byte> bytes);
 
   // Begins the next chunk, and gives its data, which stay where they are.  Only when not empty().
-  SharedBytes Next(v1::Chunk* chunk);
+  wire::SharedBytes Next(v1::Chunk* chunk);
 
   bool empty() const { return position_ == size_; }
   std::uint64_t sent_bytes() const { return begin_ + position_; }

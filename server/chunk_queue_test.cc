@@ -150,11 +150,11 @@ TEST(OutputChunksTest, SharedDataIsNotCopied) {
   const std::byte* const begin = bytes.data();
   output.Set(std::move(bytes));
   v1::Chunk chunk;
-  const SharedBytes first = output.Next(&chunk);
+  const wire::SharedBytes first = output.Next(&chunk);
   EXPECT_EQ(first.bytes.data(), begin);
   EXPECT_EQ(first.bytes.size(), wire::kMaxChunkBytes);
   EXPECT_TRUE(chunk.data().empty());
-  const SharedBytes last = output.Next(&chunk);
+  const wire::SharedBytes last = output.Next(&chunk);
   EXPECT_EQ(chunk.offset(), wire::kMaxChunkBytes);
   EXPECT_EQ(last.bytes.size(), 3u);
   EXPECT_EQ(last.owner.use_count(), 2) << "the queue keeps nothing of what it gave away";

@@ -29,8 +29,8 @@ class CompressSession final : public Session<v1::CompressRequest, v1::CompressRe
   std::uint64_t memory_bytes() const override;
   CallFacts facts() const override;
   bool takes_request_data() const override { return true; }
-  void GiveRequestData(SharedPieces data) override { request_data_ = std::move(data); }
-  SharedBytes TakeChunkData() override { return std::exchange(chunk_data_, {}); }
+  void GiveRequestData(wire::SharedPieces data) override { request_data_ = std::move(data); }
+  wire::SharedBytes TakeChunkData() override { return std::exchange(chunk_data_, {}); }
   std::size_t max_requests_at_once() const override { return kChunksAtOnce; }
   bool idle() const override { return input_.empty() && !(ended_ && !finished_); }
   bool done() const override { return trailer_sent_; }
@@ -46,12 +46,12 @@ class CompressSession final : public Session<v1::CompressRequest, v1::CompressRe
   int level_ = 0;
   std::uint64_t tensor_bytes_ = 0;
   std::optional<v1::CompressTrailer> expected_;
-  SharedPieces request_data_;  // of the next request's chunk
+  wire::SharedPieces request_data_;  // of the next request's chunk
   InputChunks input_;
   OutputChunks output_;
-  SharedBytes chunk_data_;  // of the last reply
-  bool ended_ = false;      // the client half-closed
-  bool finished_ = false;   // the frame is complete
+  wire::SharedBytes chunk_data_;  // of the last reply
+  bool ended_ = false;            // the client half-closed
+  bool finished_ = false;         // the frame is complete
   bool trailer_sent_ = false;
 };
 

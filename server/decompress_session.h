@@ -26,11 +26,11 @@ class DecompressSession final : public Session<v1::DecompressRequest, v1::Decomp
   // Errors: those of FrameDecoder::Push.
   absl::Status Work() override;
   bool NextReply(v1::DecompressResponse* response) override;
-  SharedBytes TakeChunkData() override { return std::exchange(chunk_data_, {}); }
+  wire::SharedBytes TakeChunkData() override { return std::exchange(chunk_data_, {}); }
   std::uint64_t memory_bytes() const override;
   CallFacts facts() const override;
   bool takes_request_data() const override { return true; }
-  void GiveRequestData(SharedPieces data) override { request_data_ = std::move(data); }
+  void GiveRequestData(wire::SharedPieces data) override { request_data_ = std::move(data); }
   std::size_t max_requests_at_once() const override { return kChunksAtOnce; }
   bool idle() const override { return input_.empty() && !(decoder_ && decoder_->has_backlog()); }
   bool done() const override { return trailer_sent_; }
@@ -46,10 +46,10 @@ class DecompressSession final : public Session<v1::DecompressRequest, v1::Decomp
   const Limits limits_;
   std::optional<FrameDecoder> decoder_;  // since the header
   std::uint64_t announced_bytes_ = 0;    // of the frame; 0: the client did not say
-  SharedPieces request_data_;            // of the next request's chunk
+  wire::SharedPieces request_data_;      // of the next request's chunk
   InputChunks input_;
   OutputChunks output_;
-  SharedBytes chunk_data_;  // of the last reply
+  wire::SharedBytes chunk_data_;  // of the last reply
   bool spec_sent_ = false;
   bool ended_ = false;  // the client half-closed after a complete frame
   bool trailer_sent_ = false;

@@ -26,7 +26,7 @@ class GetSession final : public Session<v1::GetRequest, v1::GetResponse> {
   // Errors: those of ObjectReader::Next.
   absl::Status Work() override;
   bool NextReply(v1::GetResponse* response) override;
-  SharedBytes TakeChunkData() override { return std::exchange(chunk_data_, {}); }
+  wire::SharedBytes TakeChunkData() override { return std::exchange(chunk_data_, {}); }
   std::uint64_t memory_bytes() const override;
   CallFacts facts() const override;
   bool idle() const override { return reader_ == nullptr || at_end_; }
@@ -36,7 +36,7 @@ class GetSession final : public Session<v1::GetRequest, v1::GetResponse> {
   const StoreContext context_;
   std::unique_ptr<ObjectReader> reader_;  // since the request
   OutputChunks output_;
-  SharedBytes chunk_data_;  // of the last reply
+  wire::SharedBytes chunk_data_;  // of the last reply
   wire::DigestAccumulator digest_;
   std::uint64_t returned_bytes_ = 0;
   bool start_sent_ = false;

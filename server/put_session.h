@@ -31,7 +31,7 @@ class PutSession final : public Session<v1::PutRequest, v1::PutResponse> {
   std::uint64_t memory_bytes() const override;
   CallFacts facts() const override { return content_ ? content_->facts() : CallFacts(); }
   bool takes_request_data() const override { return true; }
-  void GiveRequestData(SharedPieces data) override { request_data_ = std::move(data); }
+  void GiveRequestData(wire::SharedPieces data) override { request_data_ = std::move(data); }
   std::size_t max_requests_at_once() const override { return kChunksAtOnce; }
   bool idle() const override { return input_.empty() && !is_to_open() && !(ended_ && !object_); }
   bool done() const override { return object_sent_; }
@@ -50,7 +50,7 @@ class PutSession final : public Session<v1::PutRequest, v1::PutResponse> {
   std::unique_ptr<store::Upload> upload_;
   store::PutOptions options_;
   std::optional<v1::CompressTrailer> expected_;
-  SharedPieces request_data_;  // of the next request's chunk
+  wire::SharedPieces request_data_;  // of the next request's chunk
   InputChunks input_;
   bool opened_ = false;
   bool id_sent_ = false;

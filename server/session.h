@@ -8,9 +8,9 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "proto/wire/shared_bytes.h"
 #include "server/call_info.h"
 #include "server/limits.h"
-#include "server/shared_bytes.h"
 #include "server/work_control.h"
 
 namespace dcac::server {
@@ -29,7 +29,7 @@ class Session {
 
   // The data of the chunk of the request that Accept gets next, where they were left out of it so that they need not be
   // copied.
-  virtual void GiveRequestData(SharedPieces /*data*/) {}
+  virtual void GiveRequestData(wire::SharedPieces /*data*/) {}
 
   // Says that no more requests come.  Only when idle(), once.
   virtual absl::Status AcceptEnd() = 0;
@@ -43,7 +43,7 @@ class Session {
 
   // The data of the chunk of the reply that NextReply gave last, where the session left them out so that they need not
   // be copied.
-  virtual SharedBytes TakeChunkData() { return {}; }
+  virtual wire::SharedBytes TakeChunkData() { return {}; }
 
   // Most bytes that the session and the messages of its stream hold, as far as it is known; may grow with what is
   // accepted and worked off.  0: nothing is known, and no more than the first request may be read.

@@ -60,7 +60,7 @@ absl::Status WorkOff(Session<Request, Response>& session, std::vector<Response>*
     Response reply;
     while (session.NextReply(&reply)) {
       if constexpr (requires { reply.mutable_chunk(); }) {
-        const SharedBytes data = session.TakeChunkData();
+        const wire::SharedBytes data = session.TakeChunkData();
         if (!data.bytes.empty()) reply.mutable_chunk()->set_data(data.bytes.data(), data.bytes.size());
       }
       replies->push_back(std::exchange(reply, Response()));

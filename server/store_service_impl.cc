@@ -54,9 +54,9 @@ ByteWriter* StoreServiceImpl::StartReading(Method method, grpc::CallbackServerCo
     DCAC_ASSIGN_OR_RETURN(std::unique_ptr<Call> call, gate_.Begin(method, context));
     Request request;
     grpc::ByteBuffer copy = bytes;
-    if (const absl::Status parsed = FromByteBuffer(copy, &request, nullptr); !parsed.ok()) {
-      call->End(parsed, CallFacts());
-      return parsed;
+    if (!wire::FromByteBuffer(copy, &request, nullptr)) {
+      call->End(NoMessageError(), CallFacts());
+      return NoMessageError();
     }
     auto session = std::make_unique<SessionType>(ContextOf(*call, context));
     reactor = new StreamReactor<Request, Response, ByteWriter>(std::move(session), std::move(call), std::move(request),

@@ -19,12 +19,12 @@
 #include "absl/status/status.h"
 #include "core/base/status_macros.h"
 #include "proto/wire/limits.h"
+#include "proto/wire/message_bytes.h"
 #include "proto/wire/status_code.h"
 #include "server/call.h"
 #include "server/catch_all.h"
 #include "server/idle_watch.h"
 #include "server/limits.h"
-#include "server/message_bytes.h"
 #include "server/session.h"
 #include "server/task_pool.h"
 
@@ -34,6 +34,10 @@ namespace dcac::server {
 using ByteReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 // The same for calls whose only request comes with them.
 using ByteWriter = grpc::ServerWriteReactor<grpc::ByteBuffer>;
+
+inline absl::Status NoMessageError() {
+  return absl::InvalidArgumentError("a request that is no message of the contract");
+}
 
 // Owns itself: deleted in OnDone.  gRPC's callbacks and the session's tasks enter from any thread; each takes the
 // mutex, notes what happened, and starts in Advance what can go on.  At most one read, one write and one task are under
@@ -74,17 +78,16 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
   void OnReadDone(bool ok) {
     Received received;
     if (ok) call_->OnRequest(incoming_.Length());
-    const absl::Status parsed =
-        ok ? FromByteBuffer(incoming_, &received.request, takes_request_data_ ? &received.data : nullptr)
-           : absl::OkStatus();
+    const bool parsed =
+        ok && wire::FromByteBuffer(incoming_, &received.request, takes_request_data_ ? &received.data : nullptr);
     const std::lock_guard lock(mutex_);
     Touch();
     reading_ = false;
-    if (!parsed.ok()) {
-      Fail(parsed);
-      session_->Cancel();
-    } else if (ok) {
+    if (parsed) {
       inbox_.push_back(std::move(received));
+    } else if (ok) {
+      Fail(NoMessageError());
+      session_->Cancel();
     } else {
       input_ended_ = true;
     }
@@ -140,7 +143,7 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
 
   struct Received {
     Request request;
-    SharedPieces data;  // of its chunk, where they are not in it
+    wire::SharedPieces data;  // of its chunk, where they are not in it
   };
 
   // What a task gets to do.
@@ -290,7 +293,7 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
   void TakeReplies(std::size_t max_replies, std::vector<grpc::ByteBuffer>* replies) {
     Response response;
     while (replies->size() < max_replies && session_->NextReply(&response)) {
-      replies->push_back(ToByteBuffer(response, session_->TakeChunkData()));
+      replies->push_back(wire::ToByteBuffer(response, session_->TakeChunkData()));
       response.Clear();
     }
   }

@@ -49,7 +49,7 @@ absl::Status Batch::Run(BatchCompressCall& call) {
     call.WritesDone();
     return false;
   };
-  const auto receive = [&](v1::BatchCompressResponse& response) {
+  const auto receive = [&](v1::BatchCompressResponse& response, const wire::SharedPieces&) {
     if (next_ == sent) return absl::InternalError("server: a response to an item before its request");
     return Receive(response);
   };

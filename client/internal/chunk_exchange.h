@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "dcac/client.h"
 #include "dcac/v1/compression.pb.h"
+#include "proto/wire/shared_bytes.h"
 
 namespace dcac::client::internal {
 
@@ -34,15 +35,15 @@ class ChunkSender {
   bool has_credit() const;
   std::uint64_t sent_bytes() const { return sent_bytes_; }
 
-  // Fills the next chunk: full unless it is the last.  False: the input has ended.  Errors: those of the source.
-  absl::StatusOr<bool> Next(v1::Chunk* chunk);
+  // Begins the next chunk, and gives its data: full unless it is the last, none when the input has ended.  Errors:
+  // those of the source.
+  absl::StatusOr<wire::SharedBytes> Next(v1::Chunk* chunk);
 
   // Errors: Internal (the server claims more than it was sent, or less than before).
   absl::Status OnConsumed(std::uint64_t consumed_bytes);
 
  private:
   absl::Status Refill();
-  bool answered() const { return consumed_bytes_ > 0; }
 
   const ChunkSource& source_;
   const ChunkSizes sizes_;
@@ -50,6 +51,7 @@ class ChunkSender {
   bool ended_ = false;
   std::uint64_t sent_bytes_;
   std::uint64_t consumed_bytes_;
+  bool answered_ = false;
   std::deque<std::uint64_t> unanswered_ends_;
 };
 
@@ -59,7 +61,7 @@ class ChunkReceiver {
   explicit ChunkReceiver(const ChunkSink& sink) : sink_(sink) {}
 
   // Errors: Internal (the offset does not continue), those of the sink.
-  absl::Status Take(const v1::Chunk& chunk);
+  absl::Status Take(const v1::Chunk& chunk, const wire::SharedPieces& data);
 
   std::uint64_t received_bytes() const { return received_bytes_; }
 

@@ -12,6 +12,7 @@
 #include "dcac/v1/admin.pb.h"
 #include "dcac/v1/compression.pb.h"
 #include "dcac/v1/store.pb.h"
+#include "proto/wire/shared_bytes.h"
 
 namespace dcac::client::internal {
 
@@ -41,11 +42,15 @@ class Stream {
   virtual bool WriteMore(const Request& request) = 0;
   virtual void WriteLast(const Request& request) = 0;
 
+  // Write, or where `more` WriteMore, of a request whose chunk gets `data`; what else it says is lost.
+  virtual bool WriteChunk(Request& request, wire::SharedBytes data, bool more) = 0;
+
   // Says that no more requests come.
   virtual void WritesDone() = 0;
 
-  // Waits for the next response.  False: there are no more, and Finish says why.
-  virtual bool Read(Response* response) = 0;
+  // Waits for the next response, and gives the data of its chunk, which has none then, as they came.  False: there are
+  // no more, and Finish says why.
+  virtual bool Read(Response* response, wire::SharedPieces* data) = 0;
 
   // Gives the call up; Finish is still to be called.
   virtual void Cancel() = 0;

@@ -1,5 +1,6 @@
 #include "client/internal/grpc_connection.h"
 
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "dcac/v1/admin.grpc.pb.h"
 #include "dcac/v1/compression.grpc.pb.h"
 #include "dcac/v1/store.grpc.pb.h"
+#include "proto/wire/message_bytes.h"
 #include "proto/wire/status_code.h"
 
 namespace dcac::client::internal {
@@ -73,67 +75,94 @@ class CallState {
   OnCancel on_cancel_;  // uses the context
 };
 
+// kWithFirstRequest: of calls whose first request is always written.
+enum class StreamBegin { kAtOnce, kWithFirstRequest };
+
+// Moves bytes, so that data of chunks need not be copied into messages and out of them.
 template <typename Request, typename Response>
 class GrpcStream final : public Stream<Request, Response> {
  public:
-  // `start`: starts the call on the context.
-  template <typename Start>
-  GrpcStream(const CallContext& call, const Metadata& metadata, Start start)
-      : state_(call, metadata), call_(start(state_.context())) {}
-
-  bool Write(const Request& request) override { return call_->Write(request); }
-  bool WriteMore(const Request& request) override {
-    return call_->Write(request, grpc::WriteOptions().set_buffer_hint());
+  GrpcStream(const CallContext& call, const Metadata& metadata, grpc::GenericStub& stub, const std::string& method,
+             StreamBegin begin)
+      : state_(call, metadata) {
+    state_.context()->set_initial_metadata_corked(begin == StreamBegin::kWithFirstRequest);
+    call_ = stub.PrepareCall(state_.context(), method, &queue_);
+    call_->StartCall(this);
+    if (begin == StreamBegin::kAtOnce) Await();
   }
-  void WriteLast(const Request& request) override { call_->WriteLast(request, grpc::WriteOptions()); }
-  void WritesDone() override { call_->WritesDone(); }
-  bool Read(Response* response) override { return call_->Read(response); }
+
+  ~GrpcStream() override {
+    call_.reset();
+    queue_.Shutdown();
+    Await();
+  }
+
+  bool Write(const Request& request) override { return Send(wire::ToByteBuffer(request), grpc::WriteOptions()); }
+  bool WriteMore(const Request& request) override {
+    return Send(wire::ToByteBuffer(request), grpc::WriteOptions().set_buffer_hint());
+  }
+  void WriteLast(const Request& request) override {
+    Send(wire::ToByteBuffer(request), grpc::WriteOptions().set_last_message());
+  }
+  bool WriteChunk(Request& request, wire::SharedBytes data, bool more) override {
+    grpc::WriteOptions options;
+    if (more) options.set_buffer_hint();
+    return Send(wire::ToByteBuffer(request, std::move(data)), options);
+  }
+  void WritesDone() override {
+    call_->WritesDone(this);
+    Await();
+  }
+  bool Read(Response* response, wire::SharedPieces* data) override {
+    grpc::ByteBuffer bytes;
+    if (!Receive(&bytes)) return false;
+    if (wire::FromByteBuffer(bytes, response, data)) return true;
+    error_ = absl::InternalError("server: a response that is no message of the contract");
+    Cancel();
+    return false;
+  }
   void Cancel() override { state_.context()->TryCancel(); }
 
   absl::Status Finish() override {
     // gRPC gives the status only after all responses were read.
-    Response dropped;
-    while (call_->Read(&dropped)) {
+    grpc::ByteBuffer dropped;
+    while (Receive(&dropped)) {
     }
-    return wire::FromGrpcStatus(call_->Finish());
+    grpc::Status status;
+    call_->Finish(&status, this);
+    Await();
+    return error_.ok() ? wire::FromGrpcStatus(status) : error_;
   }
 
  private:
-  CallState state_;
-  std::unique_ptr<grpc::ClientReaderWriter<Request, Response>> call_;  // uses the state
-};
-
-// A call whose one request was sent when it was made.
-template <typename Request, typename Response>
-class GrpcReadStream final : public Stream<Request, Response> {
- public:
-  template <typename Start>
-  GrpcReadStream(const CallContext& call, const Metadata& metadata, Start start)
-      : state_(call, metadata), call_(start(state_.context())) {}
-
-  bool Write(const Request&) override { return false; }
-  bool WriteMore(const Request&) override { return false; }
-  void WriteLast(const Request&) override {}
-  void WritesDone() override {}
-  bool Read(Response* response) override { return call_->Read(response); }
-  void Cancel() override { state_.context()->TryCancel(); }
-
-  absl::Status Finish() override {
-    Response dropped;
-    while (call_->Read(&dropped)) {
-    }
-    return wire::FromGrpcStatus(call_->Finish());
+  // Waits for the operation that was started; one at a time is.
+  bool Await() {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue_.Next(&tag, &ok) && ok;
   }
 
- private:
+  bool Send(const grpc::ByteBuffer& bytes, grpc::WriteOptions options) {
+    call_->Write(bytes, options, this);
+    return Await();
+  }
+
+  bool Receive(grpc::ByteBuffer* bytes) {
+    call_->Read(bytes, this);
+    return Await();
+  }
+
   CallState state_;
-  std::unique_ptr<grpc::ClientReader<Response>> call_;  // uses the state
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;  // uses both
+  absl::Status error_;                                          // of what the server sent
 };
 
 class GrpcConnection final : public Connection {
  public:
   GrpcConnection(std::shared_ptr<grpc::Channel> channel, const Metadata& metadata)
       : channel_(std::move(channel)),
+        streams_(channel_),
         compression_(v1::CompressionService::NewStub(channel_)),
         admin_(v1::AdminService::NewStub(channel_)),
         store_(v1::ActivationStoreService::NewStub(channel_)),
@@ -144,23 +173,23 @@ class GrpcConnection final : public Connection {
   bool WaitUntilReady(system_clock::time_point until) override { return channel_->WaitForConnected(until); }
 
   std::unique_ptr<CompressCall> Compress(const CallContext& call) override {
-    return Start<v1::CompressRequest, v1::CompressResponse>(
-        call, [this](grpc::ClientContext* context) { return compression_->Compress(BeginWithHeader(context)); });
+    return Start<v1::CompressionService, v1::CompressRequest, v1::CompressResponse>(call, "Compress",
+                                                                                    StreamBegin::kWithFirstRequest);
   }
 
   std::unique_ptr<DecompressCall> Decompress(const CallContext& call) override {
-    return Start<v1::DecompressRequest, v1::DecompressResponse>(
-        call, [this](grpc::ClientContext* context) { return compression_->Decompress(BeginWithHeader(context)); });
+    return Start<v1::CompressionService, v1::DecompressRequest, v1::DecompressResponse>(call, "Decompress",
+                                                                                        StreamBegin::kWithFirstRequest);
   }
 
   std::unique_ptr<InspectCall> Inspect(const CallContext& call) override {
-    return Start<v1::InspectRequest, v1::InspectResponse>(
-        call, [this](grpc::ClientContext* context) { return compression_->Inspect(context); });
+    return Start<v1::CompressionService, v1::InspectRequest, v1::InspectResponse>(call, "Inspect",
+                                                                                  StreamBegin::kAtOnce);
   }
 
   std::unique_ptr<BatchCompressCall> BatchCompress(const CallContext& call) override {
-    return Start<v1::BatchCompressRequest, v1::BatchCompressResponse>(
-        call, [this](grpc::ClientContext* context) { return compression_->BatchCompress(context); });
+    return Start<v1::CompressionService, v1::BatchCompressRequest, v1::BatchCompressResponse>(call, "BatchCompress",
+                                                                                              StreamBegin::kAtOnce);
   }
 
   absl::StatusOr<v1::CompressTensorResponse> CompressTensor(const CallContext& call,
@@ -190,23 +219,21 @@ class GrpcConnection final : public Connection {
   }
 
   std::unique_ptr<PutCall> Put(const CallContext& call) override {
-    return Start<v1::PutRequest, v1::PutResponse>(
-        call, [this](grpc::ClientContext* context) { return store_->Put(BeginWithHeader(context)); });
+    return Start<v1::ActivationStoreService, v1::PutRequest, v1::PutResponse>(call, "Put",
+                                                                              StreamBegin::kWithFirstRequest);
   }
 
   std::unique_ptr<GetCall> Get(const CallContext& call, const v1::GetRequest& request) override {
-    return std::make_unique<GrpcReadStream<v1::GetRequest, v1::GetResponse>>(
-        call, metadata_, [&](grpc::ClientContext* context) { return store_->Get(context, request); });
+    return StartReading<v1::GetResponse>(call, "Get", request);
   }
 
   std::unique_ptr<BatchPutCall> BatchPut(const CallContext& call) override {
-    return Start<v1::BatchPutRequest, v1::BatchPutResponse>(
-        call, [this](grpc::ClientContext* context) { return store_->BatchPut(context); });
+    return Start<v1::ActivationStoreService, v1::BatchPutRequest, v1::BatchPutResponse>(call, "BatchPut",
+                                                                                        StreamBegin::kAtOnce);
   }
 
   std::unique_ptr<BatchGetCall> BatchGet(const CallContext& call, const v1::BatchGetRequest& request) override {
-    return std::make_unique<GrpcReadStream<v1::BatchGetRequest, v1::BatchGetResponse>>(
-        call, metadata_, [&](grpc::ClientContext* context) { return store_->BatchGet(context, request); });
+    return StartReading<v1::BatchGetResponse>(call, "BatchGet", request);
   }
 
   absl::StatusOr<v1::QueryUploadResponse> QueryUpload(const CallContext& call,
@@ -267,15 +294,19 @@ class GrpcConnection final : public Connection {
   }
 
  private:
-  // Of a call whose first request is always written: it brings the metadata along.
-  static grpc::ClientContext* BeginWithHeader(grpc::ClientContext* context) {
-    context->set_initial_metadata_corked(true);
-    return context;
+  template <typename Service, typename Request, typename Response>
+  std::unique_ptr<Stream<Request, Response>> Start(const CallContext& call, const char* method, StreamBegin begin) {
+    return std::make_unique<GrpcStream<Request, Response>>(
+        call, metadata_, streams_, absl::StrCat("/", Service::service_full_name(), "/", method), begin);
   }
 
-  template <typename Request, typename Response, typename StartCall>
-  std::unique_ptr<Stream<Request, Response>> Start(const CallContext& call, StartCall start) {
-    return std::make_unique<GrpcStream<Request, Response>>(call, metadata_, start);
+  // A call that has no other requests.
+  template <typename Response, typename Request>
+  std::unique_ptr<Stream<Request, Response>> StartReading(const CallContext& call, const char* method,
+                                                          const Request& request) {
+    auto stream = Start<v1::ActivationStoreService, Request, Response>(call, method, StreamBegin::kWithFirstRequest);
+    stream->WriteLast(request);
+    return stream;
   }
 
   template <typename Response, typename MakeCall>
@@ -287,6 +318,7 @@ class GrpcConnection final : public Connection {
   }
 
   std::shared_ptr<grpc::Channel> channel_;
+  grpc::GenericStub streams_;
   std::unique_ptr<v1::CompressionService::Stub> compression_;
   std::unique_ptr<v1::AdminService::Stub> admin_;
   std::unique_ptr<v1::ActivationStoreService::Stub> store_;

@@ -1,6 +1,7 @@
 #include "client/internal/inspect.h"
 
 #include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -47,12 +48,12 @@ absl::StatusOr<FrameInfo> RunInspect(InspectCall& call, std::size_t chunk_bytes,
   std::optional<v1::FrameInfo> info;
   const auto send = [&]() -> absl::StatusOr<bool> {
     v1::InspectRequest request;
-    DCAC_ASSIGN_OR_RETURN(const bool more, sender.Next(request.mutable_chunk()));
-    if (more) return call.Write(request);
+    DCAC_ASSIGN_OR_RETURN(wire::SharedBytes data, sender.Next(request.mutable_chunk()));
+    if (!data.bytes.empty()) return call.WriteChunk(request, std::move(data), /*more=*/false);
     call.WritesDone();
     return false;
   };
-  const auto receive = [&](const v1::InspectResponse& response) {
+  const auto receive = [&](const v1::InspectResponse& response, const wire::SharedPieces&) {
     if (response.has_info()) info = response.info();
     return sender.OnConsumed(response.consumed_bytes());
   };

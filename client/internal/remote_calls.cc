@@ -1,5 +1,7 @@
 #include "client/internal/remote_calls.h"
 
+#include <algorithm>
+
 #include "core/base/status_macros.h"
 #include "proto/wire/retry_info.h"
 
@@ -32,6 +34,12 @@ absl::Status RemoteCalls::Run(const CallContext& call, const Attempt& attempt, c
     policy.AwaitConnection([this] { return pool_.AwaitReady(); }, call.cancel);
     failed = &connection;
   }
+}
+
+ChunkSizes RemoteCalls::SizesOfChunks(std::size_t chunk_bytes) const {
+  constexpr std::size_t kCautiousBytes = 64u << 10;
+  const bool cautious = was_refused_.load(std::memory_order_relaxed);
+  return {.first = cautious ? std::min(kCautiousBytes, chunk_bytes) : chunk_bytes, .later = chunk_bytes};
 }
 
 absl::StatusOr<v1::GetCapabilitiesResponse> RemoteCalls::GetCapabilities(const CallContext& call) {

@@ -3,6 +3,7 @@
 #define DCAC_CLIENT_INTERNAL_REMOTE_CALLS_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "client/internal/chunk_exchange.h"
 #include "client/internal/connection.h"
 #include "client/internal/connection_pool.h"
 #include "client/internal/retry_policy.h"
@@ -36,8 +38,9 @@ class RemoteCalls {
       const CallContext& call, const Attempt& attempt, const std::function<bool()>& rewind,
       const std::function<std::uint64_t()>& progress = [] { return std::uint64_t{0}; });
 
-  // Whether a server without room refused the last call.
-  bool was_refused() const { return was_refused_.load(std::memory_order_relaxed); }
+  // Of the next call, whose chunks have `chunk_bytes`: fewer where the last call was refused by a server without room,
+  // for what is sent to such a one is sent in vain.
+  ChunkSizes SizesOfChunks(std::size_t chunk_bytes) const;
 
   absl::StatusOr<v1::GetCapabilitiesResponse> GetCapabilities(const CallContext& call);
   absl::StatusOr<v1::GetStatusResponse> GetStatus(const CallContext& call);
@@ -49,7 +52,7 @@ class RemoteCalls {
   ConnectionPool pool_;
   const RetryOptions retry_;
   RetryClock& clock_;
-  std::atomic<bool> was_refused_{false};
+  std::atomic<bool> was_refused_{false};  // the last call
   absl::Mutex mutex_;
   std::optional<std::uint64_t> max_unary_bytes_ ABSL_GUARDED_BY(mutex_);
 };

@@ -19,13 +19,6 @@ namespace {
 // A frame is hardly larger than its tensor: as the contract allows for.
 constexpr std::uint64_t kUnaryFrameOverhead = 64u << 10;
 
-// What a server without room refuses was sent in vain.
-ChunkSizes SizesOfChunks(const RemoteCalls& calls, const ClientOptions& client) {
-  constexpr std::size_t kCautiousBytes = 64u << 10;
-  return {.first = calls.was_refused() ? std::min(kCautiousBytes, client.chunk_bytes) : client.chunk_bytes,
-          .later = client.chunk_bytes};
-}
-
 bool Always() {
   return true;
 }
@@ -103,8 +96,8 @@ absl::StatusOr<TransferStats> RemoteCompress(RemoteCalls& calls, const CallConte
                                              TransferInput& samples, TransferOutput& frame) {
   return RunTransfer(calls, call, samples, frame,
                      [&](Connection& connection, const ChunkSource& source, const SpecSink&, const ChunkSink& sink) {
-                       return RunCompress(*connection.Compress(call), spec, options, SizesOfChunks(calls, client),
-                                          source, sink);
+                       return RunCompress(*connection.Compress(call), spec, options,
+                                          calls.SizesOfChunks(client.chunk_bytes), source, sink);
                      });
 }
 
@@ -116,8 +109,8 @@ absl::StatusOr<TransferStats> RemoteDecompress(RemoteCalls& calls, const CallCon
   return RunTransfer(
       calls, call, frame, samples,
       [&](Connection& connection, const ChunkSource& source, const SpecSink& spec_sink, const ChunkSink& sink) {
-        return RunDecompress(*connection.Decompress(call), header, SizesOfChunks(calls, client), source, spec_sink,
-                             sink);
+        return RunDecompress(*connection.Decompress(call), header, calls.SizesOfChunks(client.chunk_bytes), source,
+                             spec_sink, sink);
       });
 }
 

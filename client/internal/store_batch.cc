@@ -27,7 +27,7 @@ absl::Status PutBatch::Run(BatchPutCall& call) {
   unanswered_.clear();
   DCAC_RETURN_IF_ERROR(RunExchange(
       call, [this] { return unanswered_.size() < wire::kMaxUnansweredChunks; }, [&] { return SendNext(call); },
-      [this](const v1::BatchPutResponse& response) { return Receive(response); }));
+      [this](const v1::BatchPutResponse& response, const wire::SharedPieces&) { return Receive(response); }));
   const auto open = std::ranges::count_if(items_, [this](std::size_t item) { return !results_.answered(item); });
   if (open == 0) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("server: the call ended with ", open, " items unanswered"));
@@ -75,7 +75,7 @@ absl::Status GetBatch::Run(BatchGetCall& call) {
   const std::size_t end = first + std::min(kMaxKeysOfCall, keys_.size() - first);
   DCAC_RETURN_IF_ERROR(RunExchange(
       call, [] { return false; }, []() -> absl::StatusOr<bool> { return false; },
-      [&](const v1::BatchGetResponse& response) { return Receive(response, first, end); }));
+      [&](const v1::BatchGetResponse& response, const wire::SharedPieces&) { return Receive(response, first, end); }));
   if (next_ == end) return absl::OkStatus();
   return absl::InternalError(
       absl::StrCat("server: the call ended after ", next_ - first, " of ", end - first, " keys"));

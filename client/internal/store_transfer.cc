@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -27,18 +29,18 @@ class Putter {
         was_begun_before_(!header_.upload_id().empty()) {}
 
   // One call.  Errors: how it ended; those of the input, after which can_go_on() is false.
-  absl::Status Attempt(const CallContext& call, Connection& connection) {
+  absl::Status Attempt(const CallContext& call, Connection& connection, ChunkSizes chunk_bytes) {
     DCAC_RETURN_IF_ERROR(FindStart(call, connection));
     const ChunkSource source = [this] { return Read(); };
-    ChunkSender sender(source, {buffer_.size(), buffer_.size()}, position_);
+    ChunkSender sender(source, chunk_bytes, position_);
     const std::unique_ptr<PutCall> stream = connection.Put(call);
-    v1::PutRequest request;
-    *request.mutable_header() = header_;
-    request.mutable_header()->set_chunks_per_answer(kChunksPerAnswer);
-    const bool begun = stream->WriteMore(request);
+    v1::PutRequest header;
+    *header.mutable_header() = header_;
+    header.mutable_header()->set_chunks_per_answer(kChunksPerAnswer);
+    const bool begun = stream->WriteMore(header);
     return RunExchange(
-        *stream, [&] { return begun && sender.has_credit(); }, [&] { return SendNext(*stream, sender, request); },
-        [&](const v1::PutResponse& response) { return Receive(sender, response); });
+        *stream, [&] { return begun && sender.has_credit(); }, [&] { return SendNext(*stream, sender); },
+        [&](const v1::PutResponse& response, const wire::SharedPieces&) { return Receive(sender, response); });
   }
 
   bool can_go_on() const { return !local_error_; }
@@ -96,9 +98,10 @@ class Putter {
     return bytes;
   }
 
-  absl::StatusOr<bool> SendNext(PutCall& stream, ChunkSender& sender, v1::PutRequest& request) {
-    DCAC_ASSIGN_OR_RETURN(const bool more, sender.Next(request.mutable_chunk()));
-    if (more) return sender.has_credit() ? stream.WriteMore(request) : stream.Write(request);
+  absl::StatusOr<bool> SendNext(PutCall& stream, ChunkSender& sender) {
+    v1::PutRequest request;
+    DCAC_ASSIGN_OR_RETURN(wire::SharedBytes data, sender.Next(request.mutable_chunk()));
+    if (!data.bytes.empty()) return stream.WriteChunk(request, std::move(data), sender.has_credit());
     request.mutable_trailer()->set_digest(wire::ToProto(digest_.Get()));
     request.mutable_trailer()->set_raw_bytes(input_.frame_bytes);
     stream.WriteLast(request);
@@ -142,7 +145,7 @@ class Getter {
     const std::unique_ptr<GetCall> stream = connection.Get(call, request_);
     DCAC_RETURN_IF_ERROR(RunExchange(
         *stream, [] { return false; }, []() -> absl::StatusOr<bool> { return false; },
-        [this](const v1::GetResponse& response) { return Receive(response); }));
+        [this](const v1::GetResponse& response, const wire::SharedPieces& data) { return Receive(response, data); }));
     return CheckEnd();
   }
 
@@ -188,14 +191,14 @@ class Getter {
     return true;
   }
 
-  absl::Status Receive(const v1::GetResponse& response) {
+  absl::Status Receive(const v1::GetResponse& response, const wire::SharedPieces& data) {
     if (trailer_) return absl::InternalError("server: a response after the trailer");
     if (response.has_start()) {
       if (start_) return absl::InternalError("server: a second start");
       return Begin(response.start());
     }
     if (!start_) return absl::InternalError("server: the first response is not the start");
-    if (response.has_chunk()) return Take(response.chunk());
+    if (response.has_chunk()) return Take(response.chunk(), data);
     if (response.has_trailer()) trailer_ = response.trailer();
     return absl::OkStatus();
   }
@@ -225,15 +228,19 @@ class Getter {
     return status;
   }
 
-  absl::Status Take(const v1::Chunk& chunk) {
+  absl::Status Take(const v1::Chunk& chunk, const wire::SharedPieces& data) {
     if (chunk.offset() != received_) {
       return absl::InternalError(absl::StrCat("server: chunk has offset ", chunk.offset(), " instead of ", received_));
     }
-    if (chunk.data().size() > start_->returned_bytes() - received_) {
+    if (data.size() > start_->returned_bytes() - received_) {
       return absl::DataLossError(
           absl::StrCat("the server sent more than the ", start_->returned_bytes(), " bytes that it announced"));
     }
-    const std::span<const std::byte> bytes = wire::AsBytes(chunk.data());
+    for (const std::span<const std::byte> piece : data.pieces) DCAC_RETURN_IF_ERROR(TakePiece(piece));
+    return absl::OkStatus();
+  }
+
+  absl::Status TakePiece(std::span<const std::byte> bytes) {
     const absl::Status status = output_.Take(bytes);
     local_error_ = !status.ok();
     DCAC_RETURN_IF_ERROR(status);
@@ -279,7 +286,7 @@ absl::StatusOr<StoredObject> RunPut(RemoteCalls& calls, const CallContext& call,
                                     const FrameAccess& input, std::size_t chunk_bytes, const UploadObserver& observer) {
   Putter putter(header, input, chunk_bytes, observer);
   DCAC_RETURN_IF_ERROR(calls.Run(
-      call, [&](Connection& connection) { return putter.Attempt(call, connection); },
+      call, [&](Connection& connection) { return putter.Attempt(call, connection, calls.SizesOfChunks(chunk_bytes)); },
       [&] { return putter.can_go_on(); }, [&] { return putter.committed_bytes(); }));
   if (!putter.object()) return absl::InternalError("server: the call ended without an object");
   return FromProto(*putter.object());

@@ -1,6 +1,8 @@
 #include "client/internal/transfer.h"
 
 #include <optional>
+#include <span>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -29,16 +31,16 @@ class Transfer {
     const bool begun = stream_.WriteMore(header);
     DCAC_RETURN_IF_ERROR(RunExchange(
         stream_, [&] { return begun && sender_.has_credit(); }, [this] { return SendNext(); },
-        [this](const Response& response) { return Receive(response); }));
+        [this](const Response& response, const wire::SharedPieces& data) { return Receive(response, data); }));
     if (!trailer_) return absl::InternalError("server: the call ended without a trailer");
     DCAC_RETURN_IF_ERROR(CheckComplete());
     return CheckTrailer(*trailer_);
   }
 
  protected:
-  virtual void OnSend(const v1::Chunk& chunk) = 0;
+  virtual void OnSend(std::span<const std::byte> bytes) = 0;
   virtual std::optional<Request> EndOfInput() = 0;
-  virtual absl::Status OnResponse(const Response& response) = 0;
+  virtual absl::Status OnResponse(const Response& response, const wire::SharedPieces& data) = 0;
   virtual absl::Status CheckComplete() const = 0;
   virtual TransferStats Transferred() const = 0;
 
@@ -48,10 +50,11 @@ class Transfer {
  private:
   // False: there is nothing more to write.
   absl::StatusOr<bool> SendNext() {
-    DCAC_ASSIGN_OR_RETURN(const bool more, sender_.Next(request_.mutable_chunk()));
-    if (more) {
-      OnSend(request_.chunk());
-      return sender_.has_credit() ? stream_.WriteMore(request_) : stream_.Write(request_);
+    Request request;
+    DCAC_ASSIGN_OR_RETURN(wire::SharedBytes data, sender_.Next(request.mutable_chunk()));
+    if (!data.bytes.empty()) {
+      OnSend(data.bytes);
+      return stream_.WriteChunk(request, std::move(data), sender_.has_credit());
     }
     const std::optional<Request> end = EndOfInput();
     if (end) {
@@ -62,14 +65,14 @@ class Transfer {
     return false;
   }
 
-  absl::Status Receive(const Response& response) {
+  absl::Status Receive(const Response& response, const wire::SharedPieces& data) {
     if (trailer_) return absl::InternalError("server: a response after the trailer");
     DCAC_RETURN_IF_ERROR(sender_.OnConsumed(response.consumed_bytes()));
     if (response.has_trailer()) {
       trailer_ = response.trailer();
       return absl::OkStatus();
     }
-    return OnResponse(response);
+    return OnResponse(response, data);
   }
 
   absl::StatusOr<TransferStats> CheckTrailer(const v1::TransferTrailer& trailer) const {
@@ -87,7 +90,6 @@ class Transfer {
   }
 
   Stream<Request, Response>& stream_;
-  Request request_;  // a chunk: kept, so that its memory is warm when the next one is filled in
   std::optional<v1::TransferTrailer> trailer_;
 };
 
@@ -96,7 +98,7 @@ class CompressTransfer final : public Transfer<v1::CompressRequest, v1::Compress
   using Transfer::Transfer;
 
  private:
-  void OnSend(const v1::Chunk& chunk) override { digest_.Update(wire::AsBytes(chunk.data())); }
+  void OnSend(std::span<const std::byte> bytes) override { digest_.Update(bytes); }
 
   std::optional<v1::CompressRequest> EndOfInput() override {
     v1::CompressRequest request;
@@ -105,8 +107,8 @@ class CompressTransfer final : public Transfer<v1::CompressRequest, v1::Compress
     return request;
   }
 
-  absl::Status OnResponse(const v1::CompressResponse& response) override {
-    return response.has_chunk() ? receiver_.Take(response.chunk()) : absl::OkStatus();
+  absl::Status OnResponse(const v1::CompressResponse& response, const wire::SharedPieces& data) override {
+    return response.has_chunk() ? receiver_.Take(response.chunk(), data) : absl::OkStatus();
   }
 
   absl::Status CheckComplete() const override { return absl::OkStatus(); }
@@ -125,17 +127,17 @@ class DecompressTransfer final : public Transfer<v1::DecompressRequest, v1::Deco
       : Transfer(call, chunk_bytes, source, sink), max_tensor_bytes_(max_tensor_bytes), spec_sink_(spec_sink) {}
 
  private:
-  void OnSend(const v1::Chunk&) override {}
+  void OnSend(std::span<const std::byte>) override {}
   std::optional<v1::DecompressRequest> EndOfInput() override { return std::nullopt; }
 
-  absl::Status OnResponse(const v1::DecompressResponse& response) override {
+  absl::Status OnResponse(const v1::DecompressResponse& response, const wire::SharedPieces& data) override {
     if (response.has_spec()) return TakeSpec(response.spec());
     if (!response.has_chunk()) return absl::OkStatus();
-    if (response.chunk().data().size() > tensor_bytes_ - receiver_.received_bytes()) {
+    if (data.size() > tensor_bytes_ - receiver_.received_bytes()) {
       return absl::DataLossError(absl::StrCat("the server sent more than the ", tensor_bytes_, " bytes of the tensor"));
     }
-    digest_.Update(wire::AsBytes(response.chunk().data()));
-    return receiver_.Take(response.chunk());
+    for (const std::span<const std::byte> piece : data.pieces) digest_.Update(piece);
+    return receiver_.Take(response.chunk(), data);
   }
 
   absl::Status TakeSpec(const v1::TensorSpec& message) {

@@ -1,16 +1,16 @@
 // Parts of buffers that others use too.
-#ifndef DCAC_SERVER_SHARED_BYTES_H_
-#define DCAC_SERVER_SHARED_BYTES_H_
+#ifndef DCAC_PROTO_WIRE_SHARED_BYTES_H_
+#define DCAC_PROTO_WIRE_SHARED_BYTES_H_
 
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <vector>
 
-namespace dcac::server {
+namespace dcac::wire {
 
 struct SharedBytes {
-  std::shared_ptr<const std::vector<std::byte>> owner;  // of the bytes: they live as long as it does
+  std::shared_ptr<const void> owner;  // of the bytes: they live as long as it does
   std::span<const std::byte> bytes;
 };
 
@@ -26,6 +26,6 @@ struct SharedPieces {
   }
 };
 
-}  // namespace dcac::server
+}  // namespace dcac::wire
 
-#endif  // DCAC_SERVER_SHARED_BYTES_H_
+#endif  // DCAC_PROTO_WIRE_SHARED_BYTES_H_

@@ -1,4 +1,4 @@
-#include "server/message_bytes.h"
+#include "proto/wire/message_bytes.h"
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
@@ -8,12 +8,15 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "dcac/v1/compression.pb.h"
 
-namespace dcac::server {
+namespace dcac::wire {
 namespace {
 
 using google::protobuf::internal::WireFormatLite;
@@ -24,7 +27,7 @@ std::uint32_t TagOf(int number) {
 }
 
 // What a message that refers to the bytes holds until gRPC has sent them.
-using Owner = std::shared_ptr<const std::vector<std::byte>>;
+using Owner = std::shared_ptr<const void>;
 
 grpc::Slice Refer(SharedBytes data) {
   auto owner = std::make_unique<Owner>(std::move(data.owner));
@@ -35,31 +38,45 @@ grpc::Slice Refer(SharedBytes data) {
 }
 
 // Room for the fields before the data.
-constexpr std::size_t kMaxHeadBytes = 32;
+constexpr std::size_t kMaxHeadBytes = 64;
 
-// How many bytes come before the data of a message as SplitChunk wants it; 0: it is no such message.
-std::size_t ReadHead(const std::vector<grpc::Slice>& slices, std::size_t total, int number, std::uint64_t* offset) {
-  std::string head;
+// What comes before the data of a message as SplitChunk wants it.
+struct Head {
+  std::string fields;  // before the chunk
+  std::size_t bytes = 0;
+  std::uint64_t offset = 0;
+};
+
+std::optional<Head> ReadHead(const std::vector<grpc::Slice>& slices, std::size_t total, int number) {
+  std::string text;
   for (const grpc::Slice& slice : slices) {
-    head.append(reinterpret_cast<const char*>(slice.begin()), std::min(slice.size(), kMaxHeadBytes - head.size()));
-    if (head.size() == kMaxHeadBytes) break;
+    text.append(reinterpret_cast<const char*>(slice.begin()), std::min(slice.size(), kMaxHeadBytes - text.size()));
+    if (text.size() == kMaxHeadBytes) break;
   }
-  google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(head.data()),
-                                            static_cast<int>(head.size()));
-  // The rest of the message from here on.
-  const auto ends_message = [&](std::uint64_t size) {
-    return size == total - static_cast<std::size_t>(in.CurrentPosition());
-  };
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(text.data()),
+                                            static_cast<int>(text.size()));
+  const auto position = [&in] { return static_cast<std::size_t>(in.CurrentPosition()); };
+  Head head;
   std::uint64_t size = 0;
-  if (in.ReadTag() != TagOf(number) || !in.ReadVarint64(&size) || !ends_message(size)) return 0;
   std::uint32_t tag = in.ReadTag();
+  for (; tag != TagOf(number); tag = in.ReadTag()) {
+    if (WireFormatLite::GetTagWireType(tag) != WireFormatLite::WIRETYPE_VARINT || tag == 0) return std::nullopt;
+    if (!in.ReadVarint64(&size)) return std::nullopt;
+    head.fields = text.substr(0, position());
+  }
+  // The rest of the message from here on.
+  const auto ends_message = [&](std::uint64_t rest) { return rest == total - position(); };
+  if (!in.ReadVarint64(&size) || !ends_message(size)) return std::nullopt;
+  tag = in.ReadTag();
   if (tag == WireFormatLite::MakeTag(v1::Chunk::kOffsetFieldNumber, WireFormatLite::WIRETYPE_VARINT)) {
-    if (!in.ReadVarint64(offset)) return 0;
+    if (!in.ReadVarint64(&head.offset)) return std::nullopt;
     tag = in.ReadTag();
   }
-  if (tag != TagOf(v1::Chunk::kDataFieldNumber) || !in.ReadVarint64(&size) || size == 0 || !ends_message(size))
-    return 0;
-  return static_cast<std::size_t>(in.CurrentPosition());
+  if (tag != TagOf(v1::Chunk::kDataFieldNumber) || !in.ReadVarint64(&size) || size == 0 || !ends_message(size)) {
+    return std::nullopt;
+  }
+  head.bytes = position();
+  return head;
 }
 
 }  // namespace
@@ -84,12 +101,15 @@ grpc::ByteBuffer JoinChunk(const std::string& fields, int number, const std::str
   return grpc::ByteBuffer(slices.data(), slices.size());
 }
 
-bool SplitChunk(grpc::ByteBuffer& bytes, int number, std::uint64_t* offset, SharedPieces* data) {
+bool SplitChunk(grpc::ByteBuffer& bytes, int number, std::string* fields, std::uint64_t* offset, SharedPieces* data) {
   const auto slices = std::make_shared<std::vector<grpc::Slice>>();
   if (!bytes.Dump(slices.get()).ok()) return false;
-  const std::size_t head_bytes = ReadHead(*slices, bytes.Length(), number, offset);
-  if (head_bytes == 0) return false;
-  std::size_t skip = head_bytes;
+  std::optional<Head> head = ReadHead(*slices, bytes.Length(), number);
+  if (!head) return false;
+  *fields = std::move(head->fields);
+  *offset = head->offset;
+  std::size_t skip = head->bytes;
+  data->pieces.clear();
   for (const grpc::Slice& slice : *slices) {
     const std::size_t skipped = std::min(skip, slice.size());
     skip -= skipped;
@@ -101,4 +121,4 @@ bool SplitChunk(grpc::ByteBuffer& bytes, int number, std::uint64_t* offset, Shar
   return true;
 }
 
-}  // namespace dcac::server
+}  // namespace dcac::wire
