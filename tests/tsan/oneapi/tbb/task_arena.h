@@ -28,7 +28,7 @@ auto isolate(const Function& function) {
 
 }  // namespace this_task_arena
 
-// Threads start with the first task.
+// Threads start with the first task, or before.
 class task_arena {
  public:
   static constexpr int automatic = -1;
@@ -48,12 +48,15 @@ class task_arena {
     for (std::thread& thread : threads_) thread.join();
   }
 
+  void initialize() {
+    const std::lock_guard lock(mutex_);
+    StartThreads();
+  }
+
   template <typename Function>
   void enqueue(Function task) {
     const std::lock_guard lock(mutex_);
-    if (threads_.empty()) {
-      for (int i = 0; i < width_; ++i) threads_.emplace_back([this] { Run(); });
-    }
+    StartThreads();
     tasks_.emplace_back(std::move(task));
     changed_.notify_one();
   }
@@ -74,6 +77,11 @@ class task_arena {
   }
 
  private:
+  void StartThreads() {
+    if (!threads_.empty()) return;
+    for (int i = 0; i < width_; ++i) threads_.emplace_back([this] { Run(); });
+  }
+
   struct Width {
     explicit Width(int width) : before(std::exchange(this_task_arena::width, width)) {}
     ~Width() { this_task_arena::width = before; }
