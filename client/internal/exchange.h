@@ -12,7 +12,7 @@ namespace dcac::client::internal {
 // Writes while there is credit, reads otherwise, until the call ends: the server takes requests up to the credit
 // without waiting for a reader, so neither side can wait for the other.  `has_credit()` says whether to write; `send()`
 // writes the next request, and is false when there is nothing more to write; `receive(response, data)` takes a response
-// and the data of its chunk. Errors: those of these, after which the call is given up; otherwise how the server ended
+// and the data of its chunk.  Errors: those of these, after which the call is given up; otherwise how the server ended
 // it.
 template <typename Request, typename Response, typename HasCredit, typename Send, typename Receive>
 absl::Status RunExchange(Stream<Request, Response>& stream, HasCredit has_credit, Send send, Receive receive) {
