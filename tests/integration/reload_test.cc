@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -117,6 +118,8 @@ class NotifySocket {
     path.copy(address.sun_path, sizeof(address.sun_path) - 1);
     const bool bound = bind(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
     setenv("NOTIFY_SOCKET", bound ? path.c_str() : "", 1);
+    const timeval patience{.tv_sec = 60, .tv_usec = 0};
+    setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   }
   NotifySocket(const NotifySocket&) = delete;
   NotifySocket& operator=(const NotifySocket&) = delete;
@@ -125,6 +128,7 @@ class NotifySocket {
     close(descriptor_);
   }
 
+  // Empty: none came.
   std::string Next() const {
     std::string message(100, '\0');
     const ssize_t size = recv(descriptor_, message.data(), message.size(), 0);
