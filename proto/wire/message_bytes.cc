@@ -40,6 +40,9 @@ grpc::Slice Refer(SharedBytes data) {
 // Room for the fields before the data.
 constexpr std::size_t kMaxHeadBytes = 64;
 
+// Slices take memory beside what they hold, of small ones several times as much: who sends those has them copied.
+constexpr std::size_t kFewSlices = 64, kSmallSliceBytes = 512;
+
 // What comes before the data of a message as SplitChunk wants it.
 struct Head {
   std::string fields;  // before the chunk
@@ -104,6 +107,7 @@ grpc::ByteBuffer JoinChunk(const std::string& fields, int number, const std::str
 bool SplitChunk(grpc::ByteBuffer& bytes, int number, std::string* fields, std::uint64_t* offset, SharedPieces* data) {
   const auto slices = std::make_shared<std::vector<grpc::Slice>>();
   if (!bytes.Dump(slices.get()).ok()) return false;
+  if (slices->size() > kFewSlices && bytes.Length() / slices->size() < kSmallSliceBytes) return false;
   std::optional<Head> head = ReadHead(*slices, bytes.Length(), number);
   if (!head) return false;
   *fields = std::move(head->fields);

@@ -42,7 +42,7 @@ grpc::ByteBuffer ToByteBuffer(Message& message, SharedBytes chunk_data) {
 
 // Takes a message apart that ends with a chunk, its field `number`, and has numbers before it at most, in the order in
 // which all libraries write a chunk: `fields` are the bytes before the chunk, `offset` and `data` what the chunk has.
-// False: it is no such message, which may be one all the same.
+// False: it is no such message, or came in many small slices; it may be one all the same.
 bool SplitChunk(grpc::ByteBuffer& bytes, int number, std::string* fields, std::uint64_t* offset, SharedPieces* data);
 
 // Takes the data out of the message's chunk.
