@@ -228,7 +228,7 @@ absl::Status PayloadWriter::Read(std::uint64_t offset, std::span<std::byte> out)
     out = out.subspan(n);
     offset += n;
   }
-  std::copy_n(pending_.data() + (offset - written_bytes_), out.size(), out.data());
+  if (!out.empty()) std::copy_n(pending_.data() + (offset - written_bytes_), out.size(), out.data());
   return absl::OkStatus();
 }
 
