@@ -1,12 +1,11 @@
 #include "server/chunk_queue.h"
 
 #include <algorithm>
-#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "proto/wire/convert.h"
 #include "proto/wire/limits.h"
+#include "proto/wire/message_bytes.h"
 
 namespace dcac::server {
 
@@ -20,10 +19,7 @@ absl::Status InputChunks::Accept(v1::Chunk&& chunk, wire::SharedPieces data) {
     return absl::InvalidArgumentError(
         absl::StrCat("chunk.offset: ", chunk.offset(), " does not continue at ", accepted_bytes_));
   }
-  if (data.pieces.empty()) {
-    const auto owner = std::make_shared<const std::string>(std::move(*chunk.mutable_data()));
-    data = {owner, {wire::AsBytes(*owner)}};
-  }
+  if (data.pieces.empty()) data = wire::TakeData(chunk);
   const std::size_t size = data.size();
   if (size < 1 || size > wire::kMaxChunkBytes) {
     return absl::InvalidArgumentError(

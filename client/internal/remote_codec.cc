@@ -1,6 +1,5 @@
 #include "client/internal/remote_codec.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 

@@ -14,8 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "dcac/v1/compression.pb.h"
-
 namespace dcac::wire {
 namespace {
 
@@ -102,6 +100,13 @@ grpc::ByteBuffer JoinChunk(const std::string& fields, int number, const std::str
   }
   const std::array<grpc::Slice, 2> slices = {grpc::Slice(head), Refer(std::move(data))};
   return grpc::ByteBuffer(slices.data(), slices.size());
+}
+
+SharedPieces TakeData(v1::Chunk& chunk) {
+  if (chunk.data().empty()) return {};
+  const auto owner = std::make_shared<const std::string>(std::move(*chunk.mutable_data()));
+  chunk.clear_data();
+  return {owner, {std::as_bytes(std::span(*owner))}};
 }
 
 bool SplitChunk(grpc::ByteBuffer& bytes, int number, std::string* fields, std::uint64_t* offset, SharedPieces* data) {

@@ -8,10 +8,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <utility>
 
+#include "dcac/v1/compression.pb.h"
 #include "proto/wire/shared_bytes.h"
 
 namespace dcac::wire {
@@ -45,18 +45,16 @@ grpc::ByteBuffer ToByteBuffer(Message& message, SharedBytes chunk_data) {
 // False: it is no such message, or came in many small slices; it may be one all the same.
 bool SplitChunk(grpc::ByteBuffer& bytes, int number, std::string* fields, std::uint64_t* offset, SharedPieces* data);
 
-// Takes the data out of the message's chunk.
+// Takes the data out of the chunk; no pieces where it has none.
+SharedPieces TakeData(v1::Chunk& chunk);
+
+// The same of the message's chunk, if there is one.
 template <typename Message>
 SharedPieces TakeChunkData(Message& message) {
-  SharedPieces data;
   if constexpr (requires { message.mutable_chunk(); }) {
-    if (!message.has_chunk() || message.chunk().data().empty()) return data;
-    const auto owner = std::make_shared<std::string>(std::move(*message.mutable_chunk()->mutable_data()));
-    message.mutable_chunk()->clear_data();
-    data.pieces.push_back(std::as_bytes(std::span(*owner)));
-    data.owner = owner;
+    if (message.has_chunk()) return TakeData(*message.mutable_chunk());
   }
-  return data;
+  return {};
 }
 
 // `chunk_data`: where not null, gets the data of the message's chunk, which then has none.  False: they are no message.
