@@ -19,8 +19,9 @@ class Agglomeration {
  public:
   Agglomeration(const CellCounts& counts, int columns, float more_table_bits)
       : tokens_(UsedTokens(counts)),
+        stride_(PadCodeLengthCounts(tokens_)),
         table_bits_(kTableBits + more_table_bits),
-        counts_(counts.cells() * tokens_),
+        counts_(counts.cells() * stride_),
         groups_(counts.cells()),
         partner_cost_(counts.cells(), kApart),
         owner_(counts.cells()) {
@@ -30,7 +31,9 @@ class Agglomeration {
       std::copy_n(counts.Row(cell), tokens_, Row(cell));
       group.is_empty = std::all_of(Row(cell), Row(cell) + tokens_, [](uint32_t c) { return c == 0; });
       group.bits = BitsOf(Row(cell), nullptr);
-      if (!group.is_empty) alive_.push_back(cell);
+      if (group.is_empty) continue;
+      alive_.push_back(cell);
+      group.links.reserve(kTouching);
     }
     // The nearest cells that occur in the same row and in the same column touch.
     const size_t width = static_cast<size_t>(columns);
@@ -47,7 +50,10 @@ class Agglomeration {
 
   void Run(size_t max_clusters, size_t max_all_pairs) {
     MergeWhile([&](float cost) { return cost < kApart && (cost < 0 || alive_.size() > max_all_pairs); });
-    for (size_t a : alive_) groups_[a].links.clear();
+    for (size_t a : alive_) {
+      groups_[a].links.clear();
+      groups_[a].links.reserve(alive_.size());
+    }
     for (size_t a : alive_) {
       for (size_t b : alive_) {
         if (b < a) Connect(a, b);
@@ -63,6 +69,7 @@ class Agglomeration {
   size_t owner(size_t cell) const { return owner_[cell]; }
 
  private:
+  static constexpr size_t kTouching = 8;  // groups at most, as a rule
   static constexpr float kApart = std::numeric_limits<float>::max();
 
   struct Link {
@@ -86,8 +93,8 @@ class Agglomeration {
     return used;
   }
 
-  uint32_t* Row(size_t group) { return counts_.data() + group * tokens_; }
-  const uint32_t* Row(size_t group) const { return counts_.data() + group * tokens_; }
+  uint32_t* Row(size_t group) { return counts_.data() + group * stride_; }
+  const uint32_t* Row(size_t group) const { return counts_.data() + group * stride_; }
 
   float BitsOf(const uint32_t* a, const uint32_t* b) const { return table_bits_ + CodeLength(a, b, tokens_); }
 
@@ -121,7 +128,7 @@ class Agglomeration {
 
   void Merge(size_t a, size_t b) {
     Group& group = groups_[a];
-    for (size_t i = 0; i < tokens_; ++i) Row(a)[i] += Row(b)[i];
+    for (size_t i = 0; i < stride_; ++i) Row(a)[i] += Row(b)[i];
     group.bits = BitsOf(Row(a), nullptr);
     alive_.erase(std::find(alive_.begin(), alive_.end(), b));
     std::replace(owner_.begin(), owner_.end(), b, a);
@@ -155,7 +162,7 @@ class Agglomeration {
     FindPartner(a);
   }
 
-  size_t tokens_;
+  size_t tokens_, stride_;
   float table_bits_;
   std::vector<uint32_t> counts_;  // of each group
   std::vector<Group> groups_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/codec/set_model.h"
+#include "core/kernels/code_length.h"
 
 namespace dcac {
 
@@ -16,18 +17,19 @@ std::vector<int32_t> QuantileThresholds(std::vector<int32_t> values, int bins);
 // How often each token occurs in each cell.
 class CellCounts {
  public:
-  CellCounts(size_t cells, size_t tokens) : tokens_(tokens), counts_(cells * tokens, 0) {}
+  CellCounts(size_t cells, size_t tokens)
+      : tokens_(tokens), stride_(PadCodeLengthCounts(tokens)), counts_(cells * stride_, 0) {}
 
-  uint32_t& At(size_t cell, size_t token) { return counts_[cell * tokens_ + token]; }
-  const uint32_t* Row(size_t cell) const { return counts_.data() + cell * tokens_; }
+  uint32_t& At(size_t cell, size_t token) { return counts_[cell * stride_ + token]; }
+  const uint32_t* Row(size_t cell) const { return counts_.data() + cell * stride_; }
   size_t tokens() const { return tokens_; }
-  size_t cells() const { return counts_.size() / tokens_; }
+  size_t cells() const { return counts_.size() / stride_; }
 
   // Ideal code length of a cell's tokens plus the estimated size of a table of its own, in bits.
   double CellBits(size_t cell) const;
 
  private:
-  size_t tokens_;
+  size_t tokens_, stride_;
   std::vector<uint32_t> counts_;
 };
 

@@ -697,8 +697,10 @@ class LaneSetEncoder {
   void ChooseCells(const Band& band) {
     const size_t rows = model_.position_bins(), columns = model_.activity_bins(), cells = rows * columns;
     LaneTables tables = MakeLaneTables(kind_, model_);
-    ChooseCenters(band, tables);
-    SetCenters(model_.center, tables);
+    if constexpr (!kBytes) {
+      ChooseCenters(band, tables);
+      SetCenters(model_.center, tables);
+    }
     // A band stands for the whole.
     const size_t times = std::max<size_t>(1, num_samples() / band.size);
     CellCounts moving = CountCells(band, tables, false, times);

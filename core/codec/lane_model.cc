@@ -339,9 +339,8 @@ class LaneModelCoder {
 }  // namespace
 
 void EncodeLaneModel(RangeEncoder& coder, SampleKind kind, const SetShape& shape, const std::vector<int>& same_channel,
-                     const LaneModel& model) {
-  LaneModel copy = model;  // the shared description takes a mutable model; the encoder's side leaves it as it is
-  LaneModelCoder<RangeEncoder>(coder, kind, shape, same_channel, copy).Run();
+                     LaneModel& model) {
+  LaneModelCoder<RangeEncoder>(coder, kind, shape, same_channel, model).Run();
 }
 
 LaneModel DecodeLaneModel(RangeDecoder& coder, SampleKind kind, const SetShape& shape,

@@ -154,7 +154,7 @@ constexpr int LaneRawBits(int residual_token, int shift) {
 }
 
 void EncodeLaneModel(RangeEncoder& coder, SampleKind kind, const SetShape& shape, const std::vector<int>& same_channel,
-                     const LaneModel& model);
+                     LaneModel& model);
 // coder.failed() is set where a value is out of range; the model can be used in that case, too.
 LaneModel DecodeLaneModel(RangeDecoder& coder, SampleKind kind, const SetShape& shape,
                           const std::vector<int>& same_channel);

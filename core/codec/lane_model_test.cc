@@ -271,7 +271,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, LaneModelKindTest,
 TEST_P(LaneModelKindTest, ModelsComeBack) {
   RandomLaneModels models(GetParam(), kSetShape, kSameChannel);
   for (int i = 0; i < 200; ++i) {
-    const LaneModel model = models.Next();
+    LaneModel model = models.Next();
     RangeEncoder encoder;
     EncodeLaneModel(encoder, GetParam(), kSetShape, kSameChannel, model);
     ASSERT_FALSE(encoder.failed());
@@ -290,7 +290,7 @@ TEST_P(LaneModelKindTest, AnyBytesAreAModelOrAFailure) {
     Bytes bytes(random() % 200);
     for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
     RangeDecoder decoder(bytes);
-    const LaneModel model = DecodeLaneModel(decoder, GetParam(), kSetShape, kSameChannel);
+    LaneModel model = DecodeLaneModel(decoder, GetParam(), kSetShape, kSameChannel);
     if (decoder.failed()) continue;
     RangeEncoder encoder;
     EncodeLaneModel(encoder, GetParam(), kSetShape, kSameChannel, model);
@@ -310,7 +310,7 @@ LaneModel SmallModel() {
   return model;
 }
 
-bool EncodingFails(SampleKind kind, const LaneModel& model) {
+bool EncodingFails(SampleKind kind, LaneModel model) {
   RangeEncoder encoder;
   EncodeLaneModel(encoder, kind, {4, 4, 4}, std::vector<int>(4, -1), model);
   return encoder.failed();

@@ -71,18 +71,24 @@ class SpatialFit {
   static constexpr float kNoGap = std::numeric_limits<float>::max();
   static constexpr float kSpreadOfRange = 0.2f;  // weights taps by about what they deviate from their mean
 
+  using Code = typename LaneCodes<Lanes>::Code;
+  float ValueOf(int32_t code) const {
+    // As OfCode has it, but without questions that are settled here.
+    return sizeof(Code) == 1 ? static_cast<float>(code) : values_.OfCode(code);
+  }
+
   void Collect() {
     FindTaps();
     const size_t samples = codes_.plane_samples(), total = codes_.planes * samples;
     const SpreadIndices places(wanted_, total);
     size_t plane = 0, plane_begin = 0;
-    float mean = values_.OfCode(model_.planes[0].mean);
+    float mean = ValueOf(model_.planes[0].mean);
     for (size_t k = 0; k < wanted_; ++k) {
       const size_t at = places[k];
       if (at - plane_begin >= samples) {
         plane = at / samples;
         plane_begin = plane * samples;
-        mean = values_.OfCode(model_.planes[plane].mean);
+        mean = ValueOf(model_.planes[plane].mean);
       }
       const uint32_t place = static_cast<uint32_t>(at - plane_begin), width = static_cast<uint32_t>(codes_.columns);
       const size_t row = place / width, column = place % width;
@@ -119,7 +125,7 @@ class SpatialFit {
     std::array<float, kLaneTapsOfClass> tap{};
     float least = 0, most = 0;
     for (size_t t = 0; t < num_taps_; ++t) {
-      if (static_cast<int32_t>(row) >= taps[t].rows) tap[t] = values_.OfCode(code_at[-taps[t].distance]) - mean;
+      if (static_cast<int32_t>(row) >= taps[t].rows) tap[t] = ValueOf(code_at[-taps[t].distance]) - mean;
       least = t == 0 ? tap[t] : std::min(least, tap[t]);
       most = t == 0 ? tap[t] : std::max(most, tap[t]);
     }
@@ -127,9 +133,9 @@ class SpatialFit {
     for (size_t t = 0; t < num_taps_; ++t) rows_[c][t][n] = tap[t] * scale;
     rows_[c][num_taps_][n] = values_.unit() * scale;
     const int32_t code = *code_at;
-    rows_[c][num_taps_ + 1][n] = (values_.OfCode(code) - mean) * scale;
-    low_gap_[c][n] = code <= model_.low_code ? (values_.OfCode(model_.low_code) - mean) * scale : -kNoGap;
-    high_gap_[c][n] = code >= model_.high_code ? (values_.OfCode(model_.high_code) - mean) * scale : kNoGap;
+    rows_[c][num_taps_ + 1][n] = (ValueOf(code) - mean) * scale;
+    low_gap_[c][n] = code <= model_.low_code ? (ValueOf(model_.low_code) - mean) * scale : -kNoGap;
+    high_gap_[c][n] = code >= model_.high_code ? (ValueOf(model_.high_code) - mean) * scale : kNoGap;
   }
 
   void Solve(size_t c, size_t padded) {

@@ -49,7 +49,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.sample_positions = std::clamp<size_t>(samples / 8, 1 << 13, 1 << 15);
       lanes.fit_samples = 2048;
       lanes.max_contexts = 16;
-      lanes.max_all_pairs = 24;
+      lanes.max_all_pairs = 18;
       lanes.position_bins = 8;
       lanes.activity_bins = 8;
       break;
@@ -110,6 +110,16 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
   return lanes;
 }
 
+// Byte lanes: of planes of few samples other models hardly gain more, but take longer to fit and to decode.
+constexpr int kFewPlaneSamples = 100;
+void PreferSpeed(LaneEncoderOptions& lanes) {
+  lanes.bytes = true;
+  lanes.fit_samples = 1024;
+  lanes.max_contexts = 16;
+  lanes.max_all_pairs = 18;
+  lanes.activity_bins = 6;
+}
+
 // Every scale-th sample of every scale-th row.
 Bytes Downsample(const SegmentShape& shape, const std::byte* plane, size_t scale) {
   const size_t bytes = SampleBytes(shape.dtype), width = static_cast<size_t>(shape.width);
@@ -139,16 +149,17 @@ bool HasRoom(const SetShape& shape) {
 }
 
 void KeepFewWithTheOthers(const SegmentShape& shape, std::vector<PlaneCoding>& codings) {
-  std::array<size_t, kNumPlaneKinds> samples{};
-  for (const PlaneCoding& coding : codings) {
-    const int scale = ScaleOf(coding.kind);
-    samples[static_cast<size_t>(coding.kind)] += static_cast<size_t>((shape.height + scale - 1) / scale) *
-                                                 static_cast<size_t>((shape.width + scale - 1) / scale);
-  }
-  if (samples[static_cast<size_t>(PlaneKind::kNormal)] == 0) return;
-  for (PlaneCoding& coding : codings) {
-    if (ScaleOf(coding.kind) > 1 && samples[static_cast<size_t>(coding.kind)] < kMinScaledSamples)
-      coding.kind = PlaneKind::kNormal;
+  std::array<size_t, kNumPlaneKinds> planes{};
+  for (const PlaneCoding& coding : codings) ++planes[static_cast<size_t>(coding.kind)];
+  if (planes[static_cast<size_t>(PlaneKind::kNormal)] == 0) return;
+  for (PlaneKind kind : kSetKinds) {
+    const int scale = ScaleOf(kind);
+    const size_t samples = planes[static_cast<size_t>(kind)] * static_cast<size_t>((shape.height + scale - 1) / scale) *
+                           static_cast<size_t>((shape.width + scale - 1) / scale);
+    if (scale == 1 || samples == 0 || samples >= kMinScaledSamples) continue;
+    for (PlaneCoding& coding : codings) {
+      if (coding.kind == kind) coding.kind = PlaneKind::kNormal;
+    }
   }
 }
 
@@ -172,7 +183,9 @@ EncodedLaneSet EncodeSet(const PlaneSet& set, const std::vector<const std::byte*
       return EncodeCoarseSet(set, *map, planes, lanes);
     }
   }
-  return EncodeLaneSet(set, planes, lanes_of(set.kind));
+  LaneEncoderOptions lanes = lanes_of(set.kind);
+  if (options.level == 3 && IsNarrow(set.kind) && set.shape.plane_samples() < kFewPlaneSamples) PreferSpeed(lanes);
+  return EncodeLaneSet(set, planes, lanes);
 }
 
 // The head, the side information and the streams of each set.
@@ -217,7 +230,7 @@ Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOpt
         plane = small.emplace_back(Downsample(shape, plane, static_cast<size_t>(ScaleOf(kind)))).data();
       planes.push_back(plane);
     }
-    const auto& [sample_kind, encoded] = sets.emplace_back(set.kind, EncodeSet(set, planes, options));
+    auto& [sample_kind, encoded] = sets.emplace_back(set.kind, EncodeSet(set, planes, options));
     EncodeLaneModel(side, sample_kind, set.shape, set.same_channel, encoded.model);
   }
   if (side.failed()) return body;

@@ -41,7 +41,11 @@ class PlaneView {
       std::memcpy(runs.data() + run * kRunBytes, data_ + bytes_ / kRuns * run + bytes_ / (2 * kRuns), kRunBytes);
     return HashOf(runs);
   }
-  bool IsConstant() const { return std::memcmp(data_, data_ + sample_bytes_, bytes_ - sample_bytes_) == 0; }
+  bool IsConstant() const {
+    // Most are not, and begin and end differently.
+    return SameSample(data_, data_ + bytes_ - sample_bytes_) &&
+           std::memcmp(data_, data_ + sample_bytes_, bytes_ - sample_bytes_) == 0;
+  }
   bool operator==(const PlaneView& other) const { return std::memcmp(data_, other.data_, bytes_) == 0; }
 
   // `scale`: a power of two.
@@ -51,7 +55,8 @@ class PlaneView {
     for (size_t y = 0; y < height_; ++y) {
       const std::byte* row = data_ + y * row_bytes;
       if ((y & within) != 0) {
-        if (std::memcmp(row, row - (y & within) * row_bytes, row_bytes) != 0) return false;
+        const std::byte* same = row - (y & within) * row_bytes;
+        if (!SameSample(row, same) || std::memcmp(row, same, row_bytes) != 0) return false;
         continue;
       }
       for (size_t x = 0; x < width_; ++x) {
@@ -79,7 +84,7 @@ class FirstPlanes {
  public:
   struct Entry {
     uint64_t hash = 0;
-    size_t plane = kNone;
+    uint32_t plane = kNone;
     bool is_read = false;
 
     bool is_empty() const { return plane == kNone; }
@@ -97,7 +102,7 @@ class FirstPlanes {
   }
 
  private:
-  static constexpr size_t kNone = static_cast<size_t>(-1);
+  static constexpr uint32_t kNone = ~uint32_t{0};
 
   std::vector<Entry> entries_;
 };
@@ -289,10 +294,10 @@ std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, ByteSpan samp
     if (codings[p].kind == PlaneKind::kConstant) continue;
     FirstPlanes::Entry& first = alike.Find(rough_hashes[p]);
     if (first.is_empty()) {
-      first = {rough_hashes[p], p};
+      first = {rough_hashes[p], static_cast<uint32_t>(p)};
       continue;
     }
-    if (!std::exchange(first.is_read, true)) equal.try_emplace(view(first.plane).Hash(), first.plane);
+    if (!std::exchange(first.is_read, true)) equal.try_emplace(view(first.plane).Hash(), size_t{first.plane});
     const auto [same, is_new] = equal.try_emplace(view(p).Hash(), p);
     if (!is_new && view(p) == view(same->second))
       codings[p] = {PlaneKind::kDuplicate, 0, static_cast<int>(same->second)};

@@ -52,22 +52,18 @@ HWY_INLINE Lengths TokenLength(hn::Vec<hn::RebindToSigned<LengthTag>> count) {
 float CodeLengthOfCounts(const uint32_t* HWY_RESTRICT a, const uint32_t* HWY_RESTRICT b, size_t n) {
   const LengthTag d;
   const hn::RebindToSigned<LengthTag> di;
-  const size_t whole = n / kCodeLengthLanes * kCodeLengthLanes;
-  alignas(64) int32_t rest[kCodeLengthLanes] = {};
-  for (size_t i = whole; i < n; ++i) rest[i - whole] = static_cast<int32_t>(a[i] + (b == nullptr ? 0 : b[i]));
+  const size_t padded = PadCodeLengthCounts(n);
   alignas(64) float sums[kCodeLengthLanes];
   auto totals = hn::Zero(di);
   for (size_t part = 0; part < kCodeLengthLanes; part += hn::Lanes(d)) {
     auto sum = hn::Zero(d);
-    for (size_t i = part; i < whole; i += kCodeLengthLanes) {
+    for (size_t i = part; i < padded; i += kCodeLengthLanes) {
       auto count = hn::LoadU(di, reinterpret_cast<const int32_t*>(a) + i);
       if (b != nullptr) count = hn::Add(count, hn::LoadU(di, reinterpret_cast<const int32_t*>(b) + i));
       totals = hn::Add(totals, count);
       sum = hn::Add(sum, TokenLength(count));
     }
-    const auto count = hn::Load(di, rest + part);
-    totals = hn::Add(totals, count);
-    hn::Store(hn::Add(sum, TokenLength(count)), d, sums + part);
+    hn::Store(sum, d, sums + part);
   }
   for (size_t width = kCodeLengthLanes / 2; width > 0; width /= 2) {
     for (size_t lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];

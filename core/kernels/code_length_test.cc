@@ -14,17 +14,17 @@ namespace {
 
 std::vector<uint32_t> Counts(size_t n, uint32_t limit, unsigned seed) {
   std::mt19937 random(seed);
-  std::vector<uint32_t> counts(n);
-  for (uint32_t& count : counts) count = random() % 3 == 0 ? 0 : random() % limit;
+  std::vector<uint32_t> counts(PadCodeLengthCounts(n), 0);
+  for (size_t i = 0; i < n; ++i) counts[i] = random() % 3 == 0 ? 0 : random() % limit;
   return counts;
 }
 
-double ExpectedBits(const std::vector<uint32_t>& a, const std::vector<uint32_t>* b) {
+double ExpectedBits(size_t n, const std::vector<uint32_t>& a, const std::vector<uint32_t>* b) {
   double bits = 0, total = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const double n = static_cast<double>(a[i]) + (b == nullptr ? 0.0 : static_cast<double>((*b)[i]));
-    total += n;
-    bits += n == 0 ? 0.35 : 2 + std::min(1.8, 0.25 * std::log2(n + 1)) - n * std::log2(n);
+  for (size_t i = 0; i < n; ++i) {
+    const double count = static_cast<double>(a[i]) + (b == nullptr ? 0.0 : static_cast<double>((*b)[i]));
+    total += count;
+    bits += count == 0 ? 0.35 : 2 + std::min(1.8, 0.25 * std::log2(count + 1)) - count * std::log2(count);
   }
   return total == 0 ? bits : bits + total * std::log2(total);
 }
@@ -40,7 +40,7 @@ TEST(CodeLengthTest, IsThatOfAnIdealCodeAndATableOnAllTargets) {
         EXPECT_EQ(of_one.back(), of_one.front());
         EXPECT_EQ(of_two.back(), of_two.front());
       });
-      const double one = ExpectedBits(a, nullptr), two = ExpectedBits(a, &b);
+      const double one = ExpectedBits(n, a, nullptr), two = ExpectedBits(n, a, &b);
       // Of sums that nearly cancel.
       const double tolerance = 0.05 + 1e-5 * static_cast<double>(n) * limit;
       EXPECT_NEAR(of_one.front(), one, tolerance);

@@ -365,25 +365,46 @@ void StoreLaneValues(const LaneRows& rows, const WideValues& kind, const int32_t
   DCAC_DYNAMIC_DISPATCH(StoreWideValues)(rows, kind, codes, values, raster_codes);
 }
 
+namespace {
+
+// `count` bytes in pieces of kChunk, the last of which overlaps the one before.
+template <size_t kChunk>
+void CopyInChunks(const uint8_t* from, size_t count, uint8_t* to) {
+  for (size_t i = 0; i + kChunk < count; i += kChunk) std::memcpy(to + i, from + i, kChunk);
+  std::memcpy(to + count - kChunk, from + count - kChunk, kChunk);
+}
+// kChunk to 2 kChunk bytes.
+template <size_t kChunk>
+void CopyEnds(const uint8_t* from, size_t count, uint8_t* to) {
+  std::memcpy(to, from, kChunk);
+  std::memcpy(to + count - kChunk, from + count - kChunk, kChunk);
+}
+
+}  // namespace
+
 void CopyLaneCodes(const LaneRows& rows, const uint8_t* codes, uint8_t* raster_codes) {
   if (rows.columns == rows.stride) {
     std::memcpy(raster_codes, codes, rows.rows * rows.columns);
     return;
   }
   // Rows are often too short for calls to be worth it.
-  constexpr size_t kChunk = 16;
-  for (size_t g = 0; g < rows.planes; ++g) {
-    const uint8_t* from = codes + g * rows.plane_stride;
-    uint8_t* to = raster_codes + g * rows.columns;
-    for (size_t row = 0; row < rows.rows; ++row, from += rows.columns, to += rows.stride) {
-      if (rows.columns < kChunk) {
-        for (size_t i = 0; i < rows.columns; ++i) to[i] = from[i];
-        continue;
+  const auto copy = [&](auto copy_row) {
+    for (size_t g = 0; g < rows.planes; ++g) {
+      const uint8_t* from = codes + g * rows.plane_stride;
+      uint8_t* to = raster_codes + g * rows.columns;
+      for (size_t row = 0; row < rows.rows; ++row, from += rows.columns, to += rows.stride) {
+        copy_row(from, rows.columns, to);
       }
-      for (size_t i = 0; i + kChunk < rows.columns; i += kChunk) std::memcpy(to + i, from + i, kChunk);
-      const size_t last = rows.columns - kChunk;  // it overlaps the one before
-      std::memcpy(to + last, from + last, kChunk);
     }
+  };
+  if (rows.columns >= 16) {
+    copy(CopyInChunks<16>);
+  } else if (rows.columns >= 8) {
+    copy(CopyEnds<8>);
+  } else if (rows.columns >= 4) {
+    copy(CopyEnds<4>);
+  } else {
+    copy(CopyInChunks<1>);
   }
 }
 
