@@ -832,7 +832,7 @@ class Model:
         models = TermModels()
         for p in range(self.planes):
             count = side.number(models.count)
-            check(count <= 32, 'terms of a plane')
+            check(count <= min(32, self.height * self.width // 4), 'terms of a plane')
             for _ in range(count):
                 kind = KIND_BY_ONES[side.ones(models.kind)]
                 plane = index = 0
@@ -1718,6 +1718,7 @@ class CoarseMap:
         count = int(coded.sum())
         bits = np.unpackbits(np.frombuffer(details, np.uint8), bitorder='little')
         check(len(details) == -(-count * self.details // 8), 'size of details')
+        check(not bits[count * self.details:].any(), 'bits after the details')
         fields = bits[:count * self.details].reshape(count, self.details) @ (1 << np.arange(self.details))
         steps = np.where(negative, self.zero - 1 - codes, codes - self.zero - 2)
         samples = np.where(coded, self.least + steps << self.details | negative << 15, 0)
@@ -2158,6 +2159,7 @@ class RowModel:
             scale += side.signed(s)
             mean = side.signed(m)
             check(abs(scale) <= 960 and abs(mean) <= 1 << 22, 'a column')
+            check(abs(mean) * 2.0 ** ((scale >> 3) - 4) <= 2.0 ** 64, 'mean of a column')
             self.scales.append(scale)
             self.means.append(SINGLE(mean) * SINGLE(2.0 ** ((scale >> 3) - 4)))
         self.read_rows(side, rows)
@@ -2363,7 +2365,7 @@ def decode_row(model, cells, lanes, raw, predictions, scales):
         n = math.floor(f)
         error = clamp((wished - 8 * e) >> 1, -16, 3) + 16
         lane = c % model.lanes
-        token = lanes.token(lane, model.cluster[error][int((f - SINGLE(n)) * SINGLE(8))])
+        token = lanes.token(lane, model.cluster[error][min(7, int((f - SINGLE(n)) * SINGLE(8)))])
         lanes.refill(lane)
         if token < len(model.specials):
             row.append(0 if model.specials[token] == 'zero' else raw.take(cells.width))

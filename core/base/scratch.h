@@ -10,13 +10,15 @@
 
 namespace dcac {
 
-// An array that only grows, of uninitialised elements, aligned to 64 bytes.
+// An array of uninitialised elements, aligned to 64 bytes, that keeps its size: but where it was made large and much
+// less is wanted now, it is not to be kept for that.
 template <typename T>
 class Scratch {
  public:
-  // At least `count` elements; what was in it is lost when it grows.
+  // At least `count` elements; what was in it is lost when its size changes.
   T* Get(size_t count) {
-    if (count > capacity_) {
+    const bool is_oversized = capacity_ > kLargeBytes / sizeof(T) && count < capacity_ / kMuchLess;
+    if (count > capacity_ || is_oversized) {
       data_.reset();
       capacity_ = 0;
       const size_t room = count + count / 8;
@@ -27,6 +29,7 @@ class Scratch {
   }
 
  private:
+  static constexpr size_t kLargeBytes = size_t{16} << 20, kMuchLess = 8;
   static constexpr std::align_val_t kAlignment{64};
   struct Delete {
     void operator()(T* data) const { ::operator delete(data, kAlignment); }
@@ -51,7 +54,11 @@ class ScratchLease {
     }
   }
   ~ScratchLease() {
-    if (object_) Free().push_back(std::move(object_));
+    if (!object_) return;
+    try {
+      Free().push_back(std::move(object_));
+    } catch (const std::bad_alloc&) {  // then it is not kept
+    }
   }
   ScratchLease(ScratchLease&&) noexcept = default;
   ScratchLease& operator=(ScratchLease&& other) noexcept {

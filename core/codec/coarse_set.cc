@@ -206,6 +206,10 @@ class CoarseJoiner {
     }
     if (const size_t size = PackedFieldBytes(total, map().detail_bits); streams_.details.size() != size)
       return WrongSize("details", streams_.details.size(), size);
+    if (const int used = static_cast<int>(total * static_cast<size_t>(map().detail_bits) % 8);
+        used != 0 && std::to_integer<int>(streams_.details.back()) >> used != 0) {
+      return absl::DataLossError("details: bits after the last one are not 0");
+    }
     if (bytes_ == 4 && streams_.low.size() != 2 * total)
       return WrongSize("lower halves", streams_.low.size(), 2 * total);
     uint8_t* details = scratch.details.Get(total + 2 * kCoarsePadding);

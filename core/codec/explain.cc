@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/bytes.h"
+#include "core/base/out_of_memory.h"
 #include "core/base/status_macros.h"
 #include "core/codec/model_side.h"
 #include "core/codec/segment_account.h"
@@ -271,19 +272,21 @@ void FrameExplainer::CancelOn(const std::atomic<bool>* cancelled) {
 }
 
 absl::Status FrameExplainer::Push(std::span<const std::byte> data) {
-  absl::Status status = impl_->decoder.PushBounded(data);
-  while (status.ok()) {
-    impl_->TakePending();
-    impl_->decoder.Pull();
-    if (!impl_->decoder.has_backlog()) return status;
-    status = impl_->decoder.PushBounded({});
-  }
-  return status;
+  return CatchOutOfMemory([&] {
+    absl::Status status = impl_->decoder.PushBounded(data);
+    while (status.ok()) {
+      impl_->TakePending();
+      impl_->decoder.Pull();
+      if (!impl_->decoder.has_backlog()) return status;
+      status = impl_->decoder.PushBounded({});
+    }
+    return status;
+  });
 }
 
 absl::StatusOr<FrameExplanation> FrameExplainer::Finish() {
   DCAC_RETURN_IF_ERROR(impl_->decoder.Finish());
-  return impl_->Finish();
+  return CatchOutOfMemory([&]() -> absl::StatusOr<FrameExplanation> { return impl_->Finish(); });
 }
 
 absl::StatusOr<FrameExplanation> ExplainFrame(std::span<const std::byte> frame, const ExplainOptions& options) {

@@ -92,7 +92,7 @@ struct FrameDecoder::Impl {
     const uint64_t wanted = std::min((threads + per_slab - 1) / per_slab,
                                      kMaxBatchBytes / std::max<uint64_t>(1, geometry.max_slab_bytes()));
     const uint64_t slabs_left = geometry.num_slabs() - next_segment / per_slab;
-    return static_cast<size_t>(std::clamp<uint64_t>(wanted, 1, slabs_left) * per_slab);
+    return static_cast<size_t>(std::max<uint64_t>(1, std::min(wanted, slabs_left)) * per_slab);
   }
 
   absl::Status DecodeBatch() {

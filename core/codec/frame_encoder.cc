@@ -357,7 +357,8 @@ FrameEncoder::~FrameEncoder() = default;
 absl::StatusOr<FrameEncoder> FrameEncoder::Create(const TensorSpec& spec, const EncodeOptions& options) {
   DCAC_ASSIGN_OR_RETURN(const uint64_t bytes, TensorBytes(spec));
   DCAC_RETURN_IF_ERROR(CheckOptions(options));
-  return FrameEncoder(std::make_unique<Impl>(spec, options, bytes));
+  return CatchOutOfMemory(
+      [&]() -> absl::StatusOr<FrameEncoder> { return FrameEncoder(std::make_unique<Impl>(spec, options, bytes)); });
 }
 
 void FrameEncoder::CancelOn(const std::atomic<bool>* cancelled) {
@@ -393,10 +394,12 @@ absl::Status FrameEncoder::Finish() {
                absl::StrCat("data of ", impl_->pushed, " bytes for a tensor of ", impl_->total_bytes));
   }
   impl_->digest = impl_->digest_stream.Get();
-  impl_->Append(SerializeIndexAndTrailer(impl_->stored_bytes, impl_->digest));
-  impl_->finished = true;
-  impl_->StartLastVerification();
-  return absl::OkStatus();
+  return impl_->status = CatchOutOfMemory([&]() -> absl::Status {
+           impl_->Append(SerializeIndexAndTrailer(impl_->stored_bytes, impl_->digest));
+           impl_->finished = true;
+           impl_->StartLastVerification();
+           return absl::OkStatus();
+         });
 }
 
 absl::Status FrameEncoder::Verify() {

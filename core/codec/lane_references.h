@@ -22,16 +22,20 @@ class LaneReferencePlanes {
         group_planes_(static_cast<size_t>(model.group_planes)),
         width_(static_cast<size_t>(model.interlaced ? (shape.width + 1) / 2 : shape.width)),
         slot_((model.planes.size() + group_planes_ - 1) / group_planes_, kNone) {
-    size_t slots = 0;
     for (const LanePlane& plane : model.planes) {
       for (const LaneReference& reference : plane.references) {
-        size_t& slot = slot_[static_cast<size_t>(reference.plane) / group_planes_];
-        if (slot == kNone) slot = slots++;
+        slot_[static_cast<size_t>(reference.plane) / group_planes_] = 0;
       }
     }
+    // In the order of the groups, for the last step of one writes beyond its slot: where the next one comes later.
+    size_t slots = 0;
+    for (size_t& slot : slot_) {
+      if (slot != kNone) slot = slots++;
+    }
     const size_t rows = static_cast<size_t>(shape.height) * (model.interlaced ? 2 : 1);
-    slot_samples_ = (rows * group_planes_ * width_ / kRansLanes + 2) * kRansLanes;  // of whole steps
-    innovations_ = scratch.Get(slots * slot_samples_);
+    constexpr size_t kAligned = 16;
+    slot_samples_ = (rows * group_planes_ * width_ + kAligned - 1) / kAligned * kAligned;
+    innovations_ = scratch.Get(slots * slot_samples_ + 2 * kRansLanes);
   }
 
   // The reference part of a group's predictions; where its own innovations go, if they are wanted.

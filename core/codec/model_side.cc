@@ -5,6 +5,18 @@
 
 namespace dcac {
 
+absl::Status CheckModelledPlanes(const SegmentShape& shape) {
+  if (const size_t samples = shape.plane_samples(); samples < kMinModelledSamples) {
+    return absl::DataLossError(
+        absl::StrCat("model segment of planes of ", samples, " samples, expected at least ", kMinModelledSamples));
+  }
+  if (shape.width > static_cast<int>(kMaxWidth)) {
+    return absl::DataLossError(
+        absl::StrCat("model segment of rows of ", shape.width, " samples, expected at most ", kMaxWidth));
+  }
+  return absl::OkStatus();
+}
+
 PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, PlaneKind kind) {
   PlaneSet set;
   set.plane_kind = kind;

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/bytes.h"
+#include "core/base/status_macros.h"
 #include "core/codec/plane_kinds.h"
 #include "core/codec/range_coder.h"
 #include "core/codec/set_model.h"
@@ -31,6 +32,12 @@ struct PlaneSet {
   std::vector<int> item_begin;
 };
 
+// Of a plane.  Smaller planes are left to zstd: a model costs more than it gains, and much memory for each sample.
+inline constexpr size_t kMinModelledSamples = 16;
+
+// Whether planes are neither too small nor too wide to be modelled.  Errors: DataLoss.
+absl::Status CheckModelledPlanes(const SegmentShape& shape);
+
 PlaneSet CollectSet(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, PlaneKind kind);
 
 // A plane set and its model, of either layout.
@@ -49,6 +56,7 @@ struct SideWithModels {
 // `decode(coder, set)` decodes the model of a set, coder.failed() being set where it is malformed.  Errors: DataLoss.
 template <typename Model, typename Decode>
 absl::StatusOr<SideWithModels<Model>> ParseSide(const SegmentShape& shape, ByteSpan side_bytes, Decode decode) {
+  DCAC_RETURN_IF_ERROR(CheckModelledPlanes(shape));
   SideWithModels<Model> result;
   RangeDecoder side(side_bytes);
   result.codings = DecodePlaneCodings(side, shape.dtype, shape.all_planes());

@@ -75,7 +75,7 @@ class RandomModels {
     for (int p = 0; p < shape.planes; ++p) {
       std::vector<Term>& terms = m.planes[static_cast<size_t>(p)].terms;
       std::vector<int> known;
-      for (int i = 0, count = Below(kMaxTerms + 1); i < count; ++i) {
+      for (int i = 0, count = Below(MaxTerms(shape) + 1); i < count; ++i) {
         Term term;
         term.kind = static_cast<TermKind>(Below(kNumTermKinds));
         term.weight = Within(kMaxWeight);

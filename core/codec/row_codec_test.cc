@@ -198,5 +198,26 @@ TEST(RowCodecTest, DamagedBodiesAreRefusedOrDecodeToSamples) {
   }
 }
 
+// Sums of values that are no sample's would leave binary32.
+TEST(RowModelTest, RefusesMeansBeyondAllSamples) {
+  const RowShape shape{SampleKind::kBF16, 1, 2, kMinRowColumns, 0};
+  const auto is_accepted = [&](int32_t mean, int scale) {
+    RowModel model;
+    model.columns.resize(shape.columns);
+    model.columns.back() = {.scale = scale, .mean = mean};
+    model.rows.resize(2);
+    model.cluster.assign(kErrorBins * kPlaceBins, 0);
+    model.num_tokens = 1;
+    model.tables = {{1}};
+    RangeEncoder side;
+    EncodeRowModel(side, shape, model);
+    return !side.failed();
+  };
+  EXPECT_TRUE(is_accepted(1 << 22, 8 * (64 - 22 + 4)));
+  EXPECT_FALSE(is_accepted(1 << 22, 8 * (64 - 22 + 5)));
+  EXPECT_FALSE(is_accepted(-(1 << 22), kMaxScale));
+  EXPECT_TRUE(is_accepted(0, kMaxScale));
+}
+
 }  // namespace
 }  // namespace dcac

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdint>
 
 #include "core/codec/rope.h"
 #include "core/codec/table_coder.h"
@@ -53,11 +55,14 @@ class RowModelCoder {
   void CodeColumn(ColumnCoding& column) {
     int32_t step = column.scale - previous_scale_;
     CodeSigned(coder_, column_scale_, step);
-    Check(step >= -2 * kMaxScale && step <= 2 * kMaxScale);
-    column.scale = std::clamp(previous_scale_ + std::clamp(step, -2 * kMaxScale, 2 * kMaxScale), -kMaxScale, kMaxScale);
+    const int64_t scale = int64_t{previous_scale_} + step;
+    Check(scale >= -kMaxScale && scale <= kMaxScale);
+    column.scale = static_cast<int32_t>(std::clamp<int64_t>(scale, -kMaxScale, kMaxScale));
     previous_scale_ = column.scale;
     CodeSigned(coder_, column_mean_, column.mean);
     Check(column.mean >= -kMaxColumnMean && column.mean <= kMaxColumnMean);
+    // No value is larger; sums of much larger ones would leave binary32.
+    Check(std::abs(static_cast<double>(column.mean) * double{MeanUnit(column.scale)}) <= kMaxRowValue);
   }
 
   void CodeRow(size_t index) {

@@ -63,6 +63,7 @@ struct RowModel {
 };
 
 inline constexpr int32_t kMaxColumnMean = 1 << 22;
+inline constexpr double kMaxRowValue = 0x1p64;  // of samples that have a value
 
 // A sixteenth of the expected error of the column, or less.
 inline float MeanUnit(int32_t scale) {

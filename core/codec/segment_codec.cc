@@ -30,13 +30,6 @@
 namespace dcac {
 namespace {
 
-// Of a plane.  Smaller planes are left to zstd: a model costs more than it gains, and much memory for each sample.
-constexpr size_t kMinModelledSamples = 16;
-
-size_t PlaneSamples(const SegmentShape& shape) {
-  return static_cast<size_t>(shape.height) * static_cast<size_t>(shape.width);
-}
-
 SetInput MakeSetInput(const SegmentShape& shape, const std::vector<PlaneCoding>& codings, const PlaneSet& set,
                       const std::vector<uint32_t>& samples) {
   SetInput input;
@@ -48,9 +41,9 @@ SetInput MakeSetInput(const SegmentShape& shape, const std::vector<PlaneCoding>&
   const size_t scale = static_cast<size_t>(ScaleOf(set.plane_kind));
   const size_t width = static_cast<size_t>(shape.width), height = static_cast<size_t>(shape.height);
   for (int p : set.planes) {
-    const uint32_t* plane = samples.data() + static_cast<size_t>(p) * PlaneSamples(shape);
+    const uint32_t* plane = samples.data() + static_cast<size_t>(p) * shape.plane_samples();
     const uint32_t* source =
-        samples.data() + static_cast<size_t>(codings[static_cast<size_t>(p)].source) * PlaneSamples(shape);
+        samples.data() + static_cast<size_t>(codings[static_cast<size_t>(p)].source) * shape.plane_samples();
     for (size_t y = 0; y < height; y += scale) {
       for (size_t x = 0; x < width; x += scale) {
         const size_t at = y * width + x;
@@ -203,7 +196,7 @@ class PlaneAssembler {
       const uint32_t* from = coded.data() + i * static_cast<size_t>(set.shape.plane_samples());
       uint32_t* to = Plane(set.planes[i]);
       if (scale == 1) {
-        std::copy_n(from, PlaneSamples(shape_), to);
+        std::copy_n(from, shape_.plane_samples(), to);
         continue;
       }
       for (size_t y = 0; y < static_cast<size_t>(shape_.height); ++y) {
@@ -219,9 +212,9 @@ class PlaneAssembler {
       const PlaneCoding& coding = codings_[p];
       uint32_t* plane = Plane(static_cast<int>(p));
       if (coding.kind == PlaneKind::kConstant) {
-        std::fill_n(plane, PlaneSamples(shape_), coding.value);
+        std::fill_n(plane, shape_.plane_samples(), coding.value);
       } else if (coding.kind == PlaneKind::kDuplicate) {
-        std::copy_n(Plane(coding.source), PlaneSamples(shape_), plane);
+        std::copy_n(Plane(coding.source), shape_.plane_samples(), plane);
       } else if (coding.kind == PlaneKind::kDifference) {
         AddPlane(Plane(coding.source), plane);
       }
@@ -230,11 +223,11 @@ class PlaneAssembler {
   }
 
  private:
-  void MakeRoom() { samples_.resize(codings_.size() * PlaneSamples(shape_)); }
-  uint32_t* Plane(int plane) { return samples_.data() + static_cast<size_t>(plane) * PlaneSamples(shape_); }
+  void MakeRoom() { samples_.resize(codings_.size() * shape_.plane_samples()); }
+  uint32_t* Plane(int plane) { return samples_.data() + static_cast<size_t>(plane) * shape_.plane_samples(); }
 
   void AddPlane(const uint32_t* source, uint32_t* plane) const {
-    for (size_t i = 0; i < PlaneSamples(shape_); ++i) {
+    for (size_t i = 0; i < shape_.plane_samples(); ++i) {
       const uint32_t sum = static_cast<uint32_t>(OrderedInteger(shape_.dtype, source[i])) + plane[i];
       plane[i] = SampleOfOrderedInteger(shape_.dtype, static_cast<int32_t>(sum));
     }
@@ -249,14 +242,6 @@ absl::Status DecodePlaneBody(const SegmentShape& packed_shape, ByteReader& reade
                              SegmentAccount* account) {
   const FloatEnvironment environment;
   const SegmentShape shape = ModelShape(packed_shape);
-  if (PlaneSamples(shape) < kMinModelledSamples) {
-    return absl::DataLossError(absl::StrCat("model segment of planes of ", PlaneSamples(shape),
-                                            " samples, expected at least ", kMinModelledSamples));
-  }
-  if (shape.width > static_cast<int>(kMaxWidth)) {
-    return absl::DataLossError(
-        absl::StrCat("model segment of rows of ", shape.width, " samples, expected at most ", kMaxWidth));
-  }
   uint64_t side_size = 0;
   ByteSpan side_bytes;
   DCAC_RETURN_IF_ERROR(reader.ReadVarint("size of the side information", side_size));
@@ -401,7 +386,7 @@ class SmallestBody {
 
 bool CanModel(const SegmentShape& packed_shape) {
   const SegmentShape shape = ModelShape(packed_shape);
-  return IsModelled(shape.dtype) && PlaneSamples(shape) >= kMinModelledSamples &&
+  return IsModelled(shape.dtype) && shape.plane_samples() >= kMinModelledSamples &&
          shape.width <= static_cast<int>(kMaxWidth);
 }
 

@@ -26,7 +26,8 @@ struct SegmentShape {
 
   bool in_token_order() const { return head_features > 0; }
   int all_planes() const { return items * planes; }
-  size_t plane_bytes() const { return static_cast<size_t>(height) * static_cast<size_t>(width) * SampleBytes(dtype); }
+  size_t plane_samples() const { return static_cast<size_t>(height) * static_cast<size_t>(width); }
+  size_t plane_bytes() const { return plane_samples() * SampleBytes(dtype); }
   size_t bytes() const { return static_cast<size_t>(all_planes()) * plane_bytes(); }
 };
 

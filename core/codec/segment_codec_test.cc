@@ -5,6 +5,9 @@
 #include <cstring>
 #include <random>
 
+#include "core/codec/lane_segment.h"
+#include "core/codec/model_side.h"
+
 namespace dcac {
 namespace {
 
@@ -30,6 +33,21 @@ Bytes Repeated(const Bytes& period, size_t bytes) {
   Bytes repeated(bytes);
   for (size_t i = 0; i < bytes; ++i) repeated[i] = period[i % period.size()];
   return repeated;
+}
+
+// They would take far more memory than their samples.
+TEST(SegmentCodecTest, ModelsOfPlanesOfFewSamplesAreRefused) {
+  const SegmentShape shape{DType::kU8, 64, 1, 3, 5};
+  const Bytes packed = Noise(shape.bytes());
+  const std::byte head[] = {std::byte{2}, std::byte{kLaneLayout}};
+  const Bytes lanes = EncodeLaneBody(shape, packed, {}, head);
+  ASSERT_FALSE(lanes.empty());
+  Bytes back(packed.size());
+  EXPECT_EQ(DecodeSegmentBody(shape, lanes, back).message(),
+            "model segment of planes of 15 samples, expected at least 16");
+  EXPECT_EQ(ParseLaneSide(shape, {}).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(ParseModelSide(shape, {}).status().message(),
+            "model segment of planes of 15 samples, expected at least 16");
 }
 
 // What lanes find nothing in and zstd everything is left to zstd at every level, in small segments too.

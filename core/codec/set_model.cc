@@ -148,9 +148,10 @@ class ModelCoder {
     for (int p = 0; p < shape_.planes; ++p) {
       PlaneModel& plane = model_.planes[static_cast<size_t>(p)];
       uint32_t count = static_cast<uint32_t>(plane.terms.size());
+      const uint32_t most = static_cast<uint32_t>(MaxTerms(shape_));
       CodeNumber(coder_, count_state, count);
-      Check(count <= kMaxTerms);
-      plane.terms.resize(std::min<uint32_t>(count, kMaxTerms));
+      Check(count <= most);
+      plane.terms.resize(std::min(count, most));
       for (size_t i = 0; i < plane.terms.size(); ++i) CodeTerm(p, plane.terms, i);
       if (coder_.failed()) return;
     }

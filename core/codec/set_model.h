@@ -44,6 +44,11 @@ inline constexpr int32_t kMaxWeight = 2047;        // magnitude of any weight
 inline constexpr int32_t kMeanWeightOffset = 256;  // weights of means are coded as their distance from 1
 inline constexpr int32_t kMinMeanWeight = kMeanWeightOffset - kMaxWeight;
 inline constexpr int kMaxTerms = 32;
+// Of a plane of a set: few samples are not to bring more memory of terms than of themselves.
+inline constexpr int kSamplesPerTerm = 4;
+inline int MaxTerms(const SetShape& shape) {
+  return static_cast<int>(std::min<int64_t>(kMaxTerms, shape.plane_samples() / kSamplesPerTerm));
+}
 inline constexpr int kMaxReferences = 16;
 inline constexpr int kMaxPositionBins = 24;
 inline constexpr int kMaxActivityBins = 12;

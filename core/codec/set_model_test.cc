@@ -204,13 +204,24 @@ TEST_F(SetModelRangeTest, RefusesWeights) {
 }
 
 TEST_F(SetModelRangeTest, RefusesTooManyTerms) {
+  Bytes bytes;
+  for (PlaneModel& plane : model_.planes) plane.terms.clear();
+  setting_.shape.height = setting_.shape.width = 20;
+  model_.planes[7].terms.assign(kMaxTerms, Term{});
+  EXPECT_TRUE(Encode(setting_, model_, bytes));
   model_.planes[7].terms.assign(kMaxTerms + 1, Term{});
   EXPECT_TRUE(Refuses(setting_, model_));
+  setting_.shape.height = setting_.shape.width = 4;
+  model_.planes[7].terms.assign(4, Term{});
+  EXPECT_TRUE(Encode(setting_, model_, bytes));
+  model_.planes[7].terms.assign(5, Term{});
+  EXPECT_TRUE(Refuses(setting_, model_)) << "of planes of 16 samples";
 }
 
 TEST_F(SetModelRangeTest, RefusesTooManyReferences) {
   model_.skew = 4;
   setting_ = SettingOf(setting_.kind, 1, 20);
+  setting_.shape.height = setting_.shape.width = 20;
   RandomModels generator(3);
   model_.planes.resize(20);
   model_.planes[19].terms.clear();

@@ -429,7 +429,8 @@ class TermSearch {
     Selection selection;
     double error = total;
     std::vector<bool> used(k, false);
-    while (selection.terms.size() < static_cast<size_t>(options_.max_terms)) {
+    const size_t max_terms = static_cast<size_t>(std::min(options_.max_terms, MaxTerms(analysis_.shape)));
+    while (selection.terms.size() < max_terms) {
       size_t best_at = k;
       double best = 0;
       for (size_t i = 0; i < k; ++i) {

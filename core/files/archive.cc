@@ -78,6 +78,9 @@ Bytes PackTable(ByteSpan table) {
 }
 
 absl::StatusOr<Bytes> UnpackTable(ByteSpan packed, std::size_t table_bytes) {
+  if (ZSTD_findFrameCompressedSize(packed.data(), packed.size()) != packed.size()) {
+    return absl::DataLossError("the table of the archive is not one whole zstd frame");
+  }
   Bytes table(table_bytes);
   const std::size_t n = ZSTD_decompress(table.data(), table.size(), packed.data(), packed.size());
   if (ZSTD_isError(n) || n != table.size()) return absl::DataLossError("the table of the archive is corrupt");

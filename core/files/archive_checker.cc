@@ -47,24 +47,31 @@ absl::Status ArchiveChecker::TakeHead() {
 }
 
 // Whether what comes next is one more frame, and not the tail; only where enough of it is there to tell.
-bool ArchiveChecker::ExpectsFrame() const {
-  if (head_->form == ArchiveHead::Form::kOpen) return !HasArchiveTailMagic(pending_);
+bool ArchiveChecker::ExpectsFrame(std::span<const std::byte> rest) const {
+  if (head_->form == ArchiveHead::Form::kOpen) return !HasArchiveTailMagic(rest);
   return frame_bytes_.size() < head_->num_frames();
 }
 
 absl::Status ArchiveChecker::TakeFrames() {
-  while (!pending_.empty()) {
-    if (head_->form == ArchiveHead::Form::kOpen && pending_.size() < kArchiveTailMagicBytes) return absl::OkStatus();
-    if (!ExpectsFrame()) {
-      if (head_->form != ArchiveHead::Form::kSingle && pending_.size() <= kMaxTailBytes) return absl::OkStatus();
+  std::span<const std::byte> rest = pending_;
+  const absl::Status status = TakeFramesOf(rest);
+  pending_.erase(pending_.begin(), pending_.end() - static_cast<std::ptrdiff_t>(rest.size()));
+  return status;
+}
+
+absl::Status ArchiveChecker::TakeFramesOf(std::span<const std::byte>& rest) {
+  while (!rest.empty()) {
+    if (head_->form == ArchiveHead::Form::kOpen && rest.size() < kArchiveTailMagicBytes) return absl::OkStatus();
+    if (!ExpectsFrame(rest)) {
+      if (head_->form != ArchiveHead::Form::kSingle && rest.size() <= kMaxTailBytes) return absl::OkStatus();
       return absl::DataLossError("archive: bytes after its end");
     }
     if (frame_bytes_.size() == kMaxPieces) {
       return absl::DataLossError(absl::StrCat("archive: more than ", kMaxPieces, " frames"));
     }
     frame_.emplace(limits_);
-    DCAC_ASSIGN_OR_RETURN(const std::size_t taken, frame_->Push(pending_));
-    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(taken));
+    DCAC_ASSIGN_OR_RETURN(const std::size_t taken, frame_->Push(rest));
+    rest = rest.subspan(taken);
     if (!frame_->done()) return absl::OkStatus();
     frame_bytes_.push_back(frame_->frame_bytes());
     frame_.reset();

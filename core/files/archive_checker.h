@@ -32,7 +32,9 @@ class ArchiveChecker {
  private:
   absl::Status TakeHead();
   absl::Status TakeFrames();
-  bool ExpectsFrame() const;
+  // Of what is pending; `rest` becomes what is left.
+  absl::Status TakeFramesOf(std::span<const std::byte>& rest);
+  bool ExpectsFrame(std::span<const std::byte> rest) const;
 
   const DecodeLimits limits_;
   std::size_t next_parse_ = 1;      // the head is parsed once so much of it is there

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <xxhash.h>
+#include <zstd.h>
 
 #include <string_view>
 
@@ -192,6 +193,20 @@ TEST(ArchiveTest, RejectsTablesThatContradictThemselves) {
     EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << message;
     EXPECT_THAT(std::string(status.message()), HasSubstr(message));
   }
+}
+
+TEST(ArchiveTest, RejectsPackedTablesOfSeveralZstdFrames) {
+  const Bytes half(1000);
+  Bytes frame(ZSTD_compressBound(half.size()));
+  frame.resize(ZSTD_compress(frame.data(), frame.size(), half.data(), half.size(), 1));
+  Bytes frames = frame;
+  AppendBytes(frame, frames);
+  Bytes head = ToBytes(std::string_view("DCAR\x01\x03\x02", 7));
+  AppendVarint(2 * half.size(), head);
+  AppendVarint(frames.size(), head);
+  AppendBytes(frames, head);
+  AppendLittleEndian(static_cast<std::uint32_t>(XXH3_64bits(head.data(), head.size())), 4, head);
+  EXPECT_EQ(ParseArchiveHead(head).status().message(), "the table of the archive is not one whole zstd frame");
 }
 
 TEST(ArchiveTest, ReadingLeavesTheSourceAtTheFrame) {

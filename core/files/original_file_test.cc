@@ -249,6 +249,35 @@ TEST(ZippedFileTest, HostilePicklesAreRefusedAndTheFileIsBytes) {
   ExpectBytes(original, "pickle names the global os.system, which is not allowed");
 }
 
+// Storages deep down in lists have long names, and many of them: far more bytes than the pickle.
+TEST(ZippedFileTest, PicklesWhoseNamesTakeTooMuchAreRefusedAndTheFileIsBytes) {
+  constexpr int kDepth = 1300, kStorages = 20'000;
+  std::string pickle = "\x80\x02";
+  const auto text = [&](const std::string& value) {
+    pickle += '\x8c';
+    pickle += static_cast<char>(value.size());
+    pickle += value;
+  };
+  const auto remember = [&](char number) { pickle += std::string("q") + number + "0"; };
+  text("storage");
+  remember('\0');
+  pickle += "ctorch\nFloatStorage\n";
+  remember('\1');
+  text("cpu");
+  remember('\2');
+  pickle += "K\x01";
+  remember('\3');
+  for (int i = 0; i < kDepth; ++i) pickle += "](";
+  for (int i = 0; i < kStorages; ++i) {
+    pickle += std::string("(h\0h\1", 5);
+    text(std::to_string(i));
+    pickle += "h\2h\3tQ";
+  }
+  pickle += std::string(kDepth, 'e') + ".";
+  ExpectBytes(ReadMemory(MakeZip({{"x/data.pkl", pickle}}).bytes),
+              "the names of storages have more than 67108864 bytes");
+}
+
 TEST(ZippedFileTest, OtherByteOrderIsBytes) {
   ExpectBytes(ReadMemory(MakeZip({{"x/data.pkl", "\x80\x02N."}, {"x/byteorder", "big"}}).bytes),
               "byte order is big, expected little");

@@ -207,7 +207,8 @@ class Walker {
     const auto [at, is_new] = entries_.try_emplace(std::string(node(id[2]).text));
     Entry& entry = at->second;
     if (is_new) {
-      entry = {{NameOf(path), *dtype, {elements}}, *dtype, elements * SampleBytes(*dtype)};
+      DCAC_ASSIGN_OR_RETURN(std::string name, NameOf(path));
+      entry = {{std::move(name), *dtype, {elements}}, *dtype, elements * SampleBytes(*dtype)};
     } else if (entry.class_dtype != *dtype || entry.bytes != elements * SampleBytes(*dtype)) {
       return Malformed("a storage has two types or sizes");
     }
@@ -230,7 +231,7 @@ class Walker {
     }
     auto shape = CoveringShape(arguments, storage.shape[0]);
     if (!shape) return absl::OkStatus();
-    storage.name = NameOf(path);
+    DCAC_ASSIGN_OR_RETURN(storage.name, NameOf(path));
     storage.shape = *std::move(shape);
     entry->covered = true;
     return absl::OkStatus();
@@ -275,24 +276,33 @@ class Walker {
     return number.integer < 0 ? 0 : static_cast<std::uint64_t>(number.integer);
   }
 
-  // Empty for what is too long to be a name.
-  std::string NameOf(std::uint32_t path) const {
+  // Empty for what is too long to be a name.  Errors: InvalidArgument (all of them take too much).
+  absl::StatusOr<std::string> NameOf(std::uint32_t path) {
     std::vector<std::string> parts;
     std::size_t bytes = 0;
-    for (; path != 0; path = paths_[path].parent) {
+    const auto is_too_long = [&] { return bytes > kMaxNameBytes || parts.size() > kMaxNameBytes; };
+    for (; path != 0 && !is_too_long(); path = paths_[path].parent) {
       const Path& step = paths_[path];
       const bool is_first = step.parent == 0;
       parts.push_back(step.has_key ? absl::StrCat(is_first ? "" : ".", std::string(step.key))
                                    : absl::StrCat("[", step.index, "]"));
       bytes += parts.back().size();
-      if (bytes > kMaxNameBytes || parts.size() > kMaxNameBytes) return "";
+    }
+    // Many storages deep down would have far longer names than the pickle itself.
+    name_work_ += bytes + parts.size();
+    if (name_work_ > kMaxNameWork) {
+      return absl::InvalidArgumentError(absl::StrCat("the names of storages have more than ", kMaxNameWork, " bytes"));
     }
     std::string name;
+    if (is_too_long()) return name;
     for (std::size_t i = parts.size(); i-- > 0;) name += parts[i];
     return name;
   }
 
+  static constexpr std::size_t kMaxNameWork = 2 * kMaxTableBytes;
+
   const Pickle& pickle_;
+  std::size_t name_work_ = 0;  // bytes and steps of all names
   std::vector<bool> seen_;
   std::vector<Path> paths_;
   std::vector<Pending> pending_;

@@ -221,9 +221,16 @@ HWY_INLINE StepBytes FindByteCells(const LaneTables& tables, const StepPlace& pl
   return FindCells(tables, place).cells;
 #else
   const ByteTag d;
+  // From 16 on bytes find 0 in the first table, and the others in the second one.
+  const auto to_low = [&](ByteVec v) HWY_ATTR {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128
+    return hn::SaturatedAdd(v, hn::Set(d, 0x70));  // of what is below 0x80 only the lower half counts here
+#else
+    return hn::Or(v, hn::VecFromMask(d, hn::Gt(v, hn::Set(d, 15))));
+#endif
+  };
   const auto look_up = [&](const LaneNibbles& nibbles, ByteVec v) HWY_ATTR {
-    // From 16 on bytes find 0 in the first table, and the others in the second one.
-    const auto low = hn::SaturatedAdd(v, hn::Set(d, 0x70)), high = hn::And(hn::ShiftRight<4>(v), hn::Set(d, 15));
+    const auto low = to_low(v), high = hn::And(hn::ShiftRight<4>(v), hn::Set(d, 15));
     return hn::Or(hn::TableLookupBytesOr0(hn::LoadDup128(d, nibbles.low.data()), low),
                   hn::TableLookupBytes(hn::LoadDup128(d, nibbles.high.data()), high));
   };

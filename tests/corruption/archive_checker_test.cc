@@ -84,5 +84,17 @@ TEST(ArchiveCheckerTest, RefusesAFrameTooManyOrTooFew) {
   EXPECT_GE(refused, 4);
 }
 
+// What is left of a push is moved once, not after every frame: this took minutes.
+TEST(ArchiveCheckerTest, ManyFramesInOnePushTakeNoLongerThanInMany) {
+  const std::vector<SmallArchive>& all = testing::SmallArchives();
+  const auto open =
+      std::find_if(all.begin(), all.end(), [](const SmallArchive& small) { return small.name == "open"; });
+  ASSERT_NE(open, all.end());
+  LooseArchive loose = *testing::TakeArchiveApart(open->archive);
+  loose.frames.assign(400'000, loose.frames.back());
+  const Data archive = testing::AssembleArchive(loose);
+  EXPECT_TRUE(Check(archive, archive.size()).ok());
+}
+
 }  // namespace
 }  // namespace dcac
