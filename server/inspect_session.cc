@@ -11,6 +11,12 @@
 #include "proto/wire/limits.h"
 
 namespace dcac::server {
+namespace {
+
+// What is listed of each takes far more than the least segment, but is little of frames as encoders make them.
+constexpr std::uint64_t kMaxSegments = std::uint64_t{1} << 14;
+
+}  // namespace
 
 absl::Status InspectSession::Accept(v1::InspectRequest&& request) {
   if (!request.has_chunk()) return absl::InvalidArgumentError("a request without chunk");
@@ -32,7 +38,8 @@ absl::Status InspectSession::Work() {
     frame_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return absl::OkStatus();
   }
-  const DecodeLimits limits = ToDecodeLimits(limits_);
+  DecodeLimits limits = ToDecodeLimits(limits_);
+  limits.max_listed_segments = kMaxSegments;
   DCAC_ASSIGN_OR_RETURN(const FrameInfo info, dcac::Inspect(wire::AsBytes(frame_), limits));
   wire::ToProto(info, &info_);
   inspected_ = true;

@@ -38,6 +38,8 @@ class IoPool final : public TaskPool {
     wake_.notify_one();
   }
 
+  bool may_wait() const override { return true; }
+
  private:
   void Run() {
     std::unique_lock lock(mutex_);

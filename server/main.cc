@@ -22,6 +22,7 @@
 #include "server/config.h"
 #include "server/config_reload.h"
 #include "server/health_probe.h"
+#include "server/library_log.h"
 #include "server/open_store.h"
 #include "server/option_checks.h"
 #include "server/server.h"
@@ -134,6 +135,7 @@ int Serve(const Config& config) {
   if (options.store.location.empty()) options.store.location = DefaultStoreLocation();
   Log log(STDERR_FILENO, LevelOf(options), ParseLogFormat(options.log_format).value_or(LogFormat::kLogfmt));
   options.log = &log;
+  const LibraryLog library_log(log);
   const bool tuned = KeepMemoryOfMessages();
   // Debian's Abseil looks for deadlocks at every lock of gRPC.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);

@@ -172,6 +172,8 @@ absl::Status QueryUpload(const v1::QueryUploadRequest& request, const StoreConte
   v1::PutHeader header;
   if (!header.ParseFromString(upload->state())) return NoUpload();
   DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<PutContent> content, PutContent::Create(header, context, control));
+  // A tensor is decoded and encoded again.
+  if (context.hold) DCAC_RETURN_IF_ERROR(context.hold(2 * content->memory_bytes()));
   DCAC_RETURN_IF_ERROR(ResumeContent(*content, *upload));
   response->set_key(header.key());
   response->set_committed_bytes(content->committed_bytes(*upload));

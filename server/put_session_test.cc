@@ -98,6 +98,8 @@ TEST_F(PutSessionTest, HeadersAreCheckedBeforeAnythingIsBegun) {
   v1::PutRequest no_time = TensorHeader("k");
   no_time.mutable_header()->mutable_ttl();
   EXPECT_EQ(Code({no_time}), StatusCode::kInvalidArgument) << "a time to live of 0";
+  no_time.mutable_header()->mutable_ttl()->set_seconds(18'446'744'073'709'552);
+  EXPECT_EQ(Code({no_time}), StatusCode::kInvalidArgument) << "a time to live that is 384 ms modulo 2^64";
   limits_.max_tensor_bytes = 1799;
   EXPECT_EQ(Code({TensorHeader("k")}), StatusCode::kResourceExhausted);
   ExpectEmptyStore();

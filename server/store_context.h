@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -23,6 +24,8 @@ struct StoreContext {
   Limits limits;
   std::string tenant;
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+  // Of unary calls: reserves so many bytes beside those of their messages.  Errors: ResourceExhausted.
+  std::function<absl::Status(std::uint64_t bytes)> hold = {};
 
   store::CallControl Control(const std::atomic<bool>& cancelled) const {
     return {.deadline = deadline, .cancelled = &cancelled};

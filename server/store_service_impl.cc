@@ -78,7 +78,9 @@ grpc::ServerUnaryReactor* StoreServiceImpl::StartUnary(Method method, grpc::Call
       call->End(room, CallFacts());
       return room;
     }
-    const StoreContext store = ContextOf(*call, context);
+    StoreContext store = ContextOf(*call, context);
+    // The call lives as long as its work.
+    store.hold = [of = call.get()](std::uint64_t bytes) { return of->Hold(kUnaryMemoryBytes + bytes); };
     reactor = new UnaryReactor(
         std::move(call), {*request, *response}, threads_,
         [=](const WorkControl& control, CallFacts*) { return work(*request, store, control, response); });

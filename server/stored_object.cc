@@ -92,8 +92,9 @@ absl::StatusOr<v1::StoredObject> ToObject(const store::BlockInfo& info) {
 
 absl::StatusOr<milliseconds> TimeToLive(const google::protobuf::Duration& ttl) {
   constexpr std::int64_t kNanosOfMilli = 1'000'000;
-  const bool valid = ttl.seconds() >= 0 && ttl.nanos() >= 0 && ttl.nanos() < 1'000'000'000 &&
-                     std::chrono::seconds(ttl.seconds()) <= kMaxTtl;
+  constexpr std::int64_t kMaxTtlSeconds = kMaxTtl / std::chrono::seconds(1);  // more might overflow as milliseconds
+  const bool valid =
+      ttl.seconds() >= 0 && ttl.nanos() >= 0 && ttl.nanos() < 1'000'000'000 && ttl.seconds() <= kMaxTtlSeconds;
   const milliseconds time =
       valid ? std::chrono::seconds(ttl.seconds()) + milliseconds(ttl.nanos() / kNanosOfMilli) : milliseconds(0);
   if (time >= milliseconds(1) && time <= kMaxTtl) return time;

@@ -39,10 +39,10 @@ inline absl::Status NoMessageError() {
   return absl::InvalidArgumentError("a request that is no message of the contract");
 }
 
-// Owns itself: deleted in OnDone.  gRPC's callbacks and the session's tasks enter from any thread; each takes the
-// mutex, notes what happened, and starts in Advance what can go on.  At most one read, one write and one task are under
-// way. The last reply brings the status along; without one, or while the server drains, Finish is called when neither a
-// write nor a task is under way, and while it drains not right after bytes went.
+// Owns itself: deleted in OnDone, or after it.  gRPC's callbacks and the session's tasks enter from any thread; each
+// takes the mutex, notes what happened, and starts in Advance what can go on.  At most one read, one write and one task
+// are under way. The last reply brings the status along; without one, or while the server drains, Finish is called when
+// neither a write nor a task is under way, and while it drains not right after bytes went.
 //
 // Bounds: requests that wait are at most kMaxInbox, replies that wait at most what the session says; nothing but the
 // first request is read before the memory for all of them is reserved.  The inbox has room for all that a client may
@@ -122,7 +122,13 @@ class StreamReactor final : public Base, private IdleWatch::Watched {
       // A cancellation may end the reads before it is announced, and then looks like missing input.
       call_->End(cancelled_ && !idle_error_ ? absl::CancelledError("cancelled") : *result_, facts);
     }
-    delete this;
+    // A session may write to the store at its end, what an upload has to go on with, which gRPC's threads must not wait
+    // for: other calls could not end meanwhile.
+    if (workers_.may_wait()) {
+      workers_.Enqueue([this] { delete this; });
+    } else {
+      delete this;
+    }
   }
 
   void EndIfIdleSince(std::chrono::steady_clock::time_point moment) override {

@@ -12,6 +12,9 @@ class TaskPool {
 
   // Runs `task` on one of the threads; tasks start in the order of their calls.  The task must not throw.
   virtual void Enqueue(std::function<void()> task) = 0;
+
+  // Whether tasks may wait for disks and networks; then all of them have run before its end.
+  virtual bool may_wait() const { return false; }
 };
 
 }  // namespace dcac::server

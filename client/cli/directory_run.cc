@@ -16,14 +16,13 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/archive_transfer.h"
 #include "client/cli/directory_walk.h"
+#include "client/cli/folders.h"
 #include "core/base/status_macros.h"
 
 namespace dcac::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr unsigned kWritableFolder = S_IRWXU;
 
 bool Exists(const std::string& path) {
   struct stat info;
@@ -38,27 +37,6 @@ bool IsSameFolder(const std::string& a, const std::string& b) {
 
 absl::Status RemoveFile(const std::string& path) {
   if (::unlink(path.c_str()) != 0) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot remove"));
-  return absl::OkStatus();
-}
-
-absl::Status MakeRoot(const std::string& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat(path, ": cannot create the folder"));
-  return absl::OkStatus();
-}
-
-// Makes the folder one that can be written, whatever it is to become in the end.
-absl::Status MakeFolder(const std::string& path, unsigned mode) {
-  if (::mkdir(path.c_str(), mode | kWritableFolder) == 0) return absl::OkStatus();
-  if (errno != EEXIST) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot create the folder"));
-  struct stat info;
-  if (::lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
-    return absl::AlreadyExistsError(absl::StrCat(path, ": exists already and is no folder, expected one or nothing"));
-  }
-  if ((info.st_mode & kWritableFolder) != kWritableFolder && ::chmod(path.c_str(), mode | kWritableFolder) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot set permissions"));
-  }
   return absl::OkStatus();
 }
 

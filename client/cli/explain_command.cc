@@ -99,9 +99,9 @@ absl::Status WritePage(const std::string& page, const OutputOptions& options) {
   const std::span<const std::byte> bytes = std::as_bytes(std::span(page));
   constexpr int kStdout = 1;
   if (options.output.value_or(kStandardStream) == kStandardStream) return files::FdSink(kStdout).Write(bytes);
-  constexpr unsigned kMode = 0644;
   const auto existing = options.force ? files::AtomicFile::Existing::kReplace : files::AtomicFile::Existing::kRefuse;
-  DCAC_ASSIGN_OR_RETURN(files::AtomicFile file, files::AtomicFile::Create(*options.output, existing, kMode));
+  DCAC_ASSIGN_OR_RETURN(files::AtomicFile file,
+                        files::AtomicFile::Create(*options.output, existing, files::NewFileMode()));
   DCAC_RETURN_IF_ERROR(file.Write(bytes));
   return file.Commit();
 }

@@ -2,13 +2,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/archive_transfer.h"
 #include "client/cli/commands.h"
 #include "client/cli/file_run.h"
+#include "client/cli/folders.h"
 #include "client/cli/options.h"
 #include "client/cli/output.h"
 #include "client/cli/server_client.h"
@@ -128,11 +128,15 @@ absl::Status GetFile(const client::Store& store, const GetCommandOptions& option
 absl::Status GetIntoFolder(const client::Store& store, const GetCommandOptions& options,
                            const client::StoredObject& object, const FileRun& run) {
   DCAC_ASSIGN_OR_RETURN(const std::string below, PathOfKey(object.key, FolderPrefix(options.key)));
-  const std::filesystem::path path = std::filesystem::path(options.folder) / below;
-  std::error_code error;
-  std::filesystem::create_directories(path.parent_path(), error);
-  if (error) return absl::UnknownError(absl::StrCat(path.parent_path().string(), ": ", error.message()));
-  return GetFile(store, options, object, path.string(), run);
+  // Keys are others' words: no link in the folder makes one of them lead out of it.
+  constexpr unsigned kFolderMode = 0777;
+  DCAC_RETURN_IF_ERROR(MakeRoot(options.folder));
+  std::filesystem::path folder = options.folder;
+  for (const std::filesystem::path& step : std::filesystem::path(below).parent_path()) {
+    folder /= step;
+    DCAC_RETURN_IF_ERROR(MakeFolder(folder.string(), kFolderMode));
+  }
+  return GetFile(store, options, object, (std::filesystem::path(options.folder) / below).string(), run);
 }
 
 absl::Status FindObjects(const client::Store& store, const GetCommandOptions& options,

@@ -59,6 +59,10 @@ absl::StatusOr<FrameInfo> Inspect(const FrameAccess& frame, const DecodeLimits& 
   return CatchOutOfMemory([&]() -> absl::StatusOr<FrameInfo> {
     DCAC_ASSIGN_OR_RETURN(const OpenFrame open, OpenFrame::Open(frame, limits));
     const Geometry& geometry = open.header().geometry;
+    if (geometry.num_segments() > limits.max_listed_segments) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          "frame of ", geometry.num_segments(), " segments exceeds max_listed_segments ", limits.max_listed_segments));
+    }
     FrameInfo info;
     info.spec = open.header().spec;
     info.version = kFrameVersion;

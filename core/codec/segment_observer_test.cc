@@ -56,6 +56,14 @@ TEST(SegmentObserverTest, EncoderTellsOfAllSegmentsAndWritesTheSameFrame) {
   EXPECT_LT(sums.stored_bytes, frame.size());
 }
 
+TEST(SegmentObserverTest, MoreSegmentsThanMayBeListedAreRefused) {
+  const Bytes frame = Encode(nullptr);
+  const std::size_t segments = Inspect(frame)->segments.size();
+  EXPECT_TRUE(Inspect(frame, {.max_listed_segments = segments}).ok());
+  EXPECT_EQ(Inspect(frame, {.max_listed_segments = segments - 1}).status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
 TEST(SegmentObserverTest, DecoderTellsOfTheSameSegments) {
   Sums encoded, decoded;
   const Bytes frame = Encode(&encoded);

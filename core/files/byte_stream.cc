@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "core/base/status_macros.h"
@@ -14,7 +17,15 @@
 namespace dcac::files {
 namespace {
 
-constexpr unsigned kNewFileMode = 0644;
+unsigned ReadNewFileMode() {
+  // The only way to ask for the mask without changing it for all threads.
+  std::ifstream status("/proc/self/status");
+  const std::string_view name = "Umask:";
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(name)) return 0666 & ~static_cast<unsigned>(std::stoul(line.substr(name.size()), nullptr, 8));
+  }
+  return 0600;
+}
 
 absl::StatusOr<std::size_t> ReadSome(int fd, std::span<std::byte> out) {
   while (true) {
@@ -25,6 +36,11 @@ absl::StatusOr<std::size_t> ReadSome(int fd, std::span<std::byte> out) {
 }
 
 }  // namespace
+
+unsigned NewFileMode() {
+  static const unsigned mode = ReadNewFileMode();
+  return mode;
+}
 
 absl::StatusOr<std::size_t> ReadFully(ByteSource& source, std::span<std::byte> out) {
   std::size_t filled = 0;
@@ -47,7 +63,7 @@ absl::StatusOr<std::vector<std::byte>> ReadAll(ByteSource& source) {
   }
 }
 
-FileSource::FileSource(int fd, bool owned) : fd_(fd), owned_(owned), state_(StateOf(fd)), mode_(kNewFileMode) {
+FileSource::FileSource(int fd, bool owned) : fd_(fd), owned_(owned), state_(StateOf(fd)), mode_(NewFileMode()) {
   struct stat info;
   if (!state_ || ::fstat(fd, &info) != 0) return;
   mode_ = info.st_mode & 0777;

@@ -40,6 +40,10 @@ absl::StatusOr<std::size_t> ReadFully(ByteSource& source, std::span<std::byte> o
 // All that the source gives; for what cannot be read but whole.
 absl::StatusOr<std::vector<std::byte>> ReadAll(ByteSource& source);
 
+// Permission bits of a file that nothing gives its own: what the mask of the process leaves, when it is first asked
+// for.
+unsigned NewFileMode();
+
 // An open file descriptor.  Owns it unless told otherwise.
 class FileSource final : public ByteSource {
  public:

@@ -169,6 +169,26 @@ class StoreTest(CliTest):
         self.assertEqual(self.tree('out'), self.tree('in'))
         self.assertEqual(len(self.tree('out')), 6)
 
+    def test_keys_lead_nowhere_out_of_the_folder(self):
+        for name in ('outside', 'out'):
+            os.mkdir(os.path.join(self.folder, name))
+        os.symlink('../outside', os.path.join(self.folder, 'out/link'))
+        self.write('note', b'no tensor')
+        self.store('put', '-q', 'note', 'run/link/note')
+        message = self.dcac('get', '-q', '-r', 'run', 'out', environment=self.environment, expect=1)[1]
+        self.assertIn('out/link: exists already and is no folder, expected one or nothing', message)
+        self.assertEqual(os.listdir(os.path.join(self.folder, 'outside')), [])
+
+    def test_files_that_are_fetched_obey_the_mask(self):
+        self.write('note', b'no tensor')
+        self.store('put', '-q', 'note', 'note')
+        before = os.umask(0o077)
+        try:
+            self.store('get', '-q', 'note', '-o', 'back')
+        finally:
+            os.umask(before)
+        self.assertEqual(os.stat(os.path.join(self.folder, 'back')).st_mode & 0o777, 0o600)
+
     def tree(self, name):
         root = pathlib.Path(self.folder) / name
         return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob('*') if path.is_file()}

@@ -83,8 +83,9 @@ struct EncodeOptions {
 
 // What a decoder may allocate on the word of a header.
 struct DecodeLimits {
-  std::uint64_t max_tensor_bytes = std::uint64_t{1} << 40;  // declared size of the whole tensor
-  std::uint64_t max_slab_bytes = std::uint64_t{256} << 20;  // what a streaming decoder buffers: see FrameDecoder
+  std::uint64_t max_tensor_bytes = std::uint64_t{1} << 40;     // declared size of the whole tensor
+  std::uint64_t max_slab_bytes = std::uint64_t{256} << 20;     // what a streaming decoder buffers: see FrameDecoder
+  std::uint64_t max_listed_segments = std::uint64_t{1} << 20;  // of a frame whose segments are listed: see Inspect
 };
 
 }  // namespace dcac
