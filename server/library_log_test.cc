@@ -18,6 +18,7 @@ using ::testing::HasSubstr;
 TEST(LibraryLogTest, LinesOfLibrariesAreLinesOfTheLogAndLimited) {
   std::array<int, 2> ends{};
   ASSERT_EQ(pipe(ends.data()), 0);
+  gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);  // as it is once gRPC has begun
   std::optional<Log> log(std::in_place, ends[1], LogLevel::kInfo, LogFormat::kLogfmt);
   {
     const LibraryLog library_log(*log);
