@@ -27,6 +27,11 @@ absl::Status NoSuchUpload() {
   return absl::NotFoundError("no such upload");
 }
 
+// Who resumes what cannot be read any more is to begin anew.
+absl::Status GoneIfDamaged(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsNotFound(status) ? NoSuchUpload() : status;
+}
+
 // What the object of an upload holds.
 Bytes SerializeStart(const UploadStart& start) {
   Bytes out;
@@ -76,16 +81,17 @@ absl::StatusOr<std::unique_ptr<Upload>> S3Upload::Resume(S3Blocks& blocks, const
   const auto got = blocks.client().Get(blocks.UploadName(id), 0, buffer, control);
   if (absl::IsNotFound(got.status())) return NoSuchUpload();
   DCAC_RETURN_IF_ERROR(got.status());
-  DCAC_ASSIGN_OR_RETURN(UploadStart start, ParseStart(ByteSpan(buffer).first(got->bytes)));
+  absl::StatusOr<UploadStart> start = ParseStart(ByteSpan(buffer).first(got->bytes));
+  DCAC_RETURN_IF_ERROR(GoneIfDamaged(start.status()));
   if (!blocks.OpenUpload(id)) return absl::UnavailableError("the upload is open elsewhere");
-  std::unique_ptr<S3Upload> upload(new S3Upload(blocks, id, std::move(start)));
+  std::unique_ptr<S3Upload> upload(new S3Upload(blocks, id, *std::move(start)));
   const auto block = blocks.Load(EncodeKey(upload->key()), false, control);
   if (block.ok() && block->head.parts_id == id) {  // it was published before its end could be noted
     upload->ended_ = true;
     DCAC_RETURN_IF_ERROR(blocks.client().Delete(blocks.UploadName(id), control));
     return NoSuchUpload();
   }
-  DCAC_RETURN_IF_ERROR(upload->FindParts(control));
+  DCAC_RETURN_IF_ERROR(GoneIfDamaged(upload->FindParts(control)));
   DCAC_RETURN_IF_ERROR(upload->ReserveFor(upload->size_bytes()));
   return upload;
 }
@@ -130,21 +136,35 @@ absl::Status S3Upload::FindParts(const CallControl& control) {
       if (number + 1 == parts.size() && size > parts.back().second) parts.back() = {entry.name, size};
     }
   } while (page.more);
+  // The upload has its parts when all could be read: it would put anew what it has not when it is destroyed.
+  std::vector<std::uint64_t> checksums;
+  std::uint64_t size_bytes = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     Bytes header(PartHeaderBytes(parts[i].second));
     DCAC_ASSIGN_OR_RETURN(const S3Got got, blocks_.client().Get(parts[i].first, 0, header, control));
     header.resize(got.bytes);
     DCAC_ASSIGN_OR_RETURN(const auto table, ParsePartHeader(i, parts[i].second, header));
-    checksums_.insert(checksums_.end(), table.begin(), table.end());
-    kept_bytes_ += parts[i].second;
+    checksums.insert(checksums.end(), table.begin(), table.end());
+    size_bytes += parts[i].second;
   }
-  memory_offset_ = kept_bytes_;
-  const std::uint64_t from = kept_bytes_ <= kS3InlineBytes ? 0 : kept_bytes_ / kS3PartBytes * kS3PartBytes;
-  Bytes last(kept_bytes_ - from);
-  DCAC_RETURN_IF_ERROR(Read(from, last, control));
+  const std::uint64_t from = size_bytes <= kS3InlineBytes ? 0 : size_bytes / kS3PartBytes * kS3PartBytes;
+  Bytes last(size_bytes - from);
+  DCAC_RETURN_IF_ERROR(ReadS3Bytes(blocks_.client(), InParts(size_bytes, checksums), from, last, control));
+  kept_bytes_ = size_bytes;
+  checksums_ = std::move(checksums);
   memory_ = std::move(last);
   memory_offset_ = from;
   return absl::OkStatus();
+}
+
+S3Bytes S3Upload::InParts(std::uint64_t size_bytes, std::span<const std::uint64_t> checksums) const {
+  return {.key = key(),
+          .object = {},
+          .offset = 0,
+          .etag = {},
+          .parts = blocks_.PartsPrefix(id_),
+          .size_bytes = size_bytes,
+          .checksums = checksums};
 }
 
 absl::Status S3Upload::PutParts(bool all, const CallControl& control) {
@@ -197,14 +217,7 @@ absl::Status S3Upload::Read(std::uint64_t offset, std::span<std::byte> out, cons
   DCAC_RETURN_IF_ERROR(CheckRange(info, offset, out.size()));
   if (offset < memory_offset_) {
     const auto first = out.first(std::min<std::uint64_t>(out.size(), memory_offset_ - offset));
-    const S3Bytes bytes{.key = key(),
-                        .object = {},
-                        .offset = 0,
-                        .etag = {},
-                        .parts = blocks_.PartsPrefix(id_),
-                        .size_bytes = kept_bytes_,
-                        .checksums = checksums_};
-    DCAC_RETURN_IF_ERROR(ReadS3Bytes(blocks_.client(), bytes, offset, first, control));
+    DCAC_RETURN_IF_ERROR(ReadS3Bytes(blocks_.client(), InParts(kept_bytes_, checksums_), offset, first, control));
     offset += first.size();
     out = out.subspan(first.size());
   }

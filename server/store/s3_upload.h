@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,9 @@ class S3Upload : public Upload {
   absl::Status WriteState(const CallControl& control);
   // Puts whole parts, and with `all` the rest too.
   absl::Status PutParts(bool all, const CallControl& control);
+  // What Resume finds of it.
   absl::Status FindParts(const CallControl& control);
+  S3Bytes InParts(std::uint64_t size_bytes, std::span<const std::uint64_t> checksums) const;
   absl::Status CheckOpen(const CallControl& control);
   void End();
 

@@ -1,0 +1,96 @@
+// What an S3 store makes of answers that fail, come late, or make no sense, against a server in memory.
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "server/store/conformance.h"
+#include "server/store/fake_s3.h"
+#include "server/store/record.h"
+#include "server/store/s3_store.h"
+
+namespace dcac::store {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::ElementsAre;
+
+class S3FaultsTest : public ::testing::Test {
+ protected:
+  S3FaultsTest() {
+    options_.client = server_.client_options();
+    options_.prefix = "p";
+    options_.sweep_interval = milliseconds(0);
+    options_.removal_delay = milliseconds(100);
+    options_.clock = clock_.function();
+  }
+
+  std::unique_ptr<BlockStore> Open() {
+    auto store = OpenS3Store(options_);
+    if (!store.ok()) ADD_FAILURE() << store.status();
+    return store.ok() ? *std::move(store) : nullptr;
+  }
+
+  static absl::Status Put(BlockStore& store, const std::string& key, const std::string& bytes,
+                          const PutOptions& options = {}, const CallControl& control = {}) {
+    const SmallBlock block{key, AsBytes(bytes), options};
+    return store.PutMany({&block, 1}, control).front().status();
+  }
+
+  static absl::StatusOr<BlockInfo> Stat(BlockStore& store, const std::string& key) {
+    return store.Stat({&key, 1}, {}).front();
+  }
+
+  // The id of an upload of `bytes` that broke off.
+  static std::string BreakOff(BlockStore& store, const std::string& key, const std::string& bytes) {
+    const auto upload = store.Begin({.key = key, .expected_bytes = bytes.size(), .state = "state"}, {});
+    if (!upload.ok()) {
+      ADD_FAILURE() << upload.status();
+      return "";
+    }
+    EXPECT_TRUE((*upload)->Append(AsBytes(bytes), {}).ok());
+    return (*upload)->id();
+  }
+
+  TestClock clock_;
+  FakeS3 server_;
+  S3StoreOptions options_;
+};
+
+TEST_F(S3FaultsTest, AnUploadWhoseResumeFailedStaysAsItWas) {
+  const auto store = Open();
+  const std::string bytes = SomeBytes(12'000'000);
+  const std::string id = BreakOff(*store, "t/k", bytes);
+  const auto parts = server_.Names("p/d/");
+  ASSERT_EQ(parts.size(), 3u);
+  for (const std::string& failing : parts) {
+    server_.SetHook([failing](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+      if (request.name == failing) return FakeS3::Answer{400, "", ""};
+      return std::nullopt;
+    });
+    EXPECT_EQ(store->Resume(id, {}).status().code(), absl::StatusCode::kInternal);
+    EXPECT_EQ(server_.Names("p/d/"), parts);
+  }
+  server_.SetHook(nullptr);
+  const auto upload = store->Resume(id, {});
+  ASSERT_TRUE(upload.ok()) << upload.status();
+  EXPECT_EQ((*upload)->size_bytes(), bytes.size());
+}
+
+TEST_F(S3FaultsTest, AnUploadWhosePartsAreDamagedIsGone) {
+  const auto store = Open();
+  const std::string id = BreakOff(*store, "t/k", SomeBytes(12'000'000));
+  const std::string damaged = server_.Names("p/d/")[1];
+  server_.SetHook([damaged](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (request.name != damaged) return std::nullopt;
+    return FakeS3::Answer{206, "x", "Content-Range: bytes 0-0/1\r\n"};
+  });
+  EXPECT_EQ(store->Resume(id, {}).status().code(), absl::StatusCode::kNotFound);
+}
+
+}  // namespace
+}  // namespace dcac::store
