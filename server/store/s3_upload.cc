@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <exception>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -97,8 +98,12 @@ absl::StatusOr<std::unique_ptr<Upload>> S3Upload::Resume(S3Blocks& blocks, const
 }
 
 S3Upload::~S3Upload() {
-  if (!ended_ && resumable()) static_cast<void>(PutParts(true, Soon()));
-  if (!ended_ && !resumable() && kept_bytes_ > 0) static_cast<void>(Abort());
+  try {
+    if (!ended_ && resumable()) static_cast<void>(PutParts(true, Soon()));
+    if (!ended_ && !resumable() && kept_bytes_ > 0) static_cast<void>(Abort());
+  } catch (const std::exception&) {
+    // Without memory less is kept, or the sweeper removes it.
+  }
   End();
   blocks_.CloseUpload(id_);
 }
