@@ -277,15 +277,21 @@ absl::Status S3Blocks::CheckKept(const std::string& key, const CallControl& cont
   return LoadLive(key, false, control).status();
 }
 
+absl::Status S3Blocks::DeleteObjects(const std::vector<std::string>& names, const CallControl& control) {
+  std::vector<absl::Status> results(names.size());
+  InParallel(results.size(), kS3Parallel, [&](std::size_t i) { results[i] = client_.Delete(names[i], control); });
+  for (const absl::Status& status : results) DCAC_RETURN_IF_ERROR(status);
+  return absl::OkStatus();
+}
+
 absl::Status S3Blocks::DeleteAll(const std::string& prefix, const CallControl& control) {
   S3ListPage page;
   do {
     const std::string after = page.entries.empty() ? "" : page.entries.back().name;
     DCAC_ASSIGN_OR_RETURN(page, client_.List(prefix, after, 1000, control));
-    std::vector<absl::Status> results(page.entries.size());
-    InParallel(results.size(), kS3Parallel,
-               [&](std::size_t i) { results[i] = client_.Delete(page.entries[i].name, control); });
-    for (const absl::Status& status : results) DCAC_RETURN_IF_ERROR(status);
+    std::vector<std::string> names;
+    for (const S3Entry& entry : page.entries) names.push_back(entry.name);
+    DCAC_RETURN_IF_ERROR(DeleteObjects(names, control));
   } while (page.more);
   return absl::OkStatus();
 }

@@ -88,6 +88,7 @@ class S3Blocks {
   // After a change: waits for a removal that has not seen it.  Errors: NotFound (the block was removed).
   absl::Status CheckKept(const std::string& key, const CallControl& control);
 
+  absl::Status DeleteObjects(const std::vector<std::string>& names, const CallControl& control);
   // Deletes all objects whose names begin so.
   absl::Status DeleteAll(const std::string& prefix, const CallControl& control);
 

@@ -92,5 +92,35 @@ TEST_F(S3FaultsTest, AnUploadWhosePartsAreDamagedIsGone) {
   EXPECT_EQ(store->Resume(id, {}).status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(S3FaultsTest, RemovesWhileItSweeps) {
+  options_.removal_delay = milliseconds(0);
+  const auto store = Open();
+  ASSERT_TRUE(Put(*store, "t/0", "x", {.ttl = milliseconds(1000)}).ok());
+  std::vector<SmallBlock> blocks;
+  for (int i = 1000; i < 2001; ++i) blocks.push_back({"t/" + std::to_string(i), {}, {}});
+  for (const auto& info : store->PutMany(blocks, {})) ASSERT_TRUE(info.ok()) << info.status();
+  clock_.Advance(milliseconds(1000));
+  ASSERT_TRUE(store->Maintain({}).ok());
+  EXPECT_EQ(server_.Names("p/k/").size(), blocks.size());
+  EXPECT_EQ(store->Status().expired_blocks, 1u);
+}
+
+TEST_F(S3FaultsTest, RemovalsThatFailDoNotHoldUpOthers) {
+  const auto store = Open();
+  for (const char* key : {"t/a", "t/b", "t/c"}) ASSERT_TRUE(Put(*store, key, "x", {.ttl = milliseconds(1000)}).ok());
+  clock_.Advance(milliseconds(1000));
+  ASSERT_TRUE(store->Maintain({}).ok());
+  server_.SetHook([](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (request.method == "DELETE" && request.name == "p/k/t.ba") return FakeS3::Answer{400, "", ""};
+    return std::nullopt;
+  });
+  std::this_thread::sleep_for(options_.removal_delay);
+  EXPECT_EQ(store->Maintain({}).code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(server_.Names("p/k/"), ElementsAre("p/k/t.ba"));
+  server_.SetHook(nullptr);
+  EXPECT_TRUE(store->Maintain({}).ok());
+  EXPECT_THAT(server_.Names("p/k/"), ElementsAre());
+}
+
 }  // namespace
 }  // namespace dcac::store

@@ -40,6 +40,7 @@ struct S3StoreOptions {
   StoreLimits limits;
   std::chrono::milliseconds sweep_interval{600'000};  // between counts of all blocks by Maintain
   std::chrono::milliseconds removal_delay{40'000};
+  std::chrono::milliseconds removal_window{60'000};  // after removal_delay, in which it is done or given up
   std::chrono::milliseconds reader_grace{300'000};
   std::chrono::milliseconds probe_for{10'000};  // how long opening waits for an answer
   std::function<Time()> clock;                  // of blocks; empty: the system's

@@ -1,8 +1,11 @@
 #include "server/store/s3_sweeper.h"
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 #include <map>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,14 +18,12 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-constexpr std::size_t kMostRemovals = 1000;  // between two sweeps
+constexpr std::size_t kMostRemovals = 1000;  // that are noted at a time
 // With a capacity so much of it is kept free, in percent, as room is made only some time after it is missing.
 constexpr std::uint64_t kFreePercent = 10;
-// Sweeps for room are so much more frequent than others at most.
-constexpr int kSweepsForRoom = 20;
+// Sweeps for room, or for what could not be noted in the last one, are so much more frequent than others at most.
+constexpr int kMoreSweeps = 20;
 constexpr std::size_t kPageNames = 1000;
-// A removal that was not done so long after its time is given up, before its note is thought to be left over.
-constexpr std::chrono::minutes kRemoveWithin = kS3NoteLife / 2;
 // How far clocks of servers may differ, and how long one may take to publish what it has checked.
 constexpr std::chrono::hours kGrace{1};
 
@@ -39,7 +40,8 @@ absl::Status S3Sweeper::Maintain(const CallControl& control) {
   DCAC_RETURN_IF_ERROR(blocks_.DropParts(control));
   DCAC_RETURN_IF_ERROR(FinishRemovals(control));
   const auto now = SteadyClock::now();
-  const auto interval = blocks_.options().sweep_interval / (NeedsRoom() ? kSweepsForRoom : 1);
+  const bool soon = NeedsRoom() || (more_is_due_ && removals_.empty());
+  const auto interval = blocks_.options().sweep_interval / (soon ? kMoreSweeps : 1);
   if (swept_ != SteadyClock::time_point{} && now - swept_ < interval) return absl::OkStatus();
   DCAC_RETURN_IF_ERROR(Sweep(control));
   swept_ = now;
@@ -60,8 +62,10 @@ absl::Status S3Sweeper::Sweep(const CallControl& control) {
   std::set<std::string> used;
   std::uint64_t damaged = 0, charge = 0;
   Oldest oldest;
+  more_is_due_ = false;
   S3Page page;
   do {
+    DCAC_RETURN_IF_ERROR(FinishRemovals(control));
     DCAC_ASSIGN_OR_RETURN(page, blocks_.LoadPage("", page.last, kPageNames, control));
     damaged += page.unreadable.size();
     for (const S3Block& block : page.blocks) {
@@ -76,12 +80,13 @@ absl::Status S3Sweeper::Sweep(const CallControl& control) {
       if (!info.pinned) oldest.emplace(UsedAt(block), info);
       if (oldest.size() > kMostRemovals) oldest.erase(std::prev(oldest.end()));
     }
+    std::vector<Removal> expired;
     for (const S3Block& block : page.expired) {
+      const BlockInfo& info = block.head.record.info;
       used.insert(block.head.parts_id);
-      if (removals_.size() < kMostRemovals) {
-        DCAC_RETURN_IF_ERROR(Note(block.head.record.info, false, {}, control));
-      }
+      expired.push_back({.encoded = EncodeKey(info.key), .version = info.version});
     }
+    DCAC_RETURN_IF_ERROR(Note(std::move(expired), control));
   } while (page.more);
   blocks_.account().Recount(usages);
   damaged_blocks_ = damaged;
@@ -98,36 +103,69 @@ absl::Status S3Sweeper::Evict(const Oldest& oldest, std::uint64_t charge, const 
   if (capacity == 0) return absl::OkStatus();
   const std::uint64_t most = capacity / 100 * (100 - kFreePercent);
   const std::uint64_t goal = most - std::min(most, std::exchange(missing_bytes_, 0));
+  std::vector<Removal> evicted;
   for (auto block = oldest.begin(); block != oldest.end() && charge > goal; ++block) {
-    DCAC_RETURN_IF_ERROR(Note(block->second, true, block->first, control));
-    charge -= ChargeOf(block->second.size_bytes);
+    const BlockInfo& info = block->second;
+    evicted.push_back({.encoded = EncodeKey(info.key), .version = info.version, .evicted = true, .used = block->first});
+    charge -= ChargeOf(info.size_bytes);
   }
-  return absl::OkStatus();
+  return Note(std::move(evicted), control);
 }
 
-absl::Status S3Sweeper::Note(const BlockInfo& info, bool evicted, Time used, const CallControl& control) {
-  const std::string encoded = EncodeKey(info.key);
-  const auto known = [&](const Removal& removal) { return removal.encoded == encoded; };
-  if (std::ranges::any_of(removals_, known)) return absl::OkStatus();
-  const std::string note = absl::StrCat(blocks_.NotePrefix(), encoded, "/", NewId(blocks_.now()));
-  DCAC_RETURN_IF_ERROR(blocks_.client().Put(note, {AsBytes(evicted ? "evicted" : "expired")}, false, control));
-  removals_.push_back({encoded, info.version, note, SteadyClock::now(), evicted, used});
+absl::Status S3Sweeper::Note(std::vector<Removal> removals, const CallControl& control) {
+  std::set<std::string_view> known;
+  for (const Removal& removal : removals_) known.insert(removal.encoded);
+  std::erase_if(removals, [&](const Removal& removal) { return known.contains(removal.encoded); });
+  const std::size_t most = kMostRemovals - std::min(kMostRemovals, removals_.size());
+  if (removals.size() > most) {
+    more_is_due_ = true;
+    removals.resize(most);
+  }
+  std::vector<absl::Status> results(removals.size());
+  InParallel(results.size(), kS3Parallel, [&](std::size_t i) {
+    Removal& removal = removals[i];
+    removal.note = absl::StrCat(blocks_.NotePrefix(), removal.encoded, "/", NewId(blocks_.now()));
+    removal.begun = SteadyClock::now();
+    const std::string_view text = removal.evicted ? "evicted" : "expired";
+    results[i] = blocks_.client().Put(removal.note, {AsBytes(text)}, false, control);
+    removal.noted = SteadyClock::now();
+  });
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i].ok()) removals_.push_back(std::move(removals[i]));
+  }
+  for (const absl::Status& status : results) DCAC_RETURN_IF_ERROR(status);
   return absl::OkStatus();
 }
 
 absl::Status S3Sweeper::FinishRemovals(const CallControl& control) {
-  while (!removals_.empty()) {
-    const Removal& removal = removals_.front();
-    const auto waited = SteadyClock::now() - removal.noted;
-    if (waited < blocks_.options().removal_delay) return absl::OkStatus();
-    if (waited < blocks_.options().removal_delay + kRemoveWithin) {
-      DCAC_RETURN_IF_ERROR(Remove(removal, control));
-    }
-    // Only now may who puts be sure that nothing is removed any more.
-    DCAC_RETURN_IF_ERROR(blocks_.client().Delete(removal.note, control));
-    removals_.erase(removals_.begin());
-  }
+  const auto due_since = SteadyClock::now() - blocks_.options().removal_delay;
+  const auto end = std::ranges::partition(removals_, [&](const Removal& x) { return x.noted > due_since; }).begin();
+  const std::span<Removal> due(end, removals_.end());
+  std::vector<absl::Status> results(due.size(), absl::UnavailableError("the S3 store is away"));
+  std::atomic<bool> away{false};
+  InParallel(due.size(), kS3Parallel, [&](std::size_t i) {
+    if (away) return;
+    results[i] = Finish(due[i], control);
+    due[i].done = results[i].ok();
+    away = away || absl::IsUnavailable(results[i]) || absl::IsCancelled(results[i]);
+  });
+  // One that fails does not hold up the others.
+  std::erase_if(removals_, [](const Removal& removal) { return removal.done; });
+  for (const absl::Status& status : results) DCAC_RETURN_IF_ERROR(status);
   return absl::OkStatus();
+}
+
+// Removes nothing after the window: then others may take its note for left over.
+absl::Status S3Sweeper::Finish(Removal& removal, const CallControl& control) {
+  const auto window_end = removal.begun + blocks_.options().removal_delay + blocks_.options().removal_window;
+  if (SteadyClock::now() < window_end) {
+    const bool was_tried = std::exchange(removal.tried, true);
+    DCAC_RETURN_IF_ERROR(
+        Remove(removal, {.deadline = std::min(control.deadline, window_end), .cancelled = control.cancelled}));
+    removal.tried = was_tried;
+  }
+  // Only now may who puts be sure that nothing is removed any more.
+  return removal.tried ? absl::OkStatus() : blocks_.client().Delete(removal.note, control);
 }
 
 // Not if it was put anew, followed by another, given more time, pinned or touched.
@@ -139,7 +177,8 @@ bool S3Sweeper::IsStillDue(const Removal& removal, const S3Block& block) const {
 
 absl::Status S3Sweeper::Remove(const Removal& removal, const CallControl& control) {
   const auto block = blocks_.Load(removal.encoded, false, control);
-  if (absl::IsNotFound(block.status())) return absl::OkStatus();
+  // What cannot be read any more is kept.
+  if (absl::IsNotFound(block.status()) || absl::IsDataLoss(block.status())) return absl::OkStatus();
   DCAC_RETURN_IF_ERROR(block.status());
   if (!IsStillDue(removal, *block)) return absl::OkStatus();
   DCAC_RETURN_IF_ERROR(blocks_.client().Delete(blocks_.BlockName(removal.encoded), control));
@@ -161,14 +200,16 @@ absl::Status S3Sweeper::RemoveOld(const std::string& prefix, Time before, const 
   S3ListPage page;
   do {
     const std::string after = page.entries.empty() ? "" : page.entries.back().name;
+    DCAC_RETURN_IF_ERROR(FinishRemovals(control));
     DCAC_ASSIGN_OR_RETURN(page, blocks_.client().List(prefix, after, kPageNames, control));
+    std::vector<std::string> names;
     for (const S3Entry& entry : page.entries) {
       const std::size_t end = std::min(entry.name.find('/', prefix.size()), entry.name.size());
       const std::string id = entry.name.substr(prefix.size(), end - prefix.size());
       const auto made = TimeOfId(id);
-      if (!made || *made >= before || used.contains(id)) continue;
-      DCAC_RETURN_IF_ERROR(blocks_.client().Delete(entry.name, control));
+      if (made && *made < before && !used.contains(id)) names.push_back(entry.name);
     }
+    DCAC_RETURN_IF_ERROR(blocks_.DeleteObjects(names, control));
   } while (page.more);
   return absl::OkStatus();
 }
