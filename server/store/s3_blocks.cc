@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,7 +18,6 @@ using SteadyClock = std::chrono::steady_clock;
 // A block that expired may be followed by one that expired, and so on until all are removed.
 constexpr int kMostFollowers = 10'000;
 constexpr std::size_t kMaxChangeBytes = std::size_t{8} << 10;
-constexpr std::chrono::milliseconds kLookForRemoval{100};
 
 bool HasExpired(const BlockInfo& info, Time now) {
   return info.expires && *info.expires <= now;
@@ -31,6 +29,8 @@ S3Blocks::S3Blocks(S3StoreOptions options)
     : options_(std::move(options)),
       client_(options_.client),
       changes_(client_, options_.prefix + "t/"),
+      // What an owner sent at the end of its window has arrived after another half of it.
+      notes_(client_, options_.prefix + "x/", options_.removal_delay + options_.removal_window * 3 / 2),
       account_(options_.limits) {}
 
 absl::Status S3Blocks::Probe(const CallControl& control) {
@@ -143,30 +143,6 @@ absl::StatusOr<S3Page> S3Blocks::LoadPage(const std::string& prefix, const std::
   return page;
 }
 
-absl::StatusOr<bool> S3Blocks::HasNote(const std::string& encoded, SteadyClock::time_point since,
-                                       const CallControl& control) {
-  const std::scoped_lock lock(notes_mutex_);
-  if (notes_read_ < since || notes_read_ == SteadyClock::time_point{}) {
-    const auto start = SteadyClock::now();
-    const Time left_over = now() - options_.removal_delay - kS3NoteLife;
-    std::set<std::string, std::less<>> notes;
-    S3ListPage page;
-    do {
-      const std::string after = page.entries.empty() ? "" : page.entries.back().name;
-      DCAC_ASSIGN_OR_RETURN(page, client_.List(NotePrefix(), after, 1000, control));
-      for (const S3Entry& entry : page.entries) {
-        const std::size_t slash = entry.name.rfind('/');
-        const auto made = TimeOfId(entry.name.substr(slash + 1));
-        if (!made || *made < left_over) continue;
-        notes.insert(entry.name.substr(NotePrefix().size(), slash - NotePrefix().size()));
-      }
-    } while (page.more);
-    notes_ = std::move(notes);
-    notes_read_ = start;
-  }
-  return notes_.contains(encoded);
-}
-
 absl::Status S3Blocks::PutAbsent(const std::string& encoded, const absl::StatusOr<S3Block>& old,
                                  const std::string& version, const std::vector<ByteSpan>& pieces,
                                  const CallControl& control) {
@@ -180,26 +156,17 @@ absl::Status S3Blocks::PutAbsent(const std::string& encoded, const absl::StatusO
   return winner.ok() && winner->head.record.info.version == version ? absl::OkStatus() : exists;
 }
 
-absl::Status S3Blocks::AwaitRemoval(const std::string& encoded, const CallControl& control) {
-  while (true) {
-    DCAC_ASSIGN_OR_RETURN(const bool noted, HasNote(encoded, SteadyClock::now(), control));
-    if (!noted) return absl::OkStatus();
-    DCAC_RETURN_IF_ERROR(CheckControl(control));
-    std::this_thread::sleep_for(kLookForRemoval);
-  }
-}
-
 absl::Status S3Blocks::PutHead(const std::string& encoded, absl::StatusOr<S3Block> old, const std::string& version,
                                const std::vector<ByteSpan>& pieces, bool if_absent, const CallControl& control) {
   const auto validity = options_.removal_delay / 2;
   while (true) {
-    DCAC_ASSIGN_OR_RETURN(const bool noted, HasNote(encoded, SteadyClock::now() - validity / 2, control));
+    DCAC_ASSIGN_OR_RETURN(const bool noted, notes_.Has(encoded, SteadyClock::now() - validity / 2, control));
     DCAC_RETURN_IF_ERROR(if_absent ? PutAbsent(encoded, old, version, pieces, control)
                                    : client_.Put(BlockName(encoded), pieces, false, control));
     // A note that was written since is followed by a look at what has now been put, unless that took too long.
-    DCAC_ASSIGN_OR_RETURN(const bool noted_now, HasNote(encoded, SteadyClock::now() - validity, control));
+    DCAC_ASSIGN_OR_RETURN(const bool noted_now, notes_.Has(encoded, SteadyClock::now() - validity, control));
     if (!noted && !noted_now) return absl::OkStatus();
-    DCAC_RETURN_IF_ERROR(AwaitRemoval(encoded, control));
+    DCAC_RETURN_IF_ERROR(notes_.AwaitNone(encoded, control));
     old = Load(encoded, false, control);
     if (old.ok() && !old->expired) {
       // Another version has replaced this one, or was first.
@@ -271,9 +238,9 @@ absl::Status S3Blocks::CheckKept(const std::string& key, const CallControl& cont
   const std::string encoded = EncodeKey(key);
   // A note that is not known yet is followed by a look that finds the change.
   const auto since = SteadyClock::now() - options_.removal_delay / 2;
-  DCAC_ASSIGN_OR_RETURN(const bool noted, HasNote(encoded, since, control));
+  DCAC_ASSIGN_OR_RETURN(const bool noted, notes_.Has(encoded, since, control));
   if (!noted) return absl::OkStatus();
-  DCAC_RETURN_IF_ERROR(AwaitRemoval(encoded, control));
+  DCAC_RETURN_IF_ERROR(notes_.AwaitNone(encoded, control));
   return LoadLive(key, false, control).status();
 }
 

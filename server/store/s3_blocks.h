@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "server/store/block_store.h"
 #include "server/store/s3_changes.h"
+#include "server/store/s3_notes.h"
 #include "server/store/s3_reader.h"
 #include "server/store/s3_store.h"
 #include "server/store/space_account.h"
@@ -24,9 +25,8 @@ namespace dcac::store {
 inline constexpr std::size_t kS3Parallel = 16;  // requests of one call
 // Fetched when a block is opened: all of it, unless it has parts.  So it stays readable whatever becomes of its key.
 inline constexpr std::size_t kS3OpenBytes = kS3InlineBytes + (std::size_t{64} << 10);
-inline constexpr std::size_t kS3StatBytes = 8 << 10;  // and when only its head is wanted
-// A note that is so much older than removal_delay was left over by who wrote it.
-inline constexpr std::chrono::minutes kS3NoteLife{10};
+inline constexpr std::size_t kS3StatBytes = 8 << 10;    // and when only its head is wanted
+inline constexpr std::chrono::seconds kS3LastWords{5};  // for what is done on destruction
 
 // Blocks in the order of their names, which is that of their keys but for very long ones.
 struct S3Page {
@@ -45,6 +45,7 @@ class S3Blocks {
   S3Client& client() { return client_; }
   const S3StoreOptions& options() const { return options_; }
   S3Changes& changes() { return changes_; }
+  S3Notes& notes() { return notes_; }
   SpaceAccount& account() { return account_; }
   Time now() const { return options_.clock(); }
 
@@ -56,7 +57,6 @@ class S3Blocks {
   std::string ChangeName(const std::string& encoded, const std::string& version) const {
     return options_.prefix + "t/" + encoded + "/" + version;
   }
-  std::string NotePrefix() const { return options_.prefix + "x/"; }
   std::string AllPartsPrefix() const { return options_.prefix + "d/"; }
   std::string PartsPrefix(const std::string& id) const { return AllPartsPrefix() + id + "/"; }
   std::string UploadName(const std::string& id) const { return options_.prefix + "u/" + id; }
@@ -120,15 +120,12 @@ class S3Blocks {
                          const std::vector<ByteSpan>& pieces, const CallControl& control);
   absl::Status PutHead(const std::string& encoded, absl::StatusOr<S3Block> old, const std::string& version,
                        const std::vector<ByteSpan>& pieces, bool if_absent, const CallControl& control);
-  // Whether somebody is about to remove what was under the key.  `since`: not known later than that.
-  absl::StatusOr<bool> HasNote(const std::string& encoded, std::chrono::steady_clock::time_point since,
-                               const CallControl& control);
-  absl::Status AwaitRemoval(const std::string& encoded, const CallControl& control);
   void Forget(const std::string& encoded, const S3Block& old, const std::string& parts_id, const CallControl& control);
 
   const S3StoreOptions options_;
   S3Client client_;
   S3Changes changes_;
+  S3Notes notes_;
   SpaceAccount account_;
   bool conditional_put_ = false;
   std::atomic<std::uint64_t> missing_bytes_{0};
@@ -136,10 +133,6 @@ class S3Blocks {
   mutable std::mutex mutex_;
   std::set<std::string> uploads_;
   std::vector<Dropped> dropped_;
-
-  std::mutex notes_mutex_;
-  std::set<std::string, std::less<>> notes_;  // encoded keys
-  std::chrono::steady_clock::time_point notes_read_{};
 };
 
 }  // namespace dcac::store

@@ -122,5 +122,79 @@ TEST_F(S3FaultsTest, RemovalsThatFailDoNotHoldUpOthers) {
   EXPECT_THAT(server_.Names("p/k/"), ElementsAre());
 }
 
+TEST_F(S3FaultsTest, AServerThatStopsLeavesNoNotes) {
+  auto store = Open();
+  ASSERT_TRUE(Put(*store, "t/k", "x", {.ttl = milliseconds(1000)}).ok());
+  clock_.Advance(milliseconds(1000));
+  ASSERT_TRUE(store->Maintain({}).ok());
+  EXPECT_EQ(server_.Names("p/x/").size(), 1u);
+  store.reset();
+  EXPECT_THAT(server_.Names("p/x/"), ElementsAre());
+}
+
+// The note of a server that was killed, and one that is taken for it as its window is long over.
+class S3LeftNoteTest : public S3FaultsTest {
+ protected:
+  S3LeftNoteTest() {
+    options_.removal_delay = milliseconds(300);
+    options_.removal_window = milliseconds(60'000);
+    slow_ = Open();
+    options_.removal_window = milliseconds(400);
+    other_ = Open();
+    EXPECT_TRUE(Put(*slow_, "t/k", "old", {.ttl = milliseconds(1000)}).ok());
+    clock_.Advance(milliseconds(1000));
+    EXPECT_TRUE(slow_->Maintain({}).ok());
+    EXPECT_EQ(server_.Names("p/x/").size(), 1u);
+  }
+
+  std::unique_ptr<BlockStore> slow_, other_;
+};
+
+TEST_F(S3LeftNoteTest, HoldsUpPutsUntilItWasSeenLongEnough) {
+  const auto begun = std::chrono::steady_clock::now();
+  ASSERT_TRUE(Put(*other_, "t/k", "new").ok());
+  EXPECT_GT(std::chrono::steady_clock::now() - begun, milliseconds(900));
+  ASSERT_TRUE(other_->Maintain({}).ok());
+  EXPECT_THAT(server_.Names("p/x/"), ElementsAre());
+  ASSERT_TRUE(Put(*other_, "t/k", "new").ok());
+}
+
+TEST_F(S3LeftNoteTest, PutsEndAtTheirDeadlines) {
+  std::atomic<int> listings{0};
+  server_.SetHook([&](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (request.method != "LIST" || request.name != "p/x/") return std::nullopt;
+    ++listings;
+    std::this_thread::sleep_for(milliseconds(200));
+    return std::nullopt;
+  });
+  const auto begun = std::chrono::steady_clock::now();
+  const CallControl control{.deadline = begun + milliseconds(300)};
+  std::vector<absl::Status> results(8);
+  {
+    std::vector<std::jthread> threads;
+    for (absl::Status& result : results) {
+      threads.emplace_back([&] { result = Put(*other_, "t/k", "new", {}, control); });
+    }
+  }
+  for (const absl::Status& result : results) EXPECT_EQ(result.code(), absl::StatusCode::kDeadlineExceeded) << result;
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, milliseconds(900));
+  EXPECT_LE(listings, 4);
+}
+
+TEST_F(S3LeftNoteTest, ItsOwnerRemovesNothingOnceItWasDropped) {
+  server_.SetHook([&](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (request.method == "PUT" && request.name.starts_with("p/x/")) return FakeS3::Answer{400, "", ""};
+    return std::nullopt;
+  });
+  for (int i = 0; i < 600 && !server_.Names("p/x/").empty(); ++i) {
+    ASSERT_TRUE(Put(*other_, "t/other", "x").ok());                       // looks for notes
+    EXPECT_EQ(other_->Maintain({}).code(), absl::StatusCode::kInternal);  // without a note of its own
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  server_.SetHook(nullptr);
+  ASSERT_TRUE(slow_->Maintain({}).ok());
+  EXPECT_THAT(server_.Names("p/k/"), ElementsAre("p/k/t.bk", "p/k/t.bother"));
+}
+
 }  // namespace
 }  // namespace dcac::store

@@ -1,14 +1,15 @@
 #include "server/store/s3_sweeper.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <exception>
 #include <iterator>
 #include <map>
 #include <span>
 #include <string_view>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "server/store/key.h"
 #include "server/store/s3_names.h"
@@ -33,11 +34,24 @@ Time UsedAt(const S3Block& block) {
 
 }  // namespace
 
+S3Sweeper::~S3Sweeper() {
+  try {
+    std::vector<std::string> notes;
+    for (const Removal& removal : removals_) {
+      if (!removal.tried) notes.push_back(removal.note);
+    }
+    static_cast<void>(blocks_.DeleteObjects(notes, {.deadline = SteadyClock::now() + kS3LastWords}));
+  } catch (const std::exception&) {
+    // Others find out that nobody acts on them any more.
+  }
+}
+
 absl::Status S3Sweeper::Maintain(const CallControl& control) {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return absl::OkStatus();
   DCAC_RETURN_IF_ERROR(blocks_.changes().Refresh(control));
   DCAC_RETURN_IF_ERROR(blocks_.DropParts(control));
+  DCAC_RETURN_IF_ERROR(blocks_.notes().DropDead(control));
   DCAC_RETURN_IF_ERROR(FinishRemovals(control));
   const auto now = SteadyClock::now();
   const bool soon = NeedsRoom() || (more_is_due_ && removals_.empty());
@@ -63,6 +77,7 @@ absl::Status S3Sweeper::Sweep(const CallControl& control) {
   std::uint64_t damaged = 0, charge = 0;
   Oldest oldest;
   more_is_due_ = false;
+  DCAC_RETURN_IF_ERROR(blocks_.notes().Refresh(control));
   S3Page page;
   do {
     DCAC_RETURN_IF_ERROR(FinishRemovals(control));
@@ -91,7 +106,6 @@ absl::Status S3Sweeper::Sweep(const CallControl& control) {
   blocks_.account().Recount(usages);
   damaged_blocks_ = damaged;
   DCAC_RETURN_IF_ERROR(Evict(oldest, charge, control));
-  DCAC_RETURN_IF_ERROR(RemoveOldNotes(control));
   // No block that is published from now on refers to parts that old.  Which parts a damaged head refers to is not
   // known.
   if (damaged == 0) DCAC_RETURN_IF_ERROR(RemoveOld(blocks_.AllPartsPrefix(), old, used, control));
@@ -124,7 +138,7 @@ absl::Status S3Sweeper::Note(std::vector<Removal> removals, const CallControl& c
   std::vector<absl::Status> results(removals.size());
   InParallel(results.size(), kS3Parallel, [&](std::size_t i) {
     Removal& removal = removals[i];
-    removal.note = absl::StrCat(blocks_.NotePrefix(), removal.encoded, "/", NewId(blocks_.now()));
+    removal.note = blocks_.notes().NameOf(removal.encoded, NewId(blocks_.now()));
     removal.begun = SteadyClock::now();
     const std::string_view text = removal.evicted ? "evicted" : "expired";
     results[i] = blocks_.client().Put(removal.note, {AsBytes(text)}, false, control);
@@ -181,6 +195,11 @@ absl::Status S3Sweeper::Remove(const Removal& removal, const CallControl& contro
   if (absl::IsNotFound(block.status()) || absl::IsDataLoss(block.status())) return absl::OkStatus();
   DCAC_RETURN_IF_ERROR(block.status());
   if (!IsStillDue(removal, *block)) return absl::OkStatus();
+  // Who has deleted the note took it for left over.
+  std::array<std::byte, 1> byte;
+  const absl::Status noted = blocks_.client().Get(removal.note, 0, byte, control).status();
+  if (absl::IsNotFound(noted)) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(noted);
   DCAC_RETURN_IF_ERROR(blocks_.client().Delete(blocks_.BlockName(removal.encoded), control));
   DCAC_RETURN_IF_ERROR(blocks_.DeleteAll(blocks_.NextName(removal.encoded, ""), control));
   DCAC_RETURN_IF_ERROR(blocks_.DeleteAll(blocks_.ChangeName(removal.encoded, ""), control));
@@ -210,20 +229,6 @@ absl::Status S3Sweeper::RemoveOld(const std::string& prefix, Time before, const 
       if (made && *made < before && !used.contains(id)) names.push_back(entry.name);
     }
     DCAC_RETURN_IF_ERROR(blocks_.DeleteObjects(names, control));
-  } while (page.more);
-  return absl::OkStatus();
-}
-
-absl::Status S3Sweeper::RemoveOldNotes(const CallControl& control) {
-  const Time before = blocks_.now() - blocks_.options().removal_delay - kS3NoteLife;
-  S3ListPage page;
-  do {
-    const std::string after = page.entries.empty() ? "" : page.entries.back().name;
-    DCAC_ASSIGN_OR_RETURN(page, blocks_.client().List(blocks_.NotePrefix(), after, kPageNames, control));
-    for (const S3Entry& entry : page.entries) {
-      const auto made = TimeOfId(entry.name.substr(entry.name.rfind('/') + 1));
-      if (made && *made < before) DCAC_RETURN_IF_ERROR(blocks_.client().Delete(entry.name, control));
-    }
   } while (page.more);
   return absl::OkStatus();
 }

@@ -21,6 +21,9 @@ class S3Sweeper {
  public:
   explicit S3Sweeper(S3Blocks& blocks) : blocks_(blocks) {}
 
+  // Deletes the notes of what it has not removed, as far as that can be done quickly, so that nobody waits for it.
+  ~S3Sweeper();
+
   // What is due; with nothing due, no request.  One call at a time does it, others return at once.
   absl::Status Maintain(const CallControl& control);
 
@@ -58,7 +61,6 @@ class S3Sweeper {
   // Objects below `prefix` whose names have an id made before `before`, but for those in `used`.
   absl::Status RemoveOld(const std::string& prefix, Time before, const std::set<std::string>& used,
                          const CallControl& control);
-  absl::Status RemoveOldNotes(const CallControl& control);
 
   S3Blocks& blocks_;
   std::mutex mutex_;

@@ -18,10 +18,9 @@ namespace {
 
 constexpr int kKeySizeBytes = 2;
 constexpr std::size_t kMostStateBytes = kMaxUploadStateBytes + kMaxKeyBytes + kKeySizeBytes + kHashBytes;
-constexpr std::chrono::seconds kLastWords{5};
 
 CallControl Soon() {
-  return {.deadline = std::chrono::steady_clock::now() + kLastWords};
+  return {.deadline = std::chrono::steady_clock::now() + kS3LastWords};
 }
 
 absl::Status NoSuchUpload() {
