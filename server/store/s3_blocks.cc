@@ -18,12 +18,19 @@ using SteadyClock = std::chrono::steady_clock;
 // A block that expired may be followed by one that expired, and so on until all are removed.
 constexpr int kMostFollowers = 10'000;
 constexpr std::size_t kMaxChangeBytes = std::size_t{8} << 10;
+// Of two servers that set the same to something else in turns, one is to be the last in the end.
+constexpr int kMostWritesOfAChange = 5;
+constexpr std::chrono::milliseconds kLookForTurn{20};
 
 bool HasExpired(const BlockInfo& info, Time now) {
   return info.expires && *info.expires <= now;
 }
 
 }  // namespace
+
+absl::Status InQuarantine(const std::string& key) {
+  return absl::DataLossError(absl::StrCat(key, ": the block is damaged and in quarantine"));
+}
 
 S3Blocks::S3Blocks(S3StoreOptions options)
     : options_(std::move(options)),
@@ -79,13 +86,20 @@ absl::StatusOr<S3Block> S3Blocks::LoadObject(const std::string& encoded, const s
   return fetched;
 }
 
-absl::Status S3Blocks::ApplyChange(const std::string& encoded, S3Block& block, const CallControl& control) {
+absl::StatusOr<std::optional<Record>> S3Blocks::ReadChange(const std::string& encoded, const BlockInfo& info,
+                                                           const CallControl& control) {
   std::array<std::byte, kMaxChangeBytes> buffer;
-  Record& record = block.head.record;
-  const auto got = client_.Get(ChangeName(encoded, record.info.version), 0, buffer, control);
-  if (absl::IsNotFound(got.status())) return absl::OkStatus();
+  const auto got = client_.Get(ChangeName(encoded, info.version), 0, buffer, control);
+  if (absl::IsNotFound(got.status())) return std::nullopt;
   DCAC_RETURN_IF_ERROR(got.status());
-  DCAC_ASSIGN_OR_RETURN(record, ParseRecord(record.info.key, AsText(ByteSpan(buffer).first(got->bytes))));
+  DCAC_ASSIGN_OR_RETURN(Record record, ParseRecord(info.key, AsText(ByteSpan(buffer).first(got->bytes))));
+  return record;
+}
+
+absl::Status S3Blocks::ApplyChange(const std::string& encoded, S3Block& block, const CallControl& control) {
+  Record& record = block.head.record;
+  DCAC_ASSIGN_OR_RETURN(std::optional<Record> changed, ReadChange(encoded, record.info, control));
+  if (changed) record = *std::move(changed);
   return absl::OkStatus();
 }
 
@@ -114,9 +128,7 @@ absl::StatusOr<S3Block> S3Blocks::Load(const std::string& encoded, bool whole, c
 absl::StatusOr<S3Block> S3Blocks::LoadLive(const std::string& key, bool whole, const CallControl& control) {
   absl::StatusOr<S3Block> block = Load(EncodeKey(key), whole, control);
   if (absl::IsNotFound(block.status()) || (block.ok() && block->expired)) return NotThere();
-  if (block.ok() && block->head.record.damaged) {
-    return absl::DataLossError(absl::StrCat(key, ": the block is damaged and in quarantine"));
-  }
+  if (block.ok() && block->head.record.damaged) return InQuarantine(key);
   return block;
 }
 
@@ -226,12 +238,41 @@ absl::Status S3Blocks::Delete(const std::string& key, const CallControl& control
   return absl::OkStatus();
 }
 
-absl::Status S3Blocks::WriteChange(const Record& record, const CallControl& control) {
-  const std::string text = SerializeRecord(record);
-  const std::string name = ChangeName(EncodeKey(record.info.key), record.info.version);
-  DCAC_RETURN_IF_ERROR(client_.Put(name, {AsBytes(text)}, false, control));
-  changes_.Add(name);
+absl::Status S3Blocks::AwaitTurn(const std::string& encoded, const CallControl& control) {
+  std::unique_lock lock(turns_mutex_);
+  while (!turns_.insert(encoded).second) {
+    DCAC_RETURN_IF_ERROR(CheckControl(control));
+    turn_ended_.wait_for(lock, kLookForTurn);
+  }
   return absl::OkStatus();
+}
+
+S3Blocks::Turn::~Turn() {
+  const std::scoped_lock lock(blocks.turns_mutex_);
+  blocks.turns_.erase(encoded);
+  blocks.turn_ended_.notify_all();
+}
+
+absl::StatusOr<BlockInfo> S3Blocks::Change(const std::string& key, const RecordChange& change,
+                                           const CallControl& control) {
+  const std::string encoded = EncodeKey(key);
+  DCAC_RETURN_IF_ERROR(AwaitTurn(encoded, control));
+  const Turn turn{*this, encoded};
+  DCAC_ASSIGN_OR_RETURN(S3Block block, Load(encoded, false, control));
+  if (block.expired) return NotThere();
+  Record& record = block.head.record;
+  const std::string name = ChangeName(encoded, record.info.version);
+  for (int i = 0; i < kMostWritesOfAChange; ++i) {
+    DCAC_ASSIGN_OR_RETURN(const bool differs, change(record));
+    if (!differs) break;
+    const std::string text = SerializeRecord(record);
+    DCAC_RETURN_IF_ERROR(client_.Put(name, {AsBytes(text)}, false, control));
+    changes_.Add(name);
+    DCAC_ASSIGN_OR_RETURN(std::optional<Record> written, ReadChange(encoded, record.info, control));
+    if (!written) break;  // the block was deleted or put anew
+    record = *std::move(written);
+  }
+  return record.info;
 }
 
 absl::Status S3Blocks::CheckKept(const std::string& key, const CallControl& control) {

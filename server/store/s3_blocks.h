@@ -4,9 +4,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -36,6 +39,8 @@ struct S3Page {
   bool more = false;
   std::string last;  // name that was listed last
 };
+
+absl::Status InQuarantine(const std::string& key);
 
 // Thread-safe.
 class S3Blocks {
@@ -83,7 +88,11 @@ class S3Blocks {
 
   absl::Status Delete(const std::string& key, const CallControl& control);
 
-  absl::Status WriteChange(const Record& record, const CallControl& control);
+  // Lets `change` set what is told of a block; it gives false where the record has all it would set.  One change of a
+  // key at a time; once more where another server writes at the same time what it has read before.
+  // Errors: those of Load and of `change`, NotFound (expired).
+  using RecordChange = std::function<absl::StatusOr<bool>(Record& record)>;
+  absl::StatusOr<BlockInfo> Change(const std::string& key, const RecordChange& change, const CallControl& control);
 
   // After a change: waits for a removal that has not seen it.  Errors: NotFound (the block was removed).
   absl::Status CheckKept(const std::string& key, const CallControl& control);
@@ -115,11 +124,21 @@ class S3Blocks {
   absl::StatusOr<S3Block> Fetch(const std::string& object, std::size_t bytes, const CallControl& control);
   absl::StatusOr<S3Block> LoadObject(const std::string& encoded, const std::string& object, bool whole,
                                      const CallControl& control);
+  // Nothing: there is none of this version.
+  absl::StatusOr<std::optional<Record>> ReadChange(const std::string& encoded, const BlockInfo& info,
+                                                   const CallControl& control);
   absl::Status ApplyChange(const std::string& encoded, S3Block& block, const CallControl& control);
   absl::Status PutAbsent(const std::string& encoded, const absl::StatusOr<S3Block>& old, const std::string& version,
                          const std::vector<ByteSpan>& pieces, const CallControl& control);
   absl::Status PutHead(const std::string& encoded, absl::StatusOr<S3Block> old, const std::string& version,
                        const std::vector<ByteSpan>& pieces, bool if_absent, const CallControl& control);
+  // Who may change what is told of a key.
+  struct Turn {
+    S3Blocks& blocks;
+    const std::string& encoded;
+    ~Turn();
+  };
+  absl::Status AwaitTurn(const std::string& encoded, const CallControl& control);
   void Forget(const std::string& encoded, const S3Block& old, const std::string& parts_id, const CallControl& control);
 
   const S3StoreOptions options_;
@@ -133,6 +152,10 @@ class S3Blocks {
   mutable std::mutex mutex_;
   std::set<std::string> uploads_;
   std::vector<Dropped> dropped_;
+
+  std::mutex turns_mutex_;
+  std::condition_variable turn_ended_;
+  std::set<std::string> turns_;  // encoded keys
 };
 
 }  // namespace dcac::store

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -194,6 +195,109 @@ TEST_F(S3LeftNoteTest, ItsOwnerRemovesNothingOnceItWasDropped) {
   server_.SetHook(nullptr);
   ASSERT_TRUE(slow_->Maintain({}).ok());
   EXPECT_THAT(server_.Names("p/k/"), ElementsAre("p/k/t.bk", "p/k/t.bother"));
+}
+
+class S3ChangesTest : public S3FaultsTest {
+ protected:
+  S3ChangesTest() {
+    options_.limits.capacity_bytes = 100'000'000;  // so that touches are kept
+    store_ = Open();
+    EXPECT_TRUE(Put(*store_, "t/k", "x").ok());
+    clock_.Advance(milliseconds(1000));
+  }
+
+  std::unique_ptr<BlockStore> store_;
+};
+
+TEST_F(S3ChangesTest, OfOneServerAreNotLost) {
+  server_.SetHook([](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (request.method == "PUT") std::this_thread::sleep_for(milliseconds(5));
+    return std::nullopt;
+  });
+  for (int i = 0; i < 20; ++i) {
+    clock_.Advance(milliseconds(1));
+    const bool pinned = i % 2 == 0;
+    std::vector<absl::Status> results(3);
+    {
+      const std::jthread touch([&] { results[0] = store_->Update("t/k", {.touch = true}, {}).status(); });
+      const std::jthread pin([&] { results[1] = store_->Update("t/k", {.pinned = pinned}, {}).status(); });
+      const std::jthread ttl(
+          [&] { results[2] = store_->Update("t/k", {.set_ttl = true, .ttl = milliseconds(1000 + i)}, {}).status(); });
+    }
+    for (const absl::Status& result : results) EXPECT_TRUE(result.ok()) << result;
+    const auto info = Stat(*store_, "t/k");
+    ASSERT_TRUE(info.ok()) << info.status();
+    EXPECT_EQ(info->pinned, pinned);
+    EXPECT_EQ(info->expires, clock_.now() + milliseconds(1000 + i));
+  }
+}
+
+TEST_F(S3ChangesTest, AreWrittenOnceMoreIfAnotherServerWritesWhatItReadBefore) {
+  const auto other = Open();
+  std::promise<void> touch_is_sent, pin_was_put, touched;
+  std::atomic<int> puts{0}, gets{0};
+  server_.SetHook([&](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (!request.name.starts_with("p/t/")) return std::nullopt;
+    if (request.method == "PUT" && puts++ == 0) {
+      touch_is_sent.set_value();
+      pin_was_put.get_future().wait();
+    } else if (request.method == "GET" && puts == 2 && gets++ == 0) {
+      // Of who pinned, after its PUT.
+      pin_was_put.set_value();
+      touched.get_future().wait();
+    }
+    return std::nullopt;
+  });
+  std::jthread touch([&] {
+    EXPECT_TRUE(other->Update("t/k", {.touch = true}, {}).ok());
+    touched.set_value();
+  });
+  touch_is_sent.get_future().wait();
+  ASSERT_TRUE(store_->Update("t/k", {.pinned = true}, {}).ok());
+  touch.join();
+  EXPECT_TRUE(Stat(*store_, "t/k")->pinned);
+  EXPECT_TRUE(Stat(*other, "t/k")->pinned);
+}
+
+TEST_F(S3ChangesTest, WaitForTheirTurnUntilTheirDeadline) {
+  std::promise<void> pin_is_sent, waited;
+  std::atomic<int> puts{0};
+  server_.SetHook([&](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (request.method == "PUT" && puts++ == 0) {
+      pin_is_sent.set_value();
+      waited.get_future().wait();
+    }
+    return std::nullopt;
+  });
+  std::jthread pin([&] { EXPECT_TRUE(store_->Update("t/k", {.pinned = true}, {}).ok()); });
+  pin_is_sent.get_future().wait();
+  const CallControl control{.deadline = std::chrono::steady_clock::now() + milliseconds(100)};
+  EXPECT_EQ(store_->Update("t/k", {.touch = true}, control).status().code(), absl::StatusCode::kDeadlineExceeded);
+  waited.set_value();
+}
+
+// While its bytes are read.
+TEST_F(S3ChangesTest, StayWhenScrubFindsDamage) {
+  {
+    auto upload = *store_->Begin({.key = "t/l", .expected_bytes = 0, .state = {}}, {});
+    ASSERT_TRUE(upload->Append(AsBytes(SomeBytes(9'000'000)), {}).ok());
+    ASSERT_TRUE(upload->Commit({}, {}).ok());
+  }
+  server_.Erase(server_.Names("p/d/").at(1));
+  std::atomic<bool> pinned{false};
+  server_.SetHook([&](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (request.method == "GET" && request.name.starts_with("p/d/") && !pinned.exchange(true)) {
+      EXPECT_TRUE(store_->Update("t/l", {.pinned = true}, {}).ok());
+    }
+    return std::nullopt;
+  });
+  const auto page = store_->Scrub({.prefix = "t/l", .start_after = {}}, {});
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_THAT(page->damaged, ElementsAre("t/l"));
+  EXPECT_EQ(Stat(*store_, "t/l").status().code(), absl::StatusCode::kDataLoss);
+  const auto list = store_->List({.prefix = "t/l", .start_after = {}}, {});
+  ASSERT_TRUE(list.ok() && list->blocks.size() == 1) << list.status();
+  EXPECT_TRUE(list->blocks[0].pinned);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 // more, and goes.
 //
 // The time to live, the pin and the health of a block that was changed after its put lie in an object of their own.
+// Who changes it writes the whole object, one call at a time in a server, and reads it once more, as stores ignore
+// conditions of PUT: what another server has undone with what it read before is written anew.
 // Opening a block takes one request all the same: which blocks have one is listed every few seconds.  So a server may
 // give out a block for S3Changes::kValidFor after another has shortened its time to live.
 //
