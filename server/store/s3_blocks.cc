@@ -105,6 +105,7 @@ absl::Status S3Blocks::ApplyChange(const std::string& encoded, S3Block& block, c
 
 absl::StatusOr<S3Block> S3Blocks::Load(const std::string& encoded, bool whole, const CallControl& control) {
   absl::StatusOr<S3Block> newest = absl::NotFoundError("no such block");
+  std::vector<std::string> expired;
   std::string object = BlockName(encoded);
   for (int i = 0; i < kMostFollowers; ++i) {
     absl::StatusOr<S3Block> block = LoadObject(encoded, object, whole, control);
@@ -114,14 +115,17 @@ absl::StatusOr<S3Block> S3Blocks::Load(const std::string& encoded, bool whole, c
           absl::StrCat(DecodeKey(encoded).value_or(encoded), ": ", std::string(block.status().message())));
     }
     DCAC_RETURN_IF_ERROR(block.status());
-    const BlockInfo& info = block->head.record.info;
-    const bool as_put = whole && !HasExpired(info, now()) && !changes_.MayExist(ChangeName(encoded, info.version));
+    const std::string version = block->head.record.info.version;
+    const bool as_put =
+        whole && !HasExpired(block->head.record.info, now()) && !changes_.MayExist(ChangeName(encoded, version));
     if (!as_put) DCAC_RETURN_IF_ERROR(ApplyChange(encoded, *block, control));
     block->expired = HasExpired(block->head.record.info, now());
     newest = *std::move(block);
     if (!newest->expired) break;
-    object = NextName(encoded, newest->head.record.info.version);
+    expired.push_back(version);
+    object = NextName(encoded, version);
   }
+  if (newest.ok()) newest->expired_versions = std::move(expired);
   return newest;
 }
 
@@ -194,7 +198,6 @@ void S3Blocks::Forget(const std::string& encoded, const S3Block& old, const std:
   const BlockInfo& info = old.head.record.info;
   // Nobody looks for these once the block is gone: what cannot be deleted now takes little room.
   static_cast<void>(client_.Delete(ChangeName(encoded, info.version), control));
-  if (old.object != BlockName(encoded)) static_cast<void>(client_.Delete(old.object, control));
   if (!old.head.parts_id.empty() && old.head.parts_id != parts_id) DropLater(old.head.parts_id);
 }
 
@@ -222,6 +225,13 @@ absl::StatusOr<BlockInfo> S3Blocks::Publish(S3Head head, ByteSpan payload, const
   if (old.ok() && !options.condition.if_absent) {
     if (!old->expired) account_.Remove(OwnerOf(info.key), UsageOf(old->head.record.info));
     Forget(encoded, *old, head.parts_id, control);
+    // Nobody finds these any more, nor what is put behind them; before, each led to the next.
+    std::vector<std::string> objects;
+    for (const std::string& version : old->expired_versions) {
+      objects.push_back(NextName(encoded, version));
+      objects.push_back(ChangeName(encoded, version));
+    }
+    static_cast<void>(DeleteObjects(objects, control));
   }
   return info;
 }

@@ -197,6 +197,39 @@ TEST_F(S3LeftNoteTest, ItsOwnerRemovesNothingOnceItWasDropped) {
   EXPECT_THAT(server_.Names("p/k/"), ElementsAre("p/k/t.bk", "p/k/t.bother"));
 }
 
+TEST_F(S3FaultsTest, NothingIsLeftOfExpiredVersionsThatWerePutAnew) {
+  const auto store = Open();
+  const PutOptions options{.ttl = milliseconds(1000), .condition = {.if_absent = true, .if_digest = {}}};
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(Put(*store, "t/k", "old", options).ok());
+    ASSERT_TRUE(store->Update("t/k", {.pinned = true}, {}).ok());
+    if (i < 3) clock_.Advance(milliseconds(1000));
+  }
+  EXPECT_EQ(server_.Names("p/n/").size(), 3u);
+  EXPECT_EQ(server_.Names("p/t/").size(), 4u);
+  ASSERT_TRUE(Put(*store, "t/k", "new").ok());
+  EXPECT_THAT(server_.Names("p/n/"), ElementsAre());
+  EXPECT_THAT(server_.Names("p/t/"), ElementsAre());
+}
+
+// Who puts if_absent after the first of two requests that delete would lose its block to the second.
+TEST_F(S3FaultsTest, DeletesAVersionThatFollowedOnce) {
+  const auto store = Open();
+  const PutOptions options{.ttl = milliseconds(1000), .condition = {.if_absent = true, .if_digest = {}}};
+  ASSERT_TRUE(Put(*store, "t/k", "old", options).ok());
+  clock_.Advance(milliseconds(1000));
+  ASSERT_TRUE(Put(*store, "t/k", "old", options).ok());
+  std::atomic<int> deletions{0};
+  server_.SetHook([&](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (request.method == "DELETE" && request.name.starts_with("p/n/")) ++deletions;
+    return std::nullopt;
+  });
+  const std::string key = "t/k";
+  ASSERT_TRUE(store->Delete({&key, 1}, {}).front().ok());
+  EXPECT_EQ(deletions, 1);
+  EXPECT_TRUE(Put(*store, "t/k", "new", options).ok());
+}
+
 class S3ChangesTest : public S3FaultsTest {
  protected:
   S3ChangesTest() {
