@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -353,6 +354,35 @@ bool S3Blocks::OpenUpload(const std::string& id) {
 void S3Blocks::CloseUpload(const std::string& id) {
   const std::scoped_lock lock(mutex_);
   uploads_.erase(id);
+}
+
+void S3Blocks::KeepReserved(const std::string& id, std::string_view owner, std::uint64_t bytes) {
+  if (bytes == 0) return;
+  const std::scoped_lock lock(mutex_);
+  broken_off_[id] = {std::string(owner), bytes, SteadyClock::now()};
+}
+
+std::uint64_t S3Blocks::TakeReserved(const std::string& id) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = broken_off_.find(id);
+  if (found == broken_off_.end()) return 0;
+  const std::uint64_t bytes = found->second.bytes;
+  broken_off_.erase(found);
+  return bytes;
+}
+
+void S3Blocks::RecountBrokenOff(const std::map<std::string, BrokenOff>& found, SteadyClock::time_point since) {
+  const std::scoped_lock lock(mutex_);
+  for (auto upload = broken_off_.begin(); upload != broken_off_.end();) {
+    const auto& [owner, bytes, broken_off] = upload->second;
+    if (broken_off < since) account_.Release(owner, bytes);
+    upload = broken_off < since ? broken_off_.erase(upload) : std::next(upload);
+  }
+  for (const auto& [id, upload] : found) {
+    // One that is open here has a reservation of its own.
+    if (uploads_.contains(id) || !broken_off_.insert({id, upload}).second) continue;
+    account_.ReserveAnyway(upload.owner, upload.bytes);
+  }
 }
 
 std::size_t S3Blocks::open_uploads() const {

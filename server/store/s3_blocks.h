@@ -114,6 +114,17 @@ class S3Blocks {
   void CloseUpload(const std::string& id);
   std::size_t open_uploads() const;
 
+  // Of uploads that were broken off and may be resumed: what was reserved for them stays, until they are.
+  void KeepReserved(const std::string& id, std::string_view owner, std::uint64_t bytes);
+  std::uint64_t TakeReserved(const std::string& id);
+  // What was found of them in the bucket, from `since` on, takes the place of what was known.
+  struct BrokenOff {
+    std::string owner;
+    std::uint64_t bytes = 0;
+    std::chrono::steady_clock::time_point since{};
+  };
+  void RecountBrokenOff(const std::map<std::string, BrokenOff>& found, std::chrono::steady_clock::time_point since);
+
  private:
   struct Dropped {
     std::string id;
@@ -151,6 +162,7 @@ class S3Blocks {
 
   mutable std::mutex mutex_;
   std::set<std::string> uploads_;
+  std::map<std::string, BrokenOff> broken_off_;  // by id
   std::vector<Dropped> dropped_;
 
   std::mutex turns_mutex_;

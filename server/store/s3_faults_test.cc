@@ -230,6 +230,81 @@ TEST_F(S3FaultsTest, DeletesAVersionThatFollowedOnce) {
   EXPECT_TRUE(Put(*store, "t/k", "new", options).ok());
 }
 
+TEST_F(S3FaultsTest, UploadsThatBrokeOffCountUntilTheyEnd) {
+  options_.limits.owner_quota_bytes = 20'000'000;
+  options_.limits.capacity_bytes = 100'000'000;
+  const auto store = Open();
+  const std::string bytes = SomeBytes(12'000'000);
+  const std::string id = BreakOff(*store, "t/k", bytes);
+  const UploadStart next{.key = "t/l", .expected_bytes = bytes.size(), .state = "state"};
+  EXPECT_EQ(store->Status().reserved_bytes, bytes.size());
+  EXPECT_EQ(store->Begin(next, {}).status().code(), absl::StatusCode::kResourceExhausted);
+  const auto other = Open();
+  for (BlockStore* each : {store.get(), other.get()}) {
+    ASSERT_TRUE(each->Maintain({}).ok());
+    // The bytes of the parts, with the headers of these.
+    EXPECT_GE(each->Status().reserved_bytes, bytes.size());
+    EXPECT_LT(each->Status().reserved_bytes, bytes.size() + 10'000);
+    EXPECT_EQ(each->Begin(next, {}).status().code(), absl::StatusCode::kResourceExhausted);
+    EXPECT_TRUE(each->Begin({.key = "u/k", .expected_bytes = bytes.size(), .state = "state"}, {}).ok());
+  }
+  server_.SetHook([](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (request.name.starts_with("p/d/")) return FakeS3::Answer{400, "", ""};
+    return std::nullopt;
+  });
+  EXPECT_EQ(other->Resume(id, {}).status().code(), absl::StatusCode::kInternal);
+  server_.SetHook(nullptr);
+  EXPECT_GE(other->Status().reserved_bytes, bytes.size());
+  {
+    auto upload = other->Resume(id, {});
+    ASSERT_TRUE(upload.ok()) << upload.status();
+    ASSERT_TRUE(other->Maintain({}).ok());
+    EXPECT_LT(other->Status().reserved_bytes, bytes.size() + 10'000);
+    ASSERT_TRUE((*upload)->Commit({}, {}).ok());
+  }
+  for (BlockStore* each : {store.get(), other.get()}) {
+    ASSERT_TRUE(each->Maintain({}).ok());
+    EXPECT_EQ(each->Status().reserved_bytes, 0u);
+    EXPECT_EQ(each->Status().usage.stored_bytes, bytes.size());
+  }
+}
+
+TEST_F(S3FaultsTest, AnUploadWhoseEndWasNotNotedCountsOnceAndGoes) {
+  const auto store = Open();
+  const std::string bytes = SomeBytes(12'000'000);
+  {
+    auto upload = store->Begin({.key = "t/k", .expected_bytes = 0, .state = "state"}, {});
+    ASSERT_TRUE(upload.ok() && (*upload)->Append(AsBytes(bytes), {}).ok());
+    server_.SetHook([](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+      if (request.method == "DELETE") return FakeS3::Answer{400, "", ""};
+      return std::nullopt;
+    });
+    ASSERT_TRUE((*upload)->Commit({}, {}).ok());
+    server_.SetHook(nullptr);
+  }
+  ASSERT_EQ(server_.Names("p/u/").size(), 1u);
+  ASSERT_TRUE(store->Maintain({}).ok());
+  EXPECT_EQ(store->Status().reserved_bytes, 0u);
+  clock_.Advance(std::chrono::hours(26));
+  ASSERT_TRUE(store->Maintain({}).ok());
+  EXPECT_THAT(server_.Names("p/u/"), ElementsAre());
+  EXPECT_EQ(server_.Names("p/d/").size(), 3u);
+}
+
+TEST_F(S3FaultsTest, EvictsBlocksForWhatIsReserved) {
+  options_.limits.capacity_bytes = 20'000'000;
+  const auto store = Open();
+  ASSERT_TRUE(Put(*store, "t/old", SomeBytes(4'000'000)).ok());
+  const std::string id = BreakOff(*store, "t/k", SomeBytes(12'000'000));
+  ASSERT_FALSE(id.empty());
+  EXPECT_EQ(Put(*store, "t/new", std::string(4'100'000, 'x')).code(), absl::StatusCode::kResourceExhausted);
+  for (int i = 0; i < 600 && store->Status().evicted_blocks == 0; ++i) {
+    ASSERT_TRUE(store->Maintain({}).ok());
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  EXPECT_TRUE(Put(*store, "t/new", std::string(4'100'000, 'x')).ok());
+}
+
 class S3ChangesTest : public S3FaultsTest {
  protected:
   S3ChangesTest() {

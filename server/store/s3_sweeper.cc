@@ -13,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "server/store/key.h"
 #include "server/store/s3_names.h"
+#include "server/store/s3_upload.h"
 
 namespace dcac::store {
 namespace {
@@ -49,10 +50,11 @@ S3Sweeper::~S3Sweeper() {
 absl::Status S3Sweeper::Maintain(const CallControl& control) {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return absl::OkStatus();
+  // First what has its window, as the others may take long.
+  DCAC_RETURN_IF_ERROR(FinishRemovals(control));
   DCAC_RETURN_IF_ERROR(blocks_.changes().Refresh(control));
   DCAC_RETURN_IF_ERROR(blocks_.DropParts(control));
   DCAC_RETURN_IF_ERROR(blocks_.notes().DropDead(control));
-  DCAC_RETURN_IF_ERROR(FinishRemovals(control));
   const auto now = SteadyClock::now();
   const bool soon = NeedsRoom() || (more_is_due_ && removals_.empty());
   const auto interval = blocks_.options().sweep_interval / (soon ? kMoreSweeps : 1);
@@ -66,12 +68,12 @@ absl::Status S3Sweeper::Maintain(const CallControl& control) {
 bool S3Sweeper::NeedsRoom() {
   missing_bytes_ = std::max(missing_bytes_, blocks_.TakeMissingBytes());
   const std::uint64_t capacity = blocks_.options().limits.capacity_bytes;
-  const bool full = blocks_.account().total().stored_bytes > capacity / 100 * (100 - kFreePercent);
+  const std::uint64_t bytes = blocks_.account().total().stored_bytes + blocks_.account().reserved_bytes();
+  const bool full = bytes > capacity / 100 * (100 - kFreePercent);
   return capacity > 0 && removals_.empty() && (full || missing_bytes_ > 0);
 }
 
 absl::Status S3Sweeper::Sweep(const CallControl& control) {
-  const Time old = blocks_.now() - blocks_.options().limits.upload_ttl - kGrace;
   std::map<std::string, Usage, std::less<>> usages;
   std::set<std::string> used;
   std::uint64_t damaged = 0, charge = 0;
@@ -105,18 +107,16 @@ absl::Status S3Sweeper::Sweep(const CallControl& control) {
   } while (page.more);
   blocks_.account().Recount(usages);
   damaged_blocks_ = damaged;
-  DCAC_RETURN_IF_ERROR(Evict(oldest, charge, control));
-  // No block that is published from now on refers to parts that old.  Which parts a damaged head refers to is not
-  // known.
-  if (damaged == 0) DCAC_RETURN_IF_ERROR(RemoveOld(blocks_.AllPartsPrefix(), old, used, control));
-  return RemoveOld(blocks_.UploadName(""), old, {}, control);
+  // Which parts a damaged head refers to is not known.
+  DCAC_RETURN_IF_ERROR(SweepUploads(damaged == 0, used, control));
+  return Evict(oldest, charge + blocks_.account().reserved_bytes(), control);
 }
 
 absl::Status S3Sweeper::Evict(const Oldest& oldest, std::uint64_t charge, const CallControl& control) {
   const std::uint64_t capacity = blocks_.options().limits.capacity_bytes;
   if (capacity == 0) return absl::OkStatus();
   const std::uint64_t most = capacity / 100 * (100 - kFreePercent);
-  const std::uint64_t goal = most - std::min(most, std::exchange(missing_bytes_, 0));
+  const std::uint64_t goal = std::min(most, charge - std::min(charge, std::exchange(missing_bytes_, 0)));
   std::vector<Removal> evicted;
   for (auto block = oldest.begin(); block != oldest.end() && charge > goal; ++block) {
     const BlockInfo& info = block->second;
@@ -214,22 +214,56 @@ absl::Status S3Sweeper::Remove(const Removal& removal, const CallControl& contro
   return absl::OkStatus();
 }
 
-absl::Status S3Sweeper::RemoveOld(const std::string& prefix, Time before, const std::set<std::string>& used,
-                                  const CallControl& control) {
+absl::StatusOr<std::map<std::string, std::uint64_t>> S3Sweeper::RemoveOld(const std::string& prefix, Time before,
+                                                                          const std::set<std::string>& used,
+                                                                          const CallControl& control) {
+  std::map<std::string, std::uint64_t> left;
   S3ListPage page;
   do {
     const std::string after = page.entries.empty() ? "" : page.entries.back().name;
     DCAC_RETURN_IF_ERROR(FinishRemovals(control));
     DCAC_ASSIGN_OR_RETURN(page, blocks_.client().List(prefix, after, kPageNames, control));
-    std::vector<std::string> names;
+    std::vector<std::string> old;
     for (const S3Entry& entry : page.entries) {
       const std::size_t end = std::min(entry.name.find('/', prefix.size()), entry.name.size());
       const std::string id = entry.name.substr(prefix.size(), end - prefix.size());
       const auto made = TimeOfId(id);
-      if (made && *made < before && !used.contains(id)) names.push_back(entry.name);
+      if (!made || used.contains(id)) continue;
+      if (*made < before) {
+        old.push_back(entry.name);
+      } else {
+        left[id] += entry.size_bytes;
+      }
     }
-    DCAC_RETURN_IF_ERROR(blocks_.DeleteObjects(names, control));
+    DCAC_RETURN_IF_ERROR(blocks_.DeleteObjects(old, control));
   } while (page.more);
+  return left;
+}
+
+absl::Status S3Sweeper::SweepUploads(bool all_known, const std::set<std::string>& used, const CallControl& control) {
+  const auto begun = SteadyClock::now();
+  // No block that is published from now on refers to parts that old.
+  const Time old = blocks_.now() - blocks_.options().limits.upload_ttl - kGrace;
+  DCAC_ASSIGN_OR_RETURN(const auto bytes, RemoveOld(blocks_.AllPartsPrefix(), all_known ? old : Time(), used, control));
+  DCAC_ASSIGN_OR_RETURN(const auto uploads, RemoveOld(blocks_.UploadName(""), old, {}, control));
+  std::vector<std::pair<std::string, S3Blocks::BrokenOff>> found;
+  for (const auto& [id, state_bytes] : uploads) {
+    const auto parts = bytes.find(id);
+    if (parts != bytes.end()) found.push_back({id, {.owner = {}, .bytes = parts->second}});
+  }
+  std::vector<absl::Status> results(found.size());
+  InParallel(found.size(), kS3Parallel, [&](std::size_t i) {
+    const auto start = S3Upload::ReadStart(blocks_, found[i].first, control);
+    results[i] = start.status();
+    if (start.ok()) found[i].second.owner = OwnerOf(start->key);
+  });
+  std::map<std::string, S3Blocks::BrokenOff> broken_off;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (absl::IsNotFound(results[i])) continue;
+    DCAC_RETURN_IF_ERROR(results[i]);
+    broken_off.insert(std::move(found[i]));
+  }
+  blocks_.RecountBrokenOff(broken_off, begun);
   return absl::OkStatus();
 }
 

@@ -58,9 +58,13 @@ class S3Sweeper {
   absl::Status FinishRemovals(const CallControl& control);
   absl::Status Finish(Removal& removal, const CallControl& control);
   absl::Status Remove(const Removal& removal, const CallControl& control);
-  // Objects below `prefix` whose names have an id made before `before`, but for those in `used`.
-  absl::Status RemoveOld(const std::string& prefix, Time before, const std::set<std::string>& used,
-                         const CallControl& control);
+  // Objects below `prefix` whose names have an id made before `before`, but for those in `used`.  How many bytes are
+  // left under each other id that is not used.
+  absl::StatusOr<std::map<std::string, std::uint64_t>> RemoveOld(const std::string& prefix, Time before,
+                                                                 const std::set<std::string>& used,
+                                                                 const CallControl& control);
+  // Removes parts and uploads that are over, and counts those of uploads that may go on.
+  absl::Status SweepUploads(bool all_known, const std::set<std::string>& used, const CallControl& control);
 
   S3Blocks& blocks_;
   std::mutex mutex_;

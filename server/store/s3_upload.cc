@@ -77,34 +77,49 @@ absl::StatusOr<std::unique_ptr<Upload>> S3Upload::Resume(S3Blocks& blocks, const
                                                          const CallControl& control) {
   DCAC_RETURN_IF_ERROR(CheckControl(control));
   if (!TimeOfId(id)) return NoSuchUpload();
+  DCAC_ASSIGN_OR_RETURN(UploadStart start, ReadStart(blocks, id, control));
+  if (!blocks.OpenUpload(id)) return absl::UnavailableError("the upload is open elsewhere");
+  std::unique_ptr<S3Upload> upload(new S3Upload(blocks, id, std::move(start)));
+  const auto block = blocks.Load(EncodeKey(upload->key()), false, control);
+  if (block.ok() && block->head.parts_id == id) {  // it was published before its end could be noted
+    upload->reserved_bytes_ = blocks.TakeReserved(id);
+    upload->End();
+    DCAC_RETURN_IF_ERROR(blocks.client().Delete(blocks.UploadName(id), control));
+    return NoSuchUpload();
+  }
+  DCAC_RETURN_IF_ERROR(GoneIfDamaged(upload->FindParts(control)));
+  upload->reserved_bytes_ = blocks.TakeReserved(id);
+  DCAC_RETURN_IF_ERROR(upload->ReserveFor(upload->size_bytes()));
+  return upload;
+}
+
+absl::StatusOr<UploadStart> S3Upload::ReadStart(S3Blocks& blocks, const std::string& id, const CallControl& control) {
   std::vector<std::byte> buffer(kMostStateBytes);
   const auto got = blocks.client().Get(blocks.UploadName(id), 0, buffer, control);
   if (absl::IsNotFound(got.status())) return NoSuchUpload();
   DCAC_RETURN_IF_ERROR(got.status());
   absl::StatusOr<UploadStart> start = ParseStart(ByteSpan(buffer).first(got->bytes));
   DCAC_RETURN_IF_ERROR(GoneIfDamaged(start.status()));
-  if (!blocks.OpenUpload(id)) return absl::UnavailableError("the upload is open elsewhere");
-  std::unique_ptr<S3Upload> upload(new S3Upload(blocks, id, *std::move(start)));
-  const auto block = blocks.Load(EncodeKey(upload->key()), false, control);
-  if (block.ok() && block->head.parts_id == id) {  // it was published before its end could be noted
-    upload->ended_ = true;
-    DCAC_RETURN_IF_ERROR(blocks.client().Delete(blocks.UploadName(id), control));
-    return NoSuchUpload();
-  }
-  DCAC_RETURN_IF_ERROR(GoneIfDamaged(upload->FindParts(control)));
-  DCAC_RETURN_IF_ERROR(upload->ReserveFor(upload->size_bytes()));
-  return upload;
+  return start;
 }
 
 S3Upload::~S3Upload() {
   try {
     if (!ended_ && resumable()) static_cast<void>(PutParts(true, Soon()));
     if (!ended_ && !resumable() && kept_bytes_ > 0) static_cast<void>(Abort());
+    if (!ended_ && resumable()) BreakOff();
   } catch (const std::exception&) {
-    // Without memory less is kept, or the sweeper removes it.
+    // Without memory less is kept, or the sweeper removes or counts it.
   }
   End();
   blocks_.CloseUpload(id_);
+}
+
+void S3Upload::BreakOff() {
+  // Without parts it was not resumed after all, and what is reserved for them is kept already.
+  const std::uint64_t kept = std::min(kept_bytes_, reserved_bytes_);
+  blocks_.KeepReserved(id_, OwnerOf(start_.key), kept);
+  reserved_bytes_ -= kept;
 }
 
 void S3Upload::End() {

@@ -26,6 +26,9 @@ class S3Upload : public Upload {
   static absl::StatusOr<std::unique_ptr<Upload>> Resume(S3Blocks& blocks, const std::string& id,
                                                         const CallControl& control);
 
+  // What an upload began with that may be resumed.  Errors: NotFound (it is over, or cannot be read any more).
+  static absl::StatusOr<UploadStart> ReadStart(S3Blocks& blocks, const std::string& id, const CallControl& control);
+
   ~S3Upload() override;
 
   const std::string& id() const override { return id_; }
@@ -51,6 +54,8 @@ class S3Upload : public Upload {
   S3Bytes InParts(std::uint64_t size_bytes, std::span<const std::uint64_t> checksums) const;
   absl::Status CheckOpen(const CallControl& control);
   void End();
+  // For who resumes it: what is reserved for what is in the bucket.
+  void BreakOff();
 
   S3Blocks& blocks_;
   const std::string id_;
