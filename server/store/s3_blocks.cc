@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <thread>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,7 +19,9 @@ using SteadyClock = std::chrono::steady_clock;
 // A block that expired may be followed by one that expired, and so on until all are removed.
 constexpr int kMostFollowers = 10'000;
 constexpr std::size_t kMaxChangeBytes = std::size_t{8} << 10;
-constexpr std::chrono::milliseconds kLookForRemoval{100};
+// Of two servers that set the same to something else in turns, one is to be the last in the end.
+constexpr int kMostWritesOfAChange = 5;
+constexpr std::chrono::milliseconds kLookForTurn{20};
 
 bool HasExpired(const BlockInfo& info, Time now) {
   return info.expires && *info.expires <= now;
@@ -27,10 +29,16 @@ bool HasExpired(const BlockInfo& info, Time now) {
 
 }  // namespace
 
+absl::Status InQuarantine(const std::string& key) {
+  return absl::DataLossError(absl::StrCat(key, ": the block is damaged and in quarantine"));
+}
+
 S3Blocks::S3Blocks(S3StoreOptions options)
     : options_(std::move(options)),
       client_(options_.client),
       changes_(client_, options_.prefix + "t/"),
+      // What an owner sent at the end of its window has arrived after another half of it.
+      notes_(client_, options_.prefix + "x/", options_.removal_delay + options_.removal_window * 3 / 2),
       account_(options_.limits) {}
 
 absl::Status S3Blocks::Probe(const CallControl& control) {
@@ -79,18 +87,26 @@ absl::StatusOr<S3Block> S3Blocks::LoadObject(const std::string& encoded, const s
   return fetched;
 }
 
-absl::Status S3Blocks::ApplyChange(const std::string& encoded, S3Block& block, const CallControl& control) {
+absl::StatusOr<std::optional<Record>> S3Blocks::ReadChange(const std::string& encoded, const BlockInfo& info,
+                                                           const CallControl& control) {
   std::array<std::byte, kMaxChangeBytes> buffer;
-  Record& record = block.head.record;
-  const auto got = client_.Get(ChangeName(encoded, record.info.version), 0, buffer, control);
-  if (absl::IsNotFound(got.status())) return absl::OkStatus();
+  const auto got = client_.Get(ChangeName(encoded, info.version), 0, buffer, control);
+  if (absl::IsNotFound(got.status())) return std::nullopt;
   DCAC_RETURN_IF_ERROR(got.status());
-  DCAC_ASSIGN_OR_RETURN(record, ParseRecord(record.info.key, AsText(ByteSpan(buffer).first(got->bytes))));
+  DCAC_ASSIGN_OR_RETURN(Record record, ParseRecord(info.key, AsText(ByteSpan(buffer).first(got->bytes))));
+  return record;
+}
+
+absl::Status S3Blocks::ApplyChange(const std::string& encoded, S3Block& block, const CallControl& control) {
+  Record& record = block.head.record;
+  DCAC_ASSIGN_OR_RETURN(std::optional<Record> changed, ReadChange(encoded, record.info, control));
+  if (changed) record = *std::move(changed);
   return absl::OkStatus();
 }
 
 absl::StatusOr<S3Block> S3Blocks::Load(const std::string& encoded, bool whole, const CallControl& control) {
   absl::StatusOr<S3Block> newest = absl::NotFoundError("no such block");
+  std::vector<std::string> expired;
   std::string object = BlockName(encoded);
   for (int i = 0; i < kMostFollowers; ++i) {
     absl::StatusOr<S3Block> block = LoadObject(encoded, object, whole, control);
@@ -100,23 +116,24 @@ absl::StatusOr<S3Block> S3Blocks::Load(const std::string& encoded, bool whole, c
           absl::StrCat(DecodeKey(encoded).value_or(encoded), ": ", std::string(block.status().message())));
     }
     DCAC_RETURN_IF_ERROR(block.status());
-    const BlockInfo& info = block->head.record.info;
-    const bool as_put = whole && !HasExpired(info, now()) && !changes_.MayExist(ChangeName(encoded, info.version));
+    const std::string version = block->head.record.info.version;
+    const bool as_put =
+        whole && !HasExpired(block->head.record.info, now()) && !changes_.MayExist(ChangeName(encoded, version));
     if (!as_put) DCAC_RETURN_IF_ERROR(ApplyChange(encoded, *block, control));
     block->expired = HasExpired(block->head.record.info, now());
     newest = *std::move(block);
     if (!newest->expired) break;
-    object = NextName(encoded, newest->head.record.info.version);
+    expired.push_back(version);
+    object = NextName(encoded, version);
   }
+  if (newest.ok()) newest->expired_versions = std::move(expired);
   return newest;
 }
 
 absl::StatusOr<S3Block> S3Blocks::LoadLive(const std::string& key, bool whole, const CallControl& control) {
   absl::StatusOr<S3Block> block = Load(EncodeKey(key), whole, control);
   if (absl::IsNotFound(block.status()) || (block.ok() && block->expired)) return NotThere();
-  if (block.ok() && block->head.record.damaged) {
-    return absl::DataLossError(absl::StrCat(key, ": the block is damaged and in quarantine"));
-  }
+  if (block.ok() && block->head.record.damaged) return InQuarantine(key);
   return block;
 }
 
@@ -143,30 +160,6 @@ absl::StatusOr<S3Page> S3Blocks::LoadPage(const std::string& prefix, const std::
   return page;
 }
 
-absl::StatusOr<bool> S3Blocks::HasNote(const std::string& encoded, SteadyClock::time_point since,
-                                       const CallControl& control) {
-  const std::scoped_lock lock(notes_mutex_);
-  if (notes_read_ < since || notes_read_ == SteadyClock::time_point{}) {
-    const auto start = SteadyClock::now();
-    const Time left_over = now() - options_.removal_delay - kS3NoteLife;
-    std::set<std::string, std::less<>> notes;
-    S3ListPage page;
-    do {
-      const std::string after = page.entries.empty() ? "" : page.entries.back().name;
-      DCAC_ASSIGN_OR_RETURN(page, client_.List(NotePrefix(), after, 1000, control));
-      for (const S3Entry& entry : page.entries) {
-        const std::size_t slash = entry.name.rfind('/');
-        const auto made = TimeOfId(entry.name.substr(slash + 1));
-        if (!made || *made < left_over) continue;
-        notes.insert(entry.name.substr(NotePrefix().size(), slash - NotePrefix().size()));
-      }
-    } while (page.more);
-    notes_ = std::move(notes);
-    notes_read_ = start;
-  }
-  return notes_.contains(encoded);
-}
-
 absl::Status S3Blocks::PutAbsent(const std::string& encoded, const absl::StatusOr<S3Block>& old,
                                  const std::string& version, const std::vector<ByteSpan>& pieces,
                                  const CallControl& control) {
@@ -180,26 +173,17 @@ absl::Status S3Blocks::PutAbsent(const std::string& encoded, const absl::StatusO
   return winner.ok() && winner->head.record.info.version == version ? absl::OkStatus() : exists;
 }
 
-absl::Status S3Blocks::AwaitRemoval(const std::string& encoded, const CallControl& control) {
-  while (true) {
-    DCAC_ASSIGN_OR_RETURN(const bool noted, HasNote(encoded, SteadyClock::now(), control));
-    if (!noted) return absl::OkStatus();
-    DCAC_RETURN_IF_ERROR(CheckControl(control));
-    std::this_thread::sleep_for(kLookForRemoval);
-  }
-}
-
 absl::Status S3Blocks::PutHead(const std::string& encoded, absl::StatusOr<S3Block> old, const std::string& version,
                                const std::vector<ByteSpan>& pieces, bool if_absent, const CallControl& control) {
   const auto validity = options_.removal_delay / 2;
   while (true) {
-    DCAC_ASSIGN_OR_RETURN(const bool noted, HasNote(encoded, SteadyClock::now() - validity / 2, control));
+    DCAC_ASSIGN_OR_RETURN(const bool noted, notes_.Has(encoded, SteadyClock::now() - validity / 2, control));
     DCAC_RETURN_IF_ERROR(if_absent ? PutAbsent(encoded, old, version, pieces, control)
                                    : client_.Put(BlockName(encoded), pieces, false, control));
     // A note that was written since is followed by a look at what has now been put, unless that took too long.
-    DCAC_ASSIGN_OR_RETURN(const bool noted_now, HasNote(encoded, SteadyClock::now() - validity, control));
+    DCAC_ASSIGN_OR_RETURN(const bool noted_now, notes_.Has(encoded, SteadyClock::now() - validity, control));
     if (!noted && !noted_now) return absl::OkStatus();
-    DCAC_RETURN_IF_ERROR(AwaitRemoval(encoded, control));
+    DCAC_RETURN_IF_ERROR(notes_.AwaitNone(encoded, control));
     old = Load(encoded, false, control);
     if (old.ok() && !old->expired) {
       // Another version has replaced this one, or was first.
@@ -215,7 +199,6 @@ void S3Blocks::Forget(const std::string& encoded, const S3Block& old, const std:
   const BlockInfo& info = old.head.record.info;
   // Nobody looks for these once the block is gone: what cannot be deleted now takes little room.
   static_cast<void>(client_.Delete(ChangeName(encoded, info.version), control));
-  if (old.object != BlockName(encoded)) static_cast<void>(client_.Delete(old.object, control));
   if (!old.head.parts_id.empty() && old.head.parts_id != parts_id) DropLater(old.head.parts_id);
 }
 
@@ -243,6 +226,13 @@ absl::StatusOr<BlockInfo> S3Blocks::Publish(S3Head head, ByteSpan payload, const
   if (old.ok() && !options.condition.if_absent) {
     if (!old->expired) account_.Remove(OwnerOf(info.key), UsageOf(old->head.record.info));
     Forget(encoded, *old, head.parts_id, control);
+    // Nobody finds these any more, nor what is put behind them; before, each led to the next.
+    std::vector<std::string> objects;
+    for (const std::string& version : old->expired_versions) {
+      objects.push_back(NextName(encoded, version));
+      objects.push_back(ChangeName(encoded, version));
+    }
+    static_cast<void>(DeleteObjects(objects, control));
   }
   return info;
 }
@@ -259,22 +249,58 @@ absl::Status S3Blocks::Delete(const std::string& key, const CallControl& control
   return absl::OkStatus();
 }
 
-absl::Status S3Blocks::WriteChange(const Record& record, const CallControl& control) {
-  const std::string text = SerializeRecord(record);
-  const std::string name = ChangeName(EncodeKey(record.info.key), record.info.version);
-  DCAC_RETURN_IF_ERROR(client_.Put(name, {AsBytes(text)}, false, control));
-  changes_.Add(name);
+absl::Status S3Blocks::AwaitTurn(const std::string& encoded, const CallControl& control) {
+  std::unique_lock lock(turns_mutex_);
+  while (!turns_.insert(encoded).second) {
+    DCAC_RETURN_IF_ERROR(CheckControl(control));
+    turn_ended_.wait_for(lock, kLookForTurn);
+  }
   return absl::OkStatus();
+}
+
+S3Blocks::Turn::~Turn() {
+  const std::scoped_lock lock(blocks.turns_mutex_);
+  blocks.turns_.erase(encoded);
+  blocks.turn_ended_.notify_all();
+}
+
+absl::StatusOr<BlockInfo> S3Blocks::Change(const std::string& key, const RecordChange& change,
+                                           const CallControl& control) {
+  const std::string encoded = EncodeKey(key);
+  DCAC_RETURN_IF_ERROR(AwaitTurn(encoded, control));
+  const Turn turn{*this, encoded};
+  DCAC_ASSIGN_OR_RETURN(S3Block block, Load(encoded, false, control));
+  if (block.expired) return NotThere();
+  Record& record = block.head.record;
+  const std::string name = ChangeName(encoded, record.info.version);
+  for (int i = 0; i < kMostWritesOfAChange; ++i) {
+    DCAC_ASSIGN_OR_RETURN(const bool differs, change(record));
+    if (!differs) break;
+    const std::string text = SerializeRecord(record);
+    DCAC_RETURN_IF_ERROR(client_.Put(name, {AsBytes(text)}, false, control));
+    changes_.Add(name);
+    DCAC_ASSIGN_OR_RETURN(std::optional<Record> written, ReadChange(encoded, record.info, control));
+    if (!written) break;  // the block was deleted or put anew
+    record = *std::move(written);
+  }
+  return record.info;
 }
 
 absl::Status S3Blocks::CheckKept(const std::string& key, const CallControl& control) {
   const std::string encoded = EncodeKey(key);
   // A note that is not known yet is followed by a look that finds the change.
   const auto since = SteadyClock::now() - options_.removal_delay / 2;
-  DCAC_ASSIGN_OR_RETURN(const bool noted, HasNote(encoded, since, control));
+  DCAC_ASSIGN_OR_RETURN(const bool noted, notes_.Has(encoded, since, control));
   if (!noted) return absl::OkStatus();
-  DCAC_RETURN_IF_ERROR(AwaitRemoval(encoded, control));
+  DCAC_RETURN_IF_ERROR(notes_.AwaitNone(encoded, control));
   return LoadLive(key, false, control).status();
+}
+
+absl::Status S3Blocks::DeleteObjects(const std::vector<std::string>& names, const CallControl& control) {
+  std::vector<absl::Status> results(names.size());
+  InParallel(results.size(), kS3Parallel, [&](std::size_t i) { results[i] = client_.Delete(names[i], control); });
+  for (const absl::Status& status : results) DCAC_RETURN_IF_ERROR(status);
+  return absl::OkStatus();
 }
 
 absl::Status S3Blocks::DeleteAll(const std::string& prefix, const CallControl& control) {
@@ -282,10 +308,9 @@ absl::Status S3Blocks::DeleteAll(const std::string& prefix, const CallControl& c
   do {
     const std::string after = page.entries.empty() ? "" : page.entries.back().name;
     DCAC_ASSIGN_OR_RETURN(page, client_.List(prefix, after, 1000, control));
-    std::vector<absl::Status> results(page.entries.size());
-    InParallel(results.size(), kS3Parallel,
-               [&](std::size_t i) { results[i] = client_.Delete(page.entries[i].name, control); });
-    for (const absl::Status& status : results) DCAC_RETURN_IF_ERROR(status);
+    std::vector<std::string> names;
+    for (const S3Entry& entry : page.entries) names.push_back(entry.name);
+    DCAC_RETURN_IF_ERROR(DeleteObjects(names, control));
   } while (page.more);
   return absl::OkStatus();
 }
@@ -329,6 +354,35 @@ bool S3Blocks::OpenUpload(const std::string& id) {
 void S3Blocks::CloseUpload(const std::string& id) {
   const std::scoped_lock lock(mutex_);
   uploads_.erase(id);
+}
+
+void S3Blocks::KeepReserved(const std::string& id, std::string_view owner, std::uint64_t bytes) {
+  if (bytes == 0) return;
+  const std::scoped_lock lock(mutex_);
+  broken_off_[id] = {std::string(owner), bytes, SteadyClock::now()};
+}
+
+std::uint64_t S3Blocks::TakeReserved(const std::string& id) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = broken_off_.find(id);
+  if (found == broken_off_.end()) return 0;
+  const std::uint64_t bytes = found->second.bytes;
+  broken_off_.erase(found);
+  return bytes;
+}
+
+void S3Blocks::RecountBrokenOff(const std::map<std::string, BrokenOff>& found, SteadyClock::time_point since) {
+  const std::scoped_lock lock(mutex_);
+  for (auto upload = broken_off_.begin(); upload != broken_off_.end();) {
+    const auto& [owner, bytes, broken_off] = upload->second;
+    if (broken_off < since) account_.Release(owner, bytes);
+    upload = broken_off < since ? broken_off_.erase(upload) : std::next(upload);
+  }
+  for (const auto& [id, upload] : found) {
+    // One that is open here has a reservation of its own.
+    if (uploads_.contains(id) || !broken_off_.insert({id, upload}).second) continue;
+    account_.ReserveAnyway(upload.owner, upload.bytes);
+  }
 }
 
 std::size_t S3Blocks::open_uploads() const {

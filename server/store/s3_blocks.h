@@ -4,9 +4,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -15,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "server/store/block_store.h"
 #include "server/store/s3_changes.h"
+#include "server/store/s3_notes.h"
 #include "server/store/s3_reader.h"
 #include "server/store/s3_store.h"
 #include "server/store/space_account.h"
@@ -24,9 +28,8 @@ namespace dcac::store {
 inline constexpr std::size_t kS3Parallel = 16;  // requests of one call
 // Fetched when a block is opened: all of it, unless it has parts.  So it stays readable whatever becomes of its key.
 inline constexpr std::size_t kS3OpenBytes = kS3InlineBytes + (std::size_t{64} << 10);
-inline constexpr std::size_t kS3StatBytes = 8 << 10;  // and when only its head is wanted
-// A note that is so much older than removal_delay was left over by who wrote it.
-inline constexpr std::chrono::minutes kS3NoteLife{10};
+inline constexpr std::size_t kS3StatBytes = 8 << 10;    // and when only its head is wanted
+inline constexpr std::chrono::seconds kS3LastWords{5};  // for what is done on destruction
 
 // Blocks in the order of their names, which is that of their keys but for very long ones.
 struct S3Page {
@@ -37,6 +40,8 @@ struct S3Page {
   std::string last;  // name that was listed last
 };
 
+absl::Status InQuarantine(const std::string& key);
+
 // Thread-safe.
 class S3Blocks {
  public:
@@ -45,6 +50,7 @@ class S3Blocks {
   S3Client& client() { return client_; }
   const S3StoreOptions& options() const { return options_; }
   S3Changes& changes() { return changes_; }
+  S3Notes& notes() { return notes_; }
   SpaceAccount& account() { return account_; }
   Time now() const { return options_.clock(); }
 
@@ -56,7 +62,6 @@ class S3Blocks {
   std::string ChangeName(const std::string& encoded, const std::string& version) const {
     return options_.prefix + "t/" + encoded + "/" + version;
   }
-  std::string NotePrefix() const { return options_.prefix + "x/"; }
   std::string AllPartsPrefix() const { return options_.prefix + "d/"; }
   std::string PartsPrefix(const std::string& id) const { return AllPartsPrefix() + id + "/"; }
   std::string UploadName(const std::string& id) const { return options_.prefix + "u/" + id; }
@@ -83,11 +88,16 @@ class S3Blocks {
 
   absl::Status Delete(const std::string& key, const CallControl& control);
 
-  absl::Status WriteChange(const Record& record, const CallControl& control);
+  // Lets `change` set what is told of a block; it gives false where the record has all it would set.  One change of a
+  // key at a time; once more where another server writes at the same time what it has read before.
+  // Errors: those of Load and of `change`, NotFound (expired).
+  using RecordChange = std::function<absl::StatusOr<bool>(Record& record)>;
+  absl::StatusOr<BlockInfo> Change(const std::string& key, const RecordChange& change, const CallControl& control);
 
   // After a change: waits for a removal that has not seen it.  Errors: NotFound (the block was removed).
   absl::Status CheckKept(const std::string& key, const CallControl& control);
 
+  absl::Status DeleteObjects(const std::vector<std::string>& names, const CallControl& control);
   // Deletes all objects whose names begin so.
   absl::Status DeleteAll(const std::string& prefix, const CallControl& control);
 
@@ -104,6 +114,17 @@ class S3Blocks {
   void CloseUpload(const std::string& id);
   std::size_t open_uploads() const;
 
+  // Of uploads that were broken off and may be resumed: what was reserved for them stays, until they are.
+  void KeepReserved(const std::string& id, std::string_view owner, std::uint64_t bytes);
+  std::uint64_t TakeReserved(const std::string& id);
+  // What was found of them in the bucket, from `since` on, takes the place of what was known.
+  struct BrokenOff {
+    std::string owner;
+    std::uint64_t bytes = 0;
+    std::chrono::steady_clock::time_point since{};
+  };
+  void RecountBrokenOff(const std::map<std::string, BrokenOff>& found, std::chrono::steady_clock::time_point since);
+
  private:
   struct Dropped {
     std::string id;
@@ -114,31 +135,39 @@ class S3Blocks {
   absl::StatusOr<S3Block> Fetch(const std::string& object, std::size_t bytes, const CallControl& control);
   absl::StatusOr<S3Block> LoadObject(const std::string& encoded, const std::string& object, bool whole,
                                      const CallControl& control);
+  // Nothing: there is none of this version.
+  absl::StatusOr<std::optional<Record>> ReadChange(const std::string& encoded, const BlockInfo& info,
+                                                   const CallControl& control);
   absl::Status ApplyChange(const std::string& encoded, S3Block& block, const CallControl& control);
   absl::Status PutAbsent(const std::string& encoded, const absl::StatusOr<S3Block>& old, const std::string& version,
                          const std::vector<ByteSpan>& pieces, const CallControl& control);
   absl::Status PutHead(const std::string& encoded, absl::StatusOr<S3Block> old, const std::string& version,
                        const std::vector<ByteSpan>& pieces, bool if_absent, const CallControl& control);
-  // Whether somebody is about to remove what was under the key.  `since`: not known later than that.
-  absl::StatusOr<bool> HasNote(const std::string& encoded, std::chrono::steady_clock::time_point since,
-                               const CallControl& control);
-  absl::Status AwaitRemoval(const std::string& encoded, const CallControl& control);
+  // Who may change what is told of a key.
+  struct Turn {
+    S3Blocks& blocks;
+    const std::string& encoded;
+    ~Turn();
+  };
+  absl::Status AwaitTurn(const std::string& encoded, const CallControl& control);
   void Forget(const std::string& encoded, const S3Block& old, const std::string& parts_id, const CallControl& control);
 
   const S3StoreOptions options_;
   S3Client client_;
   S3Changes changes_;
+  S3Notes notes_;
   SpaceAccount account_;
   bool conditional_put_ = false;
   std::atomic<std::uint64_t> missing_bytes_{0};
 
   mutable std::mutex mutex_;
   std::set<std::string> uploads_;
+  std::map<std::string, BrokenOff> broken_off_;  // by id
   std::vector<Dropped> dropped_;
 
-  std::mutex notes_mutex_;
-  std::set<std::string, std::less<>> notes_;  // encoded keys
-  std::chrono::steady_clock::time_point notes_read_{};
+  std::mutex turns_mutex_;
+  std::condition_variable turn_ended_;
+  std::set<std::string> turns_;  // encoded keys
 };
 
 }  // namespace dcac::store

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
+#include <mutex>
 #include <random>
 #include <string>
 #include <thread>
@@ -142,17 +144,42 @@ absl::StatusOr<S3ListPage> S3Client::List(const std::string& prefix, const std::
   call.query = {{"list-type", "2"}, {"prefix", prefix}, {"max-keys", absl::StrCat(std::min<std::size_t>(limit, 1000))}};
   if (!start_after.empty()) call.query["start-after"] = start_after;
   DCAC_ASSIGN_OR_RETURN(const HttpResponse response, Do(call, control));
-  return ParseListAnswer(response.text);
+  DCAC_ASSIGN_OR_RETURN(S3ListPage page, ParseListAnswer(response.text));
+  const std::string* last = &start_after;
+  for (const S3Entry& entry : page.entries) {
+    if (!entry.name.starts_with(prefix) || entry.name <= *last) {
+      return absl::InternalError(absl::StrCat("the S3 store at ", host_,
+                                              " lists names out of order or beyond prefix \"", prefix,
+                                              "\" and start-after \"", start_after, "\""));
+    }
+    last = &entry.name;
+  }
+  return page;
 }
 
 void InParallel(std::size_t count, std::size_t parallel, const std::function<void(std::size_t)>& call) {
   std::atomic<std::size_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr thrown;
   const auto work = [&] {
-    for (std::size_t i = next++; i < count; i = next++) call(i);
+    try {
+      for (std::size_t i = next++; i < count; i = next++) call(i);
+    } catch (...) {
+      next = count;
+      const std::scoped_lock lock(mutex);
+      thrown = std::current_exception();
+    }
   };
-  std::vector<std::jthread> threads;
-  for (std::size_t i = 1; i < std::min(count, parallel); ++i) threads.emplace_back(work);
-  work();
+  {
+    std::vector<std::jthread> threads;
+    try {
+      for (std::size_t i = 1; i < std::min(count, parallel); ++i) threads.emplace_back(work);
+    } catch (const std::exception&) {
+      // There can be no more of them: those that there are do all of it.
+    }
+    work();
+  }
+  if (thrown) std::rethrow_exception(thrown);
 }
 
 }  // namespace dcac::store

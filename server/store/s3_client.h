@@ -67,7 +67,8 @@ class S3Client {
   // No error if there is none.
   absl::Status Delete(const std::string& name, const CallControl& control);
 
-  // At most 1000 names that begin with `prefix` and come after `start_after`.
+  // At most 1000 names that begin with `prefix` and come after `start_after`.  Errors: Internal also where the store
+  // lists others, or not in their order: who goes on after the last one might do so for ever.
   absl::StatusOr<S3ListPage> List(const std::string& prefix, const std::string& start_after, std::size_t limit,
                                   const CallControl& control);
 
@@ -93,7 +94,8 @@ class S3Client {
   std::unique_ptr<HttpClient> http_;
 };
 
-// Calls `call` with 0 .. `count` - 1, at most `parallel` at a time, the last of them in the calling thread.
+// Calls `call` with 0 .. `count` - 1, at most `parallel` at a time, in the calling thread too; fewer at a time where
+// there can be no more threads.  What `call` throws ends all of it, and is thrown in the calling thread.
 void InParallel(std::size_t count, std::size_t parallel, const std::function<void(std::size_t)>& call);
 
 }  // namespace dcac::store

@@ -3,14 +3,16 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <mutex>
+#include <new>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "server/store/record.h"
 
@@ -152,6 +154,43 @@ TEST(S3Client, RefusesAnswersThatMakeNoSense) {
   EXPECT_EQ(GetFrom(longer.endpoint()).status().code(), absl::StatusCode::kResourceExhausted);
   FakeServer endless({Answer("200 OK", std::string(std::size_t{9} << 20, 'x'))});
   EXPECT_EQ(ClientOf(endless.endpoint()).List("", "", 10, {}).status().code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(S3Client, RefusesListingsThatWouldNotEnd) {
+  const auto listed = [](const std::vector<std::string>& names) {
+    std::string text = "<ListBucketResult><IsTruncated>true</IsTruncated>";
+    for (const std::string& name : names) text += "<Contents><Key>" + name + "</Key><Size>1</Size></Contents>";
+    FakeServer server({Answer("200 OK", text + "</ListBucketResult>")});
+    return ClientOf(server.endpoint()).List("p/", "p/b", 10, {}).status().code();
+  };
+  EXPECT_EQ(listed({"p/c", "p/d"}), absl::StatusCode::kOk);
+  for (const auto& names : std::vector<std::vector<std::string>>{
+           {"x"}, {"q/c"}, {"p/b"}, {"p/a"}, {"p/c", "p/c"}, {"p/d", "p/c"}, {"p/c", "x"}}) {
+    EXPECT_EQ(listed(names), absl::StatusCode::kInternal) << names.front();
+  }
+}
+
+TEST(InParallel, ThrowsInTheCallingThread) {
+  std::atomic<int> calls{0};
+  const auto call = [&](std::size_t i) {
+    ++calls;
+    if (i == 3) throw std::bad_alloc();
+  };
+  EXPECT_THROW(InParallel(1'000'000, 8, call), std::bad_alloc);
+  EXPECT_LT(calls, 1'000'000);
+}
+
+TEST(InParallel, DoesWithoutThreads) {
+  // No thread can be made with a stack of the size of the address space.
+  pthread_attr_t before, huge;
+  ASSERT_EQ(pthread_getattr_default_np(&before), 0);
+  ASSERT_EQ(pthread_getattr_default_np(&huge), 0);
+  ASSERT_EQ(pthread_attr_setstacksize(&huge, std::size_t{1} << 47), 0);
+  ASSERT_EQ(pthread_setattr_default_np(&huge), 0);
+  int calls = 0;
+  InParallel(100, 8, [&](std::size_t) { ++calls; });
+  EXPECT_EQ(pthread_setattr_default_np(&before), 0);
+  EXPECT_EQ(calls, 100);
 }
 
 TEST(S3Client, PutsUnderACondition) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "core/base/bytes.h"
@@ -41,6 +42,9 @@ struct S3Block {
   ByteSpan beginning;
   std::shared_ptr<const std::byte[]> memory;
   bool expired = false;  // the rest of its head is valid
+  // Of its key, from the one in the object of the key on, each followed by the next: those before it, and its own if it
+  // has expired.
+  std::vector<std::string> expired_versions;
 };
 
 // `parts`: as in S3Bytes.  The client must outlive the reader.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -156,20 +157,27 @@ absl::StatusOr<BlockInfo> S3Store::Update(const std::string& key, const BlockUpd
                                           const CallControl& control) {
   DCAC_RETURN_IF_ERROR(CheckControl(control));
   DCAC_RETURN_IF_ERROR(CheckKey(key));
-  DCAC_ASSIGN_OR_RETURN(S3Block block, blocks_.LoadLive(key, false, control));
-  Record& record = block.head.record;
-  if (update.pinned) record.info.pinned = *update.pinned;
-  if (update.set_ttl) {
-    record.info.expires.reset();
-    if (update.ttl) record.info.expires = blocks_.now() + *update.ttl;
-  }
   // Uses matter where something is evicted.
   const bool used = update.touch && blocks_.options().limits.capacity_bytes > 0;
-  if (used) record.accessed = blocks_.now();
-  if (!used && !update.pinned && !update.set_ttl) return record.info;
-  DCAC_RETURN_IF_ERROR(blocks_.WriteChange(record, control));
+  if (!used && !update.pinned && !update.set_ttl) {
+    DCAC_ASSIGN_OR_RETURN(const S3Block block, blocks_.LoadLive(key, false, control));
+    return block.head.record.info;
+  }
+  const Time now = blocks_.now();
+  std::optional<Time> expires;
+  if (update.ttl) expires = now + *update.ttl;
+  const auto change = [&](Record& record) -> absl::StatusOr<bool> {
+    if (record.damaged) return InQuarantine(key);
+    const bool differs = (update.pinned && record.info.pinned != *update.pinned) ||
+                         (update.set_ttl && record.info.expires != expires) || (used && record.accessed < now);
+    if (update.pinned) record.info.pinned = *update.pinned;
+    if (update.set_ttl) record.info.expires = expires;
+    if (used) record.accessed = std::max(record.accessed, now);
+    return differs;
+  };
+  DCAC_ASSIGN_OR_RETURN(BlockInfo info, blocks_.Change(key, change, control));
   DCAC_RETURN_IF_ERROR(blocks_.CheckKept(key, control));
-  return record.info;
+  return info;
 }
 
 absl::StatusOr<Usage> S3Store::ReadUsage(const std::string& prefix, const CallControl& control) {
@@ -190,7 +198,7 @@ absl::StatusOr<Usage> S3Store::ReadUsage(const std::string& prefix, const CallCo
 }
 
 absl::Status S3Store::ScrubBlock(S3Block block, ScrubPage& page, const CallControl& control) {
-  Record record = block.head.record;
+  const Record record = block.head.record;
   ++page.blocks;
   page.bytes += record.info.size_bytes;
   absl::Status status;
@@ -201,15 +209,20 @@ absl::Status S3Store::ScrubBlock(S3Block block, ScrubPage& page, const CallContr
     const std::uint64_t size = std::min<std::uint64_t>(buffer.size(), record.info.size_bytes - at);
     status = reader->Read(at, std::span(buffer).first(size), control);
   }
-  const auto still = blocks_.Load(EncodeKey(record.info.key), false, control);
-  const bool replaced =
-      absl::IsNotFound(still.status()) || (still.ok() && still->head.record.info.version != record.info.version);
-  if (replaced) return absl::OkStatus();
   // Without a part it is as damaged as with a wrong one.
-  if (!absl::IsDataLoss(status) && !absl::IsNotFound(status) && !record.damaged) return status;
+  const bool damaged = absl::IsDataLoss(status) || absl::IsNotFound(status) || record.damaged;
+  if (status.ok() && !damaged) return absl::OkStatus();
+  bool replaced = false;
+  const auto change = [&](Record& now) {
+    replaced = now.info.version != record.info.version;
+    if (replaced || !damaged) return false;
+    return !std::exchange(now.damaged, true);
+  };
+  const absl::Status changed = blocks_.Change(record.info.key, change, control).status();
+  if (replaced || absl::IsNotFound(changed)) return absl::OkStatus();
+  if (!damaged) return status;
   page.damaged.push_back(record.info.key);
-  record.damaged = true;
-  return blocks_.WriteChange(record, control);
+  return absl::IsDataLoss(changed) ? absl::OkStatus() : changed;  // its head is damaged too
 }
 
 absl::StatusOr<ScrubPage> S3Store::Scrub(const ScrubRequest& request, const CallControl& control) {

@@ -6,10 +6,15 @@
 // relied on is PUT with If-None-Match: *, and that is tried when the store is opened.
 //
 // What has expired is not there, and is removed by Maintain.  As stores ignore conditions of DELETE, the removal must
-// not hit a block that was put in the meantime: who removes leaves a note, waits removal_delay, and looks again.  Who
-// puts looks for notes at least that often, and puts once more if a note was followed by a removal.
+// not hit a block that was put in the meantime: who removes leaves a note, waits removal_delay, looks again at block
+// and note, and removes within removal_window or not at all.  Who puts looks for notes at least as often as
+// removal_delay, and puts once more if a note was followed by a removal.  A note that was seen for longer than both,
+// and half a window more for what was on its way, was left over by a server that was killed: it holds up nobody any
+// more, and goes.
 //
 // The time to live, the pin and the health of a block that was changed after its put lie in an object of their own.
+// Who changes it writes the whole object, one call at a time in a server, and reads it once more, as stores ignore
+// conditions of PUT: what another server has undone with what it read before is written anew.
 // Opening a block takes one request all the same: which blocks have one is listed every few seconds.  So a server may
 // give out a block for S3Changes::kValidFor after another has shortened its time to live.
 //
@@ -40,6 +45,7 @@ struct S3StoreOptions {
   StoreLimits limits;
   std::chrono::milliseconds sweep_interval{600'000};  // between counts of all blocks by Maintain
   std::chrono::milliseconds removal_delay{40'000};
+  std::chrono::milliseconds removal_window{60'000};  // after removal_delay, in which it is done or given up
   std::chrono::milliseconds reader_grace{300'000};
   std::chrono::milliseconds probe_for{10'000};  // how long opening waits for an answer
   std::function<Time()> clock;                  // of blocks; empty: the system's

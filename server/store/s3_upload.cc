@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <exception>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,14 +18,18 @@ namespace {
 
 constexpr int kKeySizeBytes = 2;
 constexpr std::size_t kMostStateBytes = kMaxUploadStateBytes + kMaxKeyBytes + kKeySizeBytes + kHashBytes;
-constexpr std::chrono::seconds kLastWords{5};
 
 CallControl Soon() {
-  return {.deadline = std::chrono::steady_clock::now() + kLastWords};
+  return {.deadline = std::chrono::steady_clock::now() + kS3LastWords};
 }
 
 absl::Status NoSuchUpload() {
   return absl::NotFoundError("no such upload");
+}
+
+// Who resumes what cannot be read any more is to begin anew.
+absl::Status GoneIfDamaged(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsNotFound(status) ? NoSuchUpload() : status;
 }
 
 // What the object of an upload holds.
@@ -72,29 +77,49 @@ absl::StatusOr<std::unique_ptr<Upload>> S3Upload::Resume(S3Blocks& blocks, const
                                                          const CallControl& control) {
   DCAC_RETURN_IF_ERROR(CheckControl(control));
   if (!TimeOfId(id)) return NoSuchUpload();
-  std::vector<std::byte> buffer(kMostStateBytes);
-  const auto got = blocks.client().Get(blocks.UploadName(id), 0, buffer, control);
-  if (absl::IsNotFound(got.status())) return NoSuchUpload();
-  DCAC_RETURN_IF_ERROR(got.status());
-  DCAC_ASSIGN_OR_RETURN(UploadStart start, ParseStart(ByteSpan(buffer).first(got->bytes)));
+  DCAC_ASSIGN_OR_RETURN(UploadStart start, ReadStart(blocks, id, control));
   if (!blocks.OpenUpload(id)) return absl::UnavailableError("the upload is open elsewhere");
   std::unique_ptr<S3Upload> upload(new S3Upload(blocks, id, std::move(start)));
   const auto block = blocks.Load(EncodeKey(upload->key()), false, control);
   if (block.ok() && block->head.parts_id == id) {  // it was published before its end could be noted
-    upload->ended_ = true;
+    upload->reserved_bytes_ = blocks.TakeReserved(id);
+    upload->End();
     DCAC_RETURN_IF_ERROR(blocks.client().Delete(blocks.UploadName(id), control));
     return NoSuchUpload();
   }
-  DCAC_RETURN_IF_ERROR(upload->FindParts(control));
+  DCAC_RETURN_IF_ERROR(GoneIfDamaged(upload->FindParts(control)));
+  upload->reserved_bytes_ = blocks.TakeReserved(id);
   DCAC_RETURN_IF_ERROR(upload->ReserveFor(upload->size_bytes()));
   return upload;
 }
 
+absl::StatusOr<UploadStart> S3Upload::ReadStart(S3Blocks& blocks, const std::string& id, const CallControl& control) {
+  std::vector<std::byte> buffer(kMostStateBytes);
+  const auto got = blocks.client().Get(blocks.UploadName(id), 0, buffer, control);
+  if (absl::IsNotFound(got.status())) return NoSuchUpload();
+  DCAC_RETURN_IF_ERROR(got.status());
+  absl::StatusOr<UploadStart> start = ParseStart(ByteSpan(buffer).first(got->bytes));
+  DCAC_RETURN_IF_ERROR(GoneIfDamaged(start.status()));
+  return start;
+}
+
 S3Upload::~S3Upload() {
-  if (!ended_ && resumable()) static_cast<void>(PutParts(true, Soon()));
-  if (!ended_ && !resumable() && kept_bytes_ > 0) static_cast<void>(Abort());
+  try {
+    if (!ended_ && resumable()) static_cast<void>(PutParts(true, Soon()));
+    if (!ended_ && !resumable() && kept_bytes_ > 0) static_cast<void>(Abort());
+    if (!ended_ && resumable()) BreakOff();
+  } catch (const std::exception&) {
+    // Without memory less is kept, or the sweeper removes or counts it.
+  }
   End();
   blocks_.CloseUpload(id_);
+}
+
+void S3Upload::BreakOff() {
+  // Without parts it was not resumed after all, and what is reserved for them is kept already.
+  const std::uint64_t kept = std::min(kept_bytes_, reserved_bytes_);
+  blocks_.KeepReserved(id_, OwnerOf(start_.key), kept);
+  reserved_bytes_ -= kept;
 }
 
 void S3Upload::End() {
@@ -130,21 +155,35 @@ absl::Status S3Upload::FindParts(const CallControl& control) {
       if (number + 1 == parts.size() && size > parts.back().second) parts.back() = {entry.name, size};
     }
   } while (page.more);
+  // The upload has its parts when all could be read: it would put anew what it has not when it is destroyed.
+  std::vector<std::uint64_t> checksums;
+  std::uint64_t size_bytes = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     Bytes header(PartHeaderBytes(parts[i].second));
     DCAC_ASSIGN_OR_RETURN(const S3Got got, blocks_.client().Get(parts[i].first, 0, header, control));
     header.resize(got.bytes);
     DCAC_ASSIGN_OR_RETURN(const auto table, ParsePartHeader(i, parts[i].second, header));
-    checksums_.insert(checksums_.end(), table.begin(), table.end());
-    kept_bytes_ += parts[i].second;
+    checksums.insert(checksums.end(), table.begin(), table.end());
+    size_bytes += parts[i].second;
   }
-  memory_offset_ = kept_bytes_;
-  const std::uint64_t from = kept_bytes_ <= kS3InlineBytes ? 0 : kept_bytes_ / kS3PartBytes * kS3PartBytes;
-  Bytes last(kept_bytes_ - from);
-  DCAC_RETURN_IF_ERROR(Read(from, last, control));
+  const std::uint64_t from = size_bytes <= kS3InlineBytes ? 0 : size_bytes / kS3PartBytes * kS3PartBytes;
+  Bytes last(size_bytes - from);
+  DCAC_RETURN_IF_ERROR(ReadS3Bytes(blocks_.client(), InParts(size_bytes, checksums), from, last, control));
+  kept_bytes_ = size_bytes;
+  checksums_ = std::move(checksums);
   memory_ = std::move(last);
   memory_offset_ = from;
   return absl::OkStatus();
+}
+
+S3Bytes S3Upload::InParts(std::uint64_t size_bytes, std::span<const std::uint64_t> checksums) const {
+  return {.key = key(),
+          .object = {},
+          .offset = 0,
+          .etag = {},
+          .parts = blocks_.PartsPrefix(id_),
+          .size_bytes = size_bytes,
+          .checksums = checksums};
 }
 
 absl::Status S3Upload::PutParts(bool all, const CallControl& control) {
@@ -197,14 +236,7 @@ absl::Status S3Upload::Read(std::uint64_t offset, std::span<std::byte> out, cons
   DCAC_RETURN_IF_ERROR(CheckRange(info, offset, out.size()));
   if (offset < memory_offset_) {
     const auto first = out.first(std::min<std::uint64_t>(out.size(), memory_offset_ - offset));
-    const S3Bytes bytes{.key = key(),
-                        .object = {},
-                        .offset = 0,
-                        .etag = {},
-                        .parts = blocks_.PartsPrefix(id_),
-                        .size_bytes = kept_bytes_,
-                        .checksums = checksums_};
-    DCAC_RETURN_IF_ERROR(ReadS3Bytes(blocks_.client(), bytes, offset, first, control));
+    DCAC_RETURN_IF_ERROR(ReadS3Bytes(blocks_.client(), InParts(kept_bytes_, checksums_), offset, first, control));
     offset += first.size();
     out = out.subspan(first.size());
   }

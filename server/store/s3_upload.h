@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ class S3Upload : public Upload {
   // On any server that has the bucket.
   static absl::StatusOr<std::unique_ptr<Upload>> Resume(S3Blocks& blocks, const std::string& id,
                                                         const CallControl& control);
+
+  // What an upload began with that may be resumed.  Errors: NotFound (it is over, or cannot be read any more).
+  static absl::StatusOr<UploadStart> ReadStart(S3Blocks& blocks, const std::string& id, const CallControl& control);
 
   ~S3Upload() override;
 
@@ -45,9 +49,13 @@ class S3Upload : public Upload {
   absl::Status WriteState(const CallControl& control);
   // Puts whole parts, and with `all` the rest too.
   absl::Status PutParts(bool all, const CallControl& control);
+  // What Resume finds of it.
   absl::Status FindParts(const CallControl& control);
+  S3Bytes InParts(std::uint64_t size_bytes, std::span<const std::uint64_t> checksums) const;
   absl::Status CheckOpen(const CallControl& control);
   void End();
+  // For who resumes it: what is reserved for what is in the bucket.
+  void BreakOff();
 
   S3Blocks& blocks_;
   const std::string id_;

@@ -1,6 +1,7 @@
 #include "server/store/store_keeper.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "core/base/status_macros.h"
@@ -29,11 +30,23 @@ void StoreKeeper::Run() {
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, options_.period, [this] { return stopping_.load(); })) {
     lock.unlock();
-    const CallControl control{.cancelled = &stopping_};
-    absl::Status status = store_.Maintain(control);
-    if (status.ok() && options_.scrub_bytes_per_second > 0) status = Scrub();
-    if (!status.ok() && !stopping_) options_.on_error(status);
+    try {
+      const absl::Status status = Keep();
+      if (!status.ok() && !stopping_) options_.on_error(status);
+    } catch (...) {
+      // There is no memory for the report either: the next period may have some.
+    }
     lock.lock();
+  }
+}
+
+// What a store throws, for want of memory or of threads, is an error like others: the server goes on.
+absl::Status StoreKeeper::Keep() {
+  try {
+    DCAC_RETURN_IF_ERROR(store_.Maintain({.cancelled = &stopping_}));
+    return options_.scrub_bytes_per_second > 0 ? Scrub() : absl::OkStatus();
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
   }
 }
 

@@ -32,6 +32,7 @@ class StoreKeeper {
 
  private:
   void Run();
+  absl::Status Keep();
   absl::Status Scrub();
 
   BlockStore& store_;
