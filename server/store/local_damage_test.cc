@@ -54,6 +54,40 @@ TEST_F(LocalDamageTest, AFlippedBitInAFileIsDataLossAndNeverData) {
   EXPECT_EQ(store_->Status().damaged_blocks, 0u);
 }
 
+// The machine crashes when the index has an object whose file is not whole; its upload goes on, and is acknowledged.
+TEST_F(LocalDamageTest, WhatWasLostToACrashAndPutAgainByItsUploadStays) {
+  sync_ = SyncPolicy::kInterval;
+  Open();
+  const std::string bytes = SomeBytes(300'000), crashed = folder_.path() + ".crashed";
+  std::string id;
+  {
+    auto upload = *store_->Begin({.key = "t/k", .expected_bytes = bytes.size(), .state = "state"}, {});
+    id = upload->id();
+    ASSERT_TRUE(upload->Append(AsBytes(bytes), {}).ok());
+    ASSERT_TRUE(upload->Commit({}, {}).ok());
+  }
+  fs::copy(folder_.path(), crashed, fs::copy_options::recursive);
+  store_.reset();
+  fs::remove_all(folder_.path());
+  fs::rename(crashed, folder_.path());
+  fs::resize_file(folder_.path() + "/files/" + id.substr(0, 2) + "/" + id, 100'000);
+  sync_ = SyncPolicy::kEach;
+  Open();
+  ASSERT_EQ(Get("t/k").status().code(), absl::StatusCode::kNotFound);
+  {
+    auto upload = store_->Resume(id, {});
+    ASSERT_TRUE(upload.ok()) << upload.status();
+    const std::size_t kept = (*upload)->size_bytes();
+    ASSERT_LT(kept, bytes.size());
+    ASSERT_TRUE((*upload)->Append(AsBytes(bytes).subspan(kept), {}).ok());
+    ASSERT_TRUE((*upload)->Commit({}, {}).ok());
+  }
+  Open();
+  const auto back = Get("t/k");
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(*back, bytes);
+}
+
 TEST_F(LocalDamageTest, TheScrubberFindsDamageAndMissingFiles) {
   Open();
   for (const char* key : {"t/a", "t/b", "t/c"}) ASSERT_TRUE(Put(key, SomeBytes(300'000)).ok());

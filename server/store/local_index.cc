@@ -234,6 +234,9 @@ void LocalIndex::Changes::Put(const std::optional<Record>& old, const Record& re
   }
   const std::string& key = record.info.key;
   changes.push_back({kRecords, key, SerializeRecord(record)});
+  // Its file may be one that was to be removed: of a block lost to a crash, whose upload went on thereafter.
+  const bool is_new = !old || old->info.version != record.info.version;
+  if (is_new && !record.inlined) changes.push_back({kRemovals, record.info.version, std::nullopt});
   if (payload) {
     std::string value(AsText(*payload));
     Bytes checksum;
