@@ -173,15 +173,21 @@ class DirectoryRun {
     for (const TreeEntry& entry : tree.entries) {
       if (entry.type == TreeEntry::Type::kFolder || entry.type == TreeEntry::Type::kLink) taken.insert(entry.path);
     }
+    std::optional<std::string> refused;  // the folder whose mirror is none: what it holds would go somewhere else
     for (const TreeEntry& entry : tree.entries) {
+      if (refused && entry.path.starts_with(*refused + "/")) continue;
       const std::string file = JoinPath(root, entry.path), mirror = JoinPath(output_root, entry.path);
       switch (entry.type) {
         case TreeEntry::Type::kFailed:
           jobs_.AddFailure(file, entry.status);
           break;
         case TreeEntry::Type::kFolder:
-          jobs_.AddFailure(file, MakeFolder(mirror, entry.mode));
-          folders_.emplace_back(mirror, entry.mode);
+          if (absl::Status made = MakeFolder(mirror, entry.mode); made.ok()) {
+            folders_.emplace_back(mirror, entry.mode);
+          } else {
+            refused = entry.path;
+            jobs_.AddFailure(file, std::move(made));
+          }
           break;
         case TreeEntry::Type::kLink:
           jobs_.AddFailure(file, CopyLink(file, mirror, output_.force));

@@ -89,6 +89,22 @@ class TreeTest(FolderTest):
         self.assertEqual(stderr, 'dcac: in/a.npy: out/a.npy.dcac: is the output of another entry too, expected one; '
                                  'rename either\n')
 
+    def test_nothing_goes_below_what_is_no_folder(self):
+        self.dcac('compress', '-q', '-r', 'in', '-o', 'packed')
+        for folder in ('back', 'elsewhere'):
+            (self.folder / folder).mkdir()
+        (self.folder / 'elsewhere').chmod(0o711)
+        (self.folder / 'back' / 'deep').symlink_to('../elsewhere')
+        self.write('back/empty', b'a file')
+        mode = (self.folder / 'back' / 'empty').stat().st_mode
+        stderr = self.dcac('decompress', '-q', '-r', 'packed', '-o', 'back', expect=FAILED)[1]
+        self.assertEqual(stderr, ''.join(f'dcac: packed/{name}: back/{name}: exists already and is no folder, expected '
+                                         'one or nothing\n' for name in ('deep', 'empty')))
+        self.assertEqual(self.tree('elsewhere'), {})
+        self.assertEqual((self.folder / 'elsewhere').stat().st_mode & 0o777, 0o711)
+        self.assertEqual((self.folder / 'back' / 'empty').stat().st_mode, mode)
+        self.assertEqual(self.tree('back')['a.npy'], self.tree('in')['a.npy'])
+
     def test_output_below_the_input(self):
         for _ in range(2):
             self.dcac('compress', '-q', '-f', '-r', 'in', '-o', 'in/out')
