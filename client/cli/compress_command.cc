@@ -122,14 +122,14 @@ int RunCompress(const CompressOptions& options) {
           CheckOptions(options.run, options.output, options.directories.recursive)) {
     return ReportUsageError(*wrong);
   }
-  if (options.output.to_stdout && options.run.files.size() > 1) {
-    return ReportUsageError("-c is given for several files, expected one file: archives cannot be joined");
+  const bool data_to_stdout = WritesToStdout(options.output, options.run.files.front());
+  if (data_to_stdout && options.run.files.size() > 1) {
+    return ReportUsageError("several files are given with stdout as output, expected one: archives cannot be joined");
   }
   if (options.format.shape && !options.format.dtype) {
     return ReportUsageError("--shape is given without --dtype, expected both");
   }
   if (options.directories.recursive) return CompressFolders(options);
-  const bool data_to_stdout = WritesToStdout(options.output, options.run.files.front());
   return RunOverFiles(options.run,
                       {.direction = ProgressBar::Direction::kCompress,
                        .data_to_stdout = data_to_stdout,

@@ -172,6 +172,9 @@ std::optional<std::string> CheckOptions(const RunOptions& run, const OutputOptio
   }
   const auto to_stdout = [&](const std::string& file) { return WritesToStdout(output, file); };
   const bool any_to_stdout = std::any_of(run.files.begin(), run.files.end(), to_stdout);
+  if (any_to_stdout && !std::all_of(run.files.begin(), run.files.end(), to_stdout)) {
+    return "stdin is given among files, and its output would go to stdout: expected it alone, or -c";
+  }
   if (any_to_stdout && run.json) return "--json and an output on stdout exclude each other, expected one of them";
   if (any_to_stdout && output.remove_source) return "--rm is given with an output on stdout, expected a file";
   if (output.remove_source && std::find(run.files.begin(), run.files.end(), kStandardStream) != run.files.end()) {

@@ -91,6 +91,11 @@ class UsageTest(CliTest):
                          'dcac: --rm is given with an output on stdout, expected a file\n')
         self.assert_usage_error('compress', '--json', '-c', 'a')
         self.assert_usage_error('compress', '-c', 'a', 'b')
+        for verb in ('compress', 'decompress'):
+            for files in (('a.dcac', '-'), ('-', 'a.dcac')):
+                self.assertEqual(self.assert_usage_error(verb, *files), 'dcac: stdin is given among files, and its '
+                                 'output would go to stdout: expected it alone, or -c\n')
+        self.assert_usage_error('compress', '-', '-')
 
     def test_help_and_version(self):
         self.assertRegex(self.dcac('--version')[0], rb'\Adcac \d+\.\d+\.\d+\n\Z')
