@@ -161,6 +161,31 @@ class ResumeTest(FolderTest):
         self.assertNotIn('deep/.b c.npy.dcac.dcac-tmp.aB3xyz', self.tree('out'))
         self.assertIn('deep/.dcac-tmp.txt', self.tree('out'))
 
+    def test_files_that_are_no_leftovers_of_the_run_stay(self):
+        self.dcac('compress', '-q', '-r', 'in')
+        kept = ('in/.notes.dcac-tmp.AbC123', 'in/.a.npy.dcac-tmp.AbC123', 'in/deep/.a.npy.dcac.dcac-tmp.AbC123')
+        for name in kept:
+            self.write(name, b"somebody's")
+        self.write('in/.a.npy.dcac.dcac-tmp.AbC123', b'half')
+        with open(self.folder / 'in' / '.a.npy.dcac.dcac-tmp.XyZ123', 'wb'):  # of a run that is at work
+            self.dcac('compress', '-q', '-r', '--resume', 'in')
+        for name in kept:
+            self.assertEqual(self.read(name), b"somebody's")
+        self.assertIn('.a.npy.dcac.dcac-tmp.XyZ123', self.tree('in'))
+        self.assertNotIn('.a.npy.dcac.dcac-tmp.AbC123', self.tree('in'))
+
+    def test_journal_of_another_folder(self):
+        self.compress('--rm')
+        archive = self.read('out/a.npy.dcac')
+        (self.folder / 'other\xe9%').mkdir()
+        self.write_map('other\xe9%/a.npy', shape=(4, 4))
+        arguments = ['compress', '-q', '-r', '--resume', 'other\xe9%', '-o', 'out']
+        stderr = self.dcac(*arguments, expect=FAILED)[1]
+        self.assertIn(f'out/.dcac-journal: is of a run with FILE={self.folder.resolve()}/in, expected FILE=', stderr)
+        self.assertEqual(self.read('out/a.npy.dcac'), archive)
+        self.dcac(*arguments[:-1], 'new')
+        self.dcac(*arguments[:-1], 'new')
+
     def test_other_options_are_named(self):
         self.compress()
         stderr = self.compress('--resume', '--level=3', expect=FAILED)[1]
