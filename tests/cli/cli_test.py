@@ -255,6 +255,19 @@ class ExtractTest(CliTest):
         self.assertEqual(self.read('dict.pt.model.layer2[0].npy'),
                          npy('<i8', (20,), struct.pack('<20q', *range(20))))
 
+    def test_tensors_of_one_output_are_refused(self):
+        with zipfile.ZipFile(self.folder / 'c.npz', 'w') as file:
+            for name in ('a/b.npy', 'a_b.npy', 'c.npy'):
+                file.writestr(name, npy('|u1', (2, 8, 8), smooth_samples(128, len(name))))
+        self.dcac('compress', '-q', 'c.npz')
+        before = self.names()
+        stderr = self.dcac('decompress', '-f', '--tensor=*', 'c.npz.dcac', expect=FAILED)[1]
+        self.assertEqual(stderr, 'dcac: c.npz.dcac: c.npz.a_b.npy: is the output of another tensor too, expected one; '
+                                 'take either by its name, with -o\n')
+        self.assertEqual(self.names(), before)
+        self.dcac('decompress', '-f', '--tensor=c*', '--tensor=a/b.npy', 'c.npz.dcac')
+        self.dcac('decompress', '-f', '--tensor=a_b.npy', 'c.npz.dcac')
+
     def test_name_takes_no_file_away(self):
         for name in ('some.npz', 'compressed.npz'):
             self.write_archive(name)
