@@ -253,6 +253,62 @@ class DiffTest(CliTest):
                          'a/b/c.npy z/b/c.npy.dcac: u8 [2, 2] and u8 [1, 8, 16, 16]\n'
                          'z/d: only in the second folder\n')
 
+    def test_order_of_axes(self):
+        def order(name, shape, samples, fortran_order):
+            text = f"{{'descr': '<u2', 'fortran_order': {fortran_order}, 'shape': {shape!r}, }}"
+            self.write(name, npy('', (), b''.join(value.to_bytes(2, 'little') for value in samples), text))
+        rows, columns = range(6), (0, 3, 1, 4, 2, 5)
+        order('c', (2, 3), rows, False)
+        order('f', (2, 3), columns, True)
+        order('transposed', (3, 2), columns, False)
+        order('changed', (2, 3), (0, 3, 1, 4, 9, 5), True)
+        self.dcac('compress', '-q', 'c', 'f', 'transposed')
+        for a in ('c', 'f', 'c.dcac', 'f.dcac'):
+            for b in ('c', 'f', 'c.dcac', 'f.dcac'):
+                self.assertEqual(self.diff(a, b, expect=OK), ('', ''))
+            self.assertEqual(self.diff(a, 'transposed.dcac', expect=FAILED)[0],
+                             f'{a} transposed.dcac: u16 [2, 3] and u16 [3, 2]\n')
+            for first, second in ((a, 'changed'), ('changed', a)):
+                self.assertEqual(self.diff(first, second, expect=FAILED)[0], f'{first} {second}: 1 of 6 samples differ, '
+                                 'the first at [0, 2], by at most 7\n')
+
+    def test_archives_beside_what_they_are_named_after(self):
+        for folder in ('a', 'b'):
+            (self.folder / folder / 'x').mkdir(parents=True)
+            self.write(f'{folder}/x.dcac', folder.encode())
+            self.write(f'{folder}/y', b'same')
+            self.write(f'{folder}/y.dcac', folder.encode())
+        self.assertEqual(self.diff('-r', 'a', 'b', expect=FAILED)[0],
+                         'a/x.dcac b/x.dcac: 1 of 1 bytes differ, the first at [0]\n'
+                         'a/y.dcac b/y.dcac: 1 of 1 bytes differ, the first at [0]\n')
+
+    def test_archive_beside_its_source(self):
+        for folder in ('a', 'b'):
+            (self.folder / folder).mkdir()
+            self.write_map(f'{folder}/c.npy')
+        self.dcac('compress', '-q', 'b/c.npy')
+        for first, second in ('ab', 'ba'):
+            self.assertEqual(self.diff('-r', first, second, expect=OK), ('', ''))
+
+    def test_what_cannot_be_compared(self):
+        for folder in ('a', 'b'):
+            (self.folder / folder).mkdir()
+            os.mkfifo(self.folder / folder / 'pipe')
+        self.assertEqual(self.diff('-r', 'a', 'b', expect=FAILED),
+                         ('', ''.join(f'dcac: {folder}/pipe: is a named pipe, expected a file, folder or link\n'
+                                      for folder in 'ab')))
+
+    def test_damage_that_digests_do_not_show(self):
+        self.write_map()
+        self.dcac('compress', '-q', 'a.npy')
+        archive = bytearray(self.read('a.npy.dcac'))
+        archive[-20] ^= 1
+        self.write('damaged', archive)
+        for first in ('a.npy', 'a.npy.dcac'):
+            stderr = self.diff(first, 'damaged', expect=CORRUPT)[1]
+            self.assertRegex(stderr, rf'\Adcac: {first}: damaged: [^\n]*checksum[^\n]*\n\Z')
+            self.assertRegex(self.diff('damaged', first, expect=CORRUPT)[1], r'\Adcac: damaged: (?!a)[^\n]*\n\Z')
+
     def test_trouble(self):
         self.write_map()
         self.assertEqual(self.diff('a.npy', 'missing', expect=FAILED)[1],
