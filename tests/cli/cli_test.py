@@ -79,6 +79,9 @@ class UsageTest(CliTest):
                           ['compress', '--level=10', 'a'], ['compress', '--level=x', 'a'],
                           ['compress', '--mode=best', 'a'], ['compress', '--dtype=f128', 'a'],
                           ['compress', '--dtype=u8', '--shape=1,,2', 'a'], ['compress', '--shape=4', 'a'],
+                          ['compress', '--dtype=u8', '--shape=1,1,1,1,1,1,1,1,1', 'a'],
+                          ['compress', '--dtype=u8', '--shape=4294967296,4294967296', 'a'],
+                          ['compress', '--rope=theta=1', 'a'], ['compress', '--rope=dim=4,rotary=8', 'a'],
                           ['compress', '--segment-bytes=1', 'a'], ['compress', '-c', '-o', 'b', 'a'],
                           ['compress', '-k', '--rm', 'a'], ['bench', '--against=gzip', 'a'], ['help', 'frobnicate']):
             with self.subTest(arguments):
