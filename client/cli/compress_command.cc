@@ -39,9 +39,10 @@ void ReportFile(const CompressOptions& options, const std::string& output, const
                {"compressed_bytes", compressed_bytes},
                {"ratio", Ratio(content.raw_bytes, compressed_bytes)},
                {"compress_mb_per_s", speed}});
-  std::string text = run.name + ": " + std::to_string(content.raw_bytes) + " => " + std::to_string(compressed_bytes) +
-                     " bytes, ratio " + RatioText(content.raw_bytes, compressed_bytes);
-  if (output != kStandardStream) text += ", " + output;
+  std::string text = OneLine(run.name) + ": " + std::to_string(content.raw_bytes) + " => " +
+                     std::to_string(compressed_bytes) + " bytes, ratio " +
+                     RatioText(content.raw_bytes, compressed_bytes);
+  if (output != kStandardStream) text += ", " + OneLine(output);
   if (options.run.verbose) text += ", " + ContentText(content) + ", " + std::to_string(speed) + " MB/s";
   run.report.Result(json, text);
 }

@@ -75,8 +75,8 @@ absl::Status DecompressFile(const DecompressOptions& options, const std::string&
                {"raw_bytes", content.raw_bytes},
                {"compressed_bytes", source.bytes()},
                {"decompress_mb_per_s", speed}});
-  std::string text = absl::StrCat(run.name, ": ", source.bytes(), " => ", output.bytes(), " bytes");
-  if (output_path != kStandardStream) absl::StrAppend(&text, ", ", output_path);
+  std::string text = absl::StrCat(OneLine(run.name), ": ", source.bytes(), " => ", output.bytes(), " bytes");
+  if (output_path != kStandardStream) absl::StrAppend(&text, ", ", OneLine(output_path));
   if (options.run.verbose) absl::StrAppend(&text, ", ", speed, " MB/s");
   run.report.Result(json, text);
   return absl::OkStatus();
@@ -123,9 +123,9 @@ absl::Status ExtractOne(const DecompressOptions& options, const std::string& out
                {"raw_bytes", extracted.raw_bytes},
                {"read_bytes", extracted.read_bytes}};
   if (extracted.decoded_segments) json["decoded_segments"] = *extracted.decoded_segments;
-  std::string text = absl::StrCat(run.name, ": ", files::Printable(name), name.empty() ? "" : ", ",
+  std::string text = absl::StrCat(OneLine(run.name), ": ", files::Printable(name), name.empty() ? "" : ", ",
                                   std::string(DTypeName(spec.dtype)), " ", ShapeToString(spec.shape));
-  if (output_path != kStandardStream) absl::StrAppend(&text, ", ", output_path);
+  if (output_path != kStandardStream) absl::StrAppend(&text, ", ", OneLine(output_path));
   run.report.Result(json, text);
   return absl::OkStatus();
 }

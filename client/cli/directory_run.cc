@@ -285,7 +285,7 @@ class DirectoryRun {
     ++unchanged_;
     if (!run_.json && !run_.verbose) return;
     run.report.Result({{"file", run.name}, {"output", job.output}, {"unchanged", true}, {"proof", proof}},
-                      absl::StrCat(run.name, ": was done before, ", job.output, " (", proof, ")"));
+                      OneLine(absl::StrCat(run.name, ": was done before, ", job.output, " (", proof, ")")));
   }
 
   absl::Status Record(const Job& job) {

@@ -73,7 +73,7 @@ absl::Status ExplainToReport(const ExplainCommandOptions& options, const std::st
   };
   DCAC_ASSIGN_OR_RETURN(const ExplainedFile explained, ExplainFile(file, options.request, run.progress, take));
   if (run.report.json()) return absl::OkStatus();
-  std::string text = absl::StrCat(run.name, ": ", explained.kind, ", ", totals.ToString());
+  std::string text = absl::StrCat(OneLine(run.name), ": ", explained.kind, ", ", totals.ToString());
   if (!explained.note.empty()) absl::StrAppend(&text, "\n  ", explained.note);
   absl::StrAppend(&text, tensors.empty() ? "" : TensorsText(tensors), planes);
   run.report.Result({}, text);

@@ -511,6 +511,15 @@ class HostileTest(CliTest):
 
     def test_names_cannot_forge_lines(self):
         self.assertEqual(self.dcac('test', 'a\ndcac: b', expect=FAILED)[1].count('\n'), 1)
+        name = 'e\x1b[31m\nfake.dcac: OK.npy'
+        self.write_map(name)
+        shown = 'e [31m fake.dcac: OK.npy'
+        for verb, file in (('compress', name), ('test', f'{name}.dcac'), ('list', f'{name}.dcac'), ('explain', name),
+                           ('decompress', f'{name}.dcac')):
+            stdout = self.dcac(verb, *(['-f'] if verb == 'decompress' else []), file)[0].decode()
+            self.assertTrue(stdout.startswith(shown), stdout)
+            self.assertNotIn('\x1b', stdout)
+            self.assertNotIn('\nfake', stdout)
 
     def test_folder(self):
         (self.folder / 'sub').mkdir()
