@@ -50,6 +50,9 @@ void ReportFile(const CompressOptions& options, const std::string& output, const
 absl::Status CompressFile(const CompressOptions& options, const std::string& file, const FileRun& run) {
   const auto start = std::chrono::steady_clock::now();
   const std::string output_path = ArchivePath(options.output, file);
+  if (options.output.remove_source) {
+    DCAC_RETURN_IF_ERROR(CheckReadableAgain(output_path));
+  }
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   ProgressSource source(input, run.progress);
   DCAC_ASSIGN_OR_RETURN(Output output, Output::Open(output_path, options.output.force, input, run.progress));

@@ -59,6 +59,9 @@ absl::StatusOr<std::string> TensorPath(const OutputOptions& options, const std::
 absl::Status DecompressFile(const DecompressOptions& options, const std::string& file, const FileRun& run) {
   const auto start = std::chrono::steady_clock::now();
   DCAC_ASSIGN_OR_RETURN(const std::string output_path, RestoredPath(options.output, file));
+  if (options.output.remove_source) {
+    DCAC_RETURN_IF_ERROR(CheckReadableAgain(output_path));
+  }
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   ProgressSource source(input, run.progress);
   DCAC_ASSIGN_OR_RETURN(Output output, Output::Open(output_path, options.output.force, input, run.progress));

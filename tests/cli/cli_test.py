@@ -407,10 +407,16 @@ class OutputTest(CliTest):
         self.assertEqual(self.names(), ['a.npy'])
         self.assertEqual(self.read('a.npy'), data)
 
-    def test_rm_keeps_the_source_of_a_device(self):
+    def test_rm_needs_an_output_that_can_be_read_again(self):
         data = self.write_map()
-        self.dcac('compress', '--rm', '-o', '/dev/null', 'a.npy', expect=CORRUPT)
+        os.mkfifo(self.folder / 'pipe')
+        self.dcac('compress', '-k', 'a.npy')
+        for verb, file in (('compress', 'a.npy'), ('decompress', 'a.npy.dcac')):
+            for output in ('/dev/null', 'pipe'):
+                self.assertEqual(self.dcac(verb, '--rm', '-o', output, file, expect=FAILED)[1],
+                                 f'dcac: {file}: {output}: is no regular file, expected one for --rm\n')
         self.assertEqual(self.read('a.npy'), data)
+        self.assertIn('a.npy.dcac', self.names())
 
     def test_signal_removes_the_temporary(self):
         os.mkfifo(self.folder / 'pipe')
