@@ -418,6 +418,19 @@ class OutputTest(CliTest):
         self.assertEqual(self.read('a.npy'), data)
         self.assertIn('a.npy.dcac', self.names())
 
+    def test_lost_results_are_a_failure(self):
+        self.write_map()
+        self.dcac('compress', '-q', 'a.npy')
+        for arguments in (['list', 'a.npy.dcac'], ['list', '--json', 'a.npy.dcac'], ['test', '-v', 'a.npy.dcac'],
+                          ['diff', '-v', 'a.npy', 'a.npy.dcac'], ['explain', 'a.npy'], ['compress', '-f', 'a.npy'],
+                          ['compress', '-f', '--json', 'a.npy'], ['decompress', '-f', 'a.npy.dcac'], ['help'],
+                          ['compress', '--help'], ['--version'], ['completion', 'bash']):
+            with self.subTest(arguments), open('/dev/full', 'wb') as full:
+                result = subprocess.run([DCAC, *arguments], cwd=self.folder, stdout=full, stderr=subprocess.PIPE,
+                                        timeout=120)
+                self.assertEqual((result.returncode, result.stderr.decode()),
+                                 (FAILED, 'dcac: standard output: No space left on device\n'))
+
     def test_signal_removes_the_temporary(self):
         os.mkfifo(self.folder / 'pipe')
         for number in (signal.SIGINT, signal.SIGTERM):
