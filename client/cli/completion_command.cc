@@ -221,11 +221,8 @@ void AddCompletionCommand(CLI::App& app, Action& action) {
   command->callback([&app, &action, shell] {
     action = [&app, shell]() -> int {
       const std::vector<Verb> verbs = Describe(app);
-      std::cout << (*shell == "bash"  ? BashScript(verbs)
-                    : *shell == "zsh" ? ZshScript(verbs)
-                                      : FishScript(verbs))
-                << std::flush;
-      return std::cout ? kExitOk : kExitFailed;
+      std::cout << (*shell == "bash" ? BashScript(verbs) : *shell == "zsh" ? ZshScript(verbs) : FishScript(verbs));
+      return kExitOk;
     };
   });
 }

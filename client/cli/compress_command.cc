@@ -39,9 +39,10 @@ void ReportFile(const CompressOptions& options, const std::string& output, const
                {"compressed_bytes", compressed_bytes},
                {"ratio", Ratio(content.raw_bytes, compressed_bytes)},
                {"compress_mb_per_s", speed}});
-  std::string text = run.name + ": " + std::to_string(content.raw_bytes) + " => " + std::to_string(compressed_bytes) +
-                     " bytes, ratio " + RatioText(content.raw_bytes, compressed_bytes);
-  if (output != kStandardStream) text += ", " + output;
+  std::string text = OneLine(run.name) + ": " + std::to_string(content.raw_bytes) + " => " +
+                     std::to_string(compressed_bytes) + " bytes, ratio " +
+                     RatioText(content.raw_bytes, compressed_bytes);
+  if (output != kStandardStream) text += ", " + OneLine(output);
   if (options.run.verbose) text += ", " + ContentText(content) + ", " + std::to_string(speed) + " MB/s";
   run.report.Result(json, text);
 }
@@ -49,6 +50,9 @@ void ReportFile(const CompressOptions& options, const std::string& output, const
 absl::Status CompressFile(const CompressOptions& options, const std::string& file, const FileRun& run) {
   const auto start = std::chrono::steady_clock::now();
   const std::string output_path = ArchivePath(options.output, file);
+  if (options.output.remove_source) {
+    DCAC_RETURN_IF_ERROR(CheckReadableAgain(output_path));
+  }
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   ProgressSource source(input, run.progress);
   DCAC_ASSIGN_OR_RETURN(Output output, Output::Open(output_path, options.output.force, input, run.progress));
@@ -122,14 +126,14 @@ int RunCompress(const CompressOptions& options) {
           CheckOptions(options.run, options.output, options.directories.recursive)) {
     return ReportUsageError(*wrong);
   }
-  if (options.output.to_stdout && options.run.files.size() > 1) {
-    return ReportUsageError("-c is given for several files, expected one file: archives cannot be joined");
+  const bool data_to_stdout = WritesToStdout(options.output, options.run.files.front());
+  if (data_to_stdout && options.run.files.size() > 1) {
+    return ReportUsageError("several files are given with stdout as output, expected one: archives cannot be joined");
   }
   if (options.format.shape && !options.format.dtype) {
     return ReportUsageError("--shape is given without --dtype, expected both");
   }
   if (options.directories.recursive) return CompressFolders(options);
-  const bool data_to_stdout = WritesToStdout(options.output, options.run.files.front());
   return RunOverFiles(options.run,
                       {.direction = ProgressBar::Direction::kCompress,
                        .data_to_stdout = data_to_stdout,

@@ -1,8 +1,12 @@
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/archive_transfer.h"
@@ -55,6 +59,9 @@ absl::StatusOr<std::string> TensorPath(const OutputOptions& options, const std::
 absl::Status DecompressFile(const DecompressOptions& options, const std::string& file, const FileRun& run) {
   const auto start = std::chrono::steady_clock::now();
   DCAC_ASSIGN_OR_RETURN(const std::string output_path, RestoredPath(options.output, file));
+  if (options.output.remove_source) {
+    DCAC_RETURN_IF_ERROR(CheckReadableAgain(output_path));
+  }
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   ProgressSource source(input, run.progress);
   DCAC_ASSIGN_OR_RETURN(Output output, Output::Open(output_path, options.output.force, input, run.progress));
@@ -71,8 +78,8 @@ absl::Status DecompressFile(const DecompressOptions& options, const std::string&
                {"raw_bytes", content.raw_bytes},
                {"compressed_bytes", source.bytes()},
                {"decompress_mb_per_s", speed}});
-  std::string text = absl::StrCat(run.name, ": ", source.bytes(), " => ", output.bytes(), " bytes");
-  if (output_path != kStandardStream) absl::StrAppend(&text, ", ", output_path);
+  std::string text = absl::StrCat(OneLine(run.name), ": ", source.bytes(), " => ", output.bytes(), " bytes");
+  if (output_path != kStandardStream) absl::StrAppend(&text, ", ", OneLine(output_path));
   if (options.run.verbose) absl::StrAppend(&text, ", ", speed, " MB/s");
   run.report.Result(json, text);
   return absl::OkStatus();
@@ -101,10 +108,10 @@ int DecompressFolders(const DecompressOptions& options) {
   return RunOverDirectories(options.run, options.directories, options.output, verb);
 }
 
-absl::Status ExtractOne(const DecompressOptions& options, const std::string& file, const files::FileSource& input,
-                        const files::ArchiveFile& archive, const files::ArchiveFile::Frame& frame, const FileRun& run) {
+absl::Status ExtractOne(const DecompressOptions& options, const std::string& output_path,
+                        const files::FileSource& input, const files::ArchiveFile& archive,
+                        const files::ArchiveFile::Frame& frame, const FileRun& run) {
   const std::string& name = archive.head().pieces[frame.piece].name;
-  DCAC_ASSIGN_OR_RETURN(const std::string output_path, TensorPath(options.output, file, name));
   DCAC_ASSIGN_OR_RETURN(Output output, Output::Open(output_path, options.output.force, input, run.progress));
   DCAC_ASSIGN_OR_RETURN(const Extracted extracted,
                         ExtractTensor(archive, frame, options.extract.slice, run.coder, output));
@@ -119,14 +126,29 @@ absl::Status ExtractOne(const DecompressOptions& options, const std::string& fil
                {"raw_bytes", extracted.raw_bytes},
                {"read_bytes", extracted.read_bytes}};
   if (extracted.decoded_segments) json["decoded_segments"] = *extracted.decoded_segments;
-  std::string text = absl::StrCat(run.name, ": ", files::Printable(name), name.empty() ? "" : ", ",
+  std::string text = absl::StrCat(OneLine(run.name), ": ", files::Printable(name), name.empty() ? "" : ", ",
                                   std::string(DTypeName(spec.dtype)), " ", ShapeToString(spec.shape));
-  if (output_path != kStandardStream) absl::StrAppend(&text, ", ", output_path);
+  if (output_path != kStandardStream) absl::StrAppend(&text, ", ", OneLine(output_path));
   run.report.Result(json, text);
   return absl::OkStatus();
 }
 
-absl::Status ExtractFile(const DecompressOptions& options, const std::string& file, const FileRun& run) {
+// The outputs of a run.  Several threads may use it.
+class ClaimedPaths {
+ public:
+  // Returns false when the path was claimed before.
+  bool Claim(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    return paths_.insert(path).second;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::string> paths_;
+};
+
+absl::Status ExtractFile(const DecompressOptions& options, const std::string& file, const FileRun& run,
+                         ClaimedPaths& claimed) {
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   if (!input.size()) return absl::InvalidArgumentError("is no regular file, expected one to take a tensor from");
   const files::RandomFile random(input);
@@ -135,8 +157,17 @@ absl::Status ExtractFile(const DecompressOptions& options, const std::string& fi
   if (frames.size() > 1 && (options.output.output || WritesToStdout(options.output, file))) {
     return absl::InvalidArgumentError(absl::StrCat("-o or -c is given for ", frames.size(), " tensors, expected one"));
   }
+  std::vector<std::string> output_paths;
   for (const files::ArchiveFile::Frame& frame : frames) {
-    DCAC_RETURN_IF_ERROR(ExtractOne(options, file, input, archive, frame, run));
+    DCAC_ASSIGN_OR_RETURN(output_paths.emplace_back(),
+                          TensorPath(options.output, file, archive.head().pieces[frame.piece].name));
+    // Names can differ and their outputs not.  --force replaces files of earlier runs, not tensors of this one.
+    if (output_paths.back() == kStandardStream || claimed.Claim(output_paths.back())) continue;
+    return absl::AlreadyExistsError(absl::StrCat(
+        output_paths.back(), ": is the output of another tensor too, expected one; take either by its name, with -o"));
+  }
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    DCAC_RETURN_IF_ERROR(ExtractOne(options, output_paths[i], input, archive, frames[i], run));
   }
   return absl::OkStatus();
 }
@@ -164,13 +195,14 @@ int RunDecompress(const DecompressOptions& options) {
   if (const std::optional<std::string> wrong = CheckExtract(options)) return ReportUsageError(*wrong);
   if (options.directories.recursive) return DecompressFolders(options);
   const bool data_to_stdout = WritesToStdout(options.output, options.run.files.front());
+  ClaimedPaths claimed;
   // On stdout the files follow each other.
   return RunOverFiles(options.run,
                       {.direction = ProgressBar::Direction::kDecompress,
                        .data_to_stdout = data_to_stdout,
                        .memory = data_to_stdout ? MemoryEstimate() : DecodeMemory()},
                       [&](const std::string& file, const FileRun& run) {
-                        return options.extract.wanted() ? ExtractFile(options, file, run)
+                        return options.extract.wanted() ? ExtractFile(options, file, run, claimed)
                                                         : DecompressFile(options, file, run);
                       });
 }

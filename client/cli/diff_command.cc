@@ -40,35 +40,88 @@ struct Pair {
   std::string first, second;  // paths; empty: there is none
 };
 
-// Row-major coordinates of the sample `index`.
-std::vector<std::uint64_t> Coordinates(std::uint64_t index, const std::vector<std::uint64_t>& shape) {
+// Coordinates of the sample that is the `index`-th among the bytes of an array.
+std::vector<std::uint64_t> Coordinates(std::uint64_t index, const std::vector<std::uint64_t>& shape,
+                                       bool fortran_order) {
   std::vector<std::uint64_t> coordinates(shape.size());
-  for (std::size_t axis = shape.size(); axis-- > 0;) {
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    const std::size_t axis = fortran_order ? i : shape.size() - 1 - i;
     coordinates[axis] = index % shape[axis];
     index /= shape[axis];
   }
   return coordinates;
 }
 
+// The samples of a part in the other order: of C order for an array of Fortran order, and the other way round.  Holds
+// the whole array.
+class TransposedSource final : public files::ByteSource {
+ public:
+  static absl::StatusOr<std::unique_ptr<files::ByteSource>> Create(files::ByteSource& source, const NamedPart& part) {
+    DCAC_ASSIGN_OR_RETURN(std::vector<std::byte> samples, files::ReadAll(source));
+    return std::unique_ptr<files::ByteSource>(new TransposedSource(part, std::move(samples)));
+  }
+
+  // `out`: whole samples.
+  absl::StatusOr<std::size_t> Read(std::span<std::byte> out) override {
+    const std::size_t sample_bytes = SampleBytes(part_.dtype);
+    std::size_t written = 0;
+    for (; written + sample_bytes <= out.size() && next_ * sample_bytes < samples_.size(); ++next_) {
+      const std::uint64_t offset = StoredIndex(next_) * sample_bytes;
+      if (offset + sample_bytes > samples_.size()) return written;  // became shorter
+      std::copy_n(samples_.begin() + static_cast<std::ptrdiff_t>(offset), sample_bytes,
+                  out.begin() + static_cast<std::ptrdiff_t>(written));
+      written += sample_bytes;
+    }
+    return written;
+  }
+
+ private:
+  TransposedSource(const NamedPart& part, std::vector<std::byte> samples) : part_(part), samples_(std::move(samples)) {}
+
+  // Where the sample is stored that is the `index`-th of the other order.
+  std::uint64_t StoredIndex(std::uint64_t index) const {
+    const std::vector<std::uint64_t> coordinates = Coordinates(index, part_.shape, !part_.fortran_order);
+    std::uint64_t stored = 0;
+    for (std::size_t i = 0; i < coordinates.size(); ++i) {
+      const std::size_t axis = part_.fortran_order ? coordinates.size() - 1 - i : i;
+      stored = stored * part_.shape[axis] + coordinates[axis];
+    }
+    return stored;
+  }
+
+  const NamedPart& part_;
+  const std::vector<std::byte> samples_;
+  std::uint64_t next_ = 0;
+};
+
 std::string TypeText(const NamedPart& part) {
   if (!part.is_tensor) return absl::StrCat(part.bytes, " bytes");
   return absl::StrCat(std::string(DTypeName(part.dtype)), " ", ShapeToString(part.shape));
 }
 
-absl::StatusOr<SampleDifference> CompareSamples(const NamedParts& first, const NamedPart& first_part,
+// Errors are reported for the first file, so the second must be named.
+absl::Status NameSecond(const Pair& pair, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(pair.second, ": ", std::string(status.message())));
+}
+
+absl::StatusOr<SampleDifference> CompareSamples(const Pair& pair, const NamedParts& first, const NamedPart& first_part,
                                                 const NamedParts& second, const NamedPart& second_part) {
-  DCAC_ASSIGN_OR_RETURN(const std::optional<Digest> first_digest, first.FindDigest(first_part));
-  DCAC_ASSIGN_OR_RETURN(const std::optional<Digest> second_digest, second.FindDigest(second_part));
-  if (first_digest && first_digest == second_digest) return SampleDifference{};
   DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<files::ByteSource> first_source, first.Source(first_part));
-  DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<files::ByteSource> second_source, second.Source(second_part));
+  absl::StatusOr<std::unique_ptr<files::ByteSource>> second_source = second.Source(second_part);
+  if (second_source.ok() && first_part.fortran_order != second_part.fortran_order) {
+    second_source = TransposedSource::Create(**second_source, second_part);
+  }
+  if (!second_source.ok()) return NameSecond(pair, second_source.status());
   SampleComparison comparison(first_part.dtype);
   std::vector<std::byte> a(files::kChunkBytes), b(files::kChunkBytes);  // whole samples
   for (std::uint64_t rest = first_part.bytes; rest > 0;) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(rest, a.size()));
     DCAC_ASSIGN_OR_RETURN(const std::size_t a_size, files::ReadFully(*first_source, std::span(a).first(size)));
-    DCAC_ASSIGN_OR_RETURN(const std::size_t b_size, files::ReadFully(*second_source, std::span(b).first(size)));
-    if (a_size != size || b_size != size) return absl::AbortedError("became shorter while it was read");
+    const absl::StatusOr<std::size_t> b_size = files::ReadFully(**second_source, std::span(b).first(size));
+    if (!b_size.ok()) return NameSecond(pair, b_size.status());
+    const absl::Status shorter = absl::AbortedError("became shorter while it was read");
+    if (a_size != size) return shorter;
+    if (*b_size != size) return NameSecond(pair, shorter);
     comparison.Add(std::span(a).first(size), std::span(b).first(size));
     rest -= size;
   }
@@ -84,10 +137,7 @@ class FileDiff {
   absl::StatusOr<bool> Compare() {
     DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<NamedParts> first, NamedParts::Open(pair_.first, options_.format));
     absl::StatusOr<std::unique_ptr<NamedParts>> second = NamedParts::Open(pair_.second, options_.format);
-    if (!second.ok()) {
-      return absl::Status(second.status().code(),
-                          absl::StrCat(pair_.second, ": ", std::string(second.status().message())));
-    }
+    if (!second.ok()) return NameSecond(pair_, second.status());
     const std::vector<const NamedPart*> partners = FindPartners(first->parts(), (*second)->parts());
     for (std::size_t i = 0; i < partners.size(); ++i) {
       const NamedPart& part = first->parts()[i];
@@ -130,13 +180,13 @@ class FileDiff {
              absl::StrCat(TypeText(a), " and ", TypeText(b)));
       return absl::OkStatus();
     }
-    DCAC_ASSIGN_OR_RETURN(const SampleDifference difference, CompareSamples(first, a, second, b));
+    DCAC_ASSIGN_OR_RETURN(const SampleDifference difference, CompareSamples(pair_, first, a, second, b));
     if (difference.differing_samples == 0) {
       Report(a, "equal", {}, absl::StrCat("equal, ", TypeText(a)));
       return absl::OkStatus();
     }
     const std::uint64_t samples = a.bytes / SampleBytes(a.dtype);
-    const std::vector<std::uint64_t> at = Coordinates(*difference.first_index, a.shape);
+    const std::vector<std::uint64_t> at = Coordinates(*difference.first_index, a.shape, a.fortran_order);
     Json json = {{"samples", samples},
                  {"differing_samples", difference.differing_samples},
                  {"first_difference", at},
@@ -203,27 +253,51 @@ absl::StatusOr<bool> ComparePair(const DiffOptions& options, const Pair& pair, c
   return true;
 }
 
-// What the two folders hold, by path; `x` and its archive `x.dcac` are the same.
-absl::StatusOr<std::vector<Pair>> PairsOfFolders(const std::string& first, const std::string& second) {
-  std::map<std::string, Pair> pairs;
-  for (std::string Pair::*side : {&Pair::first, &Pair::second}) {
-    const std::string& root = side == &Pair::first ? first : second;
-    absl::StatusOr<Tree> tree = WalkTree(root);
-    if (!tree.ok()) {
-      return absl::Status(tree.status().code(), absl::StrCat(root, ": ", std::string(tree.status().message())));
-    }
-    for (const TreeEntry& entry : tree->entries) {
-      std::string name = entry.path;
-      const std::string_view extension = kArchiveExtension;
-      if (entry.type == TreeEntry::Type::kFile && name.ends_with(extension))
-        name.resize(name.size() - extension.size());
-      std::string& path = pairs[name].*side;
-      // Beside its source lies its archive: the source it is, then.
-      if (path.empty() || path.ends_with(extension)) path = JoinPath(root, entry.path);
+// What a folder holds, by relative path.  What cannot be compared is reported.
+absl::StatusOr<std::map<std::string, TreeEntry::Type>> TypesInFolder(const std::string& root, Report& report) {
+  const absl::StatusOr<Tree> tree = WalkTree(root);
+  if (!tree.ok()) {
+    return absl::Status(tree.status().code(), absl::StrCat(root, ": ", std::string(tree.status().message())));
+  }
+  std::map<std::string, TreeEntry::Type> types;
+  for (const TreeEntry& entry : tree->entries) {
+    if (entry.type == TreeEntry::Type::kFailed) {
+      report.Failure(JoinPath(root, entry.path), entry.status);
+    } else {
+      types.emplace(entry.path, entry.type);
     }
   }
+  return types;
+}
+
+// The two folders' entries of the same path go together.  One that has none of its path goes with its archive, or as an
+// archive with its original, in the other folder.
+absl::StatusOr<std::vector<Pair>> PairsOfFolders(const std::string& first, const std::string& second, Report& report) {
+  using Types = std::map<std::string, TreeEntry::Type>;
+  DCAC_ASSIGN_OR_RETURN(const Types in_first, TypesInFolder(first, report));
+  DCAC_ASSIGN_OR_RETURN(const Types in_second, TypesInFolder(second, report));
+  const auto partner_of = [](const std::string& path, TreeEntry::Type type, const Types& others) -> std::string {
+    if (others.contains(path)) return path;
+    if (type != TreeEntry::Type::kFile) return "";
+    const std::string_view extension = kArchiveExtension;
+    std::vector<std::string> candidates = {path + kArchiveExtension};
+    if (path.ends_with(extension)) candidates.push_back(path.substr(0, path.size() - extension.size()));
+    for (const std::string& candidate : candidates) {
+      const auto found = others.find(candidate);
+      if (found != others.end() && found->second == TreeEntry::Type::kFile) return candidate;
+    }
+    return "";
+  };
+  // Sorted by the path that is shown.
+  std::map<std::pair<std::string, std::string>, Pair> pairs;
+  const auto add = [&](const std::string& a, const std::string& b) {
+    pairs[{a.empty() ? b : a, b}] = {.first = a.empty() ? "" : JoinPath(first, a),
+                                     .second = b.empty() ? "" : JoinPath(second, b)};
+  };
+  for (const auto& [path, type] : in_first) add(path, partner_of(path, type, in_second));
+  for (const auto& [path, type] : in_second) add(partner_of(path, type, in_first), path);
   std::vector<Pair> result;
-  for (auto& [name, pair] : pairs) result.push_back(std::move(pair));
+  for (auto& [names, pair] : pairs) result.push_back(std::move(pair));
   return result;
 }
 
@@ -237,7 +311,7 @@ int RunDiff(const DiffOptions& options) {
   Report report({.json = options.run.json, .quiet = options.run.quiet}, progress);
   std::vector<Pair> pairs = {{files[0], files[1]}};
   if (options.recursive) {
-    absl::StatusOr<std::vector<Pair>> found = PairsOfFolders(files[0], files[1]);
+    absl::StatusOr<std::vector<Pair>> found = PairsOfFolders(files[0], files[1], report);
     if (!found.ok()) {
       report.Failure("diff", found.status());
       return report.exit_code();
@@ -264,7 +338,8 @@ int RunDiff(const DiffOptions& options) {
 void AddDiffCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "diff",
-      "Compare two files, tensor by tensor, each an archive or an original; exit status 0: equal, 1: different");
+      "Compare two files, tensor by tensor, each an archive or an original; what lies around the tensors is not "
+      "compared; exit status 0: equal, 1: different");
   auto options = std::make_shared<DiffOptions>();
   AddRunOptions(*command, options->run);
   AddInputFormat(*command, options->format);

@@ -1,5 +1,6 @@
 #include "client/cli/directory_run.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,6 +64,30 @@ absl::Status CopyLink(const std::string& path, const std::string& copy, bool rep
   return absl::ErrnoToStatus(errno, absl::StrCat(copy, ": cannot create the link"));
 }
 
+absl::StatusOr<std::string> WholePath(const std::string& path) {
+  std::error_code error;
+  const fs::path whole = fs::canonical(path, error);
+  if (error) return absl::ErrnoToStatus(error.value(), "cannot find");
+  return whole.string();
+}
+
+// The file that the temporary `path` was to become.  Of a name so long that AtomicFile cuts it, not that file: what is
+// left of it stays.
+std::string TemporaryTarget(const std::string& path) {
+  const std::size_t name = path.rfind('/') + 1;
+  return path.substr(0, name) + path.substr(name + 1, path.rfind(".dcac-tmp.") - name - 1);
+}
+
+// Whether a process has the file open for writing; also where that cannot be told for lack of permissions.
+bool IsBeingWritten(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return true;
+  // A lease for reading is to be had only while nobody writes; closing the file gives it back.
+  const bool is_written = ::fcntl(fd, F_SETLEASE, F_RDLCK) != 0 && (errno == EAGAIN || errno == EACCES);
+  ::close(fd);
+  return is_written;
+}
+
 // Something of a tree that is to be done, or that is known to fail.
 struct Job {
   std::string path;  // relative to its root
@@ -115,10 +140,8 @@ class DirectoryRun {
   absl::StatusOr<std::string> OutputRoot(const std::string& root) {
     if (!output_.output) return root;
     if (run_.files.size() == 1) return *output_.output;
-    std::error_code error;
-    const fs::path whole = fs::canonical(root, error);
-    if (error) return absl::ErrnoToStatus(error.value(), "cannot find");
-    const std::string name = whole.filename().string();
+    DCAC_ASSIGN_OR_RETURN(const std::string whole, WholePath(root));
+    const std::string name = fs::path(whole).filename().string();
     if (!root_names_.insert(name).second) {
       return absl::InvalidArgumentError(absl::StrCat("is the second folder called ", name, ", expected one for -o"));
     }
@@ -136,25 +159,32 @@ class DirectoryRun {
     if (mirrored) {
       DCAC_RETURN_IF_ERROR(MakeRoot(output_root));
     }
+    // Another folder's files of the same names are not those that the journal speaks of.
+    JournalSettings settings = verb_.settings;
+    DCAC_ASSIGN_OR_RETURN(const std::string source, mirrored ? WholePath(root) : std::string("."));
+    settings.emplace_back("FILE", source);
     absl::StatusOr<std::unique_ptr<Journal>> journal =
-        Journal::Open(output_root, verb_.settings, {.resume = directories_.resume, .ignore_settings = output_.force});
+        Journal::Open(output_root, settings, {.resume = directories_.resume, .ignore_settings = output_.force});
     if (!journal.ok()) {
       jobs_.AddFailure(JoinPath(output_root, kJournalName), journal.status());
       return absl::OkStatus();
     }
     journals_.emplace_back(output_root, *std::move(journal));
-    if (directories_.resume) {
-      DCAC_RETURN_IF_ERROR(RemoveLeftovers(output_root));
-    }
+    const std::size_t first_job = jobs_.tasks().size();
     mirrored ? PlanMirror(root, tree, output_root) : PlanBeside(root, tree);
-    return absl::OkStatus();
+    return directories_.resume ? RemoveLeftovers(output_root, first_job) : absl::OkStatus();
   }
 
-  // Removes temporaries that a killed run left.  The journal keeps other runs, whose temporaries are alive, away.
-  static absl::Status RemoveLeftovers(const std::string& output_root) {
+  // Removes temporaries that a killed run left of the outputs which are planned.  The journal keeps other runs over the
+  // folder away, but not those over single files, whose temporaries are alive.
+  absl::Status RemoveLeftovers(const std::string& output_root, std::size_t first_job) {
+    std::set<std::string> outputs;
+    for (std::size_t i = first_job; i < jobs_.tasks().size(); ++i) outputs.insert(jobs_[i].output);
     DCAC_ASSIGN_OR_RETURN(const Tree tree, WalkTree(output_root));
     for (const std::string& leftover : tree.leftovers) {
-      DCAC_RETURN_IF_ERROR(RemoveFile(JoinPath(output_root, leftover)));
+      const std::string path = JoinPath(output_root, leftover);
+      if (!outputs.contains(TemporaryTarget(path)) || IsBeingWritten(path)) continue;
+      DCAC_RETURN_IF_ERROR(RemoveFile(path));
     }
     return absl::OkStatus();
   }
@@ -173,15 +203,21 @@ class DirectoryRun {
     for (const TreeEntry& entry : tree.entries) {
       if (entry.type == TreeEntry::Type::kFolder || entry.type == TreeEntry::Type::kLink) taken.insert(entry.path);
     }
+    std::optional<std::string> refused;  // the folder whose mirror is none: what it holds would go somewhere else
     for (const TreeEntry& entry : tree.entries) {
+      if (refused && entry.path.starts_with(*refused + "/")) continue;
       const std::string file = JoinPath(root, entry.path), mirror = JoinPath(output_root, entry.path);
       switch (entry.type) {
         case TreeEntry::Type::kFailed:
           jobs_.AddFailure(file, entry.status);
           break;
         case TreeEntry::Type::kFolder:
-          jobs_.AddFailure(file, MakeFolder(mirror, entry.mode));
-          folders_.emplace_back(mirror, entry.mode);
+          if (absl::Status made = MakeFolder(mirror, entry.mode); made.ok()) {
+            folders_.emplace_back(mirror, entry.mode);
+          } else {
+            refused = entry.path;
+            jobs_.AddFailure(file, std::move(made));
+          }
           break;
         case TreeEntry::Type::kLink:
           jobs_.AddFailure(file, CopyLink(file, mirror, output_.force));
@@ -249,7 +285,7 @@ class DirectoryRun {
     ++unchanged_;
     if (!run_.json && !run_.verbose) return;
     run.report.Result({{"file", run.name}, {"output", job.output}, {"unchanged", true}, {"proof", proof}},
-                      absl::StrCat(run.name, ": was done before, ", job.output, " (", proof, ")"));
+                      OneLine(absl::StrCat(run.name, ": was done before, ", job.output, " (", proof, ")")));
   }
 
   absl::Status Record(const Job& job) {

@@ -15,6 +15,7 @@
 #include "client/cli/explain/page.h"
 #include "client/cli/file_run.h"
 #include "client/cli/options.h"
+#include "client/cli/output.h"
 #include "core/base/status_macros.h"
 #include "core/files/atomic_file.h"
 
@@ -72,7 +73,7 @@ absl::Status ExplainToReport(const ExplainCommandOptions& options, const std::st
   };
   DCAC_ASSIGN_OR_RETURN(const ExplainedFile explained, ExplainFile(file, options.request, run.progress, take));
   if (run.report.json()) return absl::OkStatus();
-  std::string text = absl::StrCat(run.name, ": ", explained.kind, ", ", totals.ToString());
+  std::string text = absl::StrCat(OneLine(run.name), ": ", explained.kind, ", ", totals.ToString());
   if (!explained.note.empty()) absl::StrAppend(&text, "\n  ", explained.note);
   absl::StrAppend(&text, tensors.empty() ? "" : TensorsText(tensors), planes);
   run.report.Result({}, text);
@@ -123,6 +124,12 @@ int RunExplain(const ExplainCommandOptions& options) {
   if (options.output.output && !options.html) return ReportUsageError("-o is given without --html, expected both");
   if (options.request.format.shape && !options.request.format.dtype) {
     return ReportUsageError("--shape is given without --dtype, expected both");
+  }
+  if (options.output.output) {
+    for (const std::string& file : options.run.files) {
+      if (!IsSameFile(file, *options.output.output)) continue;
+      return ReportOtherError(absl::StrCat(file, ": is input and output, expected two files"));
+    }
   }
   const FileRunSettings settings{
       .direction = ProgressBar::Direction::kCompress, .data_to_stdout = options.html, .memory = nullptr};

@@ -107,7 +107,7 @@ absl::Status GetVersion(const client::Store& store, const GetCommandOptions& opt
                {"stored_bytes", object.stored_bytes},
                {"version", object.version}};
   std::string text = absl::StrCat(OneLine(object.key), ": ", object.stored_bytes, " => ", output.bytes(), " bytes");
-  if (path != kStandardStream) absl::StrAppend(&text, ", ", path);
+  if (path != kStandardStream) absl::StrAppend(&text, ", ", OneLine(path));
   run.report.Result(json, text);
   return absl::OkStatus();
 }

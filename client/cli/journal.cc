@@ -29,11 +29,11 @@ std::string Checksum(std::string_view text) {
   return digits;
 }
 
-// Names of files are bytes, JSON strings are not: all but printable ASCII is written as %XX, and so is %.
-std::string EscapePath(std::string_view path) {
+// Paths are bytes, JSON strings are not: all but printable ASCII is written as %XX, and so is %.
+std::string Escape(std::string_view bytes) {
   constexpr char kHex[] = "0123456789abcdef";
   std::string text;
-  for (const char c : path) {
+  for (const char c : bytes) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte > 0x20 && byte < 0x7f && byte != '%') {
       text += c;
@@ -44,17 +44,17 @@ std::string EscapePath(std::string_view path) {
   return text;
 }
 
-std::string UnescapePath(std::string_view text) {
-  std::string path;
+std::string Unescape(std::string_view text) {
+  std::string bytes;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '%' && i + 2 < text.size()) {
-      path += static_cast<char>(std::stoi(std::string(text.substr(i + 1, 2)), nullptr, 16));
+      bytes += static_cast<char>(std::stoi(std::string(text.substr(i + 1, 2)), nullptr, 16));
       i += 2;
     } else {
-      path += text[i];
+      bytes += text[i];
     }
   }
-  return path;
+  return bytes;
 }
 
 nlohmann::json ToJson(const FileIdentity& identity) {
@@ -104,7 +104,7 @@ absl::Status Damaged(std::size_t line) {
 
 absl::Status CheckSettings(const nlohmann::json& found, const JournalSettings& settings) {
   for (const auto& [name, value] : settings) {
-    const std::string before = found.value(name, std::string());
+    const std::string before = Unescape(found.value(name, std::string()));
     if (before == value) continue;
     return absl::FailedPreconditionError(absl::StrCat("is of a run with ", name, "=", before, ", expected ", name, "=",
                                                       value,
@@ -158,7 +158,7 @@ absl::Status Journal::Load(const JournalSettings& settings, const OpenOptions& o
           DCAC_RETURN_IF_ERROR(CheckSettings(json->at("settings"), settings));
         }
       } else {
-        JournalRecord record{.path = UnescapePath(json->at("path").get<std::string>()),
+        JournalRecord record{.path = Unescape(json->at("path").get<std::string>()),
                              .source = IdentityFrom(json->at("source")),
                              .output = IdentityFrom(json->at("output"))};
         std::string path = record.path;
@@ -175,7 +175,7 @@ absl::Status Journal::Load(const JournalSettings& settings, const OpenOptions& o
 absl::Status Journal::Begin(const JournalSettings& settings) {
   if (::ftruncate(fd_, 0) != 0) return absl::ErrnoToStatus(errno, "cannot empty");
   nlohmann::json header = {{"version", kVersion}, {"settings", nlohmann::json::object()}};
-  for (const auto& [name, value] : settings) header["settings"][name] = value;
+  for (const auto& [name, value] : settings) header["settings"][name] = Escape(value);
   DCAC_RETURN_IF_ERROR(AppendLine(header.dump()));
   return Sync();
 }
@@ -187,7 +187,7 @@ const JournalRecord* Journal::Find(const std::string& path) const {
 
 absl::Status Journal::Append(const JournalRecord& record) {
   const nlohmann::json json = {
-      {"path", EscapePath(record.path)}, {"source", ToJson(record.source)}, {"output", ToJson(record.output)}};
+      {"path", Escape(record.path)}, {"source", ToJson(record.source)}, {"output", ToJson(record.output)}};
   DCAC_RETURN_IF_ERROR(AppendLine(json.dump()));
   {
     const std::lock_guard lock(mutex_);

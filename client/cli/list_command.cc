@@ -157,7 +157,7 @@ absl::Status ListFile(const RunOptions& options, const std::string& file, const 
     return absl::OkStatus();
   }
   const std::uint64_t raw_bytes = listing.content.raw_bytes;
-  std::string text = absl::StrCat(run.name, ": ", ContentText(listing.content), ", ", raw_bytes, " => ",
+  std::string text = absl::StrCat(OneLine(run.name), ": ", ContentText(listing.content), ", ", raw_bytes, " => ",
                                   listing.stored_bytes, " bytes, ratio ", RatioText(raw_bytes, listing.stored_bytes));
   if (!listing.tensors.empty()) absl::StrAppend(&text, TensorsText(listing.tensors));
   if (options.verbose) {

@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& wanted_text) {
-    return app.exit(wanted_text);
+    return FlushResults(app.exit(wanted_text));
   } catch (const CLI::ParseError& error) {
     return ReportUsageError(error.what());
   }
@@ -36,5 +36,5 @@ int main(int argc, char** argv) {
     return ReportUsageError(std::string(status.message()));
   }
   dcac::files::RemoveTemporariesOnSignals();
-  return action();
+  return FlushResults(action());
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "core/base/status_macros.h"
@@ -87,11 +88,25 @@ absl::Status NamedParts::Load(const files::InputFormat& format) {
     head_ = std::move(original.head);
     offsets_ = files::PieceOffsets(head_);
   }
-  ListParts();
-  return absl::OkStatus();
+  return ListParts();
 }
 
-void NamedParts::ListParts() {
+absl::StatusOr<bool> NamedParts::IsFortranOrder(std::size_t piece) const {
+  const bool is_array = head_.kind == files::ArchiveKind::kNpy || head_.kind == files::ArchiveKind::kNpz;
+  // A header that is no inline bytes is the canonical one, which is of C order.
+  if (!is_array || piece == 0 || head_.pieces[piece - 1].kind != files::PieceKind::kInline) return false;
+  DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<files::ByteSource> source, PieceSource(piece - 1));
+  std::string text(head_.pieces[piece - 1].bytes, '\0');
+  DCAC_RETURN_IF_ERROR(files::ReadFully(*source, std::as_writable_bytes(std::span(text))).status());
+  // The array was taken for a tensor, so its header, the last of these bytes, is well-formed and has this key once.
+  constexpr std::string_view kKey = "fortran_order";
+  const std::size_t key = text.rfind(kKey);
+  if (key == std::string::npos) return false;
+  const std::size_t value = text.find_first_of("TF", key + kKey.size());
+  return value != std::string::npos && text[value] == 'T';
+}
+
+absl::Status NamedParts::ListParts() {
   NamedPart whole{.is_tensor = false};
   for (std::size_t i = 0; i < head_.pieces.size(); ++i) {
     const files::Piece& piece = head_.pieces[i];
@@ -105,10 +120,14 @@ void NamedParts::ListParts() {
                       .shape = is_tensor ? piece.shape : std::vector<std::uint64_t>{piece.bytes},
                       .bytes = piece.bytes,
                       .pieces = {i}});
+    if (!is_tensor) continue;
+    DCAC_ASSIGN_OR_RETURN(parts_.back().fortran_order, IsFortranOrder(i));
+    if (parts_.back().fortran_order) std::reverse(parts_.back().shape.begin(), parts_.back().shape.end());
   }
-  if (!parts_.empty()) return;
+  if (!parts_.empty()) return absl::OkStatus();
   whole.shape = {whole.bytes};
   parts_.push_back(std::move(whole));
+  return absl::OkStatus();
 }
 
 const files::ArchiveFile::Frame* NamedParts::FindFrame(std::size_t piece) const {
@@ -134,15 +153,6 @@ absl::StatusOr<std::unique_ptr<files::ByteSource>> NamedParts::PieceSource(std::
 
 absl::StatusOr<std::unique_ptr<files::ByteSource>> NamedParts::Source(const NamedPart& part) const {
   return std::make_unique<ChainedSource>(part.pieces, [this](std::size_t piece) { return PieceSource(piece); });
-}
-
-absl::StatusOr<std::optional<Digest>> NamedParts::FindDigest(const NamedPart& part) const {
-  if (!archive_) return std::nullopt;
-  if (part.pieces.size() == head_.pieces.size() && archive_->digest()) return archive_->digest();
-  const files::ArchiveFile::Frame* frame = part.pieces.size() == 1 ? FindFrame(part.pieces[0]) : nullptr;
-  if (frame == nullptr) return std::nullopt;
-  DCAC_ASSIGN_OR_RETURN(const FrameInfo info, Inspect(archive_->Access(*frame)));
-  return info.digest;
 }
 
 }  // namespace dcac::cli

@@ -14,7 +14,6 @@
 #include "core/files/archive_file.h"
 #include "core/files/byte_stream.h"
 #include "core/files/original_file.h"
-#include "dcac/frame_info.h"
 #include "dcac/tensor.h"
 
 namespace dcac::cli {
@@ -24,6 +23,7 @@ struct NamedPart {
   bool is_tensor = true;  // otherwise bytes of no known meaning, which are taken for samples of u8
   DType dtype = DType::kU8;
   std::vector<std::uint64_t> shape;
+  bool fortran_order = false;  // the first axis is the fastest one among the bytes, not the last
   std::uint64_t bytes = 0;
   std::vector<std::size_t> pieces;  // that it consists of, in order
 };
@@ -39,13 +39,11 @@ class NamedParts {
   // Reads the bytes of a part, decoded; must not outlive this.
   absl::StatusOr<std::unique_ptr<files::ByteSource>> Source(const NamedPart& part) const;
 
-  // The digest of the bytes of a part, where it can be had without decoding.
-  absl::StatusOr<std::optional<Digest>> FindDigest(const NamedPart& part) const;
-
  private:
   explicit NamedParts(files::FileSource file) : file_(std::move(file)), random_(file_) {}
   absl::Status Load(const files::InputFormat& format);
-  void ListParts();
+  absl::Status ListParts();
+  absl::StatusOr<bool> IsFortranOrder(std::size_t piece) const;
   absl::StatusOr<std::unique_ptr<files::ByteSource>> PieceSource(std::size_t piece) const;
   const files::ArchiveFile::Frame* FindFrame(std::size_t piece) const;
 

@@ -66,6 +66,9 @@ std::vector<std::uint64_t> ParseShape(const std::string& text) {
     shape.push_back(extent);
     at = more ? after + 1 : end;
   }
+  const absl::StatusOr<std::uint64_t> bytes =
+      TensorBytes({.dtype = DType::kU8, .shape = shape, .layout = Layout::kFlat});
+  if (!bytes.ok()) Reject("--shape", text, "at most 8 extents, whose product is the size of a tensor");
   return shape;
 }
 
@@ -94,6 +97,11 @@ void ParseRope(const std::string& text, EncodeOptions& options) {
     } else {
       Reject("--rope", text, "auto, none, or theta=N,dim=N,rotary=N,pairs=half|interleaved");
     }
+  }
+  const Rope& rope = options.rope;
+  if (rope.theta < 2) Reject("--rope", text, "a theta of 2 or more");
+  if (rope.rotary_dim % 2 != 0 || (rope.head_dim != 0 && rope.rotary_dim > rope.head_dim)) {
+    Reject("--rope", text, "an even number of rotated features, no more than heads have");
   }
 }
 
@@ -172,6 +180,9 @@ std::optional<std::string> CheckOptions(const RunOptions& run, const OutputOptio
   }
   const auto to_stdout = [&](const std::string& file) { return WritesToStdout(output, file); };
   const bool any_to_stdout = std::any_of(run.files.begin(), run.files.end(), to_stdout);
+  if (any_to_stdout && !std::all_of(run.files.begin(), run.files.end(), to_stdout)) {
+    return "stdin is given among files, and its output would go to stdout: expected it alone, or -c";
+  }
   if (any_to_stdout && run.json) return "--json and an output on stdout exclude each other, expected one of them";
   if (any_to_stdout && output.remove_source) return "--rm is given with an output on stdout, expected a file";
   if (output.remove_source && std::find(run.files.begin(), run.files.end(), kStandardStream) != run.files.end()) {

@@ -10,11 +10,14 @@
 namespace dcac::cli {
 namespace {
 
+bool IsSameFile(const struct stat& a, const struct stat& b) {
+  return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 bool IsSameFile(const std::string& path, const files::FileSource& input) {
   struct stat output_info, input_info;
   return ::stat(path.c_str(), &output_info) == 0 && ::fstat(input.fd(), &input_info) == 0 &&
-         S_ISREG(output_info.st_mode) && output_info.st_dev == input_info.st_dev &&
-         output_info.st_ino == input_info.st_ino;
+         IsSameFile(output_info, input_info);
 }
 
 // Errors are reported for the input, so the output must be named.
@@ -25,6 +28,17 @@ absl::Status NameOutput(const std::string& path, const absl::Status& status) {
 }
 
 }  // namespace
+
+bool IsSameFile(const std::string& a, const std::string& b) {
+  struct stat a_info, b_info;
+  return ::stat(a.c_str(), &a_info) == 0 && ::stat(b.c_str(), &b_info) == 0 && IsSameFile(a_info, b_info);
+}
+
+absl::Status CheckReadableAgain(const std::string& path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode)) return absl::OkStatus();
+  return NameOutput(path, absl::InvalidArgumentError("is no regular file, expected one for --rm"));
+}
 
 absl::StatusOr<Output> Output::Open(const std::string& path, bool force, const files::FileSource& input,
                                     ProgressBar& progress) {

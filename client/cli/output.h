@@ -16,6 +16,13 @@
 
 namespace dcac::cli {
 
+// Whether both are there and are the same regular file; links are followed.
+bool IsSameFile(const std::string& a, const std::string& b);
+
+// Whether what is written to `path` could be read again, so that the source may be removed once the two were compared.
+// Errors: InvalidArgument (a device or a pipe).
+absl::Status CheckReadableAgain(const std::string& path);
+
 class Output final : public files::ByteSink {
  public:
   // `path`: kStandardStream for stdout.  Binary data goes to a terminal only with `force`.  A file gets the permissions

@@ -119,7 +119,7 @@ absl::Status PutFile(const PutContext& context, const std::string& file, const s
   Json json = {{"file", run.name}, {"skipped", put.skipped}};
   json.update(ToJson(put.object));
   json["content"] = files::ArchiveKindName(content.kind);
-  run.report.Result(json, absl::StrCat(run.name, ": ", put.object.raw_bytes, " => ", put.object.stored_bytes,
+  run.report.Result(json, absl::StrCat(OneLine(run.name), ": ", put.object.raw_bytes, " => ", put.object.stored_bytes,
                                        " bytes, ratio ", RatioText(put.object.raw_bytes, put.object.stored_bytes), ", ",
                                        OneLine(key), put.skipped ? ", was there" : ""));
   return absl::OkStatus();

@@ -1,11 +1,14 @@
 #include "client/cli/report.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "client/cli/exit_code.h"
 
 namespace dcac::cli {
@@ -32,6 +35,9 @@ int Weight(int exit_code) {
   }
 }
 
+// Of the first line that stdout did not take; 0: none.  The stream remembers no more than that it failed.
+int lost_line_error = 0;
+
 std::string ErrorLine(std::string_view what) {
   return "dcac: " + OneLine(what);
 }
@@ -55,6 +61,15 @@ int ReportOtherError(std::string_view what) {
   return kExitFailed;
 }
 
+int FlushResults(int exit_code) {
+  std::cout.flush();
+  if (std::cout) return exit_code;
+  // Text that is no line of results is written right before, so that errno tells why it was not.
+  const int error = lost_line_error != 0 ? lost_line_error : errno != 0 ? errno : EIO;
+  const int failed = ReportOtherError(absl::StrCat("standard output: ", std::strerror(error)));
+  return exit_code == 0 ? failed : exit_code;
+}
+
 absl::Status MarkFromServer(absl::Status status) {
   if (!status.ok()) status.SetPayload(kFromServer, absl::Cord());
   return status;
@@ -76,7 +91,10 @@ void FileReport::Result(const Json& json, std::string_view text) {
 
 void Report::Results(const FileReport& report) {
   std::ostream& out = options_.results_to_stderr ? std::cerr : std::cout;
-  for (const std::string& line : report.lines()) progress_.PrintLine(out, line);
+  for (const std::string& line : report.lines()) {
+    progress_.PrintLine(out, line);
+    if (!std::cout && lost_line_error == 0) lost_line_error = errno;
+  }
 }
 
 void Report::Failure(std::string_view file, const absl::Status& status) {

@@ -23,6 +23,9 @@ std::string OneLine(std::string_view text);
 // Prints the one line of an error that belongs to no input file; returns the exit code for it.
 int ReportOtherError(std::string_view what);
 
+// Sends what stdout still holds.  Returns `exit_code`, or that of a failure where results were lost.
+int FlushResults(int exit_code);
+
 // Marks an error as a server's answer, or as its absence: it leads to exit code 4 and not to 1.
 absl::Status MarkFromServer(absl::Status status);
 

@@ -1,18 +1,16 @@
 #include "client/cli/server_report.h"
 
-#include <iostream>
-
-#include "client/cli/exit_code.h"
 #include "client/cli/progress_bar.h"
 
 namespace dcac::cli {
 
 int ReportServerResult(const Json& json, const std::string& text, bool as_json) {
-  const ReportOptions options{.json = as_json};
-  FileReport report(options);
-  report.Result(json, text);
-  for (const std::string& line : report.lines()) std::cout << line << std::endl;
-  return std::cout ? kExitOk : kExitFailed;
+  ProgressBar progress(false, ProgressBar::Direction::kCompress);
+  Report report({.json = as_json}, progress);
+  FileReport result(report.options());
+  result.Result(json, text);
+  report.Results(result);
+  return report.exit_code();
 }
 
 int ReportServerFailure(const ServerOptions& server, const absl::Status& status, bool json) {

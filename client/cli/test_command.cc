@@ -42,7 +42,7 @@ absl::Status TestFile(const std::string& file, const FileRun& run) {
                      {"file_bytes", sink.bytes()},
                      {"raw_bytes", content.raw_bytes},
                      {"compressed_bytes", source.bytes()}};
-  run.report.Result(json, absl::StrCat(run.name, ": OK, ", source.bytes(), " => ", sink.bytes(), " bytes"));
+  run.report.Result(json, absl::StrCat(OneLine(run.name), ": OK, ", source.bytes(), " => ", sink.bytes(), " bytes"));
   return absl::OkStatus();
 }
 

@@ -79,6 +79,9 @@ class UsageTest(CliTest):
                           ['compress', '--level=10', 'a'], ['compress', '--level=x', 'a'],
                           ['compress', '--mode=best', 'a'], ['compress', '--dtype=f128', 'a'],
                           ['compress', '--dtype=u8', '--shape=1,,2', 'a'], ['compress', '--shape=4', 'a'],
+                          ['compress', '--dtype=u8', '--shape=1,1,1,1,1,1,1,1,1', 'a'],
+                          ['compress', '--dtype=u8', '--shape=4294967296,4294967296', 'a'],
+                          ['compress', '--rope=theta=1', 'a'], ['compress', '--rope=dim=4,rotary=8', 'a'],
                           ['compress', '--segment-bytes=1', 'a'], ['compress', '-c', '-o', 'b', 'a'],
                           ['compress', '-k', '--rm', 'a'], ['bench', '--against=gzip', 'a'], ['help', 'frobnicate']):
             with self.subTest(arguments):
@@ -91,6 +94,11 @@ class UsageTest(CliTest):
                          'dcac: --rm is given with an output on stdout, expected a file\n')
         self.assert_usage_error('compress', '--json', '-c', 'a')
         self.assert_usage_error('compress', '-c', 'a', 'b')
+        for verb in ('compress', 'decompress'):
+            for files in (('a.dcac', '-'), ('-', 'a.dcac')):
+                self.assertEqual(self.assert_usage_error(verb, *files), 'dcac: stdin is given among files, and its '
+                                 'output would go to stdout: expected it alone, or -c\n')
+        self.assert_usage_error('compress', '-', '-')
 
     def test_help_and_version(self):
         self.assertRegex(self.dcac('--version')[0], rb'\Adcac \d+\.\d+\.\d+\n\Z')
@@ -250,6 +258,19 @@ class ExtractTest(CliTest):
         self.assertEqual(self.read('dict.pt.model.layer2[0].npy'),
                          npy('<i8', (20,), struct.pack('<20q', *range(20))))
 
+    def test_tensors_of_one_output_are_refused(self):
+        with zipfile.ZipFile(self.folder / 'c.npz', 'w') as file:
+            for name in ('a/b.npy', 'a_b.npy', 'c.npy'):
+                file.writestr(name, npy('|u1', (2, 8, 8), smooth_samples(128, len(name))))
+        self.dcac('compress', '-q', 'c.npz')
+        before = self.names()
+        stderr = self.dcac('decompress', '-f', '--tensor=*', 'c.npz.dcac', expect=FAILED)[1]
+        self.assertEqual(stderr, 'dcac: c.npz.dcac: c.npz.a_b.npy: is the output of another tensor too, expected one; '
+                                 'take either by its name, with -o\n')
+        self.assertEqual(self.names(), before)
+        self.dcac('decompress', '-f', '--tensor=c*', '--tensor=a/b.npy', 'c.npz.dcac')
+        self.dcac('decompress', '-f', '--tensor=a_b.npy', 'c.npz.dcac')
+
     def test_name_takes_no_file_away(self):
         for name in ('some.npz', 'compressed.npz'):
             self.write_archive(name)
@@ -386,10 +407,29 @@ class OutputTest(CliTest):
         self.assertEqual(self.names(), ['a.npy'])
         self.assertEqual(self.read('a.npy'), data)
 
-    def test_rm_keeps_the_source_of_a_device(self):
+    def test_rm_needs_an_output_that_can_be_read_again(self):
         data = self.write_map()
-        self.dcac('compress', '--rm', '-o', '/dev/null', 'a.npy', expect=CORRUPT)
+        os.mkfifo(self.folder / 'pipe')
+        self.dcac('compress', '-k', 'a.npy')
+        for verb, file in (('compress', 'a.npy'), ('decompress', 'a.npy.dcac')):
+            for output in ('/dev/null', 'pipe'):
+                self.assertEqual(self.dcac(verb, '--rm', '-o', output, file, expect=FAILED)[1],
+                                 f'dcac: {file}: {output}: is no regular file, expected one for --rm\n')
         self.assertEqual(self.read('a.npy'), data)
+        self.assertIn('a.npy.dcac', self.names())
+
+    def test_lost_results_are_a_failure(self):
+        self.write_map()
+        self.dcac('compress', '-q', 'a.npy')
+        for arguments in (['list', 'a.npy.dcac'], ['list', '--json', 'a.npy.dcac'], ['test', '-v', 'a.npy.dcac'],
+                          ['diff', '-v', 'a.npy', 'a.npy.dcac'], ['explain', 'a.npy'], ['compress', '-f', 'a.npy'],
+                          ['compress', '-f', '--json', 'a.npy'], ['decompress', '-f', 'a.npy.dcac'], ['help'],
+                          ['compress', '--help'], ['--version'], ['completion', 'bash']):
+            with self.subTest(arguments), open('/dev/full', 'wb') as full:
+                result = subprocess.run([DCAC, *arguments], cwd=self.folder, stdout=full, stderr=subprocess.PIPE,
+                                        timeout=120)
+                self.assertEqual((result.returncode, result.stderr.decode()),
+                                 (FAILED, 'dcac: standard output: No space left on device\n'))
 
     def test_signal_removes_the_temporary(self):
         os.mkfifo(self.folder / 'pipe')
@@ -490,6 +530,15 @@ class HostileTest(CliTest):
 
     def test_names_cannot_forge_lines(self):
         self.assertEqual(self.dcac('test', 'a\ndcac: b', expect=FAILED)[1].count('\n'), 1)
+        name = 'e\x1b[31m\nfake.dcac: OK.npy'
+        self.write_map(name)
+        shown = 'e [31m fake.dcac: OK.npy'
+        for verb, file in (('compress', name), ('test', f'{name}.dcac'), ('list', f'{name}.dcac'), ('explain', name),
+                           ('decompress', f'{name}.dcac')):
+            stdout = self.dcac(verb, *(['-f'] if verb == 'decompress' else []), file)[0].decode()
+            self.assertTrue(stdout.startswith(shown), stdout)
+            self.assertNotIn('\x1b', stdout)
+            self.assertNotIn('\nfake', stdout)
 
     def test_folder(self):
         (self.folder / 'sub').mkdir()

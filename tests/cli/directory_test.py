@@ -89,6 +89,22 @@ class TreeTest(FolderTest):
         self.assertEqual(stderr, 'dcac: in/a.npy: out/a.npy.dcac: is the output of another entry too, expected one; '
                                  'rename either\n')
 
+    def test_nothing_goes_below_what_is_no_folder(self):
+        self.dcac('compress', '-q', '-r', 'in', '-o', 'packed')
+        for folder in ('back', 'elsewhere'):
+            (self.folder / folder).mkdir()
+        (self.folder / 'elsewhere').chmod(0o711)
+        (self.folder / 'back' / 'deep').symlink_to('../elsewhere')
+        self.write('back/empty', b'a file')
+        mode = (self.folder / 'back' / 'empty').stat().st_mode
+        stderr = self.dcac('decompress', '-q', '-r', 'packed', '-o', 'back', expect=FAILED)[1]
+        self.assertEqual(stderr, ''.join(f'dcac: packed/{name}: back/{name}: exists already and is no folder, expected '
+                                         'one or nothing\n' for name in ('deep', 'empty')))
+        self.assertEqual(self.tree('elsewhere'), {})
+        self.assertEqual((self.folder / 'elsewhere').stat().st_mode & 0o777, 0o711)
+        self.assertEqual((self.folder / 'back' / 'empty').stat().st_mode, mode)
+        self.assertEqual(self.tree('back')['a.npy'], self.tree('in')['a.npy'])
+
     def test_output_below_the_input(self):
         for _ in range(2):
             self.dcac('compress', '-q', '-f', '-r', 'in', '-o', 'in/out')
@@ -144,6 +160,31 @@ class ResumeTest(FolderTest):
         self.compress('--resume')
         self.assertNotIn('deep/.b c.npy.dcac.dcac-tmp.aB3xyz', self.tree('out'))
         self.assertIn('deep/.dcac-tmp.txt', self.tree('out'))
+
+    def test_files_that_are_no_leftovers_of_the_run_stay(self):
+        self.dcac('compress', '-q', '-r', 'in')
+        kept = ('in/.notes.dcac-tmp.AbC123', 'in/.a.npy.dcac-tmp.AbC123', 'in/deep/.a.npy.dcac.dcac-tmp.AbC123')
+        for name in kept:
+            self.write(name, b"somebody's")
+        self.write('in/.a.npy.dcac.dcac-tmp.AbC123', b'half')
+        with open(self.folder / 'in' / '.a.npy.dcac.dcac-tmp.XyZ123', 'wb'):  # of a run that is at work
+            self.dcac('compress', '-q', '-r', '--resume', 'in')
+        for name in kept:
+            self.assertEqual(self.read(name), b"somebody's")
+        self.assertIn('.a.npy.dcac.dcac-tmp.XyZ123', self.tree('in'))
+        self.assertNotIn('.a.npy.dcac.dcac-tmp.AbC123', self.tree('in'))
+
+    def test_journal_of_another_folder(self):
+        self.compress('--rm')
+        archive = self.read('out/a.npy.dcac')
+        (self.folder / 'other\xe9%').mkdir()
+        self.write_map('other\xe9%/a.npy', shape=(4, 4))
+        arguments = ['compress', '-q', '-r', '--resume', 'other\xe9%', '-o', 'out']
+        stderr = self.dcac(*arguments, expect=FAILED)[1]
+        self.assertIn(f'out/.dcac-journal: is of a run with FILE={self.folder.resolve()}/in, expected FILE=', stderr)
+        self.assertEqual(self.read('out/a.npy.dcac'), archive)
+        self.dcac(*arguments[:-1], 'new')
+        self.dcac(*arguments[:-1], 'new')
 
     def test_other_options_are_named(self):
         self.compress()
@@ -211,6 +252,62 @@ class DiffTest(CliTest):
         self.assertEqual(self.diff('-r', 'a', 'z', expect=FAILED)[0],
                          'a/b/c.npy z/b/c.npy.dcac: u8 [2, 2] and u8 [1, 8, 16, 16]\n'
                          'z/d: only in the second folder\n')
+
+    def test_order_of_axes(self):
+        def order(name, shape, samples, fortran_order):
+            text = f"{{'descr': '<u2', 'fortran_order': {fortran_order}, 'shape': {shape!r}, }}"
+            self.write(name, npy('', (), b''.join(value.to_bytes(2, 'little') for value in samples), text))
+        rows, columns = range(6), (0, 3, 1, 4, 2, 5)
+        order('c', (2, 3), rows, False)
+        order('f', (2, 3), columns, True)
+        order('transposed', (3, 2), columns, False)
+        order('changed', (2, 3), (0, 3, 1, 4, 9, 5), True)
+        self.dcac('compress', '-q', 'c', 'f', 'transposed')
+        for a in ('c', 'f', 'c.dcac', 'f.dcac'):
+            for b in ('c', 'f', 'c.dcac', 'f.dcac'):
+                self.assertEqual(self.diff(a, b, expect=OK), ('', ''))
+            self.assertEqual(self.diff(a, 'transposed.dcac', expect=FAILED)[0],
+                             f'{a} transposed.dcac: u16 [2, 3] and u16 [3, 2]\n')
+            for first, second in ((a, 'changed'), ('changed', a)):
+                self.assertEqual(self.diff(first, second, expect=FAILED)[0], f'{first} {second}: 1 of 6 samples differ, '
+                                 'the first at [0, 2], by at most 7\n')
+
+    def test_archives_beside_what_they_are_named_after(self):
+        for folder in ('a', 'b'):
+            (self.folder / folder / 'x').mkdir(parents=True)
+            self.write(f'{folder}/x.dcac', folder.encode())
+            self.write(f'{folder}/y', b'same')
+            self.write(f'{folder}/y.dcac', folder.encode())
+        self.assertEqual(self.diff('-r', 'a', 'b', expect=FAILED)[0],
+                         'a/x.dcac b/x.dcac: 1 of 1 bytes differ, the first at [0]\n'
+                         'a/y.dcac b/y.dcac: 1 of 1 bytes differ, the first at [0]\n')
+
+    def test_archive_beside_its_source(self):
+        for folder in ('a', 'b'):
+            (self.folder / folder).mkdir()
+            self.write_map(f'{folder}/c.npy')
+        self.dcac('compress', '-q', 'b/c.npy')
+        for first, second in ('ab', 'ba'):
+            self.assertEqual(self.diff('-r', first, second, expect=OK), ('', ''))
+
+    def test_what_cannot_be_compared(self):
+        for folder in ('a', 'b'):
+            (self.folder / folder).mkdir()
+            os.mkfifo(self.folder / folder / 'pipe')
+        self.assertEqual(self.diff('-r', 'a', 'b', expect=FAILED),
+                         ('', ''.join(f'dcac: {folder}/pipe: is a named pipe, expected a file, folder or link\n'
+                                      for folder in 'ab')))
+
+    def test_damage_that_digests_do_not_show(self):
+        self.write_map()
+        self.dcac('compress', '-q', 'a.npy')
+        archive = bytearray(self.read('a.npy.dcac'))
+        archive[-20] ^= 1
+        self.write('damaged', archive)
+        for first in ('a.npy', 'a.npy.dcac'):
+            stderr = self.diff(first, 'damaged', expect=CORRUPT)[1]
+            self.assertRegex(stderr, rf'\Adcac: {first}: damaged: [^\n]*checksum[^\n]*\n\Z')
+            self.assertRegex(self.diff('damaged', first, expect=CORRUPT)[1], r'\Adcac: damaged: (?!a)[^\n]*\n\Z')
 
     def test_trouble(self):
         self.write_map()

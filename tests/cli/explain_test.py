@@ -95,6 +95,15 @@ class ExplainTest(unittest.TestCase):
         self.assertNotIn('"layer.1"', (self.folder / 'page.html').read_text())
         self.assertTrue(self.dcac('explain', '--html', 'maps.npy')[0].startswith('<!DOCTYPE html>'))
 
+    def test_page_is_none_of_the_files(self):
+        self.dcac('compress', '-q', 'maps.npy')
+        before = (self.folder / 'maps.npy.dcac').read_bytes()
+        (self.folder / 'link').symlink_to('maps.npy.dcac')
+        for output in ('maps.npy.dcac', 'link'):
+            errors = self.dcac('explain', '--html', '-f', '-o', output, 'maps.npy', 'maps.npy.dcac', expect=FAILED)[1]
+            self.assertEqual(errors, 'dcac: maps.npy.dcac: is input and output, expected two files\n')
+            self.assertEqual((self.folder / 'maps.npy.dcac').read_bytes(), before)
+
     def test_a_failed_file_is_told_on_the_page(self):
         page, errors = self.dcac('explain', '--html', 'maps.npy', 'missing.npy', expect=FAILED)
         self.assertIn('missing.npy failed', page)

@@ -135,8 +135,9 @@ std::string ToText(const FileFigures& file) {
     phases += PhasesText(codec.codec, "compress", codec.compress.phases) +
               PhasesText(codec.codec, "decompress", codec.decompress.phases);
   }
-  return absl::StrCat(file.file, ": ", std::string(DTypeName(file.spec.dtype)), " ", ShapeToString(file.spec.shape),
-                      ", ", file.raw_bytes, " bytes, SIMD target ", file.target, table.ToString(), phases);
+  return absl::StrCat(OneLine(file.file), ": ", std::string(DTypeName(file.spec.dtype)), " ",
+                      ShapeToString(file.spec.shape), ", ", file.raw_bytes, " bytes, SIMD target ", file.target,
+                      table.ToString(), phases);
 }
 
 // Of the groups [begin, end), which are of one type.
