@@ -269,7 +269,8 @@ class DiffTest(CliTest):
             self.assertEqual(self.diff(a, 'transposed.dcac', expect=FAILED)[0],
                              f'{a} transposed.dcac: u16 [2, 3] and u16 [3, 2]\n')
             for first, second in ((a, 'changed'), ('changed', a)):
-                self.assertEqual(self.diff(first, second, expect=FAILED)[0], f'{first} {second}: 1 of 6 samples differ, '
+                self.assertEqual(self.diff(first, second, expect=FAILED)[0],
+                                 f'{first} {second}: 1 of 6 samples differ, '
                                  'the first at [0, 2], by at most 7\n')
 
     def test_archives_beside_what_they_are_named_after(self):
