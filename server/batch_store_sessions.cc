@@ -50,6 +50,10 @@ absl::Status PrepareTensor(const v1::BatchPutRequest& item, const StoreContext& 
 
 absl::Status PrepareFrame(const v1::BatchPutRequest& item, const StoreContext& context, PreparedItem* prepared) {
   const std::span<const std::byte> frame = wire::AsBytes(item.data());
+  if (item.frame().stored_bytes() != 0 && item.frame().stored_bytes() != frame.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("frame.stored_bytes: ", item.frame().stored_bytes(), ", but data has ", frame.size(), " bytes"));
+  }
   FrameChecker checker(ToDecodeLimits(context.limits));
   DCAC_ASSIGN_OR_RETURN(const std::size_t taken, checker.Push(frame));
   if (!checker.done() || taken != frame.size()) return absl::DataLossError("frame: truncated, or bytes after its end");

@@ -65,6 +65,7 @@ std::optional<Scope> ParseScope(std::string_view name) {
 
 bool IsPlainName(std::string_view name) {
   constexpr std::size_t kMaxLength = 64;
+  if (name == "." || name == "..") return false;  // no part of a key
   return !name.empty() && name.size() <= kMaxLength && std::ranges::all_of(name, [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.';
   });

@@ -139,7 +139,8 @@ class GrantsParser {
   absl::StatusOr<std::string> Name(const toml::table& table, std::string_view key) const {
     DCAC_ASSIGN_OR_RETURN(std::string text, Text(table, key));
     if (!IsPlainName(text)) {
-      return At(table.source(), absl::StrCat(std::string(key), ": expected 1 to 64 letters, digits, dots, - or _"));
+      return At(table.source(), absl::StrCat(std::string(key),
+                                             ": expected 1 to 64 letters, digits, dots, - or _, not \".\" or \"..\""));
     }
     return text;
   }

@@ -252,6 +252,9 @@ absl::StatusOr<std::unique_ptr<ObjectReader>> ObjectReader::Open(const v1::GetRe
                                                                  const StoreContext& context,
                                                                  const WorkControl& control) {
   DCAC_ASSIGN_OR_RETURN(const std::string key, BlockKey(context.tenant, request.key()));
+  if (!v1::ObjectForm_IsValid(request.form())) {
+    return absl::InvalidArgumentError(absl::StrCat("form: ", static_cast<int>(request.form()), " is not known"));
+  }
   absl::StatusOr<BlockPtr> opened = context.store.Open(key, context.Control(control.cancelled));
   DCAC_RETURN_IF_ERROR(OfObject(opened.status(), request.key()));
   const BlockPtr block = *std::move(opened);

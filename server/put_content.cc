@@ -342,6 +342,7 @@ absl::StatusOr<std::unique_ptr<PutContent>> PutContent::Create(const v1::PutHead
       return std::make_unique<FrameContent>(header.frame().stored_bytes(), context, control);
     case v1::PutHeader::kArchive:
       DCAC_RETURN_IF_ERROR(CheckStoredBytes(header.archive().stored_bytes(), context.limits));
+      DCAC_RETURN_IF_ERROR(CheckTensorBytes(header.archive().raw_bytes(), context.limits));
       return std::make_unique<ArchiveContent>(header.archive(), context, control);
     case v1::PutHeader::CONTENT_NOT_SET:
       break;

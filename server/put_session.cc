@@ -18,6 +18,7 @@ std::string ContentOf(const v1::PutHeader& header) {
   content.clear_condition();
   content.clear_pinned();
   content.clear_upload_id();
+  content.clear_chunks_per_answer();
   return content.SerializeAsString();
 }
 

@@ -144,6 +144,8 @@ TEST_F(PutSessionTest, DamagedArchivesAreDataLoss) {
   header.mutable_header()->set_key("k");
   header.mutable_header()->mutable_archive()->set_stored_bytes(data_.size());
   EXPECT_EQ(Code({header, Chunk(0, data_)}), StatusCode::kDataLoss);
+  header.mutable_header()->mutable_archive()->set_raw_bytes(~std::uint64_t{0});
+  EXPECT_EQ(Code({header}), StatusCode::kResourceExhausted) << "sums of it would wrap";
   ExpectEmptyStore();
 }
 
@@ -184,6 +186,7 @@ TEST_F(PutSessionTest, UploadGoesOnWhereItBrokeOff) {
   EXPECT_LE(begin, 150'000u);
 
   header.mutable_header()->set_upload_id(id);
+  header.mutable_header()->set_chunks_per_answer(4);  // of the call, not of the upload
   const auto outcome = Put(InChunks(header, frame, begin));
   ASSERT_TRUE(outcome.status.ok()) << outcome.status;
   EXPECT_EQ(outcome.replies.front().consumed_bytes(), begin);

@@ -27,7 +27,7 @@ absl::Status NoAttributes(const std::string& key) {
 }  // namespace
 
 absl::StatusOr<std::string> BlockKey(std::string_view tenant, std::string_view key) {
-  if (key.size() > kMaxObjectKeyBytes) {
+  if (key.empty() || key.size() > kMaxObjectKeyBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("key has ", key.size(), " bytes, expected 1 .. ", kMaxObjectKeyBytes));
   }

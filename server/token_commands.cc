@@ -22,7 +22,8 @@ constexpr char kTokenPrefix[] = "dcac_";  // by which scanners for secrets know 
 
 absl::Status CheckRequest(const NewToken& request) {
   if (!IsPlainName(request.name) || !IsPlainName(request.tenant)) {
-    return absl::InvalidArgumentError("name and tenant: expected 1 to 64 letters, digits, dots, - or _");
+    return absl::InvalidArgumentError(
+        "name and tenant: expected 1 to 64 letters, digits, dots, - or _, not \".\" or \"..\"");
   }
   for (const std::string& scope : request.scopes) {
     if (!ParseScope(scope)) {

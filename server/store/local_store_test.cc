@@ -241,6 +241,20 @@ TEST_F(LocalStoreTest, EvictsWhatWasNotUsedForLongestButNothingPinned) {
   EXPECT_EQ(store_->Status().reserved_bytes, 0u);
 }
 
+TEST_F(LocalStoreTest, AnUploadOfUnknownSizeReservesWhatItHas) {
+  limits_.capacity_bytes = 1'000'000;
+  Open();
+  ASSERT_TRUE(Put("t/a", SomeBytes(500'000)).ok());
+  auto upload = *store_->Begin({.key = "t/b", .expected_bytes = 0, .state = "state"}, {});
+  for (const std::uint64_t size : {100'000u, 200'000u, 300'000u}) {
+    ASSERT_TRUE(upload->Append(AsBytes(SomeBytes(100'000)), {}).ok());
+    EXPECT_EQ(store_->Status().reserved_bytes, size);
+  }
+  ASSERT_TRUE(upload->Commit({}, {}).ok());
+  EXPECT_THAT(Keys(), ElementsAre("t/a", "t/b"));
+  EXPECT_EQ(store_->Status().reserved_bytes, 0u);
+}
+
 TEST_F(LocalStoreTest, EvictsWhatHasExpiredFirst) {
   limits_.capacity_bytes = 100'000;
   Open();

@@ -10,13 +10,6 @@
 #include "server/store/key.h"
 
 namespace dcac::store {
-namespace {
-
-// Of uploads that did not say how large they become.
-constexpr std::uint64_t kReserveStepBytes = std::uint64_t{4} << 20;
-
-}  // namespace
-
 LocalUpload::LocalUpload(LocalBlocks& blocks, PayloadOwner owner) : blocks_(blocks), owner_(std::move(owner)) {}
 
 absl::StatusOr<std::unique_ptr<Upload>> LocalUpload::Begin(LocalBlocks& blocks, const UploadStart& start) {
@@ -87,12 +80,8 @@ absl::Status LocalUpload::ReserveFor(std::uint64_t size_bytes) {
 absl::Status LocalUpload::Append(std::span<const std::byte> bytes, const CallControl& control) {
   DCAC_RETURN_IF_ERROR(CheckControl(control));
   const std::uint64_t size = size_bytes() + bytes.size();
-  if (size + input_file_bytes_ > reserved_bytes_) {
-    const bool known_small = size <= kMaxInlineBytes;
-    DCAC_RETURN_IF_ERROR(
-        ReserveFor(input_file_bytes_ +
-                   (known_small ? size : (size + kReserveStepBytes - 1) / kReserveStepBytes * kReserveStepBytes)));
-  }
+  // Not a byte ahead of what has come: it might be what another block needs.
+  DCAC_RETURN_IF_ERROR(ReserveFor(size + input_file_bytes_));
   if (!writer_ && size <= kMaxInlineBytes) {
     AppendBytes(bytes, small_);
     return absl::OkStatus();
