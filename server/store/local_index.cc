@@ -2,6 +2,7 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
@@ -10,6 +11,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdarg>
+#include <memory>
 #include <mutex>
 #include <shared_mutex>
 #include <utility>
@@ -85,6 +88,13 @@ class NoRecoveryInBackground final : public rocksdb::EventListener {
   }
 };
 
+// RocksDB's diary of itself: on a full disk, its next line after one that could not be written ended the process.
+class NoDiary final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
 rocksdb::Options DatabaseOptions(rocksdb::Env* environment) {
   rocksdb::Options options;
   options.create_if_missing = true;
@@ -93,8 +103,7 @@ rocksdb::Options DatabaseOptions(rocksdb::Env* environment) {
   options.max_total_wal_size = kLogBytes;
   options.wal_bytes_per_sync = kLogBytesOnTheirWay;
   options.write_buffer_size = kWriteBufferBytes;
-  options.keep_log_file_num = 4;
-  options.max_log_file_size = std::size_t{4} << 20;
+  options.info_log = std::make_shared<NoDiary>();
   // The first attempt, so that damage that is not just an end that was cut off is told.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   if (environment != nullptr) options.env = environment;
