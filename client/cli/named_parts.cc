@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/status_macros.h"
+#include "core/files/npy.h"
 #include "dcac/slice.h"
 
 namespace dcac::cli {
@@ -96,14 +97,13 @@ absl::StatusOr<bool> NamedParts::IsFortranOrder(std::size_t piece) const {
   // A header that is no inline bytes is the canonical one, which is of C order.
   if (!is_array || piece == 0 || head_.pieces[piece - 1].kind != files::PieceKind::kInline) return false;
   DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<files::ByteSource> source, PieceSource(piece - 1));
-  std::string text(head_.pieces[piece - 1].bytes, '\0');
-  DCAC_RETURN_IF_ERROR(files::ReadFully(*source, std::as_writable_bytes(std::span(text))).status());
-  // The array was taken for a tensor, so its header, the last of these bytes, is well-formed and has this key once.
-  constexpr std::string_view kKey = "fortran_order";
-  const std::size_t key = text.rfind(kKey);
-  if (key == std::string::npos) return false;
-  const std::size_t value = text.find_first_of("TF", key + kKey.size());
-  return value != std::string::npos && text[value] == 'T';
+  DCAC_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, files::ReadAll(*source));
+  // The array was taken for a tensor, so its header, the last of these bytes, is well-formed; a hostile archive may
+  // have anything there.
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::size_t begin = text.rfind("\x93NUMPY");
+  if (begin == std::string_view::npos) return false;
+  return files::IsNpyFortranOrder(std::span(bytes).subspan(begin)).value_or(false);
 }
 
 absl::Status NamedParts::ListParts() {

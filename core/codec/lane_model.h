@@ -153,6 +153,7 @@ constexpr int LaneRawBits(int residual_token, int shift) {
   return shift + LaneClassOf(residual_token / 2).raw_bits;
 }
 
+// `model` stays as it is: the description of the code that both ways share takes a mutable one.
 void EncodeLaneModel(RangeEncoder& coder, SampleKind kind, const SetShape& shape, const std::vector<int>& same_channel,
                      LaneModel& model);
 // coder.failed() is set where a value is out of range; the model can be used in that case, too.

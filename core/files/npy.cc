@@ -177,6 +177,13 @@ absl::StatusOr<HeaderFields> ParseDictionary(std::string_view text) {
   return fields;
 }
 
+absl::StatusOr<HeaderFields> ParseFields(std::span<const std::byte> header) {
+  DCAC_ASSIGN_OR_RETURN(const std::size_t header_bytes, NpyHeaderBytes(header));
+  if (header_bytes != header.size()) return Malformed("its length field is wrong");
+  const bool short_length = std::to_integer<int>(header[6]) == 1;
+  return ParseDictionary(AsText(header.subspan(short_length ? kShortPreambleBytes : kNpyPreambleBytes)));
+}
+
 }  // namespace
 
 bool HasNpyMagic(std::span<const std::byte> start) {
@@ -203,13 +210,7 @@ absl::StatusOr<std::size_t> NpyHeaderBytes(std::span<const std::byte> start) {
 }
 
 absl::StatusOr<TensorSpec> ParseNpyHeader(std::span<const std::byte> header) {
-  DCAC_ASSIGN_OR_RETURN(const std::size_t header_bytes, NpyHeaderBytes(header));
-  if (header_bytes != header.size()) return Malformed("its length field is wrong");
-  const bool short_length = std::to_integer<int>(header[6]) == 1;
-  DCAC_ASSIGN_OR_RETURN(
-      HeaderFields fields,
-      ParseDictionary(AsText(header.subspan(short_length ? kShortPreambleBytes : kNpyPreambleBytes))));
-
+  DCAC_ASSIGN_OR_RETURN(HeaderFields fields, ParseFields(header));
   const auto* descr =
       std::find_if(kDescrs.begin(), kDescrs.end(), [&](const Descr& d) { return d.name == *fields.descr; });
   if (descr == kDescrs.end()) {
@@ -220,6 +221,11 @@ absl::StatusOr<TensorSpec> ParseNpyHeader(std::span<const std::byte> header) {
   TensorSpec spec{.dtype = descr->dtype, .shape = *std::move(fields.shape)};
   DCAC_RETURN_IF_ERROR(TensorBytes(spec).status());
   return spec;
+}
+
+absl::StatusOr<bool> IsNpyFortranOrder(std::span<const std::byte> header) {
+  DCAC_ASSIGN_OR_RETURN(const HeaderFields fields, ParseFields(header));
+  return *fields.fortran_order;
 }
 
 std::vector<std::byte> CanonicalNpyHeader(const TensorSpec& spec) {

@@ -28,6 +28,9 @@ absl::StatusOr<std::size_t> NpyHeaderBytes(std::span<const std::byte> start);
 // Errors: InvalidArgument (malformed, a type that is no DType, big-endian, too many axes or bytes).
 absl::StatusOr<TensorSpec> ParseNpyHeader(std::span<const std::byte> header);
 
+// Whether the array of a whole header is in Fortran order.  Errors: as those of ParseNpyHeader.
+absl::StatusOr<bool> IsNpyFortranOrder(std::span<const std::byte> header);
+
 // The header that NumPy (1.23 and later) writes for `spec`; docs/format-archive.md section 5.  kBF16 becomes uint16,
 // 8-bit floats become uint8.
 std::vector<std::byte> CanonicalNpyHeader(const TensorSpec& spec);

@@ -51,6 +51,12 @@ TEST(NpyTest, ParsesAllTypes) {
   }
 }
 
+TEST(NpyTest, TellsTheOrderOfAxes) {
+  EXPECT_TRUE(*IsNpyFortranOrder(Header(1, Dictionary("<f4", "True", "(2, 3)"))));
+  EXPECT_FALSE(*IsNpyFortranOrder(Header(1, Dictionary("<f4", "False", "(2, 3)"))));
+  EXPECT_FALSE(IsNpyFortranOrder(Header(1, "{}")).ok());
+}
+
 TEST(NpyTest, ParsesVersions2And3) {
   for (const int major : {2, 3}) {
     const absl::StatusOr<TensorSpec> spec = ParseNpyHeader(Header(major, Dictionary("<f4", "False", "(7,)")));
