@@ -1,24 +1,24 @@
 // The index of a local store: records of blocks, payloads that are small enough to be packed with others, and the
-// orders in which blocks expire and are evicted.  RocksDB behind a few verbs.
+// orders in which blocks expire and are evicted.
 #ifndef DCAC_SERVER_STORE_LOCAL_INDEX_H_
 #define DCAC_SERVER_STORE_LOCAL_INDEX_H_
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/bytes.h"
+#include "server/store/index_database.h"
 #include "server/store/record.h"
-
-namespace rocksdb {
-class Env;
-}  // namespace rocksdb
 
 namespace dcac::store {
 
@@ -46,9 +46,6 @@ class LocalIndex {
   // Changes that happen together or not at all.
   class Changes {
    public:
-    Changes();
-    ~Changes();
-
     // `record` takes the place of `old`.  `payload`: of an inlined record that is new.
     void Put(const std::optional<Record>& old, const Record& record, std::optional<ByteSpan> payload,
              OldPayload old_payload);
@@ -70,36 +67,28 @@ class LocalIndex {
     void ErasePayload(const Record& old);
 
     friend class LocalIndex;
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
+    std::vector<IndexChange> changes_;
   };
 
-  // `environment`: null for the system's.  Errors: AlreadyExists (another process has it open), DataLoss (it is
-  // damaged, but for the end of its log, or not there and not to be created), Unavailable.
+  // As IndexDatabase::Open.
   static absl::StatusOr<std::unique_ptr<LocalIndex>> Open(const std::string& folder, bool create,
                                                           rocksdb::Env* environment);
-  ~LocalIndex();
 
   // Whether the end of the log was damaged when it was opened.  A crash of the machine leaves pages of what was not
   // durable unwritten, in any order; what a disk did to what was durable looks the same.  It ends before the damage.
-  bool lost_log_end() const;
+  bool lost_log_end() const { return database_->lost_log_end(); }
 
   // Errors: NotFound, DataLoss.
   absl::StatusOr<Record> Find(std::string_view key) const;
   absl::StatusOr<Bytes> ReadPayload(const Record& record) const;
 
-  // With an error, `in_doubt` says whether the changes may be there after a restart all the same, or after a crash:
-  // until Restore was called and is OK.
+  // As those of IndexDatabase.
   absl::Status Write(const Changes& changes, bool sync, bool* in_doubt = nullptr);
-  // All that was written is durable.
-  absl::Status Sync();
-
-  // Where a write has failed, nothing is written any more until this is OK, which Write and Sync see to: what was in
-  // doubt is then not there, and never will be.
-  absl::Status Restore();
+  absl::Status Sync() { return database_->Sync(); }
+  absl::Status Restore() { return database_->Restore(); }
 
   // Calls `visit` for the records whose keys begin with `prefix` and come after `start_after`, in the order of keys,
-  // until it is false.  Of damaged records it gets an error and the key.
+  // until it is false; it must not call this index.  Of damaged records it gets an error and the key.
   using Visit = std::function<bool(const std::string& key, absl::StatusOr<Record> record)>;
   absl::Status ForEach(std::string_view prefix, std::string_view start_after, const Visit& visit) const;
 
@@ -111,9 +100,16 @@ class LocalIndex {
   absl::StatusOr<std::vector<TimedKey>> LeastRecentlyUsed(std::size_t limit) const;
 
  private:
-  struct Impl;
-  explicit LocalIndex(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit LocalIndex(std::unique_ptr<IndexDatabase> database) : database_(std::move(database)) {}
+
+  absl::StatusOr<std::vector<TimedKey>> ReadTimed(IndexFamily family, Time last, std::size_t limit) const;
+  void NoteTimed(IndexFamily family, const std::string& key);
+
+  const std::unique_ptr<IndexDatabase> database_;
+
+  // No entry of a family is before these: what was erased there is not passed over again and again.
+  mutable std::mutex order_mutex_;
+  mutable std::array<std::string, kNumIndexFamilies> first_entries_;
 };
 
 }  // namespace dcac::store
