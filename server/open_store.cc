@@ -67,6 +67,7 @@ absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions&
                                 .limits = limits,
                                 .sync = PolicyOf(options.fsync),
                                 .sync_interval = options.fsync_interval,
+                                .free_bytes = options.free_bytes,
                                 .on_warning = warn});
 }
 

@@ -43,6 +43,7 @@ struct StoreOptions {
   std::string fsync = "each";        // none, interval or each
   std::chrono::milliseconds fsync_interval{1000};
   std::chrono::milliseconds upload_ttl{24 * 3600 * 1000};
+  std::uint64_t free_bytes = std::uint64_t{512} << 20;            // of the disk of a local store
   std::uint64_t scrub_bytes_per_second = std::uint64_t{8} << 20;  // 0: objects are not read again
   std::uint64_t cache_bytes = 0;                                  // of memory, for what was read; 0: no cache
   int threads = 16;                                               // that may wait for disks and networks

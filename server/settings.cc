@@ -72,6 +72,8 @@ const std::array kSettings = {
             Change::kOnRestart, "Stored bytes beyond which the least recently used objects are evicted; 0: no bound"},
     Setting{"store_quota_bytes", kStore, SizeField{Of<&O::store, &StoreOptions::quota_bytes>, 0}, Change::kOnRestart,
             "Stored bytes of each tenant beyond which puts are refused; 0: no bound"},
+    Setting{"store_free_bytes", kStore, SizeField{Of<&O::store, &StoreOptions::free_bytes>, 0}, Change::kOnRestart,
+            "Bytes of a local store's disk that puts leave free, at most an eighth of it"},
     Setting{"store_fsync", kStore, ChoiceField{Of<&O::store, &StoreOptions::fsync>, kFsyncNames}, Change::kOnRestart,
             "When objects are durable: each (before they are acknowledged), interval, none"},
     Setting{"store_fsync_interval", kStore,

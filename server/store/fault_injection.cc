@@ -96,6 +96,7 @@ class FaultyFiles final : public FileSystem {
     plan_.NoteAllSynced();
     return absl::OkStatus();
   }
+  absl::StatusOr<DiskSpace> Space(const std::string& path) override { return files_.Space(path); }
 
  private:
   FileSystem& files_ = PosixFileSystem();

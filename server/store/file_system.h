@@ -40,6 +40,12 @@ struct FolderEntry {
   std::chrono::sys_time<std::chrono::milliseconds> modified;
 };
 
+// Of a disk; all there can be where the system does not tell.
+struct DiskSpace {
+  std::uint64_t total_bytes = ~std::uint64_t{0};
+  std::uint64_t available_bytes = ~std::uint64_t{0};  // to this process
+};
+
 // Thread-safe.
 class FileSystem {
  public:
@@ -56,6 +62,7 @@ class FileSystem {
   virtual absl::Status SyncFolder(const std::string& path) = 0;  // what was created and removed in it is durable
   // All that anybody wrote to the disk that the folder is on is durable.
   virtual absl::Status SyncDisk(const std::string& path) = 0;
+  virtual absl::StatusOr<DiskSpace> Space(const std::string& path) = 0;  // of the disk that the folder is on
 };
 
 FileSystem& PosixFileSystem();

@@ -29,8 +29,7 @@ namespace dcac::store {
 namespace {
 
 constexpr std::size_t kBlockCacheBytes = std::size_t{32} << 20;
-constexpr std::size_t kWriteBufferBytes = std::size_t{16} << 20;
-constexpr std::size_t kLogBytes = std::size_t{64} << 20;
+constexpr std::size_t kWriteBuffersOfLogs = 4;
 // After so many the system is told to write them, so that writes do not wait long for a sync.
 constexpr std::size_t kLogBytesOnTheirWay = std::size_t{1} << 20;
 constexpr int kMaxOpenFiles = 256;
@@ -38,11 +37,10 @@ constexpr int kMaxOpenFiles = 256;
 // Payloads that are larger lie in files of their own, packed, to which the database points.  Of what they hold, about
 // half is of blocks that are there before the rest is written anew.
 constexpr std::uint64_t kMinPackedBytes = 512;
-constexpr std::uint64_t kPackedFileBytes = std::uint64_t{64} << 20;
 constexpr double kPackedGarbage = 0.5;
 
 // What opening writes beside tables is less.
-constexpr std::size_t kProbeBytes = std::size_t{1} << 20;
+constexpr std::size_t kRoomBytes = std::size_t{1} << 20;
 // So that a disk that stays full does not make every call open the database.
 constexpr std::chrono::seconds kRestoreInterval{1};
 
@@ -114,15 +112,16 @@ class DoubtFilter final : public rocksdb::WalFilter {
   const std::set<std::string, std::less<>>& doubtful_;
 };
 
-rocksdb::Options DatabaseOptions(rocksdb::Env* environment) {
+rocksdb::Options DatabaseOptions(const IndexOptions& index) {
   rocksdb::Options options;
+  options.create_if_missing = index.create;
   options.create_missing_column_families = true;
   options.max_open_files = kMaxOpenFiles;
-  options.max_total_wal_size = kLogBytes;
+  options.max_total_wal_size = index.log_bytes;
   options.wal_bytes_per_sync = kLogBytesOnTheirWay;
-  options.write_buffer_size = kWriteBufferBytes;
+  options.write_buffer_size = index.log_bytes / kWriteBuffersOfLogs;
   options.info_log = std::make_shared<NoDiary>();
-  if (environment != nullptr) options.env = environment;
+  if (index.environment != nullptr) options.env = index.environment;
   options.listeners.push_back(std::make_shared<NoRecoveryInBackground>());
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
@@ -137,7 +136,7 @@ rocksdb::ColumnFamilyOptions FamilyOptions(std::size_t family, const rocksdb::Op
   if (family != kPayloads) return options;
   options.enable_blob_files = true;
   options.min_blob_size = kMinPackedBytes;
-  options.blob_file_size = kPackedFileBytes;
+  options.blob_file_size = database.max_total_wal_size;
   options.enable_blob_garbage_collection = true;
   options.blob_garbage_collection_age_cutoff = kPackedGarbage;
   options.blob_garbage_collection_force_threshold = kPackedGarbage;
@@ -153,7 +152,7 @@ bool IsLocked(const rocksdb::Status& status) {
 }  // namespace
 
 struct IndexDatabase::Impl {
-  rocksdb::Status OpenDatabase(rocksdb::WALRecoveryMode mode, bool create);
+  rocksdb::Status OpenDatabase(rocksdb::WALRecoveryMode mode);
   rocksdb::Status OpenWith(const rocksdb::Options& options);
   void CloseDatabase();
 
@@ -166,14 +165,18 @@ struct IndexDatabase::Impl {
   }
 
   absl::Status RestoreNow();
-  absl::Status ProbeDisk() const;
+  absl::Status HoldRoom() const;
+  void GiveRoom() const;
   std::uint64_t LogNumber() const;
   rocksdb::Status Resume();
   absl::Status Reopen();
   rocksdb::Status LeaveLogs();
 
+  rocksdb::Env* env() const { return index.environment != nullptr ? index.environment : rocksdb::Env::Default(); }
+  std::string room_path() const { return folder + "/room"; }
+
   std::string folder;
-  rocksdb::Env* environment = nullptr;
+  IndexOptions index;
 
   // Held by reads, and alone where the database is closed and opened.  One that lets whoever waits to be alone go
   // first.
@@ -194,9 +197,8 @@ struct IndexDatabase::Impl {
   std::set<std::string, std::less<>> doubtful;  // ids of writes that failed
 };
 
-rocksdb::Status IndexDatabase::Impl::OpenDatabase(rocksdb::WALRecoveryMode mode, bool create) {
-  rocksdb::Options options = DatabaseOptions(environment);
-  options.create_if_missing = create;
+rocksdb::Status IndexDatabase::Impl::OpenDatabase(rocksdb::WALRecoveryMode mode) {
+  rocksdb::Options options = DatabaseOptions(index);
   options.wal_recovery_mode = mode;
   DoubtFilter filter(doubtful);
   if (!doubtful.empty()) options.wal_filter = &filter;
@@ -231,15 +233,16 @@ absl::Status IndexDatabase::Impl::CheckOpen() const {
   return absl::UnavailableError("index: a write failed, and it could not be opened again since");
 }
 
-// With a database that cannot be opened again, nothing could be read any more.
-absl::Status IndexDatabase::Impl::ProbeDisk() const {
-  if (database == nullptr) return absl::OkStatus();
-  rocksdb::Env& env = *database->GetEnv();
-  const std::string path = folder + "/probe";
-  const std::string bytes(kProbeBytes, '\0');
-  rocksdb::Status status = rocksdb::WriteStringToFile(&env, bytes, path, /*should_sync=*/true);
-  if (status.ok()) status = env.DeleteFile(path);
-  return FromRocks(status);
+// Of a database that was closed and cannot be opened, nothing can be read any more: what opening needs is held until
+// then, on a disk that takes it.
+absl::Status IndexDatabase::Impl::HoldRoom() const {
+  const std::string bytes(kRoomBytes, '\0');
+  return FromRocks(rocksdb::WriteStringToFile(env(), bytes, room_path(), /*should_sync=*/true));
+}
+
+void IndexDatabase::Impl::GiveRoom() const {
+  // If it stays, the next time writes it anew.
+  static_cast<void>(env()->DeleteFile(room_path()));
 }
 
 // Makes all that was written durable beside the logs, for every family, so that no log so far is ever read again.
@@ -271,19 +274,23 @@ absl::Status IndexDatabase::Impl::Reopen() {
   {
     const absl::MutexLock lock(&open_mutex);
     CloseDatabase();
+    GiveRoom();
     // A log that is damaged elsewhere than at its end is an error: nothing that was there is to be lost unnoticed.
-    DCAC_RETURN_IF_ERROR(FromRocks(OpenDatabase(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords,
-                                                /*create=*/false)));
+    DCAC_RETURN_IF_ERROR(FromRocks(OpenDatabase(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords)));
   }
   return FromRocks(LeaveLogs());
 }
 
 absl::Status IndexDatabase::Impl::RestoreNow() {
-  DCAC_RETURN_IF_ERROR(ProbeDisk());
+  DCAC_RETURN_IF_ERROR(HoldRoom());
   // Memory has what a disk may have forgotten of a log that it could not sync.  A full disk has forgotten nothing, and
   // Resume may get stuck for want of room.
   const bool resumed = database != nullptr && !no_space && Resume().ok();
-  if (!resumed) DCAC_RETURN_IF_ERROR(Reopen());
+  if (resumed) {
+    GiveRoom();
+  } else {
+    DCAC_RETURN_IF_ERROR(Reopen());
+  }
   doubtful.clear();
   return absl::OkStatus();
 }
@@ -296,25 +303,26 @@ IndexDatabase::~IndexDatabase() {
   impl_->CloseDatabase();
 }
 
-absl::StatusOr<std::unique_ptr<IndexDatabase>> IndexDatabase::Open(const std::string& folder, bool create,
-                                                                   rocksdb::Env* environment) {
+absl::StatusOr<std::unique_ptr<IndexDatabase>> IndexDatabase::Open(const std::string& folder,
+                                                                   const IndexOptions& options) {
   auto impl = std::make_unique<Impl>();
   impl->folder = folder;
-  impl->environment = environment;
+  impl->index = options;
   // The first attempt, so that damage that is not just an end that was cut off is told.
-  rocksdb::Status status = impl->OpenDatabase(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords, create);
+  rocksdb::Status status = impl->OpenDatabase(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords);
   if (status.IsCorruption()) {
     // Still one where tables have what comes after the damage, or are damaged themselves.
-    status = impl->OpenDatabase(rocksdb::WALRecoveryMode::kPointInTimeRecovery, create);
+    status = impl->OpenDatabase(rocksdb::WALRecoveryMode::kPointInTimeRecovery);
     impl->lost_log_end = true;
   }
   if (IsLocked(status)) {
     return absl::AlreadyExistsError(absl::StrCat(folder, ": another process has this store open"));
   }
-  if (status.IsInvalidArgument() && !create) {
+  if (status.IsInvalidArgument() && !options.create) {
     return absl::DataLossError(absl::StrCat(folder, ": there is no index: ", status.ToString()));
   }
   DCAC_RETURN_IF_ERROR(FromRocks(status));
+  impl->index.create = false;
   return std::unique_ptr<IndexDatabase>(new IndexDatabase(std::move(impl)));
 }
 

@@ -28,14 +28,20 @@ struct IndexChange {
   std::optional<std::string> value;  // nothing: erased
 };
 
+struct IndexOptions {
+  bool create = false;
+  // Of logs, which may take as much memory, too, and as much of the disk again when they become tables.
+  std::size_t log_bytes = std::size_t{64} << 20;
+  rocksdb::Env* environment = nullptr;  // null: the system's
+};
+
 // Thread-safe.  After a write that failed RocksDB refuses all others until it is told to go on, which it cannot always;
 // a database that is opened anew always can, if the disk is in order.
 class IndexDatabase {
  public:
-  // `environment`: null for the system's.  Errors: AlreadyExists (another process has it open), DataLoss (it is
-  // damaged, but for the end of its log, or not there and not to be created), ResourceExhausted, Unavailable.
-  static absl::StatusOr<std::unique_ptr<IndexDatabase>> Open(const std::string& folder, bool create,
-                                                             rocksdb::Env* environment);
+  // Errors: AlreadyExists (another process has it open), DataLoss (it is damaged, but for the end of its log, or not
+  // there and not to be created), ResourceExhausted, Unavailable.
+  static absl::StatusOr<std::unique_ptr<IndexDatabase>> Open(const std::string& folder, const IndexOptions& options);
   ~IndexDatabase();
 
   // Whether the end of the log was damaged when it was opened.

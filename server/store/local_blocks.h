@@ -57,8 +57,11 @@ class LocalBlocks {
   UploadTable& uploads() { return uploads_; }
 
   // Room for more of an owner; evicts what was not used for longest where that makes room.
-  // Errors: ResourceExhausted (quota; capacity, and nothing is left to evict).
+  // Errors: ResourceExhausted (quota; capacity, and nothing is left to evict; no room on the disk).
   absl::Status Reserve(std::string_view owner, std::uint64_t bytes);
+
+  // Before so many bytes are written to the disk for a put.  Errors: ResourceExhausted.
+  absl::Status CheckRoom(std::uint64_t bytes) const;
 
   // Of a file that is about to be written: its entry becomes durable meanwhile, where MakeDurable is to wait for it.
   std::future<absl::Status> StartEntry(const std::string& id);

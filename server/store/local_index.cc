@@ -111,9 +111,8 @@ void LocalIndex::Changes::EraseInlined(const std::string& id) {
   changes_.push_back({kPayloads, id, std::nullopt});
 }
 
-absl::StatusOr<std::unique_ptr<LocalIndex>> LocalIndex::Open(const std::string& folder, bool create,
-                                                             rocksdb::Env* environment) {
-  DCAC_ASSIGN_OR_RETURN(std::unique_ptr<IndexDatabase> database, IndexDatabase::Open(folder, create, environment));
+absl::StatusOr<std::unique_ptr<LocalIndex>> LocalIndex::Open(const std::string& folder, const IndexOptions& options) {
+  DCAC_ASSIGN_OR_RETURN(std::unique_ptr<IndexDatabase> database, IndexDatabase::Open(folder, options));
   return std::unique_ptr<LocalIndex>(new LocalIndex(std::move(database)));
 }
 

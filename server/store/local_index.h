@@ -71,8 +71,7 @@ class LocalIndex {
   };
 
   // As IndexDatabase::Open.
-  static absl::StatusOr<std::unique_ptr<LocalIndex>> Open(const std::string& folder, bool create,
-                                                          rocksdb::Env* environment);
+  static absl::StatusOr<std::unique_ptr<LocalIndex>> Open(const std::string& folder, const IndexOptions& options);
 
   // Whether the end of the log was damaged when it was opened.  A crash of the machine leaves pages of what was not
   // durable unwritten, in any order; what a disk did to what was durable looks the same.  It ends before the damage.

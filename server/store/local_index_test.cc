@@ -19,7 +19,7 @@ class LocalIndexTest : public ::testing::Test {
  protected:
   void Open() {
     index_.reset();
-    auto index = LocalIndex::Open(folder_.path() + "/index", /*create=*/true, nullptr);
+    auto index = LocalIndex::Open(folder_.path() + "/index", {.create = true});
     ASSERT_TRUE(index.ok()) << index.status();
     index_ = *std::move(index);
   }

@@ -16,6 +16,9 @@ namespace {
 // What the file that marks a store's folder says.
 constexpr std::string_view kFormat = "dcac local store 1\n";
 
+// So that what puts leave free of a small disk is a few times what the index's logs take.
+constexpr std::uint64_t kMinDiskLogs = 32;
+
 std::string StoreMark(const std::string& folder) {
   return folder + "/store";
 }
@@ -33,7 +36,10 @@ absl::StatusOr<std::unique_ptr<LocalBlocks>> LocalBlocks::Open(const LocalStoreO
   DCAC_RETURN_IF_ERROR(all.files->CreateFolder(all.folder));
   DCAC_RETURN_IF_ERROR(blocks->payloads_.Prepare());
   DCAC_ASSIGN_OR_RETURN(const bool is_new, blocks->IsNew());
-  DCAC_ASSIGN_OR_RETURN(blocks->index_, LocalIndex::Open(all.folder + "/index", /*create=*/is_new, all.environment));
+  DCAC_ASSIGN_OR_RETURN(const DiskSpace space, all.files->Space(all.folder));
+  IndexOptions index{.create = is_new, .environment = all.environment};
+  index.log_bytes = std::min<std::uint64_t>(index.log_bytes, space.total_bytes / kMinDiskLogs);
+  DCAC_ASSIGN_OR_RETURN(blocks->index_, LocalIndex::Open(all.folder + "/index", index));
   if (is_new) DCAC_RETURN_IF_ERROR(blocks->MarkStore());
   DCAC_RETURN_IF_ERROR(blocks->Recover());
   if (all.sync == SyncPolicy::kInterval) blocks->syncer_ = std::thread([b = blocks.get()] { b->SyncInBackground(); });

@@ -31,6 +31,8 @@ struct LocalStoreOptions {
   StoreLimits limits;
   SyncPolicy sync = SyncPolicy::kEach;
   std::chrono::milliseconds sync_interval{1000};
+  // Of the disk, that puts leave free, but at most an eighth of it: the index needs room to give room back.
+  std::uint64_t free_bytes = std::uint64_t{512} << 20;
   // Told, while it is opened, what the operator should know of what was found.
   std::function<void(const std::string& message)> on_warning;
 

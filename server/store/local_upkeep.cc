@@ -11,10 +11,22 @@ namespace dcac::store {
 namespace {
 
 constexpr std::size_t kErasedAtOnce = 64;
+// Of a disk, the part that puts leave free at most.
+constexpr std::uint64_t kMaxFreeShare = 8;
 
 }  // namespace
 
+absl::Status LocalBlocks::CheckRoom(std::uint64_t bytes) const {
+  DCAC_ASSIGN_OR_RETURN(const DiskSpace space, options_.files->Space(options_.folder));
+  const std::uint64_t free_bytes = std::min(options_.free_bytes, space.total_bytes / kMaxFreeShare);
+  if (space.available_bytes > free_bytes && space.available_bytes - free_bytes >= bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("disk: the store's disk has ", space.available_bytes,
+                                                   " bytes left, of which ", free_bytes, " stay free; the put needs ",
+                                                   bytes));
+}
+
 absl::Status LocalBlocks::Reserve(std::string_view owner, std::uint64_t bytes) {
+  DCAC_RETURN_IF_ERROR(CheckRoom(bytes));
   while (true) {
     std::uint64_t missing_bytes = 0;
     DCAC_RETURN_IF_ERROR(account_.Reserve(owner, bytes, &missing_bytes));
@@ -111,7 +123,8 @@ absl::Status LocalBlocks::SettleDoubts() {
 }
 
 absl::Status LocalBlocks::Maintain(const CallControl& control) {
-  absl::Status status = SettleDoubts();
+  absl::Status status = index_->Restore();  // reads may need it, too
+  status.Update(SettleDoubts());
   for (const IdleUpload& upload : uploads_.TakeOlder(now() - limits().upload_ttl)) status.Update(RemoveUpload(upload));
   status.Update(RemoveExpired(control));
   const std::lock_guard lock(sync_mutex_);

@@ -82,6 +82,8 @@ absl::Status LocalUpload::Append(std::span<const std::byte> bytes, const CallCon
   const std::uint64_t size = size_bytes() + bytes.size();
   // Not a byte ahead of what has come: it might be what another block needs.
   DCAC_RETURN_IF_ERROR(ReserveFor(size + input_file_bytes_));
+  // Others write to the disk, too, after it was reserved.
+  DCAC_RETURN_IF_ERROR(blocks_.CheckRoom(bytes.size()));
   if (!writer_ && size <= kMaxInlineBytes) {
     AppendBytes(bytes, small_);
     return absl::OkStatus();

@@ -21,6 +21,7 @@ class MemoryFileSystem final : public FileSystem {
   absl::StatusOr<std::vector<FolderEntry>> List(const std::string& path) override;
   absl::Status SyncFolder(const std::string&) override { return absl::OkStatus(); }
   absl::Status SyncDisk(const std::string&) override { return absl::OkStatus(); }
+  absl::StatusOr<DiskSpace> Space(const std::string&) override { return DiskSpace(); }
 
   class Content;
 

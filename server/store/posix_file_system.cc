@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -128,6 +129,14 @@ class Posix final : public FileSystem {
 
   absl::Status SyncFolder(const std::string& path) override { return SyncWith(fsync, path); }
   absl::Status SyncDisk(const std::string& path) override { return SyncWith(syncfs, path); }
+
+  absl::StatusOr<DiskSpace> Space(const std::string& path) override {
+    struct statvfs info = {};
+    if (statvfs(path.c_str(), &info) != 0) return SystemError(errno, "space", path);
+    if (info.f_blocks == 0) return DiskSpace();
+    const std::uint64_t block_bytes = info.f_frsize;
+    return DiskSpace{.total_bytes = info.f_blocks * block_bytes, .available_bytes = info.f_bavail * block_bytes};
+  }
 
  private:
   static absl::StatusOr<std::unique_ptr<File>> OpenWith(const std::string& path, int flags) {
