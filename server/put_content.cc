@@ -24,6 +24,22 @@ namespace {
 // Nobody waits for a call that broke off, nor should it wait for a store that is away.
 constexpr std::chrono::seconds kBreakOffTime{5};
 
+store::CallControl BreakOffControl() {
+  return {.deadline = std::chrono::steady_clock::now() + kBreakOffTime};
+}
+
+// Appends to an upload, and leaves in `unappended` what of it was not when the call ended.
+absl::Status Append(std::span<const std::byte> bytes, const store::CallControl& control, store::Upload& upload,
+                    std::vector<std::byte>& unappended) {
+  const std::uint64_t before = upload.size_bytes();
+  absl::Status status = upload.Append(bytes, control);
+  if (absl::IsCancelled(status) || absl::IsDeadlineExceeded(status)) {
+    const auto rest = bytes.subspan(static_cast<std::size_t>(upload.size_bytes() - before));
+    unappended.assign(rest.begin(), rest.end());
+  }
+  return status;
+}
+
 // Gives what an upload has kept to `take`, from the front to the back.
 template <typename Take>
 absl::Status ReadKept(store::Upload& upload, const store::CallControl& control, const Take& take) {
@@ -84,9 +100,7 @@ class TensorContent final : public PutContent {
       return absl::OkStatus();
     };
     DCAC_RETURN_IF_ERROR(ReadKept(upload, context_.Control(control_.cancelled), take));
-    DCAC_RETURN_IF_ERROR(ResumeInput(upload));
-    resumed_ = true;
-    return absl::OkStatus();
+    return ResumeInput(upload);
   }
 
   absl::Status Push(InputChunks& input, std::size_t max_bytes, store::Upload& upload) override {
@@ -113,17 +127,14 @@ class TensorContent final : public PutContent {
   }
 
   absl::Status BreakOff(const InputChunks& rest, store::Upload& upload) override {
-    if (goes_on_ && !resumed_) return absl::OkStatus();  // there is more in the upload than came as far as here
-    if (!unappended_.empty()) {
-      DCAC_RETURN_IF_ERROR(upload.Append(unappended_, {.deadline = std::chrono::steady_clock::now() + kBreakOffTime}));
-    }
+    if (!unappended_.empty()) DCAC_RETURN_IF_ERROR(upload.Append(unappended_, BreakOffControl()));
     std::vector<std::span<const std::byte>> parts = {encoder_.unencoded()};
     if (encoder_.encoded_bytes() + parts.front().size() == rest.consumed_bytes()) {
       const std::vector<std::span<const std::byte>> more = rest.Rest();
       parts.insert(parts.end(), more.begin(), more.end());
     }
     std::erase_if(parts, [](std::span<const std::byte> part) { return part.empty(); });
-    return parts.empty() ? absl::OkStatus() : upload.KeepInput(encoder_.encoded_bytes(), parts);
+    return upload.KeepInput(encoder_.encoded_bytes(), parts);
   }
 
   std::uint64_t committed_bytes(const store::Upload& upload) const override {
@@ -169,7 +180,7 @@ class TensorContent final : public PutContent {
   absl::Status Store(std::span<const std::byte> frame, store::Upload& upload) {
     if (frame.empty()) return absl::OkStatus();
     progress_.push_back({encoder_.frame_bytes(), encoder_.encoded_bytes()});
-    return Append(frame, upload);
+    return CheckAndAppend(frame, upload);
   }
 
   // All samples were encoded: the last ones are verified while the end of the frame is stored.
@@ -179,14 +190,12 @@ class TensorContent final : public PutContent {
     DCAC_ASSIGN_OR_RETURN(const std::vector<std::byte> end, SkipKept(encoder_.Pull()));
     frame.insert(frame.end(), end.begin(), end.end());
     progress_.push_back({encoder_.frame_bytes(), encoder_.encoded_bytes()});
-    return Append(frame, upload);
+    return CheckAndAppend(frame, upload);
   }
 
-  absl::Status Append(std::span<const std::byte> frame, store::Upload& upload) {
+  absl::Status CheckAndAppend(std::span<const std::byte> frame, store::Upload& upload) {
     DCAC_RETURN_IF_ERROR(Check(frame));
-    const absl::Status appended = upload.Append(frame, context_.Control(control_.cancelled));
-    if (absl::IsCancelled(appended) || absl::IsDeadlineExceeded(appended)) unappended_ = {frame.begin(), frame.end()};
-    DCAC_RETURN_IF_ERROR(appended);
+    DCAC_RETURN_IF_ERROR(Append(frame, context_.Control(control_.cancelled), upload, unappended_));
     while (progress_.size() > 1 && progress_[1].frame_bytes <= upload.kept_bytes()) progress_.pop_front();
     return absl::OkStatus();
   }
@@ -208,7 +217,6 @@ class TensorContent final : public PutContent {
   const std::uint64_t tensor_bytes_;
   FrameEncoder encoder_;
   const bool goes_on_;
-  bool resumed_ = false;
   FrameChecker checker_;
   const StoreContext context_;
   const WorkControl control_;
@@ -240,12 +248,18 @@ class CheckedContent : public PutContent {
       const std::span<const std::byte> bytes = input.Take(max_bytes);
       max_bytes -= bytes.size();
       DCAC_RETURN_IF_ERROR(Take(bytes));
-      DCAC_RETURN_IF_ERROR(upload.Append(bytes, context_.Control(control_.cancelled)));
+      DCAC_RETURN_IF_ERROR(Append(bytes, context_.Control(control_.cancelled), upload, unappended_));
     }
     return absl::OkStatus();
   }
 
-  absl::Status BreakOff(const InputChunks&, store::Upload&) override { return absl::OkStatus(); }
+  absl::Status BreakOff(const InputChunks& rest, store::Upload& upload) override {
+    // Not after an error: what did not pass its check, or found no room, is missing then.
+    const bool has_all = upload.size_bytes() + unappended_.size() == rest.consumed_bytes();
+    absl::Status status = has_all ? AppendRest(rest, upload) : absl::OkStatus();
+    status.Update(upload.KeepInput(upload.size_bytes(), {}));
+    return status;
+  }
 
   std::uint64_t committed_bytes(const store::Upload& upload) const override { return upload.kept_bytes(); }
 
@@ -263,9 +277,20 @@ class CheckedContent : public PutContent {
     return Check(bytes);
   }
 
+  absl::Status AppendRest(const InputChunks& rest, store::Upload& upload) {
+    const store::CallControl control = BreakOffControl();
+    DCAC_RETURN_IF_ERROR(upload.Append(unappended_, control));
+    for (const std::span<const std::byte> bytes : rest.Rest()) {
+      DCAC_RETURN_IF_ERROR(Take(bytes));
+      DCAC_RETURN_IF_ERROR(upload.Append(bytes, control));
+    }
+    return absl::OkStatus();
+  }
+
   wire::DigestAccumulator digest_;
   const StoreContext context_;
   const WorkControl control_;
+  std::vector<std::byte> unappended_;  // that passed their check, when the call ended
 };
 
 class FrameContent final : public CheckedContent<FrameChecker> {

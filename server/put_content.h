@@ -39,8 +39,8 @@ class PutContent {
   // Errors: those of checking and coding, those of the upload.
   virtual absl::Status Push(InputChunks& input, std::size_t max_bytes, store::Upload& upload) = 0;
 
-  // The upload breaks off: keeps what need not be sent again, of `rest` too, which Push has not got.  Errors are those
-  // of keeping it, and mean that more is sent again.
+  // The upload breaks off: keeps what need not be sent again, of `rest` too, which Push has not got.  Not after an
+  // error of Resume.  Errors are those of keeping it, and mean that more is sent again.
   virtual absl::Status BreakOff(const InputChunks& rest, store::Upload& upload) = 0;
 
   // Ends the input: all checks are made.  `options` gets what is to be remembered of it.

@@ -88,11 +88,13 @@ absl::Status PutSession::OpenUpload() {
                      context_.Control(control().cancelled)));
     return absl::OkStatus();
   }
-  DCAC_ASSIGN_OR_RETURN(upload_, ResumeUpload(header_.upload_id(), context_, control()));
-  if (upload_->key() != key || upload_->state() != ContentOf(header_)) {
+  DCAC_ASSIGN_OR_RETURN(std::unique_ptr<store::Upload> upload, ResumeUpload(header_.upload_id(), context_, control()));
+  if (upload->key() != key || upload->state() != ContentOf(header_)) {
     return absl::InvalidArgumentError("header: key or content is not that of the upload");
   }
-  DCAC_RETURN_IF_ERROR(ResumeContent(*content_, *upload_));
+  DCAC_RETURN_IF_ERROR(ResumeContent(*content_, *upload));
+  // From now on it is this content's: one that is not taken over stays as it is.
+  upload_ = std::move(upload);
   input_.StartAt(content_->committed_bytes(*upload_));
   return absl::OkStatus();
 }

@@ -194,6 +194,35 @@ TEST_F(PutSessionTest, UploadGoesOnWhereItBrokeOff) {
   EXPECT_EQ(Query(id).status().code(), StatusCode::kNotFound) << "it is over";
 }
 
+TEST_F(PutSessionTest, UploadGoesOnHoweverEarlyItBrokeOff) {
+  const Bytes frame = *Compress(kNoiseSpec, NoisyBytes(kNoiseBytes));
+  v1::PutRequest header = FrameHeader("k", frame.size());
+  const std::string id = BreakOff(header, std::span(frame).first(1000));
+  const auto progress = Query(id);
+  ASSERT_TRUE(progress.ok()) << progress.status();
+  EXPECT_EQ(progress->committed_bytes(), 1000u);
+  header.mutable_header()->set_upload_id(id);
+  const auto outcome = Put(InChunks(header, frame, 1000));
+  ASSERT_TRUE(outcome.status.ok()) << outcome.status;
+  EXPECT_EQ(Stored("vision/k"), frame);
+}
+
+TEST_F(PutSessionTest, UploadKeepsWhatWasNotWorkedOff) {
+  const Bytes frame = *Compress(kNoiseSpec, NoisyBytes(kNoiseBytes));
+  std::string id;
+  {
+    PutSession broken(Context());
+    id = Drive(broken, {FrameHeader("k", frame.size())}, /*end=*/false).replies.front().upload_id();
+    ASSERT_TRUE(broken.Accept(Chunk(0, std::span(frame).first(1000))).ok());
+    ASSERT_TRUE(broken.Accept(Chunk(1000, std::span(frame).subspan(1000, 500))).ok());
+    broken.Cancel();
+    EXPECT_EQ(broken.Work().code(), StatusCode::kCancelled);
+  }
+  const auto progress = Query(id);
+  ASSERT_TRUE(progress.ok()) << progress.status();
+  EXPECT_EQ(progress->committed_bytes(), 1500u);
+}
+
 TEST_F(PutSessionTest, UploadOfATensorGoesOnFromASegment) {
   const Bytes data = NoisyBytes(kLargeBytes);
   constexpr std::size_t kSent = kLargeBytes / 8 * 7;
@@ -265,6 +294,22 @@ TEST_F(PutSessionTest, UploadsBelongToTheirTenantAndContent) {
   EXPECT_EQ(Code({other_key}), StatusCode::kInvalidArgument);
   EXPECT_EQ(Code({other_content}), StatusCode::kInvalidArgument);
   EXPECT_TRUE(Query(id).ok()) << "it can still go on";
+}
+
+TEST_F(PutSessionTest, OtherContentLeavesAnUploadAsItWas) {
+  const Bytes data = NoisyBytes(kLargeBytes);
+  const std::string id = BreakOff(LargeHeader("k"), std::span(data).first(1000));
+  {
+    PutSession other(Context());
+    v1::PutRequest header = FrameHeader("k", frame_.size());
+    header.mutable_header()->set_upload_id(id);
+    ASSERT_TRUE(other.Accept(std::move(header)).ok());
+    ASSERT_TRUE(other.Accept(Chunk(0, frame_)).ok());
+    EXPECT_EQ(other.Work().code(), StatusCode::kInvalidArgument);
+  }
+  const auto progress = Query(id);
+  ASSERT_TRUE(progress.ok()) << progress.status();
+  EXPECT_EQ(progress->committed_bytes(), 1000u);
 }
 
 TEST_F(PutSessionTest, CancelEndsTheWork) {

@@ -88,9 +88,10 @@ class Upload {
   // Fills `out` with bytes that were appended.  Errors: DataLoss, OutOfRange.
   virtual absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) = 0;
 
-  // For who breaks off: keeps bytes of which the block will be made, those of `parts`, for who resumes, in place of any
-  // that were kept before.  Nothing is appended or committed after it.  A backend may do without.
-  // Errors: those of Append; then none are kept.
+  // For who breaks off: keeps what was appended, however little it is, and bytes of which the rest of the block will be
+  // made, those of `parts`, for who resumes, in place of any that were kept before.  Nothing is appended or committed
+  // after it.  A backend may do without `parts`.
+  // Errors: those of Append; then no parts are kept.
   virtual absl::Status KeepInput(std::uint64_t /*offset*/, std::span<const std::span<const std::byte>> /*parts*/) {
     return absl::OkStatus();
   }

@@ -207,6 +207,23 @@ TEST_P(StoreConformanceTest, AnUploadGoesOnWhereItWasKept) {
   EXPECT_EQ(store_->Resume(id, control_).status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_P(StoreConformanceTest, AnUploadThatBreaksOffEarlyKeepsWhatItHas) {
+  Open();
+  const std::string bytes = SomeBytes(1000);
+  std::string id;
+  {
+    const auto upload = *store_->Begin({.key = "t/k", .expected_bytes = 100'000, .state = "state"}, control_);
+    ASSERT_TRUE(upload->Append(AsBytes(bytes), control_).ok());
+    EXPECT_TRUE(upload->KeepInput(bytes.size(), {}).ok());
+    id = upload->id();
+  }
+  const auto upload = store_->Resume(id, control_);
+  ASSERT_TRUE(upload.ok()) << upload.status();
+  EXPECT_EQ((*upload)->kept_bytes(), bytes.size());
+  ASSERT_TRUE((*upload)->Commit({}, control_).ok());
+  EXPECT_EQ(*Get("t/k"), bytes);
+}
+
 TEST_P(StoreConformanceTest, ConditionsHold) {
   Open();
   PutOptions absent{.condition = {.if_absent = true, .if_digest = {}}};

@@ -101,10 +101,11 @@ absl::Status LocalUpload::BeginFile() {
 }
 
 absl::Status LocalUpload::KeepInput(std::uint64_t offset, std::span<const std::span<const std::byte>> parts) {
-  if (ended_ || in_doubt_ || owner_.state.empty()) return absl::OkStatus();
+  if (ended_ || in_doubt_ || owner_.state.empty() || (parts.empty() && size_bytes() == 0)) return absl::OkStatus();
+  if (!writer_) DCAC_RETURN_IF_ERROR(BeginFile());
+  if (parts.empty()) return absl::OkStatus();
   const std::uint64_t file_bytes = InputFileBytes(parts);
   DCAC_RETURN_IF_ERROR(ReserveFor(size_bytes() + file_bytes));
-  if (!writer_) DCAC_RETURN_IF_ERROR(BeginFile());
   input_file_bytes_ = 0;
   absl::Status written = [&]() -> absl::Status {
     DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, blocks_.payloads().CreateInput(owner_.id));

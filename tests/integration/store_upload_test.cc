@@ -74,6 +74,12 @@ TEST_F(StoreUploadTest, FramesConvergeAndSendNoMoreThanAPieceAgain) {
   }
 }
 
+TEST_F(StoreUploadTest, FramesThatBreakOffWithinTheirFirstPieceAreNotSentAgain) {
+  const Bytes frame = Compress(tensor_.spec, tensor_.data).value();
+  EXPECT_EQ(CutAndGoOn(FrameHeader("f", frame.size()), frame, kPieceBytes / 4), 0u);
+  EXPECT_EQ(Client().Get("f").bytes, tensor_.data);
+}
+
 TEST_F(StoreUploadTest, OtherContentIsRefused) {
   const std::size_t cut = tensor_.data.size() - 1;
   const PutOutcome broken = Client().Put(TensorHeader("t", tensor_.spec), std::span(tensor_.data).first(cut), 0, false);
