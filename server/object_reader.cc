@@ -255,9 +255,7 @@ absl::StatusOr<std::unique_ptr<ObjectReader>> ObjectReader::Open(const v1::GetRe
   if (!v1::ObjectForm_IsValid(request.form())) {
     return absl::InvalidArgumentError(absl::StrCat("form: ", static_cast<int>(request.form()), " is not known"));
   }
-  absl::StatusOr<BlockPtr> opened = context.store.Open(key, context.Control(control.cancelled));
-  DCAC_RETURN_IF_ERROR(OfObject(opened.status(), request.key()));
-  const BlockPtr block = *std::move(opened);
+  DCAC_ASSIGN_OR_RETURN(const BlockPtr block, context.store.Open(key, context.Control(control.cancelled)));
   if (!request.if_version().empty() && request.if_version() != block->info().version) {
     return absl::AbortedError("if_version: the object was put anew");
   }

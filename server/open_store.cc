@@ -41,7 +41,12 @@ absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenBucket(const StoreOptions
   if (!options.s3_endpoint.empty()) s3.client.endpoint = options.s3_endpoint;
   if (!options.s3_region.empty()) s3.client.region = options.s3_region;
   s3.limits = limits;
-  return store::OpenS3Store(std::move(s3));
+  const std::string place =
+      absl::StrCat(options.location, s3.client.endpoint.empty() ? "" : " at ", s3.client.endpoint);
+  absl::StatusOr<std::unique_ptr<store::BlockStore>> store = store::OpenS3Store(std::move(s3));
+  if (store.ok()) return store;
+  // Errors of the store itself do not say where it is, for clients get to see them.
+  return absl::Status(store.status().code(), absl::StrCat(place, ": ", std::string(store.status().message())));
 }
 
 }  // namespace
@@ -63,12 +68,16 @@ absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions&
                                   .upload_ttl = options.upload_ttl};
   if (options.location == kMemory) return store::OpenMemoryStore(limits);
   if (options.location.starts_with(kS3)) return OpenBucket(options, limits);
-  return store::OpenLocalStore({.folder = options.location.substr(kLocal.size()),
+  return store::OpenLocalStore({.folder = StoreFolder(options.location),
                                 .limits = limits,
                                 .sync = PolicyOf(options.fsync),
                                 .sync_interval = options.fsync_interval,
                                 .free_bytes = options.free_bytes,
                                 .on_warning = warn});
+}
+
+std::string StoreFolder(const std::string& location) {
+  return location.starts_with(kLocal) ? location.substr(kLocal.size()) : "";
 }
 
 std::string DefaultStoreLocation() {

@@ -21,6 +21,9 @@ absl::Status CheckStoreLocation(const std::string& location);
 absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions& options,
                                                              const std::function<void(const std::string&)>& warn);
 
+// On this machine's disk; empty: the store is elsewhere.
+std::string StoreFolder(const std::string& location);
+
 // Where the program keeps its store when nothing else is said: in the folder that the service manager gave it, or one
 // of the user's.
 std::string DefaultStoreLocation();

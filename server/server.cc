@@ -41,6 +41,7 @@
 #include "server/socket_lock.h"
 #include "server/status_reader.h"
 #include "server/store/cached_store.h"
+#include "server/store/discreet_store.h"
 #include "server/store/metered_store.h"
 #include "server/store/store_keeper.h"
 #include "server/store_service_impl.h"
@@ -115,12 +116,27 @@ void BoundTransport(const Limits& limits, grpc::ServerBuilder& builder) {
   builder.SetResourceQuota(quota);
 }
 
-// With what takes calls to the store on the way: the cache first, so that what it has is no call to the store.
-std::unique_ptr<store::BlockStore> Wrap(std::unique_ptr<store::BlockStore> store, std::uint64_t cache_bytes,
+// What clients are not told of an error of the store, operators are.
+store::Discretion DiscretionOf(const ServerOptions& options) {
+  store::Discretion discretion{.folder = StoreFolder(options.store.location)};
+  if (options.log == nullptr) return discretion;
+  discretion.on_hidden = [log = options.log](const std::string& key, const absl::Status& error) {
+    log->WriteLimited("store_error", LogEvent(LogLevel::kWarning, "store_error")
+                                         .Text("key", key)
+                                         .Text("code", absl::StatusCodeToString(error.code()))
+                                         .Text("message", std::string(error.message())));
+  };
+  return discretion;
+}
+
+// With what takes calls to the store on the way: the cache before the meter, so that what it has is no call to the
+// store.
+std::unique_ptr<store::BlockStore> Wrap(std::unique_ptr<store::BlockStore> store, const ServerOptions& options,
                                         store::StoreMeter& meter) {
   if (store == nullptr) return nullptr;
   store = store::MakeMeteredStore(std::move(store), meter);
-  return cache_bytes == 0 ? std::move(store) : store::MakeCachedStore(std::move(store), cache_bytes);
+  if (options.store.cache_bytes > 0) store = store::MakeCachedStore(std::move(store), options.store.cache_bytes);
+  return store::MakeDiscreetStore(std::move(store), DiscretionOf(options));
 }
 
 // `address` with the port that the system chose.
@@ -137,7 +153,7 @@ struct Server::Impl {
       : options(WithDefaults(server_options)),
         access(std::move(server_access)),
         metrics(options.log),
-        store(Wrap(std::move(server_store), options.store.cache_bytes, metrics.store_calls())),
+        store(Wrap(std::move(server_store), options, metrics.store_calls())),
         threads(options.threads > 0 ? options.threads : CpuBudget()),
         workers(threads),
         limits(options.limits),

@@ -38,10 +38,9 @@ absl::StatusOr<std::string> StartAfter(const std::string& page_token, const std:
 absl::Status ChangeObject(const std::string& key, const store::BlockUpdate& update, const StoreContext& context,
                           const WorkControl& control, v1::StoredObject* object) {
   DCAC_ASSIGN_OR_RETURN(const std::string block_key, BlockKey(context.tenant, key));
-  const absl::StatusOr<store::BlockInfo> info =
-      context.store.Update(block_key, update, context.Control(control.cancelled));
-  DCAC_RETURN_IF_ERROR(OfObject(info.status(), key));
-  DCAC_ASSIGN_OR_RETURN(*object, ToObject(*info));
+  DCAC_ASSIGN_OR_RETURN(const store::BlockInfo info,
+                        context.store.Update(block_key, update, context.Control(control.cancelled)));
+  DCAC_ASSIGN_OR_RETURN(*object, ToObject(info));
   return absl::OkStatus();
 }
 
@@ -73,10 +72,9 @@ absl::Status FindMissing(const v1::FindMissingRequest& request, const StoreConte
 absl::Status Stat(const v1::StatRequest& request, const StoreContext& context, const WorkControl& control,
                   v1::StatResponse* response) {
   DCAC_ASSIGN_OR_RETURN(const std::string key, BlockKey(context.tenant, request.key()));
-  const absl::StatusOr<store::BlockInfo> info =
-      context.store.Stat({&key, 1}, context.Control(control.cancelled)).front();
-  DCAC_RETURN_IF_ERROR(OfObject(info.status(), request.key()));
-  DCAC_ASSIGN_OR_RETURN(*response->mutable_object(), ToObject(*info));
+  DCAC_ASSIGN_OR_RETURN(const store::BlockInfo info,
+                        context.store.Stat({&key, 1}, context.Control(control.cancelled)).front());
+  DCAC_ASSIGN_OR_RETURN(*response->mutable_object(), ToObject(info));
   return absl::OkStatus();
 }
 
@@ -116,7 +114,7 @@ absl::Status List(const v1::ListRequest& request, const StoreContext& context, c
 absl::Status Delete(const v1::DeleteRequest& request, const StoreContext& context, const WorkControl& control,
                     v1::DeleteResponse*) {
   DCAC_ASSIGN_OR_RETURN(const std::string key, BlockKey(context.tenant, request.key()));
-  return OfObject(context.store.Delete({&key, 1}, context.Control(control.cancelled)).front(), request.key());
+  return context.store.Delete({&key, 1}, context.Control(control.cancelled)).front();
 }
 
 absl::Status DeletePrefix(const v1::DeletePrefixRequest& request, const StoreContext& context,

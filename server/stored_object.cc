@@ -48,11 +48,6 @@ absl::StatusOr<std::string> BlockPrefix(std::string_view tenant, std::string_vie
   return absl::StrCat(std::string(tenant), "/", std::string(prefix));
 }
 
-absl::Status OfObject(const absl::Status& status, std::string_view key) {
-  if (!absl::IsNotFound(status)) return status;
-  return absl::NotFoundError(absl::StrCat("nothing is stored under the key ", std::string(key)));
-}
-
 absl::Status DescribeTensor(const TensorSpec& spec, const Digest& digest, store::PutOptions* options) {
   DCAC_ASSIGN_OR_RETURN(options->raw_bytes, TensorBytes(spec));
   options->digest = digest;

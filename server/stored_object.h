@@ -24,9 +24,6 @@ absl::StatusOr<std::string> BlockKey(std::string_view tenant, std::string_view k
 // The same of all keys that begin with a prefix, which need not be a key.
 absl::StatusOr<std::string> BlockPrefix(std::string_view tenant, std::string_view prefix);
 
-// What a store says of a block, as it is said of the object under `key`: without the tenant.
-absl::Status OfObject(const absl::Status& status, std::string_view key);
-
 // What a block is to remember of its object.  Errors: InvalidArgument (spec).
 absl::Status DescribeTensor(const TensorSpec& spec, const Digest& digest, store::PutOptions* options);
 void DescribeArchive(std::uint64_t raw_bytes, const Digest& digest, store::PutOptions* options);

@@ -74,7 +74,7 @@ absl::StatusOr<S3Block> S3Blocks::LoadObject(const std::string& encoded, const s
   if (head_bytes > block.beginning.size()) return absl::DataLossError("the object ends within its head");
   DCAC_ASSIGN_OR_RETURN(block.head, ParseHead(block.beginning.first(head_bytes)));
   if (EncodeKey(block.head.record.info.key) != encoded) {
-    return absl::DataLossError(absl::StrCat("the block is that of ", block.head.record.info.key));
+    return absl::DataLossError("the block is that of another key");
   }
   if (!block.head.parts_id.empty() && !TimeOfId(block.head.parts_id)) return absl::DataLossError("no id of parts");
   const std::uint64_t inlined = block.head.parts_id.empty() ? block.head.record.info.size_bytes : 0;

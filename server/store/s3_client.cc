@@ -92,8 +92,7 @@ absl::StatusOr<HttpResponse> S3Client::Do(const Call& call, const CallControl& c
     if (!absl::IsUnavailable(error)) return error;
     if (!Wait(wait, end, control)) {
       if (IsCancelled(control)) return absl::CancelledError("cancelled");
-      return absl::UnavailableError(
-          absl::StrCat("the S3 store at ", host_, " does not serve: ", std::string(error.message())));
+      return absl::UnavailableError(absl::StrCat("the S3 store does not serve: ", std::string(error.message())));
     }
   }
 }
@@ -108,10 +107,9 @@ absl::Status S3Client::ErrorOf(const Call& call, const HttpResponse& response) c
   if (response.status == 404 && !absl::StartsWith(told, "NoSuchBucket")) return absl::NotFoundError("no such object");
   if (response.status == 501) return absl::UnimplementedError(what);
   if (response.status == 403 || response.status == 401 || response.status == 404 || response.status == 301) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the S3 store at ", host_, " refuses access to bucket ", options_.bucket, ": ", what));
+    return absl::FailedPreconditionError(absl::StrCat("the S3 store refuses access to bucket: ", what));
   }
-  return absl::InternalError(absl::StrCat("the S3 store at ", host_, " answers ", call.method, " with ", what));
+  return absl::InternalError(absl::StrCat("the S3 store answers ", call.method, " with ", what));
 }
 
 absl::Status S3Client::Put(const std::string& name, std::vector<std::span<const std::byte>> pieces, bool if_absent,
@@ -127,8 +125,8 @@ absl::StatusOr<S3Got> S3Client::Get(const std::string& name, std::uint64_t offse
   call.headers["range"] = absl::StrCat("bytes=", offset, "-", offset + out.size() - 1);
   DCAC_ASSIGN_OR_RETURN(HttpResponse response, Do(call, control));
   if (response.status != 206) {
-    return absl::InternalError(absl::StrCat("the S3 store at ", host_, " answers a GET of a range with status ",
-                                            response.status, ", expected 206"));
+    return absl::InternalError(
+        absl::StrCat("the S3 store answers a GET of a range with status ", response.status, ", expected 206"));
   }
   return S3Got{response.out_bytes, response.total_bytes, std::move(response.etag)};
 }
@@ -148,9 +146,7 @@ absl::StatusOr<S3ListPage> S3Client::List(const std::string& prefix, const std::
   const std::string* last = &start_after;
   for (const S3Entry& entry : page.entries) {
     if (!entry.name.starts_with(prefix) || entry.name <= *last) {
-      return absl::InternalError(absl::StrCat("the S3 store at ", host_,
-                                              " lists names out of order or beyond prefix \"", prefix,
-                                              "\" and start-after \"", start_after, "\""));
+      return absl::InternalError("the S3 store lists names out of order or others than those asked for");
     }
     last = &entry.name;
   }

@@ -137,6 +137,7 @@ TEST(S3Client, TellsRefusalsWithoutSecrets) {
   EXPECT_EQ(got.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_NE(got.status().message().find("SignatureDoesNotMatch"), absl::string_view::npos);
   EXPECT_EQ(got.status().message().find("secret"), absl::string_view::npos);
+  EXPECT_EQ(got.status().message().find("127.0.0.1"), absl::string_view::npos);
   EXPECT_EQ(server.requests(), 1u);
 }
 

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +14,7 @@
 #include "dcac/frame_info.h"
 #include "dcac/slice.h"
 #include "proto/wire/convert.h"
+#include "server/telemetry/log.h"
 #include "tests/integration/store_calls.h"
 
 namespace dcac::testing {
@@ -321,6 +325,42 @@ TEST_F(StoreTest, PartsThatObjectsDoNotHaveAreRefused) {
   EXPECT_EQ(Client().Get(request).status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   request.set_form(v1::OBJECT_FORM_STORED);
   EXPECT_EQ(Client().Get(request).status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+// The text of a file from its start.
+std::string ReadAll(std::FILE* file) {
+  std::rewind(file);
+  std::string text(std::size_t{1} << 20, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), file));
+  return text;
+}
+
+TEST(LocalStoreErrorsTest, PathsAreInTheLogAlone) {
+  const TempFolder folder;
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> log_file(std::tmpfile(), std::fclose);
+  server::ServerOptions options = LoopbackOptions();
+  options.store.location = "local:" + folder.File("store");
+  auto log = std::make_unique<server::Log>(fileno(log_file.get()), server::LogLevel::kInfo, server::LogFormat::kLogfmt);
+  options.log = log.get();
+  auto server = StartServer(options);
+  const StoreClient client(server->addresses()[0], "vision");
+  const Tensor tensor = MakeTensor(96);
+  const Bytes frame = FrameOf(tensor);
+  ASSERT_TRUE(client.Put(FrameHeader("layer/1", frame.size()), frame).status.ok());
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.File("store/files"))) {
+    if (!entry.is_regular_file()) continue;
+    std::filesystem::remove(entry.path());
+    std::filesystem::create_directory(entry.path());  // it opens, and cannot be read
+    break;
+  }
+  const GetOutcome get = client.Get("layer/1");
+  EXPECT_EQ(get.status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(get.status.error_message(), "a file of the store: read: Is a directory");
+  server.reset();
+  log.reset();
+  EXPECT_THAT(ReadAll(log_file.get()),
+              ::testing::ContainsRegex("event=store_error key=vision/layer/1 code=UNAVAILABLE message=\"" +
+                                       folder.File("store/files")));
 }
 
 TEST(NoStoreTest, CallsAreUnimplemented) {
