@@ -107,6 +107,32 @@ TEST_F(LocalDamageTest, TheScrubberFindsDamageAndMissingFiles) {
   EXPECT_EQ(Get("t/a").status().code(), absl::StatusCode::kDataLoss);
 }
 
+TEST_F(LocalDamageTest, TheScrubberGoesOnAfterAFileThatCannotBeRead) {
+  Open();
+  for (const char* key : {"t/a", "t/b", "t/c"}) ASSERT_TRUE(Put(key, SomeBytes(300'000)).ok());
+  const std::string unreadable = PathOf("t/a");
+  fs::remove(PathOf("t/c"));
+  fs::remove(unreadable);
+  fs::create_directory(unreadable);  // it opens, and reading it is an error
+  EXPECT_EQ(Get("t/a").status().code(), absl::StatusCode::kUnavailable);
+  const auto page = store_->Scrub({}, {});
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_THAT(page->damaged, ElementsAre("t/a", "t/c"));
+  EXPECT_EQ(page->last_key, "");
+  EXPECT_EQ(Get("t/a").status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(LocalDamageTest, ADiskThatIsAwayDamagesNothing) {
+  Open();
+  for (const char* key : {"t/a", "t/b"}) ASSERT_TRUE(Put(key, SomeBytes(300'000)).ok());
+  fs::rename(folder_.path() + "/files", folder_.path() + "/away");
+  EXPECT_EQ(Get("t/a").status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(store_->Scrub({}, {}).status().code(), absl::StatusCode::kUnavailable);
+  fs::rename(folder_.path() + "/away", folder_.path() + "/files");
+  EXPECT_EQ(store_->Status().damaged_blocks, 0u);
+  EXPECT_EQ(*Get("t/a"), SomeBytes(300'000));
+}
+
 TEST_F(LocalDamageTest, TheScrubberFindsEveryFlippedBitOfALargeFile) {
   sync_ = SyncPolicy::kNone;
   Open();

@@ -111,6 +111,7 @@ class LocalStore final : public BlockStore {
   absl::StatusOr<BlockInfo> PutOne(const SmallBlock& block, const CallControl& control);
   absl::StatusOr<std::shared_ptr<const BlockReader>> OpenRecord(const Record& record) const;
   absl::Status ReadAll(const Record& record, const CallControl& control) const;
+  absl::Status ReadAgain(const Record& record, const CallControl& control) const;
 
   const std::unique_ptr<MemoryDisk> disk_;  // that the blocks are on; null: that of the machine
   const std::unique_ptr<LocalBlocks> blocks_;
@@ -194,6 +195,7 @@ absl::StatusOr<std::shared_ptr<const BlockReader>> LocalStore::Open(const std::s
       continue;
     }
     if (gone) {
+      DCAC_RETURN_IF_ERROR(blocks_->payloads().CheckFolder(record.info.version));
       blocks_->NoteDamage(key, record.info.version);
       return Damaged(key, reader.status());
     }
@@ -276,6 +278,15 @@ absl::Status LocalStore::ReadAll(const Record& record, const CallControl& contro
   return absl::OkStatus();
 }
 
+// After an error of the disk: one that comes again for this block alone is damage of the block.
+absl::Status LocalStore::ReadAgain(const Record& record, const CallControl& control) const {
+  DCAC_RETURN_IF_ERROR(blocks_->payloads().CheckFolder(record.info.version));
+  const absl::Status status = ReadAll(record, control);
+  if (!absl::IsUnavailable(status)) return status;
+  blocks_->NoteDamage(record.info.key, record.info.version);
+  return Damaged(record.info.key, status);
+}
+
 absl::StatusOr<ScrubPage> LocalStore::Scrub(const ScrubRequest& request, const CallControl& control) {
   std::vector<std::pair<std::string, absl::StatusOr<Record>>> records;
   DCAC_RETURN_IF_ERROR(blocks_->index().ForEach(request.prefix, request.start_after,
@@ -289,12 +300,14 @@ absl::StatusOr<ScrubPage> LocalStore::Scrub(const ScrubRequest& request, const C
     if (page.bytes >= request.max_bytes) return page;
     page.last_key = key;
     ++page.blocks;
-    const absl::Status status = record.ok() ? ReadAll(*record, control) : record.status();
+    absl::Status status = record.ok() ? ReadAll(*record, control) : record.status();
+    if (record.ok() && absl::IsUnavailable(status)) status = ReadAgain(*record, control);
     // Of a block that was put anew or deleted meanwhile the file is gone: what counts is what is there now.
-    if (absl::IsDataLoss(status) || absl::IsNotFound(status)) {
-      if (absl::IsDataLoss(Open(key, control).status())) page.damaged.push_back(key);
-    } else if (!status.ok()) {
-      return status;
+    if (absl::IsDataLoss(status) || absl::IsNotFound(status)) status = Open(key, control).status();
+    if (absl::IsDataLoss(status)) {
+      page.damaged.push_back(key);
+    } else if (!absl::IsNotFound(status)) {
+      DCAC_RETURN_IF_ERROR(status);
     }
     if (record.ok()) page.bytes += record->info.size_bytes;
     if (record.ok()) scrubbed_bytes_ += record->info.size_bytes;

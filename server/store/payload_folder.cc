@@ -53,6 +53,11 @@ absl::StatusOr<PayloadReader> PayloadFolder::Open(const std::string& id, bool wr
   return reader;
 }
 
+absl::Status PayloadFolder::CheckFolder(const std::string& id) const {
+  const absl::Status listed = files_.List(FolderOf(id)).status();
+  return absl::IsNotFound(listed) ? absl::UnavailableError(listed.message()) : listed;
+}
+
 absl::Status PayloadFolder::Sync(const std::string& id, bool write_anew) {
   const absl::StatusOr<std::unique_ptr<File>> file = files_.Open(PathOf(id), /*writable=*/true);
   if (absl::IsNotFound(file.status())) return absl::OkStatus();

@@ -27,6 +27,9 @@ class PayloadFolder {
   // Errors: NotFound; DataLoss (the file is that of another id, or damaged).
   absl::StatusOr<PayloadReader> Open(const std::string& id, bool writable) const;
 
+  // Whether the folder of a file can be read: if not, an error of the file is one of the disk.  Errors: Unavailable.
+  absl::Status CheckFolder(const std::string& id) const;
+
   // Makes the content of a file durable, or its entry, with those of all files in its folder.  A file that is no longer
   // there is no error.  `write_anew`: after an error, when the system may take for written what is not.
   absl::Status Sync(const std::string& id, bool write_anew);
