@@ -34,14 +34,6 @@ absl::Status ResumeContent(PutContent& content, store::Upload& upload) {
   return NoUpload();
 }
 
-// An upload of this tenant's.  Errors: NotFound, those of the store.
-absl::StatusOr<std::unique_ptr<store::Upload>> ResumeUpload(const std::string& id, const StoreContext& context,
-                                                            const WorkControl& control) {
-  auto upload = context.store.Resume(id, context.Control(control.cancelled));
-  if (upload.ok() && !(*upload)->key().starts_with(context.tenant + "/")) return NoUpload();
-  return upload;
-}
-
 }  // namespace
 
 PutSession::~PutSession() {
@@ -88,7 +80,9 @@ absl::Status PutSession::OpenUpload() {
                      context_.Control(control().cancelled)));
     return absl::OkStatus();
   }
-  DCAC_ASSIGN_OR_RETURN(std::unique_ptr<store::Upload> upload, ResumeUpload(header_.upload_id(), context_, control()));
+  DCAC_ASSIGN_OR_RETURN(
+      std::unique_ptr<store::Upload> upload,
+      context_.store.Resume(header_.upload_id(), context_.tenant, context_.Control(control().cancelled)));
   if (upload->key() != key || upload->state() != ContentOf(header_)) {
     return absl::InvalidArgumentError("header: key or content is not that of the upload");
   }
@@ -171,7 +165,7 @@ std::uint64_t PutSession::memory_bytes() const {
 absl::Status QueryUpload(const v1::QueryUploadRequest& request, const StoreContext& context, const WorkControl& control,
                          v1::QueryUploadResponse* response) {
   DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<store::Upload> upload,
-                        ResumeUpload(request.upload_id(), context, control));
+                        context.store.Resume(request.upload_id(), context.tenant, context.Control(control.cancelled)));
   v1::PutHeader header;
   if (!header.ParseFromString(upload->state())) return NoUpload();
   DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<PutContent> content, PutContent::Create(header, context, control));

@@ -287,6 +287,11 @@ TEST_F(PutSessionTest, UploadsBelongToTheirTenantAndContent) {
   const Bytes frame = *Compress(kNoiseSpec, NoisyBytes(kNoiseBytes));
   const std::string id = BreakOff(FrameHeader("k", frame.size()), std::span(frame).first(150'000));
   EXPECT_EQ(Query(id, "audio").status().code(), StatusCode::kNotFound);
+  PutSession open(Context());
+  const v1::PutRequest header = FrameHeader("open", frame.size());
+  const std::string open_id = Drive(open, {header}, /*end=*/false).replies.front().upload_id();
+  EXPECT_EQ(Query(open_id, "audio").status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(Query(open_id).status().code(), StatusCode::kUnavailable);
   EXPECT_EQ(Query("nobody's").status().code(), StatusCode::kNotFound);
   v1::PutRequest other_key = FrameHeader("l", frame.size()), other_content = FrameHeader("k", frame.size() + 1);
   other_key.mutable_header()->set_upload_id(id);

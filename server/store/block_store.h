@@ -204,9 +204,10 @@ class BlockStore {
 
   virtual absl::StatusOr<std::unique_ptr<Upload>> Begin(const UploadStart& start, const CallControl& control) = 0;
 
-  // One upload is open at a time under an id.  Errors: NotFound (no such upload, or it is over), Unavailable (open
-  // elsewhere).
-  virtual absl::StatusOr<std::unique_ptr<Upload>> Resume(const std::string& upload_id, const CallControl& control) = 0;
+  // One upload is open at a time under an id.  `owner`: of its key; nobody else is to learn that there is one.
+  // Errors: NotFound (no such upload of this owner, or it is over), Unavailable (open elsewhere).
+  virtual absl::StatusOr<std::unique_ptr<Upload>> Resume(const std::string& upload_id, const std::string& owner,
+                                                         const CallControl& control) = 0;
 
   // Puts blocks of at most 4 MiB each in one go; a status or the block for each, in their order.
   virtual std::vector<absl::StatusOr<BlockInfo>> PutMany(std::span<const SmallBlock> blocks,

@@ -68,8 +68,9 @@ class CachedStore final : public BlockStore {
   absl::StatusOr<std::unique_ptr<Upload>> Begin(const UploadStart& start, const CallControl& control) override {
     return store_->Begin(start, control);
   }
-  absl::StatusOr<std::unique_ptr<Upload>> Resume(const std::string& upload_id, const CallControl& control) override {
-    return store_->Resume(upload_id, control);
+  absl::StatusOr<std::unique_ptr<Upload>> Resume(const std::string& upload_id, const std::string& owner,
+                                                 const CallControl& control) override {
+    return store_->Resume(upload_id, owner, control);
   }
   std::vector<absl::StatusOr<BlockInfo>> PutMany(std::span<const SmallBlock> blocks,
                                                  const CallControl& control) override {

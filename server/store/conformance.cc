@@ -130,8 +130,9 @@ TEST_P(StoreConformanceTest, WhatIsNotThereIsNotFound) {
   EXPECT_EQ(CodeOf(Stat("t/none")), absl::StatusCode::kNotFound);
   EXPECT_EQ(Delete("t/none").code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(CodeOf(store_->Update("t/none", {.touch = true}, control_)), absl::StatusCode::kNotFound);
-  EXPECT_EQ(store_->Resume("0123456789abcdef0123456789abcdef", control_).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(store_->Resume("../../etc/passwd", control_).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store_->Resume("0123456789abcdef0123456789abcdef", "t", control_).status().code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_EQ(store_->Resume("../../etc/passwd", "t", control_).status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_P(StoreConformanceTest, RefusesWhatIsNoKey) {
@@ -181,10 +182,12 @@ TEST_P(StoreConformanceTest, AnUploadGoesOnWhereItWasKept) {
     auto upload = *store_->Begin({.key = "t/k", .expected_bytes = bytes.size(), .state = "what it is"}, control_);
     id = upload->id();
     ASSERT_TRUE(upload->Append(AsBytes(bytes).first(3'000'000), control_).ok());
-    EXPECT_EQ(store_->Resume(id, control_).status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(store_->Resume(id, "t", control_).status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(store_->Resume(id, "other", control_).status().code(), absl::StatusCode::kNotFound);
     EXPECT_TRUE(upload->KeepInput(5, std::vector{AsBytes(bytes).first(10)}).ok());
   }
-  auto upload = store_->Resume(id, control_);
+  EXPECT_EQ(store_->Resume(id, "other", control_).status().code(), absl::StatusCode::kNotFound);
+  auto upload = store_->Resume(id, "t", control_);
   ASSERT_TRUE(upload.ok()) << upload.status();
   const absl::StatusOr<KeptInput> input = (*upload)->ReadInput(control_);
   ASSERT_TRUE(input.ok()) << input.status();
@@ -204,7 +207,7 @@ TEST_P(StoreConformanceTest, AnUploadGoesOnWhereItWasKept) {
   ASSERT_TRUE((*upload)->Commit({}, control_).ok());
   upload->reset();
   EXPECT_EQ(*Get("t/k"), bytes);
-  EXPECT_EQ(store_->Resume(id, control_).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store_->Resume(id, "t", control_).status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_P(StoreConformanceTest, AnUploadThatBreaksOffEarlyKeepsWhatItHas) {
@@ -217,7 +220,7 @@ TEST_P(StoreConformanceTest, AnUploadThatBreaksOffEarlyKeepsWhatItHas) {
     EXPECT_TRUE(upload->KeepInput(bytes.size(), {}).ok());
     id = upload->id();
   }
-  const auto upload = store_->Resume(id, control_);
+  const auto upload = store_->Resume(id, "t", control_);
   ASSERT_TRUE(upload.ok()) << upload.status();
   EXPECT_EQ((*upload)->kept_bytes(), bytes.size());
   ASSERT_TRUE((*upload)->Commit({}, control_).ok());

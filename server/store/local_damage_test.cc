@@ -75,7 +75,7 @@ TEST_F(LocalDamageTest, WhatWasLostToACrashAndPutAgainByItsUploadStays) {
   Open();
   ASSERT_EQ(Get("t/k").status().code(), absl::StatusCode::kNotFound);
   {
-    auto upload = store_->Resume(id, {});
+    auto upload = store_->Resume(id, "t", {});
     ASSERT_TRUE(upload.ok()) << upload.status();
     const std::size_t kept = (*upload)->size_bytes();
     ASSERT_LT(kept, bytes.size());

@@ -83,7 +83,7 @@ class LocalFaultsTest : public ::testing::TestWithParam<FaultCase> {
           static_cast<void>((*upload)->KeepInput(half, std::vector{AsBytes(bytes).subspan(half)}));
         }
       }
-      auto upload = store_->Resume(id, {});
+      auto upload = store_->Resume(id, "t", {});
       if (!upload.ok()) return absl::UnavailableError(upload.status().message());
       const absl::StatusOr<KeptInput> input = (*upload)->ReadInput({});
       if (input.ok() && !input->bytes.empty()) {

@@ -82,9 +82,10 @@ class LocalStore final : public BlockStore {
     return LocalUpload::Begin(*blocks_, start);
   }
 
-  absl::StatusOr<std::unique_ptr<Upload>> Resume(const std::string& upload_id, const CallControl& control) override {
+  absl::StatusOr<std::unique_ptr<Upload>> Resume(const std::string& upload_id, const std::string& owner,
+                                                 const CallControl& control) override {
     DCAC_RETURN_IF_ERROR(CheckControl(control));
-    return LocalUpload::Resume(*blocks_, upload_id);
+    return LocalUpload::Resume(*blocks_, upload_id, owner);
   }
 
   std::vector<absl::StatusOr<BlockInfo>> PutMany(std::span<const SmallBlock> blocks,

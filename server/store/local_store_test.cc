@@ -89,7 +89,7 @@ TEST_F(LocalStoreTest, UploadsGoOnAfterARestart) {
   // Torn, as a crash of the machine may leave it.
   ASSERT_EQ(Files().size(), 1u);
   fs::resize_file(Files().front(), fs::file_size(Files().front()) - 1000);
-  auto upload = store_->Resume(id, {});
+  auto upload = store_->Resume(id, "t", {});
   ASSERT_TRUE(upload.ok()) << upload.status();
   const std::uint64_t kept = (*upload)->size_bytes();
   EXPECT_GT(kept, 3'000'000u);
@@ -124,7 +124,7 @@ TEST_F(BrokenOffUploadTest, GoesOnWithAllThatItHad) {
   const std::string id = BreakOff();
   Open();
   EXPECT_EQ(store_->Status().reserved_bytes, fs::file_size(Files()[0]) + fs::file_size(Files()[1]));
-  auto upload = store_->Resume(id, {});
+  auto upload = store_->Resume(id, "t", {});
   ASSERT_TRUE(upload.ok()) << upload.status();
   EXPECT_EQ((*upload)->size_bytes(), 100'001u);
   EXPECT_EQ((*upload)->kept_bytes(), 100'001u);
@@ -144,16 +144,16 @@ TEST_F(BrokenOffUploadTest, GoesOnAgainWithWhatItHadTheFirstTime) {
   Open();
   const std::string id = BreakOff();
   for (int i = 0; i < 2; ++i) {
-    auto upload = store_->Resume(id, {});
+    auto upload = store_->Resume(id, "t", {});
     ASSERT_TRUE(upload.ok()) << upload.status();
     EXPECT_EQ((*upload)->size_bytes(), 100'001u);
     EXPECT_EQ((*upload)->ReadInput({})->bytes.size(), input_.size());
   }
-  auto upload = *store_->Resume(id, {});
+  auto upload = *store_->Resume(id, "t", {});
   ASSERT_TRUE(upload->KeepInput(8, std::vector{AsBytes(input_).first(10)}).ok());
   upload.reset();
   Open();
-  upload = *store_->Resume(id, {});
+  upload = *store_->Resume(id, "t", {});
   EXPECT_EQ(upload->ReadInput({})->offset, 8u);
   EXPECT_EQ(upload->ReadInput({})->bytes.size(), 10u);
   ASSERT_TRUE(upload->Abort().ok());
@@ -176,14 +176,14 @@ TEST_F(BrokenOffUploadTest, DamagedInputIsNone) {
       stream.flush();
     };
     flip();
-    EXPECT_THAT((*store_->Resume(id, {}))->ReadInput({})->bytes, IsEmpty()) << damaged;
+    EXPECT_THAT((*store_->Resume(id, "t", {}))->ReadInput({})->bytes, IsEmpty()) << damaged;
     flip();
-    EXPECT_EQ((*store_->Resume(id, {}))->ReadInput({})->bytes.size(), input_.size()) << damaged;
+    EXPECT_EQ((*store_->Resume(id, "t", {}))->ReadInput({})->bytes.size(), input_.size()) << damaged;
   }
   fs::resize_file(file, size - 1);
-  EXPECT_THAT((*store_->Resume(id, {}))->ReadInput({})->bytes, IsEmpty());
+  EXPECT_THAT((*store_->Resume(id, "t", {}))->ReadInput({})->bytes, IsEmpty());
   fs::resize_file(file, 3);
-  EXPECT_THAT((*store_->Resume(id, {}))->ReadInput({})->bytes, IsEmpty());
+  EXPECT_THAT((*store_->Resume(id, "t", {}))->ReadInput({})->bytes, IsEmpty());
 }
 
 TEST_F(BrokenOffUploadTest, InputWithoutAnUploadIsRemovedAtTheStart) {
@@ -191,7 +191,7 @@ TEST_F(BrokenOffUploadTest, InputWithoutAnUploadIsRemovedAtTheStart) {
   const std::string id = BreakOff();
   const fs::path file = InputFile();
   fs::copy_file(file, file.string() + "2");
-  ASSERT_TRUE((*store_->Resume(id, {}))->Commit({}, {}).ok());
+  ASSERT_TRUE((*store_->Resume(id, "t", {}))->Commit({}, {}).ok());
   fs::rename(file.string() + "2", file);
   EXPECT_EQ(Files().size(), 2u);
   Open();
@@ -276,15 +276,15 @@ TEST_F(LocalStoreTest, AFinishedUploadIsNotResumed) {
       auto upload = *store_->Begin({.key = "t/k", .expected_bytes = 0, .state = "state"}, {});
       id = upload->id();
       ASSERT_TRUE(upload->Append(AsBytes(SomeBytes(100'000)), {}).ok());
-      EXPECT_EQ(store_->Resume(id, {}).status().code(), absl::StatusCode::kUnavailable);
+      EXPECT_EQ(store_->Resume(id, "t", {}).status().code(), absl::StatusCode::kUnavailable);
       ASSERT_TRUE(upload->Commit({}, {}).ok());
     }
-    EXPECT_EQ(store_->Resume(id, {}).status().code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(store_->Resume(id, "t", {}).status().code(), absl::StatusCode::kNotFound);
     const std::string key = "t/k";
     ASSERT_TRUE(store_->Delete({&key, 1}, {}).front().ok());
-    EXPECT_EQ(store_->Resume(id, {}).status().code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(store_->Resume(id, "t", {}).status().code(), absl::StatusCode::kNotFound);
     Open();
-    EXPECT_EQ(store_->Resume(id, {}).status().code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(store_->Resume(id, "t", {}).status().code(), absl::StatusCode::kNotFound);
   }
 }
 
@@ -334,13 +334,13 @@ TEST_F(LocalStoreTest, CutOffUploadsCountAndMakeRoomForOthers) {
     EXPECT_LE(bytes_of_files(), 1'010'000u);
   }
   EXPECT_GT(store_->Status().reserved_bytes, 300'000u);
-  EXPECT_TRUE(store_->Resume(last, {}).ok());
+  EXPECT_TRUE(store_->Resume(last, "t", {}).ok());
   Open();
   EXPECT_GT(store_->Status().reserved_bytes, 300'000u);
-  EXPECT_TRUE(store_->Resume(last, {}).ok());
+  EXPECT_TRUE(store_->Resume(last, "t", {}).ok());
   ASSERT_TRUE(Put("t/other", SomeBytes(950'000)).ok());
   EXPECT_EQ(store_->Status().reserved_bytes, 0u);
-  EXPECT_EQ(store_->Resume(last, {}).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store_->Resume(last, "t", {}).status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(Keys(), ElementsAre("t/other"));
 }
 

@@ -15,15 +15,16 @@ LocalUpload::LocalUpload(LocalBlocks& blocks, PayloadOwner owner) : blocks_(bloc
 absl::StatusOr<std::unique_ptr<Upload>> LocalUpload::Begin(LocalBlocks& blocks, const UploadStart& start) {
   DCAC_RETURN_IF_ERROR(CheckStart(start));
   std::unique_ptr<LocalUpload> upload(new LocalUpload(blocks, {RandomId(), start.key, start.state}));
-  blocks.uploads().Begin(upload->id());
+  blocks.uploads().Begin(upload->id(), OwnerOf(start.key));
   DCAC_RETURN_IF_ERROR(upload->ReserveFor(ChargeOf(start.expected_bytes)));
   return upload;
 }
 
-absl::StatusOr<std::unique_ptr<Upload>> LocalUpload::Resume(LocalBlocks& blocks, const std::string& id) {
-  DCAC_ASSIGN_OR_RETURN(const IdleUpload idle, blocks.uploads().Resume(id));
+absl::StatusOr<std::unique_ptr<Upload>> LocalUpload::Resume(LocalBlocks& blocks, const std::string& id,
+                                                            const std::string& owner) {
+  DCAC_ASSIGN_OR_RETURN(const IdleUpload idle, blocks.uploads().Resume(id, owner));
   absl::StatusOr<PayloadReader> reader = blocks.payloads().Open(id, /*writable=*/true);
-  const PayloadOwner owner = reader.ok() ? reader->owner() : PayloadOwner{id, idle.owner, {}};
+  const PayloadOwner payload = reader.ok() ? reader->owner() : PayloadOwner{id, idle.owner, {}};
   absl::StatusOr<PayloadWriter> writer =
       reader.ok() ? PayloadWriter::Resume(*std::move(reader)) : absl::StatusOr<PayloadWriter>(reader.status());
   if (absl::IsNotFound(writer.status()) || absl::IsDataLoss(writer.status())) {
@@ -35,7 +36,7 @@ absl::StatusOr<std::unique_ptr<Upload>> LocalUpload::Resume(LocalBlocks& blocks,
     blocks.uploads().Keep(idle);
     return writer.status();
   }
-  std::unique_ptr<LocalUpload> upload(new LocalUpload(blocks, owner));
+  std::unique_ptr<LocalUpload> upload(new LocalUpload(blocks, payload));
   upload->reserved_bytes_ = idle.reserved_bytes;
   upload->input_file_bytes_ = blocks.payloads().InputFileBytes(id).value_or(0);
   upload->writer_ = *std::move(writer);

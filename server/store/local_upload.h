@@ -17,7 +17,8 @@ class LocalUpload final : public Upload {
   // Errors: ResourceExhausted (capacity, quota).
   static absl::StatusOr<std::unique_ptr<Upload>> Begin(LocalBlocks& blocks, const UploadStart& start);
   // Errors: NotFound, Unavailable.
-  static absl::StatusOr<std::unique_ptr<Upload>> Resume(LocalBlocks& blocks, const std::string& id);
+  static absl::StatusOr<std::unique_ptr<Upload>> Resume(LocalBlocks& blocks, const std::string& id,
+                                                        const std::string& owner);
   ~LocalUpload() override;
 
   const std::string& id() const override { return owner_.id; }

@@ -73,11 +73,11 @@ TEST_F(S3FaultsTest, AnUploadWhoseResumeFailedStaysAsItWas) {
       if (request.name == failing) return FakeS3::Answer{400, "", ""};
       return std::nullopt;
     });
-    EXPECT_EQ(store->Resume(id, {}).status().code(), absl::StatusCode::kInternal);
+    EXPECT_EQ(store->Resume(id, "t", {}).status().code(), absl::StatusCode::kInternal);
     EXPECT_EQ(server_.Names("p/d/"), parts);
   }
   server_.SetHook(nullptr);
-  const auto upload = store->Resume(id, {});
+  const auto upload = store->Resume(id, "t", {});
   ASSERT_TRUE(upload.ok()) << upload.status();
   EXPECT_EQ((*upload)->size_bytes(), bytes.size());
 }
@@ -90,7 +90,7 @@ TEST_F(S3FaultsTest, AnUploadWhosePartsAreDamagedIsGone) {
     if (request.name != damaged) return std::nullopt;
     return FakeS3::Answer{206, "x", "Content-Range: bytes 0-0/1\r\n"};
   });
-  EXPECT_EQ(store->Resume(id, {}).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store->Resume(id, "t", {}).status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(S3FaultsTest, RemovesWhileItSweeps) {
@@ -252,11 +252,11 @@ TEST_F(S3FaultsTest, UploadsThatBrokeOffCountUntilTheyEnd) {
     if (request.name.starts_with("p/d/")) return FakeS3::Answer{400, "", ""};
     return std::nullopt;
   });
-  EXPECT_EQ(other->Resume(id, {}).status().code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(other->Resume(id, "t", {}).status().code(), absl::StatusCode::kInternal);
   server_.SetHook(nullptr);
   EXPECT_GE(other->Status().reserved_bytes, bytes.size());
   {
-    auto upload = other->Resume(id, {});
+    auto upload = other->Resume(id, "t", {});
     ASSERT_TRUE(upload.ok()) << upload.status();
     ASSERT_TRUE(other->Maintain({}).ok());
     EXPECT_LT(other->Status().reserved_bytes, bytes.size() + 10'000);

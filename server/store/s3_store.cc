@@ -43,8 +43,9 @@ class S3Store : public BlockStore {
     return S3Upload::Begin(blocks_, start, control);
   }
 
-  absl::StatusOr<std::unique_ptr<Upload>> Resume(const std::string& id, const CallControl& control) override {
-    return S3Upload::Resume(blocks_, id, control);
+  absl::StatusOr<std::unique_ptr<Upload>> Resume(const std::string& id, const std::string& owner,
+                                                 const CallControl& control) override {
+    return S3Upload::Resume(blocks_, id, owner, control);
   }
 
   std::vector<absl::StatusOr<BlockInfo>> PutMany(std::span<const SmallBlock> blocks,

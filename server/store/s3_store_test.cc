@@ -129,7 +129,7 @@ TEST_F(S3StoreTest, AnotherServerGoesOnWithAnUpload) {
       ASSERT_TRUE(upload->Append(AsBytes(bytes).first(size - 300'000), control_).ok());
       EXPECT_EQ(upload->kept_bytes(), (size - 300'000) / 4'194'304 * 4'194'304);
     }
-    const auto upload = other->Resume(id, control_);
+    const auto upload = other->Resume(id, "t", control_);
     ASSERT_TRUE(upload.ok()) << upload.status();
     ASSERT_EQ((*upload)->size_bytes(), size - 300'000);
     std::string part(size - 300'000, '\0');
@@ -138,7 +138,7 @@ TEST_F(S3StoreTest, AnotherServerGoesOnWithAnUpload) {
     ASSERT_TRUE((*upload)->Append(AsBytes(bytes).last(300'000), control_).ok());
     ASSERT_TRUE((*upload)->Commit({}, control_).ok());
     EXPECT_EQ(*Get(*store_, "t/k"), bytes);
-    EXPECT_EQ(store_->Resume(id, control_).status().code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(store_->Resume(id, "t", control_).status().code(), absl::StatusCode::kNotFound);
   }
   EXPECT_THAT(Objects("u/"), ElementsAre());
 }

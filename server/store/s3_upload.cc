@@ -74,10 +74,11 @@ absl::StatusOr<std::unique_ptr<Upload>> S3Upload::Begin(S3Blocks& blocks, const 
 }
 
 absl::StatusOr<std::unique_ptr<Upload>> S3Upload::Resume(S3Blocks& blocks, const std::string& id,
-                                                         const CallControl& control) {
+                                                         const std::string& owner, const CallControl& control) {
   DCAC_RETURN_IF_ERROR(CheckControl(control));
   if (!TimeOfId(id)) return NoSuchUpload();
   DCAC_ASSIGN_OR_RETURN(UploadStart start, ReadStart(blocks, id, control));
+  if (OwnerOf(start.key) != owner) return NoSuchUpload();
   if (!blocks.OpenUpload(id)) return absl::UnavailableError("the upload is open elsewhere");
   std::unique_ptr<S3Upload> upload(new S3Upload(blocks, id, std::move(start)));
   const auto block = blocks.Load(EncodeKey(upload->key()), false, control);

@@ -24,7 +24,7 @@ class S3Upload : public Upload {
                                                        const CallControl& control);
   // On any server that has the bucket.
   static absl::StatusOr<std::unique_ptr<Upload>> Resume(S3Blocks& blocks, const std::string& id,
-                                                        const CallControl& control);
+                                                        const std::string& owner, const CallControl& control);
 
   // What an upload began with that may be resumed.  Errors: NotFound (it is over, or cannot be read any more).
   static absl::StatusOr<UploadStart> ReadStart(S3Blocks& blocks, const std::string& id, const CallControl& control);

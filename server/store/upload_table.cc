@@ -7,9 +7,9 @@
 
 namespace dcac::store {
 
-void UploadTable::Begin(const std::string& id) {
+void UploadTable::Begin(const std::string& id, std::string_view owner) {
   const std::lock_guard lock(mutex_);
-  running_.insert(id);
+  running_.emplace(id, owner);
 }
 
 void UploadTable::End(const std::string& id) {
@@ -31,17 +31,21 @@ void UploadTable::Doubt(IdleUpload upload) {
   doubtful_.insert_or_assign(id, std::move(upload));
 }
 
-absl::StatusOr<IdleUpload> UploadTable::Resume(const std::string& id) {
+absl::StatusOr<IdleUpload> UploadTable::Resume(const std::string& id, const std::string& owner) {
   const std::lock_guard lock(mutex_);
-  if (running_.contains(id)) return absl::UnavailableError("the upload is open elsewhere");
-  if (doubtful_.contains(id)) {
+  const auto running = running_.find(id);
+  if (running != running_.end() && running->second == owner) {
+    return absl::UnavailableError("the upload is open elsewhere");
+  }
+  const auto doubtful = doubtful_.find(id);
+  if (doubtful != doubtful_.end() && doubtful->second.owner == owner) {
     return absl::UnavailableError("it is not known whether the upload was published, because the disk failed");
   }
   const auto found = waiting_.find(id);
-  if (found == waiting_.end()) return absl::NotFoundError("no such upload");
+  if (found == waiting_.end() || found->second.owner != owner) return absl::NotFoundError("no such upload");
   IdleUpload upload = std::move(found->second);
   waiting_.erase(found);
-  running_.insert(id);
+  running_.emplace(id, owner);
   return upload;
 }
 

@@ -7,8 +7,8 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -29,14 +29,14 @@ struct IdleUpload {
 class UploadTable {
  public:
   // A new upload runs.
-  void Begin(const std::string& id);
+  void Begin(const std::string& id, std::string_view owner);
   // It no longer does, and nothing is left of it; or it waits; or it may have been published.
   void End(const std::string& id);
   void Keep(IdleUpload upload);
   void Doubt(IdleUpload upload);
 
-  // One that waits runs again.  Errors: NotFound, Unavailable (it runs, or is in doubt).
-  absl::StatusOr<IdleUpload> Resume(const std::string& id);
+  // One of this owner that waits runs again.  Errors: NotFound, Unavailable (it runs, or is in doubt).
+  absl::StatusOr<IdleUpload> Resume(const std::string& id, const std::string& owner);
 
   // Those that wait and were not touched since, or the one that waits for longest: they are no longer of the table.
   std::vector<IdleUpload> TakeOlder(Time oldest);
@@ -47,7 +47,7 @@ class UploadTable {
 
  private:
   mutable std::mutex mutex_;
-  std::set<std::string> running_;
+  std::map<std::string, std::string> running_;  // owners by id
   std::map<std::string, IdleUpload> waiting_;
   std::map<std::string, IdleUpload> doubtful_;
 };
