@@ -1,6 +1,7 @@
 // BatchPut and BatchGet against scripted streams.
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "dcac/client_store.h"
 #include "dcac/codec.h"
 #include "proto/wire/convert.h"
+#include "proto/wire/limits.h"
 
 namespace dcac::client {
 namespace {
@@ -118,6 +120,51 @@ TEST_F(StoreBatchTest, EveryItemGetsItsObject) {
   EXPECT_TRUE(script.requests[2].condition().if_absent());
   EXPECT_FALSE(script.requests[3].has_condition());
   EXPECT_EQ(script.requests[3].data().size(), data_[3].size());
+}
+
+// More of the longest keys than one message can have.
+std::vector<std::string> LongKeys() {
+  std::vector<std::string> keys;
+  for (int i = 0; i < 9'000; ++i) keys.push_back(std::to_string(10'000 + i) + std::string(1000, 'k'));
+  return keys;
+}
+
+TEST_F(StoreBatchTest, KeysOfFindMissingFitTheirMessages) {
+  const std::vector<std::string> keys = LongKeys();
+  const Store store = MakeStore();
+  EXPECT_CALL(*connection_, FindMissing(_, _))
+      .Times(3)
+      .WillRepeatedly([](const auto&, const v1::FindMissingRequest& request) {
+        EXPECT_LE(request.ByteSizeLong(), wire::kMaxMessageBytes);
+        v1::FindMissingResponse response;
+        *response.mutable_missing_keys() = request.keys();
+        return response;
+      });
+  const auto missing = store.FindMissing(keys);
+  ASSERT_TRUE(missing.ok()) << missing.status();
+  EXPECT_EQ(*missing, keys);
+}
+
+TEST_F(StoreBatchTest, KeysOfBatchGetFitTheirMessages) {
+  keys_ = LongKeys();
+  const Store store = MakeStore();
+  std::size_t asked = 0;
+  std::deque<BatchGetScript> scripts;
+  EXPECT_CALL(*connection_, BatchGet(_, _))
+      .Times(3)
+      .WillRepeatedly([&](const auto&, const v1::BatchGetRequest& request) {
+        EXPECT_LE(request.ByteSizeLong(), wire::kMaxMessageBytes);
+        BatchGetScript script;
+        for (int i = 0; i < request.keys_size(); ++i) {
+          EXPECT_EQ(request.keys(i), keys_[asked++]);
+          script.responses.emplace_back().set_key_index(static_cast<std::uint64_t>(i));
+          script.responses.back().set_code(static_cast<int>(absl::StatusCode::kNotFound));
+        }
+        scripts.push_back(std::move(script));
+        return std::make_unique<ScriptedStream<v1::BatchGetRequest, v1::BatchGetResponse>>(scripts.back());
+      });
+  EXPECT_EQ(store.BatchGet(keys_, {.codec = Codec::kServer}).size(), keys_.size());
+  EXPECT_EQ(asked, keys_.size());
 }
 
 TEST_F(StoreBatchTest, FramesAreMadeHere) {

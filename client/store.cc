@@ -131,11 +131,17 @@ absl::StatusOr<StoredObject> Store::Stat(std::string_view key, const CallOptions
 absl::StatusOr<std::vector<std::string>> Store::FindMissing(std::span<const std::string> keys,
                                                             const CallOptions& call) const {
   DCAC_ASSIGN_OR_RETURN(const Client::Impl::Call begun, client_.impl_->Begin(call));
-  v1::FindMissingRequest request;
-  for (const std::string& key : keys) request.add_keys(key);
-  DCAC_ASSIGN_OR_RETURN(const auto response, internal::Ask(client_.impl_->remote, begun.context,
-                                                           &internal::Connection::FindMissing, request));
-  return std::vector<std::string>(response.missing_keys().begin(), response.missing_keys().end());
+  std::vector<std::string> missing;
+  while (!keys.empty()) {
+    const std::span<const std::string> asked = internal::KeysOfRequest(keys);
+    v1::FindMissingRequest request;
+    for (const std::string& key : asked) request.add_keys(key);
+    DCAC_ASSIGN_OR_RETURN(const auto response, internal::Ask(client_.impl_->remote, begun.context,
+                                                             &internal::Connection::FindMissing, request));
+    missing.insert(missing.end(), response.missing_keys().begin(), response.missing_keys().end());
+    keys = keys.subspan(asked.size());
+  }
+  return missing;
 }
 
 absl::StatusOr<ObjectPage> Store::List(std::string_view prefix, int page_size, std::string_view page_token,

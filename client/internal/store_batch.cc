@@ -13,8 +13,6 @@
 namespace dcac::client::internal {
 namespace {
 
-constexpr std::size_t kMaxKeysOfCall = 10'000;
-
 template <typename Response>
 absl::Status StatusOf(const Response& response) {
   return absl::Status(static_cast<absl::StatusCode>(response.code()), response.message());
@@ -64,15 +62,13 @@ absl::Status PutBatch::Receive(const v1::BatchPutResponse& response) {
 v1::BatchGetRequest GetBatch::Request() const {
   v1::BatchGetRequest request;
   request.set_form(form_);
-  for (const std::string& key : keys_.subspan(next_, std::min(kMaxKeysOfCall, keys_.size() - next_))) {
-    request.add_keys(key);
-  }
+  for (const std::string& key : KeysOfRequest(keys_.subspan(next_))) request.add_keys(key);
   return request;
 }
 
 absl::Status GetBatch::Run(BatchGetCall& call) {
   const std::size_t first = next_;
-  const std::size_t end = first + std::min(kMaxKeysOfCall, keys_.size() - first);
+  const std::size_t end = first + KeysOfRequest(keys_.subspan(first)).size();
   DCAC_RETURN_IF_ERROR(RunExchange(
       call, [] { return false; }, []() -> absl::StatusOr<bool> { return false; },
       [&](const v1::BatchGetResponse& response, const wire::SharedPieces&) { return Receive(response, first, end); }));

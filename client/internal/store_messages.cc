@@ -1,10 +1,12 @@
 #include "client/internal/store_messages.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "proto/wire/convert.h"
+#include "proto/wire/limits.h"
 
 namespace dcac::client::internal {
 namespace {
@@ -60,6 +62,18 @@ void ToProto(std::chrono::milliseconds time, google::protobuf::Duration* message
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
   message->set_seconds(seconds.count());
   message->set_nanos(static_cast<std::int32_t>(std::chrono::nanoseconds(time - seconds).count()));
+}
+
+std::span<const std::string> KeysOfRequest(std::span<const std::string> keys) {
+  constexpr std::size_t kMaxKeys = 10'000;
+  constexpr std::size_t kFieldBytes = 6;  // of a key beside its text, at most
+  std::size_t count = 0, bytes = 0;
+  while (count < std::min(kMaxKeys, keys.size())) {
+    bytes += keys[count].size() + kFieldBytes;
+    if (bytes > wire::kMaxUnaryBytes && count > 0) break;
+    ++count;
+  }
+  return keys.first(count);
 }
 
 v1::GetRequest RequestOf(std::string_view key, v1::ObjectForm form) {

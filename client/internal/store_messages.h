@@ -3,6 +3,8 @@
 #define DCAC_CLIENT_INTERNAL_STORE_MESSAGES_H_
 
 #include <chrono>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -16,6 +18,9 @@ absl::StatusOr<StoredObject> FromProto(const v1::StoredObject& message);
 
 v1::SliceRange ToProto(const Slice& slice);
 void ToProto(std::chrono::milliseconds time, google::protobuf::Duration* message);
+
+// The first of `keys` that fit one request, of those that may have many; none only of none.
+std::span<const std::string> KeysOfRequest(std::span<const std::string> keys);
 
 v1::GetRequest RequestOf(std::string_view key, v1::ObjectForm form);
 

@@ -183,6 +183,7 @@ class Store {
                           const CallOptions& call = {}) const;
 
   absl::StatusOr<StoredObject> Stat(std::string_view key, const CallOptions& call = {}) const;
+  // Those of `keys` that are not there, in their order.  Where they are many, in several calls to the server.
   absl::StatusOr<std::vector<std::string>> FindMissing(std::span<const std::string> keys,
                                                        const CallOptions& call = {}) const;
 
