@@ -179,6 +179,14 @@ TEST_F(GetSessionTest, DamageIsNeverGivenAsAWhole) {
   EXPECT_EQ(Code(Request("bad")), StatusCode::kDataLoss) << "attributes";
 }
 
+TEST_F(GetSessionTest, WhatTheStoreHoldsOfAnObjectCounts) {
+  GetSession session(Context());
+  v1::GetRequest request = Request("k");
+  request.set_form(v1::OBJECT_FORM_STORED);
+  ASSERT_TRUE(session.Accept(std::move(request)).ok());
+  EXPECT_EQ(session.memory_bytes(), 2 * kStoreReadBytes + frame_.size() + frame_.size()) << "held, and to be sent";
+}
+
 TEST_F(GetSessionTest, CancelEndsTheWork) {
   v1::GetRequest slice = Request("k");
   slice.mutable_slice()->set_plane_end(1);

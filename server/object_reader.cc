@@ -24,6 +24,7 @@ class CountedBlock {
       : block_(std::move(block)), control_(context.Control(control.cancelled)) {}
 
   const store::BlockInfo& info() const { return block_->info(); }
+  std::uint64_t memory_bytes() const { return block_->memory_bytes(); }
   std::uint64_t read_bytes() const { return read_bytes_->load(std::memory_order_relaxed); }
 
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out) const {
@@ -74,7 +75,7 @@ class StoredReader final : public ObjectReader {
 
   std::uint64_t returned_bytes() const override { return range_.end - range_.begin; }
   const TensorSpec* spec() const override { return nullptr; }
-  std::uint64_t memory_bytes() const override { return 2 * kStoreReadBytes; }
+  std::uint64_t memory_bytes() const override { return block_.memory_bytes() + 2 * kStoreReadBytes; }
   std::uint64_t decoded_segments() const override { return 0; }
   std::uint64_t read_bytes() const override { return block_.read_bytes(); }
 
@@ -123,7 +124,7 @@ class TensorReader final : public ObjectReader {
   const TensorSpec* spec() const override { return &spec_; }
   std::uint64_t memory_bytes() const override {
     constexpr std::uint64_t kUsualDecoderBytes = 16u << 20;
-    return kStoreReadBytes +
+    return block_.memory_bytes() + kStoreReadBytes +
            2 * std::max(decoder_.memory_bytes(), std::min(kUsualDecoderBytes, 2 * object_.raw_bytes()));
   }
   std::uint64_t decoded_segments() const override { return segments_.count(); }
@@ -178,7 +179,7 @@ class SliceReader final : public ObjectReader {
   const TensorSpec* spec() const override { return is_box_ ? &decoder_.spec() : nullptr; }
   std::uint64_t memory_bytes() const override {
     // Slabs, what is cut out of them, and the segments that they are decoded from.
-    return kStoreReadBytes + 3 * std::min(max_slab_bytes_, 2 * object_.raw_bytes());
+    return block_.memory_bytes() + kStoreReadBytes + 3 * std::min(max_slab_bytes_, 2 * object_.raw_bytes());
   }
   std::uint64_t decoded_segments() const override { return decoder_.decoded_segments(); }
   std::uint64_t read_bytes() const override { return block_.read_bytes(); }

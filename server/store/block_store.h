@@ -117,6 +117,7 @@ class BlockReader {
  public:
   virtual ~BlockReader() = default;
   virtual const BlockInfo& info() const = 0;
+  virtual std::uint64_t memory_bytes() const { return 0; }  // of the block's bytes that it holds
 
   // Fills `out` with the bytes from `offset` on.  Errors: DataLoss (the bytes are not those that were put; the message
   // names the key), OutOfRange (beyond the block), Unavailable, NotFound (the block was deleted and the backend could

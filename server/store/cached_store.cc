@@ -20,6 +20,7 @@ class CachedReader final : public BlockReader {
       : reader_(std::move(reader)), cache_(cache) {}
 
   const BlockInfo& info() const override { return reader_->info(); }
+  std::uint64_t memory_bytes() const override { return reader_->memory_bytes(); }
 
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) const override {
     DCAC_RETURN_IF_ERROR(CheckControl(control));

@@ -124,6 +124,7 @@ class DiscreetReader final : public BlockReader {
       : reader_(std::move(reader)), translator_(translator) {}
 
   const BlockInfo& info() const override { return reader_->info(); }
+  std::uint64_t memory_bytes() const override { return reader_->memory_bytes(); }
 
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) const override {
     return translator_.Told(reader_->Read(offset, out, control), info().key);

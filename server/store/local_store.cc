@@ -54,6 +54,7 @@ class InlineReader final : public BlockReader {
   InlineReader(BlockInfo info, Bytes payload) : info_(std::move(info)), payload_(std::move(payload)) {}
 
   const BlockInfo& info() const override { return info_; }
+  std::uint64_t memory_bytes() const override { return payload_.size(); }
 
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl&) const override {
     DCAC_RETURN_IF_ERROR(CheckRange(info_, offset, out.size()));

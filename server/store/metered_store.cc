@@ -83,6 +83,7 @@ class MeteredReader final : public BlockReader {
       : reader_(std::move(reader)), metering_(metering) {}
 
   const BlockInfo& info() const override { return reader_->info(); }
+  std::uint64_t memory_bytes() const override { return reader_->memory_bytes(); }
 
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) const override {
     return Meter(metering_, StoreVerb::kRead, [&] { return reader_->Read(offset, out, control); });

@@ -93,6 +93,13 @@ TEST_F(S3FaultsTest, AnUploadWhosePartsAreDamagedIsGone) {
   EXPECT_EQ(store->Resume(id, "t", {}).status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(S3FaultsTest, ReadersTellWhatTheyHold) {
+  const auto store = Open();
+  const std::string bytes = SomeBytes(1'000'000);
+  ASSERT_TRUE(Put(*store, "t/k", bytes).ok());
+  EXPECT_EQ((*store->Open("t/k", {}))->memory_bytes(), bytes.size());
+}
+
 TEST_F(S3FaultsTest, RemovesWhileItSweeps) {
   options_.removal_delay = milliseconds(0);
   const auto store = Open();

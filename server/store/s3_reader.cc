@@ -88,6 +88,7 @@ class S3Reader : public BlockReader {
   }
 
   const BlockInfo& info() const override { return block_.head.record.info; }
+  std::uint64_t memory_bytes() const override { return block_.beginning.size(); }
 
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) const override {
     DCAC_RETURN_IF_ERROR(CheckControl(control));
