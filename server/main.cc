@@ -25,6 +25,7 @@
 #include "server/library_log.h"
 #include "server/open_store.h"
 #include "server/option_checks.h"
+#include "server/place_checks.h"
 #include "server/server.h"
 #include "server/service_manager.h"
 #include "server/telemetry/log.h"
@@ -132,7 +133,6 @@ int WaitForStop(const Signals& signals, const SettingSources& sources, ServerOpt
 int Serve(const Config& config) {
   const Signals signals;
   ServerOptions options = config.server;
-  if (options.store.location.empty()) options.store.location = DefaultStoreLocation();
   Log log(STDERR_FILENO, LevelOf(options), ParseLogFormat(options.log_format).value_or(LogFormat::kLogfmt));
   options.log = &log;
   const LibraryLog library_log(log);
@@ -164,11 +164,13 @@ int Serve(const Config& config) {
 int CheckConfig(const ServerOptions& options) {
   absl::Status status = CheckOptions(options);
   if (status.ok()) status = Access::Load(options).status();
+  if (status.ok()) status = CheckPlaces(options);
   return Report(status, kUsageError);
 }
 
 int Run(const std::vector<std::string>& arguments) {
-  const Config config = ParseCommandLine(arguments, ProcessEnvironment(), std::cout, std::cerr);
+  Config config = ParseCommandLine(arguments, ProcessEnvironment(), std::cout, std::cerr);
+  if (config.server.store.location.empty()) config.server.store.location = DefaultStoreLocation();
   switch (config.action) {
     case Config::Action::kServe:
       return Serve(config);

@@ -34,10 +34,13 @@ store::SyncPolicy PolicyOf(const std::string& name) {
   return name == "interval" ? store::SyncPolicy::kInterval : store::SyncPolicy::kEach;
 }
 
+absl::StatusOr<store::S3StoreOptions> BucketOptions(const StoreOptions& options) {
+  return store::S3StoreOptionsOf(options.location.substr(kS3.size()), store::ReadEnvironment);
+}
+
 absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenBucket(const StoreOptions& options,
                                                               const store::StoreLimits& limits) {
-  DCAC_ASSIGN_OR_RETURN(store::S3StoreOptions s3,
-                        store::S3StoreOptionsOf(options.location.substr(kS3.size()), store::ReadEnvironment));
+  DCAC_ASSIGN_OR_RETURN(store::S3StoreOptions s3, BucketOptions(options));
   if (!options.s3_endpoint.empty()) s3.client.endpoint = options.s3_endpoint;
   if (!options.s3_region.empty()) s3.client.region = options.s3_region;
   s3.limits = limits;
@@ -74,6 +77,10 @@ absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions&
                                 .sync_interval = options.fsync_interval,
                                 .free_bytes = options.free_bytes,
                                 .on_warning = warn});
+}
+
+absl::Status CheckBucket(const StoreOptions& options) {
+  return options.location.starts_with(kS3) ? BucketOptions(options).status() : absl::OkStatus();
 }
 
 std::string StoreFolder(const std::string& location) {

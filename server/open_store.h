@@ -21,6 +21,9 @@ absl::Status CheckStoreLocation(const std::string& location);
 absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenStore(const StoreOptions& options,
                                                              const std::function<void(const std::string&)>& warn);
 
+// Of a store in S3: what can be told of it without asking it.  Errors: those of S3StoreOptionsOf (bucket, credentials).
+absl::Status CheckBucket(const StoreOptions& options);
+
 // On this machine's disk; empty: the store is elsewhere.
 std::string StoreFolder(const std::string& location);
 
