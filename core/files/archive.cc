@@ -19,6 +19,7 @@ namespace {
 constexpr std::array<std::byte, 4> kMagic = {std::byte{'D'}, std::byte{'C'}, std::byte{'A'}, std::byte{'R'}};
 constexpr std::array<std::byte, 4> kTailMagic = {std::byte{'D'}, std::byte{'C'}, std::byte{'A'}, std::byte{'T'}};
 constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kVersionAt = kMagic.size();
 constexpr int kChecksumBytes = 4;
 constexpr std::size_t kFirstReadBytes = 4096;
 constexpr std::size_t kTailBytesWithoutFrames = 4 + 16 + 4 + 4;  // magic, digest, size, checksum
@@ -185,21 +186,32 @@ absl::Status ParseTable(ByteSpan table, ArchiveHead& head) {
 
 // ---- The head
 
-// Version, kind and flags, in that order.
-absl::Status ReadFixedFields(ByteReader& reader, ArchiveHead& head, unsigned& flags) {
-  std::uint8_t version = 0, kind = 0, flags_byte = 0;
-  DCAC_RETURN_IF_ERROR(reader.ReadByte("version", version));
-  DCAC_RETURN_IF_ERROR(reader.ReadByte("kind", kind));
-  DCAC_RETURN_IF_ERROR(reader.ReadByte("flags", flags_byte));
-  if (version != kVersion) {
-    return absl::UnimplementedError(absl::StrCat("archive version is ", version, ", expected ", kVersion));
+// What follows the magic, not believed yet.
+struct FixedFields {
+  std::uint8_t version = 0, kind = 0, flags = 0;
+};
+
+absl::Status ReadFixedFields(ByteReader& reader, FixedFields& fields) {
+  ByteSpan magic;
+  DCAC_RETURN_IF_ERROR(reader.ReadSpan("magic", kMagic.size(), magic));
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("version", fields.version));
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("kind", fields.kind));
+  return reader.ReadByte("flags", fields.flags);
+}
+
+absl::Status CheckVersion(std::uint8_t version) {
+  if (version == kVersion) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat("archive version is ", version, ", expected ", kVersion));
+}
+
+// Takes kind and form out of the fields of a head whose checksum matches.
+absl::Status TakeForm(const FixedFields& fields, ArchiveHead& head) {
+  if (fields.kind == 0 || fields.kind >= kKindNames.size()) {
+    return absl::UnimplementedError(
+        absl::StrCat("archive kind is ", fields.kind, ", expected 1 to ", kKindNames.size() - 1));
   }
-  if (kind == 0 || kind >= kKindNames.size()) {
-    return absl::UnimplementedError(absl::StrCat("archive kind is ", kind, ", expected 1 to ", kKindNames.size() - 1));
-  }
-  head.kind = static_cast<ArchiveKind>(kind);
-  flags = flags_byte;
-  switch (flags) {
+  head.kind = static_cast<ArchiveKind>(fields.kind);
+  switch (fields.flags) {
     case kSingle:
       head.form = ArchiveHead::Form::kSingle;
       head.pieces = SinglePieces(head.kind);
@@ -216,7 +228,7 @@ absl::Status ReadFixedFields(ByteReader& reader, ArchiveHead& head, unsigned& fl
     default:
       break;
   }
-  return absl::DataLossError(absl::StrCat("archive flags ", flags, " are not allowed with kind ", kind));
+  return absl::DataLossError(absl::StrCat("archive flags ", fields.flags, " are not allowed with kind ", fields.kind));
 }
 
 // The table as it is stored, not believed yet.
@@ -225,7 +237,8 @@ struct StoredTable {
   ByteSpan content;
 };
 
-absl::Status ReadTable(ByteReader& reader, bool zstd, StoredTable& stored) {
+absl::Status ReadTable(ByteReader& reader, unsigned flags, StoredTable& stored) {
+  if (flags != 0 && flags != kTableZstd) return absl::OkStatus();
   std::uint64_t table_bytes = 0;
   DCAC_RETURN_IF_ERROR(reader.ReadVarint("table length", table_bytes));
   if (table_bytes == 0 || table_bytes > kMaxTableBytes) {
@@ -233,7 +246,7 @@ absl::Status ReadTable(ByteReader& reader, bool zstd, StoredTable& stored) {
         absl::StrCat("the table of the archive has ", table_bytes, " bytes, expected 1 to ", kMaxTableBytes));
   }
   std::uint64_t stored_bytes = table_bytes;
-  if (zstd) {
+  if (flags == kTableZstd) {
     DCAC_RETURN_IF_ERROR(reader.ReadVarint("stored table length", stored_bytes));
     if (stored_bytes == 0 || stored_bytes > table_bytes) {
       return absl::DataLossError(
@@ -244,19 +257,35 @@ absl::Status ReadTable(ByteReader& reader, bool zstd, StoredTable& stored) {
   return reader.ReadSpan("table", stored_bytes, stored.content);
 }
 
-absl::Status ParseHead(ByteReader& reader, ByteSpan data, ArchiveHead& head) {
-  ByteSpan magic;
-  DCAC_RETURN_IF_ERROR(reader.ReadSpan("magic", kMagic.size(), magic));
-  unsigned flags = 0;
-  DCAC_RETURN_IF_ERROR(ReadFixedFields(reader, head, flags));
-  StoredTable stored;
-  if (head.form == ArchiveHead::Form::kTable) DCAC_RETURN_IF_ERROR(ReadTable(reader, flags & kTableZstd, stored));
-  const std::uint32_t expected = Checksum(data.first(reader.position()));
+// Reads the checksum of `data`, which begins with the head, and compares it with what it is in this version.
+absl::Status ReadChecksum(ByteReader& reader, ByteSpan data) {
+  const ByteSpan fields = data.first(reader.position());
   std::uint64_t checksum = 0;
   DCAC_RETURN_IF_ERROR(reader.ReadLittleEndian("checksum", kChecksumBytes, checksum));
-  if (checksum != expected) return absl::DataLossError("the checksum of the archive head does not match");
+  Bytes known(fields.begin(), fields.end());
+  known[kVersionAt] = std::byte{kVersion};
+  if (checksum != Checksum(known)) return absl::DataLossError("the checksum of the archive head does not match");
+  return absl::OkStatus();
+}
+
+absl::Status ReadHead(ByteReader& reader, ByteSpan data, FixedFields& fields, StoredTable& stored) {
+  DCAC_RETURN_IF_ERROR(ReadFixedFields(reader, fields));
+  DCAC_RETURN_IF_ERROR(ReadTable(reader, fields.flags, stored));
+  return ReadChecksum(reader, data);
+}
+
+absl::Status ParseHead(ByteReader& reader, ByteSpan data, ArchiveHead& head) {
+  FixedFields fields;
+  StoredTable stored;
+  const absl::Status status = ReadHead(reader, data, fields, stored);
+  if (reader.short_input()) return status;
+  // A head of this version in all but its version is damaged there.
+  const absl::Status version = CheckVersion(fields.version);
+  if (!version.ok()) return status.ok() ? absl::DataLossError("the version of the archive is damaged") : version;
+  DCAC_RETURN_IF_ERROR(status);
+  DCAC_RETURN_IF_ERROR(TakeForm(fields, head));
   if (head.form != ArchiveHead::Form::kTable) return absl::OkStatus();
-  if (!(flags & kTableZstd)) return ParseTable(stored.content, head);
+  if (fields.flags != kTableZstd) return ParseTable(stored.content, head);
   DCAC_ASSIGN_OR_RETURN(const Bytes table, UnpackTable(stored.content, stored.table_bytes));
   return ParseTable(table, head);
 }
@@ -332,6 +361,11 @@ absl::StatusOr<std::optional<ParsedArchiveHead>> ParseArchiveHead(std::span<cons
   return parsed;
 }
 
+absl::Status ArchiveHeadCutShort(std::span<const std::byte> data) {
+  if (data.size() > kVersionAt) DCAC_RETURN_IF_ERROR(CheckVersion(std::to_integer<std::uint8_t>(data[kVersionAt])));
+  return absl::DataLossError(absl::StrCat("ends within the archive head, after ", data.size(), " bytes"));
+}
+
 absl::StatusOr<ParsedArchiveHead> ReadArchiveHead(PushbackSource& source) {
   Bytes data;
   for (std::size_t more = kFirstReadBytes;; more = data.size()) {
@@ -344,8 +378,7 @@ absl::StatusOr<ParsedArchiveHead> ReadArchiveHead(PushbackSource& source) {
       source.Unread(ByteSpan(data).subspan(parsed->head_bytes));
       return *std::move(parsed);
     }
-    if (n < more)
-      return absl::DataLossError(absl::StrCat("ends within the archive head, after ", data.size(), " bytes"));
+    if (n < more) return ArchiveHeadCutShort(data);
   }
 }
 

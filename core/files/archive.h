@@ -97,6 +97,10 @@ struct ParsedArchiveHead {
 // kind).
 absl::StatusOr<std::optional<ParsedArchiveHead>> ParseArchiveHead(std::span<const std::byte> data);
 
+// The error of an archive that ends with `data`, in which ParseArchiveHead found no end of the head: DataLoss, or
+// Unimplemented, since a later version's head may be shorter.
+absl::Status ArchiveHeadCutShort(std::span<const std::byte> data);
+
 // Reads the head of an archive and leaves `source` behind it.
 // Errors: as ParseArchiveHead; DataLoss (the archive ends within its head); those of `source`.
 absl::StatusOr<ParsedArchiveHead> ReadArchiveHead(PushbackSource& source);

@@ -84,7 +84,8 @@ absl::Status ArchiveChecker::Finish() {
     DCAC_RETURN_IF_ERROR(TakeHead());
     if (head_) DCAC_RETURN_IF_ERROR(TakeFrames());
   }
-  if (!head_ || frame_) return absl::DataLossError("archive: truncated");
+  if (!head_) return ArchiveHeadCutShort(pending_);
+  if (frame_) return absl::DataLossError("archive: truncated");
   if (head_->form == ArchiveHead::Form::kSingle) {
     return frame_bytes_.size() == 1 ? absl::OkStatus() : absl::DataLossError("archive: truncated");
   }

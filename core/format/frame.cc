@@ -1,6 +1,7 @@
 #include "core/format/frame.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/hash.h"
@@ -10,6 +11,8 @@ namespace dcac {
 namespace {
 
 constexpr int kHeaderChecksumBytes = 4;
+constexpr size_t kVersionAt = kFrameMagic.size();
+constexpr size_t kFlagsAt = kVersionAt + 3;
 
 // Flags announce what this version does not know: a profile id and the digests of base frames.
 constexpr uint8_t kFlagProfile = 1;
@@ -19,7 +22,14 @@ uint32_t Checksum32(ByteSpan data) {
   return static_cast<uint32_t>(HashOf(data));
 }
 
-absl::Status CheckMagicAndVersion(ByteReader& reader) {
+// The fields of a header, not believed yet.
+struct HeaderFields {
+  uint8_t version = 0, dtype = 0, layout = 0, flags = 0;
+  std::vector<uint64_t> shape;
+  uint64_t item_step = 1, plane_step = 1, row_step = 1;
+};
+
+absl::Status ReadMagic(ByteReader& reader) {
   for (uint8_t expected : kFrameMagic) {
     uint8_t byte = 0;
     DCAC_RETURN_IF_ERROR(reader.ReadByte("frame magic", byte));
@@ -28,37 +38,68 @@ absl::Status CheckMagicAndVersion(ByteReader& reader) {
                                               ", expected 0x", absl::Hex(expected, absl::kZeroPad2)));
     }
   }
-  uint8_t version = 0;
-  DCAC_RETURN_IF_ERROR(reader.ReadByte("frame version", version));
-  if (version != kFrameVersion) {
-    return absl::UnimplementedError(
-        absl::StrCat("frame version is ", version, ", this build reads version ", kFrameVersion));
-  }
   return absl::OkStatus();
 }
 
-absl::Status ReadSpec(ByteReader& reader, TensorSpec& spec) {
-  uint8_t dtype = 0, layout = 0, flags = 0, rank = 0;
-  DCAC_RETURN_IF_ERROR(reader.ReadByte("dtype", dtype));
-  DCAC_RETURN_IF_ERROR(reader.ReadByte("layout", layout));
-  DCAC_RETURN_IF_ERROR(reader.ReadByte("flags", flags));
+absl::Status ReadFields(ByteReader& reader, HeaderFields& fields) {
+  uint8_t rank = 0;
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("frame version", fields.version));
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("dtype", fields.dtype));
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("layout", fields.layout));
+  DCAC_RETURN_IF_ERROR(reader.ReadByte("flags", fields.flags));
   DCAC_RETURN_IF_ERROR(reader.ReadByte("rank", rank));
-  if (flags & kFlagProfile) return absl::UnimplementedError("the frame needs a profile, which this build cannot use");
-  if (flags & kFlagBaseFrames)
-    return absl::UnimplementedError("the frame needs base frames, which this build cannot use");
-  if (flags != 0) return absl::UnimplementedError(absl::StrCat("header flags are ", flags, ", this build knows none"));
-  spec.dtype = static_cast<DType>(dtype);
-  spec.layout = static_cast<Layout>(layout);
-  if (SampleBytes(spec.dtype) == 0) return absl::UnimplementedError(absl::StrCat("dtype ", dtype, " is unknown"));
-  if (LayoutName(spec.layout) == "unknown")
-    return absl::UnimplementedError(absl::StrCat("layout ", layout, " is unknown"));
   if (rank > TensorSpec::kMaxRank) {
     return absl::DataLossError(absl::StrCat("rank is ", rank, ", at most ", TensorSpec::kMaxRank, " is allowed"));
   }
-  spec.shape.resize(rank);
-  for (uint64_t& extent : spec.shape) DCAC_RETURN_IF_ERROR(reader.ReadVarint("extent", extent));
-  if (auto bytes = TensorBytes(spec); !bytes.ok()) return absl::DataLossError(bytes.status().message());
+  fields.shape.resize(rank);
+  for (uint64_t& extent : fields.shape) DCAC_RETURN_IF_ERROR(reader.ReadVarint("extent", extent));
+  if (std::find(fields.shape.begin(), fields.shape.end(), 0u) != fields.shape.end()) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(reader.ReadVarint("item step", fields.item_step));
+  DCAC_RETURN_IF_ERROR(reader.ReadVarint("plane step", fields.plane_step));
+  return reader.ReadVarint("row step", fields.row_step);
+}
+
+// Reads the checksum of `data`, which begins with the header, and compares it with what it is in this version and
+// without flags.
+absl::Status ReadChecksum(ByteReader& reader, ByteSpan data) {
+  const ByteSpan fields = data.first(reader.position());
+  uint64_t checksum = 0;
+  DCAC_RETURN_IF_ERROR(reader.ReadLittleEndian("header checksum", kHeaderChecksumBytes, checksum));
+  Bytes known(fields.begin(), fields.end());
+  known[kVersionAt] = std::byte{kFrameVersion};
+  known[kFlagsAt] = std::byte{0};
+  if (checksum != Checksum32(known)) return absl::DataLossError("header checksum does not match");
   return absl::OkStatus();
+}
+
+// What of a header announces another form than this build knows.
+absl::Status CheckForm(const HeaderFields& fields) {
+  if (fields.version != kFrameVersion) {
+    return absl::UnimplementedError(
+        absl::StrCat("frame version is ", fields.version, ", this build reads version ", kFrameVersion));
+  }
+  if (fields.flags & kFlagProfile)
+    return absl::UnimplementedError("the frame needs a profile, which this build cannot use");
+  if (fields.flags & kFlagBaseFrames)
+    return absl::UnimplementedError("the frame needs base frames, which this build cannot use");
+  if (fields.flags != 0)
+    return absl::UnimplementedError(absl::StrCat("header flags are ", fields.flags, ", this build knows none"));
+  return absl::OkStatus();
+}
+
+// Of a header whose checksum matches.
+absl::StatusOr<FrameHeader> TakeFields(HeaderFields fields) {
+  FrameHeader header;
+  header.spec = {static_cast<DType>(fields.dtype), std::move(fields.shape), static_cast<Layout>(fields.layout)};
+  if (SampleBytes(header.spec.dtype) == 0)
+    return absl::UnimplementedError(absl::StrCat("dtype ", fields.dtype, " is unknown"));
+  if (LayoutName(header.spec.layout) == "unknown")
+    return absl::UnimplementedError(absl::StrCat("layout ", fields.layout, " is unknown"));
+  if (auto bytes = TensorBytes(header.spec); !bytes.ok()) return absl::DataLossError(bytes.status().message());
+  auto geometry = Geometry::Create(ExtentsOf(header.spec), fields.item_step, fields.plane_step, fields.row_step);
+  if (!geometry.ok()) return absl::DataLossError(geometry.status().message());
+  header.geometry = *geometry;
+  return header;
 }
 
 }  // namespace
@@ -83,31 +124,21 @@ Bytes SerializeHeader(const FrameHeader& header) {
 
 absl::StatusOr<FrameHeader> ParseHeader(ByteSpan data, size_t& header_bytes, bool& incomplete) {
   ByteReader reader(data.first(std::min(data.size(), kMaxHeaderBytes)));
-  FrameHeader header;
-  const auto parse = [&]() -> absl::Status {
-    DCAC_RETURN_IF_ERROR(CheckMagicAndVersion(reader));
-    DCAC_RETURN_IF_ERROR(ReadSpec(reader, header.spec));
-    const Extents extents = ExtentsOf(header.spec);
-    uint64_t item_step = 1, plane_step = 1, row_step = 1;
-    if (!extents.empty()) {
-      DCAC_RETURN_IF_ERROR(reader.ReadVarint("item step", item_step));
-      DCAC_RETURN_IF_ERROR(reader.ReadVarint("plane step", plane_step));
-      DCAC_RETURN_IF_ERROR(reader.ReadVarint("row step", row_step));
-    }
-    const uint32_t expected = Checksum32(data.first(reader.position()));
-    uint64_t checksum = 0;
-    DCAC_RETURN_IF_ERROR(reader.ReadLittleEndian("header checksum", kHeaderChecksumBytes, checksum));
-    if (checksum != expected) return absl::DataLossError("header checksum does not match");
-    auto geometry = Geometry::Create(extents, item_step, plane_step, row_step);
-    if (!geometry.ok()) return absl::DataLossError(geometry.status().message());
-    header.geometry = *geometry;
-    return absl::OkStatus();
+  HeaderFields fields;
+  const auto read = [&]() -> absl::Status {
+    DCAC_RETURN_IF_ERROR(ReadMagic(reader));
+    DCAC_RETURN_IF_ERROR(ReadFields(reader, fields));
+    return ReadChecksum(reader, data);
   };
-  const absl::Status status = parse();
-  incomplete = !status.ok() && reader.short_input();
+  const absl::Status status = read();
+  incomplete = reader.short_input();
+  if (incomplete || reader.position() <= kFlagsAt) return status;
+  // A header of this version in all but the byte that announces another form is damaged in that byte.
+  const absl::Status form = CheckForm(fields);
+  if (!form.ok()) return status.ok() ? absl::DataLossError("header checksum does not match") : form;
   if (!status.ok()) return status;
   header_bytes = reader.position();
-  return header;
+  return TakeFields(std::move(fields));
 }
 
 uint64_t SegmentChecksum(uint64_t segment_index, ByteSpan body) {
