@@ -4,11 +4,9 @@
 #include <array>
 #include <functional>
 #include <span>
-#include <string_view>
 #include <utility>
 
 #include "core/base/status_macros.h"
-#include "core/files/npy.h"
 #include "dcac/slice.h"
 
 namespace dcac::cli {
@@ -89,24 +87,11 @@ absl::Status NamedParts::Load(const files::InputFormat& format) {
     head_ = std::move(original.head);
     offsets_ = files::PieceOffsets(head_);
   }
-  return ListParts();
+  ListParts();
+  return absl::OkStatus();
 }
 
-absl::StatusOr<bool> NamedParts::IsFortranOrder(std::size_t piece) const {
-  const bool is_array = head_.kind == files::ArchiveKind::kNpy || head_.kind == files::ArchiveKind::kNpz;
-  // A header that is no inline bytes is the canonical one, which is of C order.
-  if (!is_array || piece == 0 || head_.pieces[piece - 1].kind != files::PieceKind::kInline) return false;
-  DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<files::ByteSource> source, PieceSource(piece - 1));
-  DCAC_ASSIGN_OR_RETURN(const std::vector<std::byte> bytes, files::ReadAll(*source));
-  // The array was taken for a tensor, so its header, the last of these bytes, is well-formed; a hostile archive may
-  // have anything there.
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const std::size_t begin = text.rfind("\x93NUMPY");
-  if (begin == std::string_view::npos) return false;
-  return files::IsNpyFortranOrder(std::span(bytes).subspan(begin)).value_or(false);
-}
-
-absl::Status NamedParts::ListParts() {
+void NamedParts::ListParts() {
   NamedPart whole{.is_tensor = false};
   for (std::size_t i = 0; i < head_.pieces.size(); ++i) {
     const files::Piece& piece = head_.pieces[i];
@@ -120,14 +105,12 @@ absl::Status NamedParts::ListParts() {
                       .shape = is_tensor ? piece.shape : std::vector<std::uint64_t>{piece.bytes},
                       .bytes = piece.bytes,
                       .pieces = {i}});
-    if (!is_tensor) continue;
-    DCAC_ASSIGN_OR_RETURN(parts_.back().fortran_order, IsFortranOrder(i));
+    parts_.back().fortran_order = is_tensor && files::IsFortranOrder(head_, i);
     if (parts_.back().fortran_order) std::reverse(parts_.back().shape.begin(), parts_.back().shape.end());
   }
-  if (!parts_.empty()) return absl::OkStatus();
+  if (!parts_.empty()) return;
   whole.shape = {whole.bytes};
   parts_.push_back(std::move(whole));
-  return absl::OkStatus();
 }
 
 const files::ArchiveFile::Frame* NamedParts::FindFrame(std::size_t piece) const {

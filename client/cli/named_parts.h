@@ -42,8 +42,7 @@ class NamedParts {
  private:
   explicit NamedParts(files::FileSource file) : file_(std::move(file)), random_(file_) {}
   absl::Status Load(const files::InputFormat& format);
-  absl::Status ListParts();
-  absl::StatusOr<bool> IsFortranOrder(std::size_t piece) const;
+  void ListParts();
   absl::StatusOr<std::unique_ptr<files::ByteSource>> PieceSource(std::size_t piece) const;
   const files::ArchiveFile::Frame* FindFrame(std::size_t piece) const;
 

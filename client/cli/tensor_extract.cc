@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/files/npy.h"
+#include "core/files/original_file.h"
 #include "core/files/printable.h"
 
 namespace dcac::cli {
@@ -94,7 +95,11 @@ absl::Status Choose(const files::ArchiveFile& archive, const std::string& name, 
   return absl::OkStatus();
 }
 
-absl::StatusOr<Extracted> ExtractSlice(FrameAccess access, const Slice& slice, files::ByteSink& sink) {
+// The header of the .npy file that is made of a tensor.
+using HeaderFunction = std::vector<std::byte> (*)(const TensorSpec& spec);
+
+absl::StatusOr<Extracted> ExtractSlice(FrameAccess access, const Slice& slice, HeaderFunction header,
+                                       files::ByteSink& sink) {
   std::atomic<std::uint64_t> read_bytes{0};
   const FrameAccess counted{access.frame_bytes, [&](std::uint64_t offset, std::span<std::byte> out) {
                               read_bytes += out.size();
@@ -102,7 +107,7 @@ absl::StatusOr<Extracted> ExtractSlice(FrameAccess access, const Slice& slice, f
                             }};
   DCAC_ASSIGN_OR_RETURN(SliceDecoder decoder, SliceDecoder::Create(counted, slice));
   Extracted extracted{.spec = decoder.spec()};
-  DCAC_RETURN_IF_ERROR(sink.Write(files::CanonicalNpyHeader(extracted.spec)));
+  DCAC_RETURN_IF_ERROR(sink.Write(header(extracted.spec)));
   while (true) {
     DCAC_ASSIGN_OR_RETURN(const std::vector<std::byte> samples, decoder.Next());
     if (samples.empty()) break;
@@ -149,11 +154,13 @@ absl::StatusOr<std::vector<files::ArchiveFile::Frame>> FindTensors(const files::
 
 absl::StatusOr<Extracted> ExtractTensor(const files::ArchiveFile& archive, const files::ArchiveFile::Frame& frame,
                                         const std::optional<Slice>& slice, FrameCoder& coder, files::ByteSink& sink) {
-  if (slice) return ExtractSlice(archive.Access(frame), *slice, sink);
+  const HeaderFunction header =
+      files::IsFortranOrder(archive.head(), frame.piece) ? files::FortranNpyHeader : files::CanonicalNpyHeader;
+  if (slice) return ExtractSlice(archive.Access(frame), *slice, header, sink);
   Extracted extracted{.read_bytes = frame.bytes};
   const auto write_header = [&](const TensorSpec& spec) {
     extracted.spec = spec;
-    return sink.Write(files::CanonicalNpyHeader(spec));
+    return sink.Write(header(spec));
   };
   files::RangeSource source = archive.Source(frame);
   DCAC_RETURN_IF_ERROR(coder.Decode(source, write_header, sink));

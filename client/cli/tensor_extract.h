@@ -42,7 +42,8 @@ struct Extracted {
   std::uint64_t read_bytes = 0;                   // of the frame
 };
 
-// Writes the tensor of `frame`, or the slice of it, as a .npy file.  Of a slice only the segments that it touches are
+// Writes the tensor of `frame`, or the slice of it, as a .npy file.  An array that was in Fortran order is so again:
+// it has the axes of the tensor in reverse order.  Of a slice only the segments that it touches are
 // read and decoded, in this process; a whole tensor is decoded by `coder`.
 absl::StatusOr<Extracted> ExtractTensor(const files::ArchiveFile& archive, const files::ArchiveFile::Frame& frame,
                                         const std::optional<Slice>& slice, FrameCoder& coder, files::ByteSink& sink);

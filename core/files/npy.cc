@@ -16,10 +16,9 @@
 namespace dcac::files {
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::size_t kShortPreambleBytes = 10;  // version 1.0 has a length of two bytes
 constexpr std::size_t kAlignment = 64;
-constexpr std::size_t kGrowthDigits = 21;  // room that NumPy leaves for the first extent to grow in place
+constexpr std::size_t kGrowthDigits = 21;  // room that NumPy leaves for the extent of the slowest axis to grow in place
 
 struct Descr {
   DType dtype;
@@ -184,10 +183,35 @@ absl::StatusOr<HeaderFields> ParseFields(std::span<const std::byte> header) {
   return ParseDictionary(AsText(header.subspan(short_length ? kShortPreambleBytes : kNpyPreambleBytes)));
 }
 
+// The header that NumPy writes for an array whose bytes are those of `spec`.
+std::vector<std::byte> NpyHeader(const TensorSpec& spec, bool fortran_order) {
+  const auto* descr =
+      std::find_if(kDescrs.begin(), kDescrs.end(), [&](const Descr& d) { return d.dtype == spec.dtype; });
+  std::vector<std::uint64_t> shape = spec.shape;
+  if (fortran_order) std::reverse(shape.begin(), shape.end());
+  std::string text = absl::StrCat("{'descr': '", std::string(descr->name),
+                                  "', 'fortran_order': ", fortran_order ? "True" : "False", ", 'shape': (");
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    absl::StrAppend(&text, axis == 0 ? "" : ", ", shape[axis]);
+  }
+  absl::StrAppend(&text, shape.size() == 1 ? ",), }" : "), }");
+  // The axis along which an array can grow at its end.
+  if (!shape.empty()) text.append(kGrowthDigits - absl::StrCat(spec.shape.front()).size(), ' ');
+  // At least one space, then the newline that ends the header on a multiple of the alignment.
+  text.append(kAlignment - (kShortPreambleBytes + text.size() + 1) % kAlignment, ' ');
+  text.push_back('\n');
+
+  std::string header(kNpyMagic);
+  header += {'\x01', '\x00', static_cast<char>(text.size() & 0xff), static_cast<char>(text.size() >> 8)};
+  header += text;
+  const auto* begin = reinterpret_cast<const std::byte*>(header.data());
+  return {begin, begin + header.size()};
+}
+
 }  // namespace
 
 bool HasNpyMagic(std::span<const std::byte> start) {
-  return AsText(start).starts_with(kMagic);
+  return AsText(start).starts_with(kNpyMagic);
 }
 
 absl::StatusOr<std::size_t> NpyHeaderBytes(std::span<const std::byte> start) {
@@ -229,23 +253,11 @@ absl::StatusOr<bool> IsNpyFortranOrder(std::span<const std::byte> header) {
 }
 
 std::vector<std::byte> CanonicalNpyHeader(const TensorSpec& spec) {
-  const auto* descr =
-      std::find_if(kDescrs.begin(), kDescrs.end(), [&](const Descr& d) { return d.dtype == spec.dtype; });
-  std::string text = absl::StrCat("{'descr': '", std::string(descr->name), "', 'fortran_order': False, 'shape': (");
-  for (std::size_t axis = 0; axis < spec.shape.size(); ++axis) {
-    absl::StrAppend(&text, axis == 0 ? "" : ", ", spec.shape[axis]);
-  }
-  absl::StrAppend(&text, spec.shape.size() == 1 ? ",), }" : "), }");
-  if (!spec.shape.empty()) text.append(kGrowthDigits - absl::StrCat(spec.shape.front()).size(), ' ');
-  // At least one space, then the newline that ends the header on a multiple of the alignment.
-  text.append(kAlignment - (kShortPreambleBytes + text.size() + 1) % kAlignment, ' ');
-  text.push_back('\n');
+  return NpyHeader(spec, /*fortran_order=*/false);
+}
 
-  std::string header(kMagic);
-  header += {'\x01', '\x00', static_cast<char>(text.size() & 0xff), static_cast<char>(text.size() >> 8)};
-  header += text;
-  const auto* begin = reinterpret_cast<const std::byte*>(header.data());
-  return {begin, begin + header.size()};
+std::vector<std::byte> FortranNpyHeader(const TensorSpec& spec) {
+  return NpyHeader(spec, /*fortran_order=*/true);
 }
 
 }  // namespace dcac::files

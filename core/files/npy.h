@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,6 +13,7 @@
 
 namespace dcac::files {
 
+inline constexpr std::string_view kNpyMagic = "\x93NUMPY";
 inline constexpr std::size_t kNpyPreambleBytes = 12;           // magic, version and the longer form of the length
 inline constexpr std::size_t kMaxNpyHeaderBytes = 64u * 1024;  // whole header; NumPy writes 128 for all usual arrays
 
@@ -34,6 +36,9 @@ absl::StatusOr<bool> IsNpyFortranOrder(std::span<const std::byte> header);
 // The header that NumPy (1.23 and later) writes for `spec`; docs/format-archive.md section 5.  kBF16 becomes uint16,
 // 8-bit floats become uint8.
 std::vector<std::byte> CanonicalNpyHeader(const TensorSpec& spec);
+
+// The same for an array in Fortran order whose bytes are those of `spec`: it has the extents in reverse order.
+std::vector<std::byte> FortranNpyHeader(const TensorSpec& spec);
 
 }  // namespace dcac::files
 

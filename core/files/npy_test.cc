@@ -126,6 +126,16 @@ TEST(NpyTest, CanonicalHeaderIsNumPys) {
   EXPECT_EQ(header, ToBytes(expected + "\n"));
 }
 
+TEST(NpyTest, FortranHeaderIsNumPys) {
+  const TensorSpec spec{DType::kF16, {1024, 24, 56}};
+  const std::vector<std::byte> header = FortranNpyHeader(spec);
+  std::string expected("\x93NUMPY\x01\0\x76\0", 10);
+  expected += "{'descr': '<f2', 'fortran_order': True, 'shape': (56, 24, 1024), }";
+  expected.resize(127, ' ');
+  EXPECT_EQ(header, ToBytes(expected + "\n"));
+  EXPECT_EQ(*ParseNpyHeader(header), spec);
+}
+
 TEST(NpyTest, CanonicalHeaderParsesBack) {
   const std::vector<std::uint64_t> shapes[] = {
       {}, {0}, {5}, {3, 4}, {123456789, 1, 1, 1, 1, 1, 1, 1}, {1, 1u << 20, 1u << 20, 1, 1, 1, 1, 1}};

@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -344,6 +345,22 @@ absl::StatusOr<OriginalFile> ReadOriginal(const FileSource& file, PushbackSource
 
 absl::StatusOr<OriginalFile> ReadOriginal(const RandomSource& file) {
   return ReadFile(file);
+}
+
+bool IsFortranOrder(const ArchiveHead& head, std::size_t piece) {
+  const bool is_array = head.kind == ArchiveKind::kNpy || head.kind == ArchiveKind::kNpz;
+  // A header that is no inline bytes is the canonical one, which is of C order.
+  if (!is_array || piece == 0 || head.pieces[piece - 1].kind != PieceKind::kInline) return false;
+  std::uint64_t end = 0;  // of the piece before, among the inline bytes
+  for (std::size_t i = 0; i < piece; ++i) {
+    if (head.pieces[i].kind == PieceKind::kInline) end += head.pieces[i].bytes;
+  }
+  const auto before = std::span(head.inline_bytes).first(end).last(head.pieces[piece - 1].bytes);
+  // The array was taken for a tensor, so its header, the last of these bytes, is well-formed; a hostile archive may
+  // have anything there.
+  const std::string_view text(reinterpret_cast<const char*>(before.data()), before.size());
+  const std::size_t begin = text.rfind(kNpyMagic);
+  return begin != std::string_view::npos && IsNpyFortranOrder(before.subspan(begin)).value_or(false);
 }
 
 std::vector<std::uint64_t> PieceOffsets(const ArchiveHead& head) {

@@ -40,6 +40,9 @@ absl::StatusOr<OriginalFile> ReadOriginal(const FileSource& file, PushbackSource
 // The same for the files of which no layout, type or shape is given, in other memory than a file.
 absl::StatusOr<OriginalFile> ReadOriginal(const RandomSource& file);
 
+// Whether the tensor `piece` is an array in Fortran order, as its .npy header says, which is kept as it was then.
+bool IsFortranOrder(const ArchiveHead& head, std::size_t piece);
+
 // Where each piece begins in the original file.
 std::vector<std::uint64_t> PieceOffsets(const ArchiveHead& head);
 

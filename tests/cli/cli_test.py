@@ -28,6 +28,12 @@ def npy(descr, shape, samples, text=None):
     return b'\x93NUMPY\x01\x00' + struct.pack('<H', len(header)) + header.encode() + samples
 
 
+def fortran_npy(descr, shape, samples):
+    """A .npy file of an array in Fortran order, as NumPy writes it."""
+    header = (f"{{'descr': '{descr}', 'fortran_order': True, 'shape': {shape!r}, }}" + ' ' * (21 - len(str(shape[-1]))))
+    return npy(descr, shape, samples, header)
+
+
 def smooth_samples(count, seed=1):
     """Bytes that resemble a feature map: small steps, with runs of zero."""
     source, value, out = random.Random(seed), 100, bytearray()
@@ -308,6 +314,25 @@ class ExtractTest(CliTest):
                 self.assertEqual(self.dcac('decompress', '-q', '-c', *options, 'a.npy.dcac')[0], expected(*parts))
         self.dcac('decompress', '-o', 'b', '--planes=8:', 'a.npy.dcac', expect=FAILED)
         self.assertNotIn('b', self.names())
+
+    def test_an_array_in_fortran_order_keeps_its_axes(self):
+        shape = (16, 12, 6)
+
+        def cut(first, second, third):
+            return b''.join(struct.pack('<H', a + 20 * b + 400 * c)
+                            for c in range(6)[third] for b in range(12)[second] for a in range(16)[first])
+
+        whole = self.write('a.npy', fortran_npy('<u2', shape, cut(slice(None), slice(None), slice(None))))
+        self.dcac('compress', '--layout=nchw', 'a.npy')
+        with zipfile.ZipFile(self.folder / 'b.npz', 'w') as file:
+            file.writestr('other.npy', npy('<u2', (2, 2), bytes(8)))
+            file.writestr('a.npy', whole)
+        self.dcac('compress', '--layout=nchw', 'b.npz')
+        extracted = self.dcac('decompress', '-c', '--tensor=a.npy', 'b.npz.dcac')[0]
+        self.assertEqual(extracted, whole)
+        for archive in (['a.npy.dcac'], ['b.npz.dcac', '--tensor=a.npy']):
+            self.assertEqual(self.dcac('decompress', '-c', '--planes=2:5', '--rows=:4', *archive)[0],
+                             fortran_npy('<u2', (16, 4, 3, 1), cut(slice(None), slice(4), slice(2, 5))))
 
     def test_slices_read_only_their_segments(self):
         # 512 planes of 16 KiB; noise, so that what is stored tells what is read.
