@@ -46,7 +46,9 @@ void Unregister(int slot) {
   if (slot >= 0) g_slots[static_cast<std::size_t>(slot)].state.store(Slot::kFree);
 }
 
-constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP};
+// Whoever asks a program to end, and what the system does where output is no longer wanted (SIGPIPE) or a limit of the
+// process is met (file size, processor time).
+constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ, SIGXCPU};
 
 constexpr int kMostWaits = 2000;  // of a millisecond
 

@@ -54,8 +54,8 @@ class AtomicFile final : public ByteSink {
 // Whether `name`, without folders, is what AtomicFile calls a temporary.  One without a living process is a leftover.
 bool IsTemporaryName(std::string_view name);
 
-// From now on SIGINT, SIGTERM and SIGHUP remove the temporaries of this process before they end it as usual.  For
-// programs, not for libraries.
+// From now on SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ and SIGXCPU remove the temporaries of this process
+// before they end it as usual.  For programs, not for libraries.
 void RemoveTemporariesOnSignals();
 
 }  // namespace dcac::files

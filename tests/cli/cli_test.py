@@ -5,6 +5,7 @@ import os
 import pathlib
 import pty
 import random
+import resource
 import signal
 import struct
 import subprocess
@@ -41,6 +42,11 @@ def smooth_samples(count, seed=1):
         value = min(255, max(0, value + source.randint(-3, 3)))
         out.append(value if source.random() < 0.8 else 0)
     return bytes(out)
+
+
+def no_core():
+    """For a process that is to end by a signal."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 class CliTest(unittest.TestCase):
@@ -458,8 +464,8 @@ class OutputTest(CliTest):
 
     def test_signal_removes_the_temporary(self):
         os.mkfifo(self.folder / 'pipe')
-        for number in (signal.SIGINT, signal.SIGTERM):
-            process = subprocess.Popen([DCAC, 'compress', '-o', 'b', 'pipe'], cwd=self.folder)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGXCPU):
+            process = subprocess.Popen([DCAC, 'compress', '-o', 'b', 'pipe'], cwd=self.folder, preexec_fn=no_core)
             # For reading too: opening for writing alone would wait for a program that has ended.
             with open(os.open(self.folder / 'pipe', os.O_RDWR), 'wb') as pipe:
                 pipe.write(npy('|u1', (4096,), b'x'))
@@ -468,6 +474,17 @@ class OutputTest(CliTest):
                 process.send_signal(number)
                 self.assertEqual(process.wait(60), -number)
             self.assertEqual(self.names(), ['pipe'])
+
+    def test_limit_of_file_sizes_leaves_no_temporary(self):
+        self.write('a', random.Random(5).randbytes(1 << 20))
+
+        def limit():
+            no_core()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+
+        result = subprocess.run([DCAC, 'compress', 'a'], cwd=self.folder, preexec_fn=limit)
+        self.assertEqual(result.returncode, -signal.SIGXFSZ)
+        self.assertEqual(self.names(), ['a'])
 
     def wait_for(self, condition):
         deadline = time.monotonic() + 60
