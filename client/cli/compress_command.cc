@@ -51,7 +51,7 @@ absl::Status CompressFile(const CompressOptions& options, const std::string& fil
   const auto start = std::chrono::steady_clock::now();
   const std::string output_path = ArchivePath(options.output, file);
   if (options.output.remove_source) {
-    DCAC_RETURN_IF_ERROR(CheckReadableAgain(output_path));
+    DCAC_RETURN_IF_ERROR(CheckReadableAgain(output_path, "--rm"));
   }
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   ProgressSource source(input, run.progress);

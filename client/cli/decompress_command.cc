@@ -60,7 +60,7 @@ absl::Status DecompressFile(const DecompressOptions& options, const std::string&
   const auto start = std::chrono::steady_clock::now();
   DCAC_ASSIGN_OR_RETURN(const std::string output_path, RestoredPath(options.output, file));
   if (options.output.remove_source) {
-    DCAC_RETURN_IF_ERROR(CheckReadableAgain(output_path));
+    DCAC_RETURN_IF_ERROR(CheckReadableAgain(output_path, "--rm"));
   }
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   ProgressSource source(input, run.progress);

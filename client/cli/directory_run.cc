@@ -18,6 +18,7 @@
 #include "client/cli/archive_transfer.h"
 #include "client/cli/directory_walk.h"
 #include "client/cli/folders.h"
+#include "client/cli/output.h"
 #include "core/base/status_macros.h"
 
 namespace dcac::cli {
@@ -255,6 +256,7 @@ class DirectoryRun {
       ReportUnchanged(job, run, "journal");
       return absl::OkStatus();
     }
+    DCAC_RETURN_IF_ERROR(CheckReadableAgain(job.output, "-r"));
     OutputOptions output = output_;
     output.output = job.output;
     if (directories_.resume && !output.force && Exists(job.output)) {

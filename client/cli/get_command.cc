@@ -136,7 +136,9 @@ absl::Status GetIntoFolder(const client::Store& store, const GetCommandOptions& 
     folder /= step;
     DCAC_RETURN_IF_ERROR(MakeFolder(folder.string(), kFolderMode));
   }
-  return GetFile(store, options, object, (std::filesystem::path(options.folder) / below).string(), run);
+  const std::string path = (std::filesystem::path(options.folder) / below).string();
+  DCAC_RETURN_IF_ERROR(CheckReadableAgain(path, "-r"));
+  return GetFile(store, options, object, path, run);
 }
 
 absl::Status FindObjects(const client::Store& store, const GetCommandOptions& options,

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -121,6 +122,9 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& folder
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (fd < 0) return absl::ErrnoToStatus(errno, "cannot open");
   std::unique_ptr<Journal> journal(new Journal(std::move(path), fd));
+  struct stat info;
+  if (::fstat(fd, &info) != 0) return absl::ErrnoToStatus(errno, "cannot look at it");
+  if (!S_ISREG(info.st_mode)) return absl::InvalidArgumentError("is no regular file, expected a journal or nothing");
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return absl::ErrnoToStatus(errno, "cannot lock");
     return absl::AbortedError("another run is at work in this folder, expected none");

@@ -34,10 +34,11 @@ bool IsSameFile(const std::string& a, const std::string& b) {
   return ::stat(a.c_str(), &a_info) == 0 && ::stat(b.c_str(), &b_info) == 0 && IsSameFile(a_info, b_info);
 }
 
-absl::Status CheckReadableAgain(const std::string& path) {
+absl::Status CheckReadableAgain(const std::string& path, std::string_view reason) {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode)) return absl::OkStatus();
-  return NameOutput(path, absl::InvalidArgumentError("is no regular file, expected one for --rm"));
+  return NameOutput(
+      path, absl::InvalidArgumentError(absl::StrCat("is no regular file, expected one for ", std::string(reason))));
 }
 
 absl::StatusOr<Output> Output::Open(const std::string& path, bool force, const files::FileSource& input,

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -19,9 +20,9 @@ namespace dcac::cli {
 // Whether both are there and are the same regular file; links are followed.
 bool IsSameFile(const std::string& a, const std::string& b);
 
-// Whether what is written to `path` could be read again, so that the source may be removed once the two were compared.
-// Errors: InvalidArgument (a device or a pipe).
-absl::Status CheckReadableAgain(const std::string& path);
+// Whether what is written to `path` could be read again, which is needed for `reason`: there is nothing yet, or a
+// regular file.  Nothing is opened: a pipe would wait for who reads it.  Errors: InvalidArgument (a device or a pipe).
+absl::Status CheckReadableAgain(const std::string& path, std::string_view reason);
 
 class Output final : public files::ByteSink {
  public:

@@ -155,11 +155,17 @@ int RunPut(const PutCommandOptions& options) {
   }
   if (options.recursive && options.file == kStandardStream)
     return ReportUsageError("-r is given with -, expected a folder");
+  const std::string notes_path = JoinPath(options.file, kUploadNotesName);
+  if (options.resume) {
+    if (const absl::Status status = CheckReadableAgain(notes_path, "--resume"); !status.ok()) {
+      return ReportOtherError(std::string(status.message()));
+    }
+  }
   const absl::StatusOr<client::Client> client = ConnectToServer(options.run.server, {.retry = kPatientRetry});
   if (!client.ok()) return ReportServerFailure(options.run.server, client.status(), options.run.json);
   const client::Store store(*client);
   std::optional<UploadNotes> notes;
-  if (options.resume) notes.emplace(JoinPath(options.file, kUploadNotesName));
+  if (options.resume) notes.emplace(notes_path);
   const PutContext context{store, options, notes ? &*notes : nullptr};
   ProgressBar progress(!options.run.quiet && !options.run.json, ProgressBar::Direction::kCompress);
   Report report({.json = options.run.json, .quiet = options.run.quiet}, progress);

@@ -52,6 +52,27 @@ class TreeTest(FolderTest):
         for root in ('in', 'new/out', 'back'):
             (self.folder / root / 'deep').chmod(0o750)
 
+    def test_a_named_pipe_in_the_place_of_an_output_is_refused(self):
+        self.dcac('compress', '-q', '-r', 'in', '-o', 'out')
+        for verb, source, output, name in (('compress', 'in', 'out', 'a.npy.dcac'),
+                                           ('decompress', 'out', 'back', 'a.npy')):
+            for options in ([], ['-f'], ['--resume']):
+                with self.subTest(verb=verb, options=options):
+                    shutil.rmtree(self.folder / output, ignore_errors=True)
+                    (self.folder / output).mkdir()
+                    os.mkfifo(self.folder / output / name)
+                    _, stderr = self.dcac(verb, '-r', *options, source, '-o', output, expect=FAILED)
+                    self.assertIn(f'{output}/{name}: is no regular file, expected one for -r\n', stderr)
+                    self.assertIn('3 files done, 0 were done before, 1 failed', stderr)
+            (self.folder / output / name).unlink()
+            self.dcac(verb, '-q', '-r', '--resume', source, '-o', output)
+
+    def test_a_named_pipe_in_the_place_of_the_journal_is_refused(self):
+        (self.folder / 'out').mkdir()
+        os.mkfifo(self.folder / 'out' / '.dcac-journal')
+        self.assertIn('out/.dcac-journal: is no regular file',
+                      self.dcac('compress', '-r', 'in', '-o', 'out', expect=FAILED)[1])
+
     def test_beside_the_files(self):
         original = self.tree('in')
         self.dcac('compress', '-q', '-r', '--rm', 'in')

@@ -179,6 +179,18 @@ class StoreTest(CliTest):
         self.assertIn('out/link: exists already and is no folder, expected one or nothing', message)
         self.assertEqual(os.listdir(os.path.join(self.folder, 'outside')), [])
 
+    def test_named_pipes_in_the_place_of_files_are_refused(self):
+        os.mkdir(os.path.join(self.folder, 'out'))
+        self.write('note', b'no tensor')
+        self.store('put', '-q', 'note', 'run/note')
+        for name in ('out/note', 'out/.dcac-uploads'):
+            os.mkfifo(os.path.join(self.folder, name))
+        for arguments, name, reason in ((('get', '-q', '-r', 'run', 'out'), 'run/note: out/note', '-r'),
+                                        (('get', '-q', '-r', '-f', 'run', 'out'), 'run/note: out/note', '-r'),
+                                        (('put', '-q', '-r', '--resume', 'out', 'run'), 'out/.dcac-uploads', '--resume')):
+            message = self.dcac(*arguments, environment=self.environment, expect=1)[1]
+            self.assertEqual(message, f'dcac: {name}: is no regular file, expected one for {reason}\n')
+
     def test_files_that_are_fetched_obey_the_mask(self):
         self.write('note', b'no tensor')
         self.store('put', '-q', 'note', 'note')
