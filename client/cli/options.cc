@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_split.h"
+#include "dcac/frame_encoder.h"
 #include "dcac/tensor.h"
 
 namespace dcac::cli {
@@ -98,10 +99,8 @@ void ParseRope(const std::string& text, EncodeOptions& options) {
       Reject("--rope", text, "auto, none, or theta=N,dim=N,rotary=N,pairs=half|interleaved");
     }
   }
-  const Rope& rope = options.rope;
-  if (rope.theta < 2) Reject("--rope", text, "a theta of 2 or more");
-  if (rope.rotary_dim % 2 != 0 || (rope.head_dim != 0 && rope.rotary_dim > rope.head_dim)) {
-    Reject("--rope", text, "an even number of rotated features, no more than heads have");
+  if (const absl::Status status = CheckRope(options.rope); !status.ok()) {
+    throw CLI::ValidationError("--rope=" + text + ": " + std::string(status.message()));
   }
 }
 

@@ -45,17 +45,7 @@ absl::Status CheckOptions(const EncodeOptions& options) {
   if (SimilarityName(options.similarity) == "unknown") {
     return absl::InvalidArgumentError(absl::StrCat("similarity ", static_cast<int>(options.similarity), " is unknown"));
   }
-  if (options.rope_choice == RopeChoice::kGiven) {
-    const Rope& rope = options.rope;
-    if (rope.theta < 2)
-      return absl::InvalidArgumentError(absl::StrCat("rope theta is ", rope.theta, ", expected 2 or more"));
-    if (rope.rotary_dim % 2 != 0 || (rope.head_dim != 0 && rope.rotary_dim > rope.head_dim)) {
-      return absl::InvalidArgumentError(absl::StrCat("rope rotates ", rope.rotary_dim, " features of heads of ",
-                                                     rope.head_dim,
-                                                     ", expected an even number and no more than they have"));
-    }
-  }
-  return absl::OkStatus();
+  return options.rope_choice == RopeChoice::kGiven ? CheckRope(options.rope) : absl::OkStatus();
 }
 
 // The samples of a segment, one after the other: where they lie in the slab if they do, otherwise gathered from it.
@@ -134,6 +124,18 @@ class StartedWork {
 };
 
 }  // namespace
+
+absl::Status CheckRope(const Rope& rope) {
+  if (rope.theta < 2) {
+    return absl::InvalidArgumentError(absl::StrCat("rope theta is ", rope.theta, ", expected 2 or more"));
+  }
+  if (rope.rotary_dim % 2 != 0 || (rope.head_dim != 0 && rope.rotary_dim > rope.head_dim)) {
+    return absl::InvalidArgumentError(absl::StrCat("rope rotates ", rope.rotary_dim, " features of heads of ",
+                                                   rope.head_dim,
+                                                   ", expected an even number and no more than they have"));
+  }
+  return absl::OkStatus();
+}
 
 struct FrameEncoder::Impl {
   // A batch on its way, with VerifySegments.  What works on it has a share in it.

@@ -99,6 +99,13 @@ class UsageTest(CliTest):
             with self.subTest(arguments):
                 self.assert_usage_error(*arguments)
 
+    def test_rules_of_rope_are_those_of_the_encoder(self):
+        for rope, rule in (('theta=1', 'rope theta is 1, expected 2 or more'),
+                           ('dim=4,rotary=8', 'rope rotates 8 features of heads of 4, expected an even number and no '
+                                              'more than they have')):
+            self.assertEqual(self.assert_usage_error('compress', f'--rope={rope}', 'a'),
+                             f'dcac: --rope={rope}: {rule}\n')
+
     def test_contradicting_outputs(self):
         self.assertEqual(self.assert_usage_error('compress', '-o', 'b', 'a', 'c'),
                          'dcac: -o is given for 2 files, expected one file\n')

@@ -19,6 +19,9 @@
 
 namespace dcac {
 
+// Whether the rotation can be that of RopeChoice::kGiven.  Errors: InvalidArgument (a field out of range).
+absl::Status CheckRope(const Rope& rope);
+
 // Encodes one tensor that arrives in pieces, in the order of its bytes.  A slab is the contiguous part of the tensor
 // whose segments need each other's input (a few items, or some planes of one item; slab_bytes()).  The encoder holds
 // one slab, or as many as the threads of the calling thread's oneTBB arena need to be busy, but no more than 64 MiB of
