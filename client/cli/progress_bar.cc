@@ -27,11 +27,7 @@ void ProgressBar::SetTotal(std::optional<std::uint64_t> bytes) {
 void ProgressBar::AddInput(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   input_bytes_ += bytes;
-  if (!enabled_) return;
-  const Clock::time_point now = Clock::now();
-  if (now - last_drawn_ < kRedrawInterval) return;
-  last_drawn_ = now;
-  Draw(now);
+  DrawIfDue();
 }
 
 void ProgressBar::AddOutput(std::uint64_t bytes) {
@@ -39,10 +35,29 @@ void ProgressBar::AddOutput(std::uint64_t bytes) {
   output_bytes_ += bytes;
 }
 
+void ProgressBar::AddUpload(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  upload_bytes_ += bytes;
+}
+
+void ProgressBar::AddSent(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  sent_bytes_ += bytes;
+  DrawIfDue();
+}
+
 void ProgressBar::PrintLine(std::ostream& out, std::string_view line) {
   const std::lock_guard lock(mutex_);
   Clear();
   out << line << std::endl;
+}
+
+void ProgressBar::DrawIfDue() {
+  if (!enabled_) return;
+  const Clock::time_point now = Clock::now();
+  if (now - last_drawn_ < kRedrawInterval) return;
+  last_drawn_ = now;
+  Draw(now);
 }
 
 void ProgressBar::Draw(Clock::time_point now) {
@@ -69,8 +84,14 @@ void ProgressBar::Draw(Clock::time_point now) {
     std::snprintf(text, sizeof text, "  ratio %.3f", raw / stored);
     line += text;
   }
-  if (total_bytes_ && input > 0) {
-    const double left = seconds * std::max(0.0, static_cast<double>(*total_bytes_) / input - 1);
+  if (upload_bytes_ > 0) {
+    std::snprintf(text, sizeof text, "  sent %.1f of %.1f MB", static_cast<double>(sent_bytes_) / kBytesPerMegabyte,
+                  static_cast<double>(upload_bytes_) / kBytesPerMegabyte);
+    line += text;
+  }
+  // Once all is read, what is left are uploads.
+  if (total_bytes_ && input > 0 && input_bytes_ < *total_bytes_) {
+    const double left = seconds * (static_cast<double>(*total_bytes_) / input - 1);
     std::snprintf(text, sizeof text, "  %.0f s left", left);
     line += text;
   }

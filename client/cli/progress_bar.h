@@ -28,11 +28,16 @@ class ProgressBar {
   void AddInput(std::uint64_t bytes);
   void AddOutput(std::uint64_t bytes);
 
+  // Bytes that an upload is to send, once its input was read; and those that it sent.
+  void AddUpload(std::uint64_t bytes);
+  void AddSent(std::uint64_t bytes);
+
   // Prints a line of something else, after the bar was taken off the terminal.
   void PrintLine(std::ostream& out, std::string_view line);
 
  private:
   using Clock = std::chrono::steady_clock;
+  void DrawIfDue();
   void Draw(Clock::time_point now);
   void Clear();
 
@@ -44,6 +49,8 @@ class ProgressBar {
   std::optional<std::uint64_t> total_bytes_;
   std::uint64_t input_bytes_ = 0;
   std::uint64_t output_bytes_ = 0;
+  std::uint64_t upload_bytes_ = 0;
+  std::uint64_t sent_bytes_ = 0;
   bool visible_ = false;
 };
 

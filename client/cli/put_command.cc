@@ -3,7 +3,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -57,6 +59,7 @@ constexpr std::uint64_t kNotedBytes = std::uint64_t{8} << 20;
 struct PutContext {
   const client::Store& store;
   const PutCommandOptions& options;
+  ProgressBar& progress;
   UploadNotes* notes;  // with --resume
 };
 
@@ -64,6 +67,28 @@ struct PutContext {
 struct PutObject {
   client::StoredObject object;
   bool skipped = false;
+};
+
+// Shows as sent what an upload reads of an archive, or passes over because the server has it.
+class SentArchive {
+ public:
+  SentArchive(const FrameAccess& archive, ProgressBar& progress) : archive_(archive), progress_(progress) {
+    progress.AddUpload(archive.frame_bytes);
+  }
+
+  // Uploads read from the start to the end, and what got lost again.
+  FrameAccess Access() {
+    return {archive_.frame_bytes, [this](std::uint64_t offset, std::span<std::byte> out) {
+              const std::uint64_t sent_before = std::exchange(sent_, std::max(sent_, offset + out.size()));
+              progress_.AddSent(sent_ - sent_before);
+              return archive_.read(offset, out);
+            }};
+  }
+
+ private:
+  const FrameAccess& archive_;
+  ProgressBar& progress_;
+  std::uint64_t sent_ = 0;
 };
 
 // What is under the key already, if that is the archive.
@@ -79,7 +104,8 @@ absl::StatusOr<std::optional<client::StoredObject>> FindPresent(const client::St
 // With --if-absent an object that is there is as good as put when it is the same archive.
 absl::StatusOr<PutObject> PutArchive(const PutContext& context, const client::PutOptions& put, const std::string& key,
                                      const FrameAccess& archive, std::uint64_t raw_bytes) {
-  absl::StatusOr<client::StoredObject> object = context.store.PutArchive(key, archive, raw_bytes, put);
+  SentArchive sent(archive, context.progress);
+  absl::StatusOr<client::StoredObject> object = context.store.PutArchive(key, sent.Access(), raw_bytes, put);
   if (object.ok()) return PutObject{*std::move(object)};
   if (!context.options.recursive || !absl::IsAlreadyExists(object.status())) return FromStore(object.status());
   DCAC_ASSIGN_OR_RETURN(const Digest digest, DigestOf(archive));
@@ -166,8 +192,8 @@ int RunPut(const PutCommandOptions& options) {
   const client::Store store(*client);
   std::optional<UploadNotes> notes;
   if (options.resume) notes.emplace(notes_path);
-  const PutContext context{store, options, notes ? &*notes : nullptr};
   ProgressBar progress(!options.run.quiet && !options.run.json, ProgressBar::Direction::kCompress);
+  const PutContext context{store, options, progress, notes ? &*notes : nullptr};
   Report report({.json = options.run.json, .quiet = options.run.quiet}, progress);
   std::vector<PutTask> puts;
   std::vector<FileTask> tasks;

@@ -62,6 +62,27 @@ class CliTest(unittest.TestCase):
         self.assertEqual(result.returncode, expect, f'{arguments}: {result.stderr.decode()}')
         return result.stdout, result.stderr.decode()
 
+    def dcac_on_terminal(self, *arguments, environment=None):
+        """What the program writes to stderr when that is a terminal."""
+        parent, child = pty.openpty()
+        seen = bytearray()
+
+        def read_all():
+            try:
+                while data := os.read(parent, 4096):
+                    seen.extend(data)
+            except OSError:  # the other end is closed
+                pass
+
+        reader = threading.Thread(target=read_all)
+        reader.start()
+        subprocess.run([DCAC, *arguments], cwd=self.folder, stderr=child, check=True, stdout=subprocess.DEVNULL,
+                       timeout=120, env={**os.environ, **(environment or {})})
+        os.close(child)
+        reader.join()
+        os.close(parent)
+        return bytes(seen)
+
     def write(self, name, data):
         (self.folder / name).write_bytes(data)
         return data
@@ -714,32 +735,14 @@ class ServerTest(CliTest):
 
 
 class ProgressTest(CliTest):
-    def run_on_terminal(self, *options):
-        """What the program writes to stderr when that is a terminal."""
+    def compress_on_terminal(self, *options):
         self.write_map()
-        parent, child = pty.openpty()
-        seen = bytearray()
-
-        def read_all():
-            try:
-                while data := os.read(parent, 4096):
-                    seen.extend(data)
-            except OSError:  # the other end is closed
-                pass
-
-        reader = threading.Thread(target=read_all)
-        reader.start()
-        subprocess.run([DCAC, 'compress', '-f', *options, 'a.npy'], cwd=self.folder, stderr=child, check=True,
-                       stdout=subprocess.DEVNULL, timeout=60)
-        os.close(child)
-        reader.join()
-        os.close(parent)
-        return bytes(seen)
+        return self.dcac_on_terminal('compress', '-f', *options, 'a.npy')
 
     def test_bar_is_for_terminals_and_can_be_turned_off(self):
-        self.assertIn(b'%', self.run_on_terminal())
-        self.assertEqual(self.run_on_terminal('-q'), b'')
-        self.assertEqual(self.run_on_terminal('--json'), b'')
+        self.assertIn(b'%', self.compress_on_terminal())
+        self.assertEqual(self.compress_on_terminal('-q'), b'')
+        self.assertEqual(self.compress_on_terminal('--json'), b'')
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 import cli_test
@@ -105,11 +106,15 @@ class StoreTest(CliTest):
 
     def dcac_through_proxy(self, *arguments, cut_actions):
         """Runs the program, whose first connections pass 5 MiB and no more."""
-        path = f'{self.folder}/proxy.{arguments[0]}'
+        proxy, environment = self.start_proxy(arguments[0], cut_actions)
+        self.dcac(*arguments, environment=environment)
+        self.assertEqual(proxy.cut_actions, [])
+
+    def start_proxy(self, name, cut_actions):
+        path = f'{self.folder}/proxy.{name}'
         proxy = CuttingProxy(path, f'{self.folder}/socket', 5 << 20, cut_actions)
         self.addCleanup(proxy.listener.close)
-        self.dcac(*arguments, environment={'DCAC_SERVER': f'unix:{path}'})
-        self.assertEqual(proxy.cut_actions, [])
+        return proxy, {'DCAC_SERVER': f'unix:{path}'}
 
     def store(self, *arguments, **options):
         return self.dcac(*arguments, environment=self.environment, **options)[0]
@@ -280,6 +285,14 @@ class StoreTest(CliTest):
         self.dcac_through_proxy('get', '-q', 'a', '-o', 'b.bin', cut_actions=kills)
         self.assertEqual(self.read('b.bin'), original)
         self.assertEqual(json.loads(self.store('du', '--json'))['objects'], 1)
+
+    def test_the_bar_moves_during_an_upload(self):
+        self.write('a.bin', os.urandom(8 << 20))
+        # The bar is drawn every 100 ms.
+        proxy, environment = self.start_proxy('put', [lambda: time.sleep(0.5)])
+        seen = self.dcac_on_terminal('put', 'a.bin', 'a', environment=environment)
+        self.assertEqual(proxy.cut_actions, [])
+        self.assertRegex(seen, rb'sent [1-9]\.\d of 8\.4 MB')
 
     def test_what_is_put_anew_while_it_is_fetched_is_fetched_anew(self):
         self.write('a.bin', os.urandom(16 << 20))
