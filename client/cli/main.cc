@@ -5,12 +5,14 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/output.h"
 #include "client/cli/report.h"
 #include "core/files/atomic_file.h"
 #include "dcac/simd_target.h"
 
 int main(int argc, char** argv) {
   using namespace dcac::cli;
+  OccupyClosedStreams();
   CLI::App app("Lossless compression of the feature maps of neural networks.", "dcac");
   app.set_version_flag("--version", "dcac " DCAC_VERSION);
   app.require_subcommand(1);

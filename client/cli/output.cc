@@ -1,5 +1,6 @@
 #include "client/cli/output.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +29,13 @@ absl::Status NameOutput(const std::string& path, const absl::Status& status) {
 }
 
 }  // namespace
+
+void OccupyClosedStreams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    // The lowest number that is free is taken, which is this one.
+    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
 
 bool IsSameFile(const std::string& a, const std::string& b) {
   struct stat a_info, b_info;

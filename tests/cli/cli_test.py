@@ -503,6 +503,18 @@ class OutputTest(CliTest):
                 self.assertEqual(process.wait(60), -number)
             self.assertEqual(self.names(), ['pipe'])
 
+    def test_no_file_takes_the_place_of_a_closed_stream(self):
+        os.mkfifo(self.folder / 'pipe')
+        process = subprocess.Popen([DCAC, 'compress', '-o', 'b', 'pipe'], cwd=self.folder, preexec_fn=lambda: os.close(1),
+                                   stderr=subprocess.PIPE)
+        with open(self.folder / 'pipe', 'wb') as pipe:
+            self.wait_for(lambda: len(self.names()) == 2)
+            self.assertEqual(os.readlink(f'/proc/{process.pid}/fd/1'), '/dev/null')
+            pipe.write(b'x')
+        self.assertEqual(process.communicate()[1], b'dcac: standard output: Bad file descriptor\n')
+        self.assertEqual(process.returncode, FAILED)
+        self.dcac('test', 'b')
+
     def test_limit_of_file_sizes_leaves_no_temporary(self):
         self.write('a', random.Random(5).randbytes(1 << 20))
 
