@@ -1,10 +1,14 @@
 // The program `dcac`.
 #include <CLI/CLI.hpp>
+#include <cstddef>
 #include <iostream>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "client/cli/commands.h"
 #include "client/cli/exit_code.h"
+#include "client/cli/options.h"
 #include "client/cli/output.h"
 #include "client/cli/report.h"
 #include "core/files/atomic_file.h"
@@ -13,6 +17,9 @@
 int main(int argc, char** argv) {
   using namespace dcac::cli;
   OccupyClosedStreams();
+  if (const std::optional<std::string> option = FindEmptyValue(std::span(argv, static_cast<std::size_t>(argc)))) {
+    return ReportUsageError(*option + " has no value, expected one");
+  }
   CLI::App app("Lossless compression of the feature maps of neural networks.", "dcac");
   app.set_version_flag("--version", "dcac " DCAC_VERSION);
   app.require_subcommand(1);

@@ -106,6 +106,14 @@ void ParseRope(const std::string& text, EncodeOptions& options) {
 
 }  // namespace
 
+std::optional<std::string> FindEmptyValue(std::span<char* const> arguments) {
+  for (const std::string_view argument : arguments) {
+    if (argument == "--") break;
+    if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) return std::string(argument);
+  }
+  return std::nullopt;
+}
+
 void AddRunOptions(CLI::App& command, RunOptions& options) {
   command.add_option("FILE", options.files, "Files; - is stdin")->required();
   AddWorkOptions(command, options);

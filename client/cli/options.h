@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,10 @@ struct RunOptions {
   std::optional<std::uint64_t> memory_bytes;  // nothing: DefaultMemoryBytes
   ServerOptions server;
 };
+
+// The argument that gives an option an empty value ("--output="), if there is one: the parser would take the next
+// argument for its value, a file for example.
+std::optional<std::string> FindEmptyValue(std::span<char* const> arguments);
 
 void AddRunOptions(CLI::App& command, RunOptions& options);
 void AddWorkOptions(CLI::App& command, RunOptions& options);  // all of these but the files

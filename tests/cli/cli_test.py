@@ -120,6 +120,12 @@ class UsageTest(CliTest):
             with self.subTest(arguments):
                 self.assert_usage_error(*arguments)
 
+    def test_an_empty_value_takes_no_file(self):
+        for option in ('--output=', '--tensor=', '--rows='):
+            self.assertEqual(self.assert_usage_error('decompress', '-f', option, 'a.dcac', 'b.dcac'),
+                             f'dcac: {option} has no value, expected one\n')
+        self.dcac('compress', '--', '--output=', expect=FAILED)
+
     def test_rules_of_rope_are_those_of_the_encoder(self):
         for rope, rule in (('theta=1', 'rope theta is 1, expected 2 or more'),
                            ('dim=4,rotary=8', 'rope rotates 8 features of heads of 4, expected an even number and no '
