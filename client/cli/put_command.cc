@@ -20,7 +20,6 @@
 #include "client/cli/store_files.h"
 #include "client/cli/store_report.h"
 #include "client/cli/upload_notes.h"
-#include "core/base/hash.h"
 #include "core/base/status_macros.h"
 
 namespace dcac::cli {
@@ -39,18 +38,6 @@ struct PutCommandOptions {
   EncodeOptions encode;
   files::InputFormat format;
 };
-
-absl::StatusOr<Digest> DigestOf(const FrameAccess& archive) {
-  std::vector<std::byte> buffer(files::kChunkBytes);
-  DigestStream digest;
-  for (std::uint64_t offset = 0; offset < archive.frame_bytes;) {
-    const auto bytes = std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), archive.frame_bytes - offset));
-    DCAC_RETURN_IF_ERROR(archive.read(offset, bytes));
-    digest.Update(bytes);
-    offset += bytes.size();
-  }
-  return digest.Get();
-}
 
 // Uploads that are sent again in no time are not worth a note.
 constexpr std::uint64_t kNotedBytes = std::uint64_t{8} << 20;
@@ -114,12 +101,10 @@ absl::StatusOr<PutObject> PutArchive(const PutContext& context, const client::Pu
   return PutObject{*std::move(present), /*skipped=*/true};
 }
 
-// Skips an archive that is there, and goes on with an upload of an earlier run.
+// Goes on with an upload of an earlier run.
 absl::StatusOr<PutObject> PutRest(const PutContext& context, const client::PutOptions& conditions,
                                   const std::string& key, const FrameAccess& archive, std::uint64_t raw_bytes) {
   DCAC_ASSIGN_OR_RETURN(const Digest digest, DigestOf(archive));
-  DCAC_ASSIGN_OR_RETURN(std::optional<client::StoredObject> present, FindPresent(context.store, key, digest));
-  if (present) return PutObject{*std::move(present), /*skipped=*/true};
   client::PutOptions put = conditions;
   put.upload_id = context.notes->Find(key, digest);
   if (archive.frame_bytes >= kNotedBytes) {
@@ -130,9 +115,27 @@ absl::StatusOr<PutObject> PutRest(const PutContext& context, const client::PutOp
   return object;
 }
 
+void ReportPut(const PutObject& put, files::ArchiveKind kind, const FileRun& run) {
+  Json json = {{"file", run.name}, {"skipped", put.skipped}};
+  json.update(ToJson(put.object));
+  json["content"] = files::ArchiveKindName(kind);
+  run.report.Result(json, absl::StrCat(OneLine(run.name), ": ", put.object.raw_bytes, " => ", put.object.stored_bytes,
+                                       " bytes, ratio ", RatioText(put.object.raw_bytes, put.object.stored_bytes), ", ",
+                                       OneLine(put.object.key), put.skipped ? ", was there" : ""));
+}
+
 absl::Status PutFile(const PutContext& context, const std::string& file, const std::string& key, const FileRun& run) {
   const PutCommandOptions& options = context.options;
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
+  if (context.notes != nullptr) {
+    DCAC_ASSIGN_OR_RETURN(std::optional<StoredFile> present, FindStoredFile(context.store, key, input));
+    if (present) {
+      run.progress.AddInput(present->object.raw_bytes);
+      run.progress.AddOutput(present->object.stored_bytes);
+      ReportPut({std::move(present->object), /*skipped=*/true}, present->kind, run);
+      return absl::OkStatus();
+    }
+  }
   ProgressSource source(input, run.progress);
   DCAC_ASSIGN_OR_RETURN(TemporaryFile archive, TemporaryFile::Create());
   DCAC_ASSIGN_OR_RETURN(const ArchiveContent content,
@@ -142,12 +145,7 @@ absl::Status PutFile(const PutContext& context, const std::string& file, const s
   const auto put_archive = context.notes == nullptr ? PutArchive : PutRest;
   DCAC_ASSIGN_OR_RETURN(const PutObject put, put_archive(context, conditions, key, archive.Access(), source.bytes()));
   run.progress.AddOutput(put.object.stored_bytes);
-  Json json = {{"file", run.name}, {"skipped", put.skipped}};
-  json.update(ToJson(put.object));
-  json["content"] = files::ArchiveKindName(content.kind);
-  run.report.Result(json, absl::StrCat(OneLine(run.name), ": ", put.object.raw_bytes, " => ", put.object.stored_bytes,
-                                       " bytes, ratio ", RatioText(put.object.raw_bytes, put.object.stored_bytes), ", ",
-                                       OneLine(key), put.skipped ? ", was there" : ""));
+  ReportPut(put, content.kind, run);
   return absl::OkStatus();
 }
 
@@ -229,8 +227,8 @@ void AddPutCommand(CLI::App& app, Action& action) {
       ->needs(recursive);
   command
       ->add_flag("--resume", options->resume,
-                 "With -r, skip files that are stored already with the same content, and go on with uploads of an "
-                 "earlier run with --resume that ended early")
+                 "With -r, skip files that are stored already with the same content, whatever options they were "
+                 "compressed with, and go on with uploads of an earlier run with --resume that ended early")
       ->needs(recursive);
   const std::map<std::string, std::int64_t> units = {
       {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3600'000}, {"d", 24 * 3600'000}};

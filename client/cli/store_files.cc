@@ -4,18 +4,59 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <span>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/cli/report.h"
+#include "core/base/hash.h"
 #include "core/base/status_macros.h"
+#include "core/files/archive_file.h"
+#include "core/files/npy.h"
 #include "core/files/printable.h"
 
 namespace dcac::cli {
+namespace {
+
+FrameAccess AccessFrom(const files::RandomSource& file, std::uint64_t begin) {
+  return {file.size() - begin,
+          [&file, begin](std::uint64_t offset, std::span<std::byte> out) { return file.ReadAt(begin + offset, out); }};
+}
+
+// Whether a single frame, with the canonical header before it if that is what the archive says, is the file.
+absl::StatusOr<bool> IsSingleFrameOf(const files::ArchiveFile& archive, const files::RandomSource& file) {
+  const files::ArchiveFile::Frame& frame = archive.frames().front();
+  const files::Piece& piece = archive.head().pieces[frame.piece];
+  std::vector<std::byte> header;
+  if (archive.head().kind == files::ArchiveKind::kNpy) {
+    header = files::CanonicalNpyHeader({piece.dtype, piece.shape, Layout::kFlat});
+  }
+  if (file.size() != header.size() + piece.bytes) return false;
+  std::vector<std::byte> start(header.size());
+  DCAC_RETURN_IF_ERROR(file.ReadAt(0, start));
+  if (start != header) return false;
+  DCAC_ASSIGN_OR_RETURN(const Digest stored, ReadFrameDigest(archive.Access(frame)));
+  DCAC_ASSIGN_OR_RETURN(const Digest digest, DigestOf(AccessFrom(file, header.size())));
+  return digest == stored;
+}
+
+bool IsNoSuchArchive(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsUnimplemented(status) || absl::IsAborted(status);
+}
+
+absl::StatusOr<bool> Restores(const files::ArchiveFile& archive, const files::RandomSource& file) {
+  if (!archive.digest()) return IsSingleFrameOf(archive, file);
+  DCAC_ASSIGN_OR_RETURN(const Digest digest, DigestOf(AccessFrom(file, 0)));
+  return digest == *archive.digest();
+}
+
+}  // namespace
 
 absl::StatusOr<TemporaryFile> TemporaryFile::Create() {
   std::error_code error;
@@ -58,6 +99,36 @@ FrameAccess TemporaryFile::Access() const {
 
 absl::Status StoredBytes::ReadAt(std::uint64_t offset, std::span<std::byte> out) const {
   return FromStore(store_.ReadStored(object_, offset, out));
+}
+
+absl::StatusOr<Digest> DigestOf(const FrameAccess& bytes) {
+  std::vector<std::byte> buffer(files::kChunkBytes);
+  DigestStream digest;
+  for (std::uint64_t offset = 0; offset < bytes.frame_bytes;) {
+    const auto chunk = std::span(buffer).first(std::min<std::uint64_t>(buffer.size(), bytes.frame_bytes - offset));
+    DCAC_RETURN_IF_ERROR(bytes.read(offset, chunk));
+    digest.Update(chunk);
+    offset += chunk.size();
+  }
+  return digest.Get();
+}
+
+absl::StatusOr<std::optional<StoredFile>> FindStoredFile(const client::Store& store, const std::string& key,
+                                                         const files::FileSource& file) {
+  absl::StatusOr<client::StoredObject> object = store.Stat(key);
+  if (absl::IsNotFound(object.status()) || absl::IsDataLoss(object.status())) return std::nullopt;
+  if (!object.ok()) return FromStore(object.status());
+  if (object->kind != client::ObjectKind::kArchive || object->raw_bytes != file.size()) return std::nullopt;
+  const StoredBytes stored(store, *object);
+  const absl::StatusOr<files::ArchiveFile> archive = files::ArchiveFile::Open(stored);
+  const absl::StatusOr<bool> restores =
+      archive.ok() ? Restores(*archive, files::RandomFile(file)) : absl::StatusOr<bool>(archive.status());
+  // What is damaged, of a later version or was replaced meanwhile is put anew.
+  if (IsNoSuchArchive(restores.status())) return std::nullopt;
+  DCAC_RETURN_IF_ERROR(restores.status());
+  DCAC_RETURN_IF_ERROR(file.CheckUnchanged());
+  if (!*restores) return std::nullopt;
+  return StoredFile{*std::move(object), archive->head().kind};
 }
 
 absl::Status FromStore(const absl::Status& status) {

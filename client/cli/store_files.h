@@ -3,13 +3,16 @@
 #define DCAC_CLIENT_CLI_STORE_FILES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/files/archive.h"
 #include "core/files/byte_stream.h"
 #include "dcac/client_store.h"
+#include "dcac/frame_info.h"
 #include "dcac/slice.h"
 
 namespace dcac::cli {
@@ -45,6 +48,19 @@ class StoredBytes final : public files::RandomSource {
   const client::Store& store_;
   const client::StoredObject object_;
 };
+
+absl::StatusOr<Digest> DigestOf(const FrameAccess& bytes);
+
+// A file that is stored as an archive.
+struct StoredFile {
+  client::StoredObject object;
+  files::ArchiveKind kind;
+};
+
+// What is stored under the key, if that restores `file`, whatever options it was compressed with.  The digests in the
+// archive tell: no more of it is fetched than its table and the ends of its frames.
+absl::StatusOr<std::optional<StoredFile>> FindStoredFile(const client::Store& store, const std::string& key,
+                                                         const files::FileSource& file);
 
 // Transfers of files wait for a server that restarts.
 inline constexpr client::RetryOptions kPatientRetry{.max_attempts = 12, .reconnect_timeout = std::chrono::seconds(30)};

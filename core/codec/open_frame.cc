@@ -66,6 +66,11 @@ absl::StatusOr<OpenFrame> OpenFrame::Open(FrameAccess access, const DecodeLimits
   return frame;
 }
 
+absl::StatusOr<Digest> ReadFrameDigest(const FrameAccess& frame) {
+  DCAC_ASSIGN_OR_RETURN(const OpenFrame open, OpenFrame::Open(frame, {}));
+  return open.trailer().digest;
+}
+
 absl::StatusOr<TensorSpec> ReadFrameSpec(const FrameAccess& frame) {
   DCAC_ASSIGN_OR_RETURN(StartOfFrame start, ReadStart(frame));
   return std::move(start.header.spec);

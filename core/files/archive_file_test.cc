@@ -58,6 +58,8 @@ TEST(ArchiveFileTest, FindsTheFramesOfATable) {
     EXPECT_EQ(bytes, made.frames[i]);
   }
   EXPECT_EQ(ReadFrameSpec(archive->Access(archive->frames()[0]))->shape, (std::vector<std::uint64_t>{2, 3}));
+  EXPECT_EQ(*ReadFrameDigest(archive->Access(archive->frames()[0])),
+            Inspect(archive->Access(archive->frames()[0]))->digest);
 }
 
 TEST(ArchiveFileTest, PiecesOfOtherFormsAreCompleted) {

@@ -511,8 +511,8 @@ class OutputTest(CliTest):
 
     def test_no_file_takes_the_place_of_a_closed_stream(self):
         os.mkfifo(self.folder / 'pipe')
-        process = subprocess.Popen([DCAC, 'compress', '-o', 'b', 'pipe'], cwd=self.folder, preexec_fn=lambda: os.close(1),
-                                   stderr=subprocess.PIPE)
+        process = subprocess.Popen([DCAC, 'compress', '-o', 'b', 'pipe'], cwd=self.folder, stderr=subprocess.PIPE,
+                                   preexec_fn=lambda: os.close(1))
         with open(self.folder / 'pipe', 'wb') as pipe:
             self.wait_for(lambda: len(self.names()) == 2)
             self.assertEqual(os.readlink(f'/proc/{process.pid}/fd/1'), '/dev/null')

@@ -190,10 +190,10 @@ class StoreTest(CliTest):
         self.store('put', '-q', 'note', 'run/note')
         for name in ('out/note', 'out/.dcac-uploads'):
             os.mkfifo(os.path.join(self.folder, name))
-        for arguments, name, reason in ((('get', '-q', '-r', 'run', 'out'), 'run/note: out/note', '-r'),
-                                        (('get', '-q', '-r', '-f', 'run', 'out'), 'run/note: out/note', '-r'),
-                                        (('put', '-q', '-r', '--resume', 'out', 'run'), 'out/.dcac-uploads', '--resume')):
-            message = self.dcac(*arguments, environment=self.environment, expect=1)[1]
+        for arguments, name, reason in (('get -q -r run out', 'run/note: out/note', '-r'),
+                                        ('get -q -r -f run out', 'run/note: out/note', '-r'),
+                                        ('put -q -r --resume out run', 'out/.dcac-uploads', '--resume')):
+            message = self.dcac(*arguments.split(), environment=self.environment, expect=1)[1]
             self.assertEqual(message, f'dcac: {name}: is no regular file, expected one for {reason}\n')
 
     def test_files_that_are_fetched_obey_the_mask(self):
@@ -227,6 +227,28 @@ class StoreTest(CliTest):
         self.store('get', '-q', '-r', 'ckpt', 'out')
         self.assertEqual(self.tree('out'), self.tree('in'))
         self.store('put', '--resume', 'in/c', 'c', expect=2)
+
+    def test_what_is_stored_is_not_compressed_again(self):
+        os.mkdir(os.path.join(self.folder, 'in'))
+        samples = cli_test.smooth_samples(2048)
+        contents = {'array.npy': cli_test.npy('|u1', (1, 8, 16, 16), samples),
+                    'fortran.npy': cli_test.fortran_npy('|u1', (16, 16, 8), samples),
+                    'longer.npy': cli_test.npy('|u1', (1, 8, 16, 16), samples) + b'tail',
+                    'bytes': b'some', 'nothing': b''}
+        for name, content in contents.items():
+            self.write(f'in/{name}', content)
+        self.assertEqual(set(self.put_folder().values()), {False})
+        # Another level makes other archives.
+        self.assertEqual(self.put_folder('-1'), dict.fromkeys(contents, True))
+        for name, content in contents.items():
+            if content:
+                self.write(f'in/{name}', bytes([content[0] ^ 1]) + content[1:])
+        self.assertEqual(self.put_folder(), {name: not content for name, content in contents.items()})
+        for name, content in contents.items():
+            self.write(f'in/{name}', content[:-1] + bytes([content[-1] ^ 1]) if content else b'')
+        self.assertEqual(self.put_folder(), {name: not content for name, content in contents.items()})
+        self.store('get', '-q', '-r', 'ckpt', 'out')
+        self.assertEqual(self.tree('out'), self.tree('in'))
 
     def test_an_upload_of_a_client_that_was_killed_goes_on(self):
         os.makedirs(os.path.join(self.folder, 'in'))

@@ -79,6 +79,9 @@ absl::StatusOr<FrameInfo> Inspect(const FrameAccess& frame, const DecodeLimits& 
 // Reads no more than the header of a frame.  Errors: DataLoss, Unimplemented; those of `frame.read`.
 absl::StatusOr<TensorSpec> ReadFrameSpec(const FrameAccess& frame);
 
+// The digest of the tensor's bytes, as the frame says it; reads all but the segments.  Errors: as Inspect.
+absl::StatusOr<Digest> ReadFrameDigest(const FrameAccess& frame);
+
 }  // namespace dcac
 
 #endif  // DCAC_FRAME_INFO_H_
