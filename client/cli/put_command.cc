@@ -115,6 +115,14 @@ absl::StatusOr<PutObject> PutRest(const PutContext& context, const client::PutOp
   return object;
 }
 
+// Keys are UTF-8, names of files any bytes.
+absl::Status CheckUtf8(const std::string& key) {
+  const Json json(key);
+  const auto dump = [&](Json::error_handler_t on_error) { return json.dump(-1, ' ', false, on_error); };
+  if (dump(Json::error_handler_t::ignore) == dump(Json::error_handler_t::replace)) return absl::OkStatus();
+  return absl::InvalidArgumentError("its key has bytes that are no UTF-8, expected none");
+}
+
 void ReportPut(const PutObject& put, files::ArchiveKind kind, const FileRun& run) {
   Json json = {{"file", run.name}, {"skipped", put.skipped}};
   json.update(ToJson(put.object));
@@ -126,6 +134,7 @@ void ReportPut(const PutObject& put, files::ArchiveKind kind, const FileRun& run
 
 absl::Status PutFile(const PutContext& context, const std::string& file, const std::string& key, const FileRun& run) {
   const PutCommandOptions& options = context.options;
+  DCAC_RETURN_IF_ERROR(CheckUtf8(key));
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   if (context.notes != nullptr) {
     DCAC_ASSIGN_OR_RETURN(std::optional<StoredFile> present, FindStoredFile(context.store, key, input));

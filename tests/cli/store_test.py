@@ -174,6 +174,18 @@ class StoreTest(CliTest):
         self.assertEqual(self.tree('out'), self.tree('in'))
         self.assertEqual(len(self.tree('out')), 6)
 
+    def test_names_that_are_no_utf8_are_told(self):
+        folder = os.path.join(self.folder, 'in').encode()
+        os.mkdir(folder)
+        for name in (b'bad\xff', 'gut\N{LATIN SMALL LETTER U WITH DIAERESIS}'.encode()):
+            with open(os.path.join(folder, name), 'wb') as file:
+                file.write(b'no tensor')
+        result = subprocess.run([cli_test.DCAC, 'put', '-q', '-r', 'in', 'run'], cwd=self.folder, capture_output=True,
+                                env={**os.environ, **self.environment})
+        self.assertEqual(result.stderr, b'dcac: in/bad\xff: its key has bytes that are no UTF-8, expected none\n')
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(self.store('ls').decode(), 'run/gut\N{LATIN SMALL LETTER U WITH DIAERESIS}\n')
+
     def test_keys_lead_nowhere_out_of_the_folder(self):
         for name in ('outside', 'out'):
             os.mkdir(os.path.join(self.folder, name))
