@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kHeadMagic = "DCACS3B1";
 constexpr std::string_view kPartMagic = "DCACS3P1";
-constexpr int kSizeBytes = 4;
+constexpr int kLengthBytes = 4;
 constexpr int kKeySizeBytes = 2;
 constexpr std::size_t kPartStartBytes = 16;
 constexpr std::size_t kChunksOfPart = kS3PartBytes / kS3ChunkBytes;
@@ -44,16 +44,16 @@ Bytes SerializeHead(S3Head& head) {
   AppendBytes(AsBytes(kHeadMagic), out);
   const std::string record = SerializeRecord(head.record);
   const std::string& key = head.record.info.key;
-  head.head_bytes = kS3HeadStartBytes + kKeySizeBytes + key.size() + kSizeBytes + record.size() + 1 +
-                    head.parts_id.size() + kSizeBytes + kHashBytes * (head.checksums.size() + 1);
-  AppendLittleEndian(head.head_bytes, kSizeBytes, out);
+  head.head_bytes = kS3HeadStartBytes + kKeySizeBytes + key.size() + kLengthBytes + record.size() + 1 +
+                    head.parts_id.size() + kLengthBytes + kHashBytes * (head.checksums.size() + 1);
+  AppendLittleEndian(head.head_bytes, kLengthBytes, out);
   AppendLittleEndian(key.size(), kKeySizeBytes, out);
   AppendBytes(AsBytes(key), out);
-  AppendLittleEndian(record.size(), kSizeBytes, out);
+  AppendLittleEndian(record.size(), kLengthBytes, out);
   AppendBytes(AsBytes(record), out);
   AppendLittleEndian(head.parts_id.size(), 1, out);
   AppendBytes(AsBytes(head.parts_id), out);
-  AppendLittleEndian(head.checksums.size(), kSizeBytes, out);
+  AppendLittleEndian(head.checksums.size(), kLengthBytes, out);
   AppendTable(head.checksums, out);
   AppendLittleEndian(HashOf(out), kHashBytes, out);
   return out;
@@ -63,7 +63,7 @@ absl::StatusOr<std::size_t> HeadBytesOf(ByteSpan start) {
   if (start.size() < kS3HeadStartBytes || AsText(start.first(kHeadMagic.size())) != kHeadMagic) {
     return absl::DataLossError("the object does not begin as a block");
   }
-  const std::uint64_t size = LoadLittleEndian(start.data() + kHeadMagic.size(), kSizeBytes);
+  const std::uint64_t size = LoadLittleEndian(start.data() + kHeadMagic.size(), kLengthBytes);
   if (size < kS3HeadStartBytes + kHashBytes || size > kS3MaxHeadBytes) {
     return absl::DataLossError(absl::StrCat("the head has ", size, " bytes, expected at most ", kS3MaxHeadBytes));
   }
@@ -76,14 +76,14 @@ absl::StatusOr<S3Head> ParseHead(ByteSpan bytes) {
   ByteSpan start, key, record, id;
   DCAC_RETURN_IF_ERROR(reader.ReadSpan("start", kS3HeadStartBytes, start));
   DCAC_RETURN_IF_ERROR(ReadSized(reader, "key", kKeySizeBytes, key));
-  DCAC_RETURN_IF_ERROR(ReadSized(reader, "record", kSizeBytes, record));
+  DCAC_RETURN_IF_ERROR(ReadSized(reader, "record", kLengthBytes, record));
   DCAC_RETURN_IF_ERROR(ReadSized(reader, "id", 1, id));
   S3Head head;
   head.head_bytes = bytes.size();
   head.parts_id = AsText(id);
   DCAC_ASSIGN_OR_RETURN(head.record, ParseRecord(AsText(key), AsText(record)));
   std::uint64_t count = 0;
-  DCAC_RETURN_IF_ERROR(reader.ReadLittleEndian("checksums", kSizeBytes, count));
+  DCAC_RETURN_IF_ERROR(reader.ReadLittleEndian("checksums", kLengthBytes, count));
   if (count != ChunksOf(head.record.info.size_bytes) || count * kHashBytes != reader.remaining()) {
     return absl::DataLossError(
         absl::StrCat("the head has ", count, " checksums, expected ", ChunksOf(head.record.info.size_bytes)));
@@ -114,8 +114,8 @@ std::size_t PartHeaderBytes(std::size_t part_bytes) {
 Bytes SerializePartHeader(const S3Part& part) {
   Bytes out;
   AppendBytes(AsBytes(kPartMagic), out);
-  AppendLittleEndian(part.number, kSizeBytes, out);
-  AppendLittleEndian(part.size_bytes, kSizeBytes, out);
+  AppendLittleEndian(part.number, kLengthBytes, out);
+  AppendLittleEndian(part.size_bytes, kLengthBytes, out);
   AppendTable(part.checksums, out);
   AppendLittleEndian(HashOf(out), kHashBytes, out);
   return out;

@@ -159,8 +159,8 @@ TEST_F(ReloadTest, CheckConfigTellsGoodFromWrong) {
   ServerProcess unknown({"--check-config", "--config=" + WriteConfig("thread = 1\n")});
   EXPECT_THAT(unknown.first_line(), HasSubstr("config:4: unknown key thread"));
   EXPECT_EQ(unknown.Wait(), 2);
-  const std::string config = WriteConfig("store = 'local:" + folder_.File("tokens") + "/store'\n");
-  ServerProcess misplaced({"--check-config", "--config=" + config});
+  ServerProcess misplaced(
+      {"--check-config", "--config=" + WriteConfig(), "--store=local:" + folder_.File("tokens") + "/store"});
   EXPECT_THAT(misplaced.first_line(), HasSubstr("store: " + folder_.File("tokens")));
   EXPECT_EQ(misplaced.Wait(), 2);
   Write("tokens", "no tokens");
