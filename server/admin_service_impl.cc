@@ -28,12 +28,10 @@ void FillStatus(const LiveState& live, const Metrics& metrics, v1::GetStatusResp
   response->set_sent_bytes(live.sent_bytes);
 }
 
-grpc::ServerUnaryReactor* AdminServiceImpl::GetStatus(grpc::CallbackServerContext* context, const v1::GetStatusRequest*,
-                                                      v1::GetStatusResponse* response) {
-  return AnswerAtOnce(gate_, Method::kGetStatus, *context, [&] {
-    fill_(response);
-    return absl::OkStatus();
-  });
+grpc::ServerUnaryReactor* AdminServiceImpl::GetStatus(grpc::CallbackServerContext* context,
+                                                      const grpc::ByteBuffer* request, grpc::ByteBuffer* answer) {
+  return AnswerAtOnce<v1::GetStatusRequest, v1::GetStatusResponse>(gate_, Method::kGetStatus, *context, *request,
+                                                                   answer, fill_);
 }
 
 }  // namespace dcac::server

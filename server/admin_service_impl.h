@@ -15,14 +15,14 @@ namespace dcac::server {
 void FillStatus(const LiveState& live, const Metrics& metrics, v1::GetStatusResponse* response);
 
 // What its constructor gets must outlive all calls.
-class AdminServiceImpl final : public v1::AdminService::CallbackService {
+class AdminServiceImpl final : public v1::AdminService::WithRawCallbackMethod_GetStatus<v1::AdminService::Service> {
  public:
   using FillStatus = std::function<void(v1::GetStatusResponse*)>;  // thread-safe
 
   AdminServiceImpl(CallGate& gate, FillStatus fill) : gate_(gate), fill_(std::move(fill)) {}
 
-  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const v1::GetStatusRequest*,
-                                      v1::GetStatusResponse* response) override;
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                      grpc::ByteBuffer* answer) override;
 
  private:
   CallGate& gate_;

@@ -38,6 +38,14 @@ void Describe(const Limits& limits, v1::GetCapabilitiesResponse* response) {
   response->set_budget_bytes(limits.budget_bytes);
 }
 
+std::uint64_t MemoryOfCompressing(const v1::CompressTensorRequest& request) {
+  return MemoryOfTensorCall(request.data().size(), request.data().size());
+}
+
+std::uint64_t MemoryOfDecompressing(const v1::DecompressTensorRequest& request) {
+  return MemoryOfTensorCall(request.frame().size(), wire::kMaxUnaryBytes);
+}
+
 }  // namespace
 
 template <typename SessionType, typename Request, typename Response>
@@ -53,20 +61,23 @@ ByteReactor* CompressionServiceImpl::StartStream(Method method, grpc::CallbackSe
   return status.ok() ? reactor : new RefusedStream<>(status);
 }
 
-grpc::ServerUnaryReactor* CompressionServiceImpl::StartUnary(Method method, grpc::CallbackServerContext& context,
-                                                             std::uint64_t memory_bytes,
-                                                             const UnaryReactor::Messages& messages,
-                                                             UnaryReactor::Work work) {
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* CompressionServiceImpl::StartUnary(
+    Method method, grpc::CallbackServerContext& context, const grpc::ByteBuffer& bytes, grpc::ByteBuffer* answer,
+    std::uint64_t (*memory_bytes)(const Request&),
+    absl::Status (*work)(const Request&, const Limits&, const WorkControl&, Response*, CallFacts*)) {
   grpc::ServerUnaryReactor* reactor = nullptr;
-  const absl::Status status = CatchAll([&] {
-    absl::StatusOr<std::unique_ptr<Call>> call = gate_.Begin(method, context);
-    if (!call.ok()) return call.status();
-    const absl::Status room = (*call)->Hold(memory_bytes);
-    if (!room.ok()) {
-      (*call)->End(room, CallFacts());
+  const absl::Status status = CatchAll([&]() -> absl::Status {
+    Request message;
+    DCAC_ASSIGN_OR_RETURN(std::unique_ptr<Call> call, BeginWithRequest(gate_, method, context, bytes, &message));
+    if (const absl::Status room = call->Hold(memory_bytes(message)); !room.ok()) {
+      call->End(room, CallFacts());
       return room;
     }
-    reactor = new UnaryReactor(*std::move(call), messages, workers_, std::move(work));
+    reactor = new UnaryReactor<Request, Response>(
+        std::move(call), std::move(message), *answer, workers_,
+        [work, limits = limits_.Get()](const Request& request, const WorkControl& control, Response* response,
+                                       CallFacts* facts) { return work(request, limits, control, response, facts); });
     return absl::OkStatus();
   });
   return status.ok() ? reactor : new AnsweredCall(status);
@@ -90,32 +101,24 @@ ByteReactor* CompressionServiceImpl::BatchCompress(grpc::CallbackServerContext* 
 }
 
 grpc::ServerUnaryReactor* CompressionServiceImpl::CompressTensor(grpc::CallbackServerContext* context,
-                                                                 const v1::CompressTensorRequest* request,
-                                                                 v1::CompressTensorResponse* response) {
-  const std::uint64_t bytes = request->data().size();
-  return StartUnary(Method::kCompressTensor, *context, MemoryOfTensorCall(bytes, bytes), {*request, *response},
-                    [limits = limits_.Get(), request, response](const WorkControl& control, CallFacts* facts) {
-                      return server::CompressTensor(*request, limits, control, response, facts);
-                    });
+                                                                 const grpc::ByteBuffer* request,
+                                                                 grpc::ByteBuffer* answer) {
+  return StartUnary(Method::kCompressTensor, *context, *request, answer, &MemoryOfCompressing, &server::CompressTensor);
 }
 
 grpc::ServerUnaryReactor* CompressionServiceImpl::DecompressTensor(grpc::CallbackServerContext* context,
-                                                                   const v1::DecompressTensorRequest* request,
-                                                                   v1::DecompressTensorResponse* response) {
-  return StartUnary(Method::kDecompressTensor, *context,
-                    MemoryOfTensorCall(request->frame().size(), wire::kMaxUnaryBytes), {*request, *response},
-                    [limits = limits_.Get(), request, response](const WorkControl& control, CallFacts* facts) {
-                      return server::DecompressTensor(*request, limits, control, response, facts);
-                    });
+                                                                   const grpc::ByteBuffer* request,
+                                                                   grpc::ByteBuffer* answer) {
+  return StartUnary(Method::kDecompressTensor, *context, *request, answer, &MemoryOfDecompressing,
+                    &server::DecompressTensor);
 }
 
 grpc::ServerUnaryReactor* CompressionServiceImpl::GetCapabilities(grpc::CallbackServerContext* context,
-                                                                  const v1::GetCapabilitiesRequest*,
-                                                                  v1::GetCapabilitiesResponse* response) {
-  return AnswerAtOnce(gate_, Method::kGetCapabilities, *context, [&] {
-    Describe(limits_.Get(), response);
-    return absl::OkStatus();
-  });
+                                                                  const grpc::ByteBuffer* request,
+                                                                  grpc::ByteBuffer* answer) {
+  return AnswerAtOnce<v1::GetCapabilitiesRequest, v1::GetCapabilitiesResponse>(
+      gate_, Method::kGetCapabilities, *context, *request, answer,
+      [this](v1::GetCapabilitiesResponse* response) { Describe(limits_.Get(), response); });
 }
 
 }  // namespace dcac::server

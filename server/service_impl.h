@@ -12,13 +12,14 @@
 
 namespace dcac::server {
 
-// Messages of streams as bytes, the others parsed.
+// Messages as bytes to gRPC.
 using CompressionServiceBase = v1::CompressionService::WithRawCallbackMethod_Compress<
     v1::CompressionService::WithRawCallbackMethod_Decompress<v1::CompressionService::WithRawCallbackMethod_Inspect<
         v1::CompressionService::WithRawCallbackMethod_BatchCompress<
-            v1::CompressionService::WithCallbackMethod_CompressTensor<
-                v1::CompressionService::WithCallbackMethod_DecompressTensor<
-                    v1::CompressionService::WithCallbackMethod_GetCapabilities<v1::CompressionService::Service>>>>>>>;
+            v1::CompressionService::WithRawCallbackMethod_CompressTensor<
+                v1::CompressionService::WithRawCallbackMethod_DecompressTensor<
+                    v1::CompressionService::WithRawCallbackMethod_GetCapabilities<
+                        v1::CompressionService::Service>>>>>>>;
 
 // What its constructor gets must outlive all calls.
 class CompressionServiceImpl final : public CompressionServiceBase {
@@ -30,22 +31,24 @@ class CompressionServiceImpl final : public CompressionServiceBase {
   ByteReactor* Decompress(grpc::CallbackServerContext* context) override;
   ByteReactor* Inspect(grpc::CallbackServerContext* context) override;
   ByteReactor* BatchCompress(grpc::CallbackServerContext* context) override;
-  grpc::ServerUnaryReactor* CompressTensor(grpc::CallbackServerContext* context,
-                                           const v1::CompressTensorRequest* request,
-                                           v1::CompressTensorResponse* response) override;
-  grpc::ServerUnaryReactor* DecompressTensor(grpc::CallbackServerContext* context,
-                                             const v1::DecompressTensorRequest* request,
-                                             v1::DecompressTensorResponse* response) override;
-  grpc::ServerUnaryReactor* GetCapabilities(grpc::CallbackServerContext* context, const v1::GetCapabilitiesRequest*,
-                                            v1::GetCapabilitiesResponse* response) override;
+  grpc::ServerUnaryReactor* CompressTensor(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                           grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* DecompressTensor(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                             grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* GetCapabilities(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                            grpc::ByteBuffer* answer) override;
 
  private:
   template <typename SessionType, typename Request, typename Response>
   ByteReactor* StartStream(Method method, grpc::CallbackServerContext& context);
 
-  // A call that holds `memory_bytes` and works on a worker.
-  grpc::ServerUnaryReactor* StartUnary(Method method, grpc::CallbackServerContext& context, std::uint64_t memory_bytes,
-                                       const UnaryReactor::Messages& messages, UnaryReactor::Work work);
+  // A call that holds `memory_bytes(request)` and does `work` on a worker.
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* StartUnary(Method method, grpc::CallbackServerContext& context,
+                                       const grpc::ByteBuffer& bytes, grpc::ByteBuffer* answer,
+                                       std::uint64_t (*memory_bytes)(const Request&),
+                                       absl::Status (*work)(const Request&, const Limits&, const WorkControl&,
+                                                            Response*, CallFacts*));
 
   const LiveLimits& limits_;
   CallGate& gate_;

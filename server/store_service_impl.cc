@@ -51,13 +51,8 @@ ByteWriter* StoreServiceImpl::StartReading(Method method, grpc::CallbackServerCo
                                            const grpc::ByteBuffer& bytes) {
   ByteWriter* reactor = nullptr;
   const absl::Status status = CatchAll([&]() -> absl::Status {
-    DCAC_ASSIGN_OR_RETURN(std::unique_ptr<Call> call, gate_.Begin(method, context));
     Request request;
-    grpc::ByteBuffer copy = bytes;
-    if (!wire::FromByteBuffer(copy, &request, nullptr)) {
-      call->End(NoMessageError(), CallFacts());
-      return NoMessageError();
-    }
+    DCAC_ASSIGN_OR_RETURN(std::unique_ptr<Call> call, BeginWithRequest(gate_, method, context, bytes, &request));
     auto session = std::make_unique<SessionType>(ContextOf(*call, context));
     reactor = new StreamReactor<Request, Response, ByteWriter>(std::move(session), std::move(call), std::move(request),
                                                                context, threads_, watch_);
@@ -68,22 +63,24 @@ ByteWriter* StoreServiceImpl::StartReading(Method method, grpc::CallbackServerCo
 
 template <typename Request, typename Response>
 grpc::ServerUnaryReactor* StoreServiceImpl::StartUnary(Method method, grpc::CallbackServerContext& context,
-                                                       const Request* request, Response* response,
+                                                       const grpc::ByteBuffer& bytes, grpc::ByteBuffer* answer,
                                                        absl::Status (*work)(const Request&, const StoreContext&,
                                                                             const WorkControl&, Response*)) {
   grpc::ServerUnaryReactor* reactor = nullptr;
   const absl::Status status = CatchAll([&]() -> absl::Status {
-    DCAC_ASSIGN_OR_RETURN(std::unique_ptr<Call> call, gate_.Begin(method, context));
+    Request message;
+    DCAC_ASSIGN_OR_RETURN(std::unique_ptr<Call> call, BeginWithRequest(gate_, method, context, bytes, &message));
     if (const absl::Status room = call->Hold(kUnaryMemoryBytes); !room.ok()) {
       call->End(room, CallFacts());
       return room;
     }
     StoreContext store = ContextOf(*call, context);
     // The call lives as long as its work.
-    store.hold = [of = call.get()](std::uint64_t bytes) { return of->Hold(kUnaryMemoryBytes + bytes); };
-    reactor = new UnaryReactor(
-        std::move(call), {*request, *response}, threads_,
-        [=](const WorkControl& control, CallFacts*) { return work(*request, store, control, response); });
+    store.hold = [of = call.get()](std::uint64_t more) { return of->Hold(kUnaryMemoryBytes + more); };
+    reactor = new UnaryReactor<Request, Response>(
+        std::move(call), std::move(message), *answer, threads_,
+        [work, store = std::move(store)](const Request& request, const WorkControl& control, Response* response,
+                                         CallFacts*) { return work(request, store, control, response); });
     return absl::OkStatus();
   });
   return status.ok() ? reactor : new AnsweredCall(status);
@@ -107,57 +104,53 @@ ByteWriter* StoreServiceImpl::BatchGet(grpc::CallbackServerContext* context, con
 }
 
 grpc::ServerUnaryReactor* StoreServiceImpl::QueryUpload(grpc::CallbackServerContext* context,
-                                                        const v1::QueryUploadRequest* request,
-                                                        v1::QueryUploadResponse* response) {
-  return StartUnary(Method::kQueryUpload, *context, request, response, &server::QueryUpload);
+                                                        const grpc::ByteBuffer* request, grpc::ByteBuffer* answer) {
+  return StartUnary(Method::kQueryUpload, *context, *request, answer, &server::QueryUpload);
 }
 
 grpc::ServerUnaryReactor* StoreServiceImpl::FindMissing(grpc::CallbackServerContext* context,
-                                                        const v1::FindMissingRequest* request,
-                                                        v1::FindMissingResponse* response) {
-  return StartUnary(Method::kFindMissing, *context, request, response, &server::FindMissing);
+                                                        const grpc::ByteBuffer* request, grpc::ByteBuffer* answer) {
+  return StartUnary(Method::kFindMissing, *context, *request, answer, &server::FindMissing);
 }
 
-grpc::ServerUnaryReactor* StoreServiceImpl::Stat(grpc::CallbackServerContext* context, const v1::StatRequest* request,
-                                                 v1::StatResponse* response) {
-  return StartUnary(Method::kStat, *context, request, response, &server::Stat);
+grpc::ServerUnaryReactor* StoreServiceImpl::Stat(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                 grpc::ByteBuffer* answer) {
+  return StartUnary(Method::kStat, *context, *request, answer, &server::Stat);
 }
 
-grpc::ServerUnaryReactor* StoreServiceImpl::List(grpc::CallbackServerContext* context, const v1::ListRequest* request,
-                                                 v1::ListResponse* response) {
-  return StartUnary(Method::kList, *context, request, response, &server::List);
+grpc::ServerUnaryReactor* StoreServiceImpl::List(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                 grpc::ByteBuffer* answer) {
+  return StartUnary(Method::kList, *context, *request, answer, &server::List);
 }
 
 grpc::ServerUnaryReactor* StoreServiceImpl::Delete(grpc::CallbackServerContext* context,
-                                                   const v1::DeleteRequest* request, v1::DeleteResponse* response) {
-  return StartUnary(Method::kDelete, *context, request, response, &server::Delete);
+                                                   const grpc::ByteBuffer* request, grpc::ByteBuffer* answer) {
+  return StartUnary(Method::kDelete, *context, *request, answer, &server::Delete);
 }
 
 grpc::ServerUnaryReactor* StoreServiceImpl::DeletePrefix(grpc::CallbackServerContext* context,
-                                                         const v1::DeletePrefixRequest* request,
-                                                         v1::DeletePrefixResponse* response) {
-  return StartUnary(Method::kDeletePrefix, *context, request, response, &server::DeletePrefix);
+                                                         const grpc::ByteBuffer* request, grpc::ByteBuffer* answer) {
+  return StartUnary(Method::kDeletePrefix, *context, *request, answer, &server::DeletePrefix);
 }
 
-grpc::ServerUnaryReactor* StoreServiceImpl::Touch(grpc::CallbackServerContext* context, const v1::TouchRequest* request,
-                                                  v1::TouchResponse* response) {
-  return StartUnary(Method::kTouch, *context, request, response, &server::Touch);
+grpc::ServerUnaryReactor* StoreServiceImpl::Touch(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                  grpc::ByteBuffer* answer) {
+  return StartUnary(Method::kTouch, *context, *request, answer, &server::Touch);
 }
 
-grpc::ServerUnaryReactor* StoreServiceImpl::Pin(grpc::CallbackServerContext* context, const v1::PinRequest* request,
-                                                v1::PinResponse* response) {
-  return StartUnary(Method::kPin, *context, request, response, &server::Pin);
+grpc::ServerUnaryReactor* StoreServiceImpl::Pin(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                grpc::ByteBuffer* answer) {
+  return StartUnary(Method::kPin, *context, *request, answer, &server::Pin);
 }
 
 grpc::ServerUnaryReactor* StoreServiceImpl::GetUsage(grpc::CallbackServerContext* context,
-                                                     const v1::GetUsageRequest* request,
-                                                     v1::GetUsageResponse* response) {
-  return StartUnary(Method::kGetUsage, *context, request, response, &server::GetUsage);
+                                                     const grpc::ByteBuffer* request, grpc::ByteBuffer* answer) {
+  return StartUnary(Method::kGetUsage, *context, *request, answer, &server::GetUsage);
 }
 
-grpc::ServerUnaryReactor* StoreServiceImpl::Scrub(grpc::CallbackServerContext* context, const v1::ScrubRequest* request,
-                                                  v1::ScrubResponse* response) {
-  return StartUnary(Method::kScrub, *context, request, response, &server::Scrub);
+grpc::ServerUnaryReactor* StoreServiceImpl::Scrub(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                                  grpc::ByteBuffer* answer) {
+  return StartUnary(Method::kScrub, *context, *request, answer, &server::Scrub);
 }
 
 }  // namespace dcac::server

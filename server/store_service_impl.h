@@ -18,15 +18,15 @@ using StoreStreams = v1::ActivationStoreService::WithRawCallbackMethod_Put<
     v1::ActivationStoreService::WithRawCallbackMethod_Get<v1::ActivationStoreService::WithRawCallbackMethod_BatchPut<
         v1::ActivationStoreService::WithRawCallbackMethod_BatchGet<v1::ActivationStoreService::Service>>>>;
 template <typename Base>
-using StoreReadCalls = v1::ActivationStoreService::WithCallbackMethod_QueryUpload<
-    v1::ActivationStoreService::WithCallbackMethod_FindMissing<
-        v1::ActivationStoreService::WithCallbackMethod_Stat<v1::ActivationStoreService::WithCallbackMethod_List<
-            v1::ActivationStoreService::WithCallbackMethod_GetUsage<Base>>>>>;
+using StoreReadCalls = v1::ActivationStoreService::WithRawCallbackMethod_QueryUpload<
+    v1::ActivationStoreService::WithRawCallbackMethod_FindMissing<
+        v1::ActivationStoreService::WithRawCallbackMethod_Stat<v1::ActivationStoreService::WithRawCallbackMethod_List<
+            v1::ActivationStoreService::WithRawCallbackMethod_GetUsage<Base>>>>>;
 template <typename Base>
-using StoreWriteCalls =
-    v1::ActivationStoreService::WithCallbackMethod_Delete<v1::ActivationStoreService::WithCallbackMethod_DeletePrefix<
-        v1::ActivationStoreService::WithCallbackMethod_Touch<v1::ActivationStoreService::WithCallbackMethod_Pin<
-            v1::ActivationStoreService::WithCallbackMethod_Scrub<Base>>>>>;
+using StoreWriteCalls = v1::ActivationStoreService::WithRawCallbackMethod_Delete<
+    v1::ActivationStoreService::WithRawCallbackMethod_DeletePrefix<
+        v1::ActivationStoreService::WithRawCallbackMethod_Touch<v1::ActivationStoreService::WithRawCallbackMethod_Pin<
+            v1::ActivationStoreService::WithRawCallbackMethod_Scrub<Base>>>>>;
 
 // What its constructor gets must outlive all calls.
 class StoreServiceImpl final : public StoreReadCalls<StoreWriteCalls<StoreStreams>> {
@@ -39,26 +39,26 @@ class StoreServiceImpl final : public StoreReadCalls<StoreWriteCalls<StoreStream
   ByteWriter* Get(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) override;
   ByteReactor* BatchPut(grpc::CallbackServerContext* context) override;
   ByteWriter* BatchGet(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) override;
-  grpc::ServerUnaryReactor* QueryUpload(grpc::CallbackServerContext* context, const v1::QueryUploadRequest* request,
-                                        v1::QueryUploadResponse* response) override;
-  grpc::ServerUnaryReactor* FindMissing(grpc::CallbackServerContext* context, const v1::FindMissingRequest* request,
-                                        v1::FindMissingResponse* response) override;
-  grpc::ServerUnaryReactor* Stat(grpc::CallbackServerContext* context, const v1::StatRequest* request,
-                                 v1::StatResponse* response) override;
-  grpc::ServerUnaryReactor* List(grpc::CallbackServerContext* context, const v1::ListRequest* request,
-                                 v1::ListResponse* response) override;
-  grpc::ServerUnaryReactor* Delete(grpc::CallbackServerContext* context, const v1::DeleteRequest* request,
-                                   v1::DeleteResponse* response) override;
-  grpc::ServerUnaryReactor* DeletePrefix(grpc::CallbackServerContext* context, const v1::DeletePrefixRequest* request,
-                                         v1::DeletePrefixResponse* response) override;
-  grpc::ServerUnaryReactor* Touch(grpc::CallbackServerContext* context, const v1::TouchRequest* request,
-                                  v1::TouchResponse* response) override;
-  grpc::ServerUnaryReactor* Pin(grpc::CallbackServerContext* context, const v1::PinRequest* request,
-                                v1::PinResponse* response) override;
-  grpc::ServerUnaryReactor* GetUsage(grpc::CallbackServerContext* context, const v1::GetUsageRequest* request,
-                                     v1::GetUsageResponse* response) override;
-  grpc::ServerUnaryReactor* Scrub(grpc::CallbackServerContext* context, const v1::ScrubRequest* request,
-                                  v1::ScrubResponse* response) override;
+  grpc::ServerUnaryReactor* QueryUpload(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* FindMissing(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* Stat(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                 grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* List(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                 grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* Delete(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                   grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* DeletePrefix(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                         grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* Touch(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                  grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* Pin(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* GetUsage(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* answer) override;
+  grpc::ServerUnaryReactor* Scrub(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                  grpc::ByteBuffer* answer) override;
 
  private:
   StoreContext ContextOf(const Call& call, const grpc::CallbackServerContext& context) const;
@@ -68,8 +68,8 @@ class StoreServiceImpl final : public StoreReadCalls<StoreWriteCalls<StoreStream
   template <typename SessionType, typename Request, typename Response>
   ByteWriter* StartReading(Method method, grpc::CallbackServerContext& context, const grpc::ByteBuffer& request);
   template <typename Request, typename Response>
-  grpc::ServerUnaryReactor* StartUnary(Method method, grpc::CallbackServerContext& context, const Request* request,
-                                       Response* response,
+  grpc::ServerUnaryReactor* StartUnary(Method method, grpc::CallbackServerContext& context,
+                                       const grpc::ByteBuffer& bytes, grpc::ByteBuffer* answer,
                                        absl::Status (*work)(const Request&, const StoreContext&, const WorkControl&,
                                                             Response*));
 

@@ -27,6 +27,7 @@
 #include "server/limits.h"
 #include "server/session.h"
 #include "server/task_pool.h"
+#include "server/unary_reactor.h"
 
 namespace dcac::server {
 
@@ -34,10 +35,6 @@ namespace dcac::server {
 using ByteReactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 // The same for calls whose only request comes with them.
 using ByteWriter = grpc::ServerWriteReactor<grpc::ByteBuffer>;
-
-inline absl::Status NoMessageError() {
-  return absl::InvalidArgumentError("a request that is no message of the contract");
-}
 
 // Owns itself: deleted in OnDone, or after it.  gRPC's callbacks and the session's tasks enter from any thread; each
 // takes the mutex, notes what happened, and starts in Advance what can go on.  At most one read, one write and one task

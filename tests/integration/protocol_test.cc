@@ -78,15 +78,22 @@ TEST_F(ProtocolTest, OversizedChunkIsInvalidAndOversizedMessageExhausts) {
 }
 
 TEST_F(ProtocolTest, BytesThatAreNoMessageAreInvalid) {
-  grpc::GenericStub stub(grpc::CreateChannel(server_->addresses()[0], grpc::InsecureChannelCredentials()));
+  server::ServerOptions options = LoopbackOptions();
+  options.store.location = "memory:";
+  const auto server = StartServer(options);
+  grpc::GenericStub stub(grpc::CreateChannel(server->addresses()[0], grpc::InsecureChannelCredentials()));
   const grpc::Slice half("\x0a\xff");  // a header of 255 bytes, none of which come
   const grpc::ByteBuffer request(&half, 1);
-  for (const char* const method : {"Compress", "Decompress", "Inspect", "BatchCompress"}) {
+  for (const char* const method :
+       {"CompressionService/Compress", "CompressionService/Decompress", "CompressionService/Inspect",
+        "CompressionService/BatchCompress", "CompressionService/CompressTensor", "CompressionService/DecompressTensor",
+        "CompressionService/GetCapabilities", "AdminService/GetStatus", "ActivationStoreService/Get",
+        "ActivationStoreService/Stat"}) {
     grpc::ClientContext context;
     grpc::ByteBuffer response;
     std::promise<grpc::Status> promise;
-    stub.UnaryCall(&context, std::string("/dcac.v1.CompressionService/") + method, grpc::StubOptions(), &request,
-                   &response, [&](grpc::Status ended) { promise.set_value(std::move(ended)); });
+    stub.UnaryCall(&context, std::string("/dcac.v1.") + method, grpc::StubOptions(), &request, &response,
+                   [&](grpc::Status ended) { promise.set_value(std::move(ended)); });
     const grpc::Status status = promise.get_future().get();
     EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << method;
     EXPECT_EQ(status.error_message(), "a request that is no message of the contract");
