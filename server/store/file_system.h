@@ -57,7 +57,8 @@ class FileSystem {
   virtual absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, bool writable) = 0;
   // Errors: NotFound, Unavailable.
   virtual absl::Status Remove(const std::string& path) = 0;
-  virtual absl::Status CreateFolder(const std::string& path) = 0;  // and those above it; one that is there is no error
+  // And those above it, these durably; one that is there is no error.
+  virtual absl::Status CreateFolder(const std::string& path) = 0;
   virtual absl::StatusOr<std::vector<FolderEntry>> List(const std::string& path) = 0;  // of plain files
   virtual absl::Status SyncFolder(const std::string& path) = 0;  // what was created and removed in it is durable
   // All that anybody wrote to the disk that the folder is on is durable.

@@ -9,6 +9,7 @@
 #include <rocksdb/wal_filter.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -41,8 +42,9 @@ constexpr double kPackedGarbage = 0.5;
 
 // What opening writes beside tables is less.
 constexpr std::size_t kRoomBytes = std::size_t{1} << 20;
-// So that a disk that stays full does not make every call open the database.
+// So that a disk that stays full does not make every call open the database, nor reads wait for it most of the time.
 constexpr std::chrono::seconds kRestoreInterval{1};
+constexpr int kRestorePause = 10;  // times as long as an attempt
 
 // In the order of all keys, and none of them.
 constexpr char kNoKey[] = "\1";
@@ -386,10 +388,12 @@ absl::Status IndexDatabase::Restore() {
   if (!impl_->failed) return absl::OkStatus();
   const std::unique_lock lock(impl_->write_mutex);
   if (!impl_->failed) return absl::OkStatus();
-  const auto now = std::chrono::steady_clock::now();
-  if (!impl_->restored.ok() && now < impl_->next_restore) return impl_->restored;
+  const auto start = std::chrono::steady_clock::now();
+  if (!impl_->restored.ok() && start < impl_->next_restore) return impl_->restored;
   impl_->restored = impl_->RestoreNow();
-  impl_->next_restore = now + kRestoreInterval;
+  const auto end = std::chrono::steady_clock::now();
+  impl_->next_restore =
+      end + std::max<std::chrono::steady_clock::duration>(kRestoreInterval, kRestorePause * (end - start));
   if (impl_->restored.ok()) impl_->failed = false;
   return impl_->restored;
 }

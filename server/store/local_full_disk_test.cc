@@ -106,7 +106,7 @@ class LocalFullDiskTest : public ::testing::Test {
   // What the server does every few seconds, until a put is taken again.
   void ExpectPutsGoOn() {
     absl::Status status;
-    for (int i = 0; i < 200; ++i) {
+    for (int i = 0; i < 3000; ++i) {
       status = store_->Maintain({});
       if (status.ok()) status = Put("t/again", kInFile);
       if (status.ok()) status = Put("t/again-small", kInIndex);

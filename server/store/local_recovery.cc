@@ -33,8 +33,7 @@ std::string UnsyncedMark(const std::string& folder) {
 absl::StatusOr<std::unique_ptr<LocalBlocks>> LocalBlocks::Open(const LocalStoreOptions& options) {
   std::unique_ptr<LocalBlocks> blocks(new LocalBlocks(options));
   const LocalStoreOptions& all = blocks->options_;
-  DCAC_RETURN_IF_ERROR(all.files->CreateFolder(all.folder));
-  DCAC_RETURN_IF_ERROR(blocks->payloads_.Prepare());
+  DCAC_RETURN_IF_ERROR(blocks->payloads_.Prepare());  // creates the folder, too, if it is not there
   DCAC_ASSIGN_OR_RETURN(const bool is_new, blocks->IsNew());
   DCAC_ASSIGN_OR_RETURN(const DiskSpace space, all.files->Space(all.folder));
   IndexOptions index{.create = is_new, .environment = all.environment};

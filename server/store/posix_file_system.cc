@@ -108,6 +108,7 @@ class Posix final : public FileSystem {
       std::error_code error;
       if (!std::filesystem::is_directory(folder.parent_path(), error)) {
         DCAC_RETURN_IF_ERROR(CreateFolder(folder.parent_path()));
+        DCAC_RETURN_IF_ERROR(SyncFolder(std::filesystem::absolute(folder.parent_path()).parent_path()));
       }
     }
     if (mkdir(path.c_str(), kFolderMode) == 0 || errno == EEXIST) return absl::OkStatus();
