@@ -15,9 +15,9 @@
 #include <chrono>
 #include <cstdarg>
 #include <cstdint>
+#include <limits>
 #include <mutex>
 #include <set>
-#include <shared_mutex>
 #include <utility>
 #include <vector>
 
@@ -39,6 +39,11 @@ constexpr int kMaxOpenFiles = 256;
 // half is of blocks that are there before the rest is written anew.
 constexpr std::uint64_t kMinPackedBytes = 512;
 constexpr double kPackedGarbage = 0.5;
+// Of packed files, the oldest, how many are looked at for what can be given back; a change by less is none.
+constexpr double kMaxRewrittenShare = 0.5, kRewrittenStep = 1.1;
+// So many steps of rewriting at a time, while more than this part of the packed bytes is of no use.
+constexpr int kRewritingSteps = 8;
+constexpr std::uint64_t kTolerableGarbage = 16;
 
 // What opening writes beside tables is less.
 constexpr std::size_t kRoomBytes = std::size_t{1} << 20;
@@ -122,6 +127,9 @@ rocksdb::Options DatabaseOptions(const IndexOptions& index) {
   options.max_total_wal_size = index.log_bytes;
   options.wal_bytes_per_sync = kLogBytesOnTheirWay;
   options.write_buffer_size = index.log_bytes / kWriteBuffersOfLogs;
+  // Writes do not wait for tables to be merged: on a full disk they would for ever.
+  options.level0_slowdown_writes_trigger = options.level0_stop_writes_trigger = std::numeric_limits<int>::max();
+  options.soft_pending_compaction_bytes_limit = options.hard_pending_compaction_bytes_limit = 0;
   options.info_log = std::make_shared<NoDiary>();
   if (index.environment != nullptr) options.env = index.environment;
   options.listeners.push_back(std::make_shared<NoRecoveryInBackground>());
@@ -133,15 +141,22 @@ rocksdb::Options DatabaseOptions(const IndexOptions& index) {
   return options;
 }
 
-rocksdb::ColumnFamilyOptions FamilyOptions(std::size_t family, const rocksdb::Options& database) {
+rocksdb::ColumnFamilyOptions FamilyOptions(std::size_t family, const rocksdb::Options& database,
+                                           double rewritten_share) {
   rocksdb::ColumnFamilyOptions options(database);
   if (family != kPayloads) return options;
   options.enable_blob_files = true;
   options.min_blob_size = kMinPackedBytes;
   options.blob_file_size = database.max_total_wal_size;
   options.enable_blob_garbage_collection = true;
-  options.blob_garbage_collection_age_cutoff = kPackedGarbage;
+  options.blob_garbage_collection_age_cutoff = rewritten_share;
   options.blob_garbage_collection_force_threshold = kPackedGarbage;
+  return options;
+}
+
+rocksdb::FlushOptions FlushAtOnce() {
+  rocksdb::FlushOptions options;
+  options.allow_write_stall = true;  // else it waits for tables to be merged
   return options;
 }
 
@@ -174,6 +189,9 @@ struct IndexDatabase::Impl {
   absl::Status Reopen();
   rocksdb::Status LeaveLogs();
 
+  std::uint64_t PackedBytes(const std::string& property) const;
+  rocksdb::Status Rewrite(bool packed_files);
+
   rocksdb::Env* env() const { return index.environment != nullptr ? index.environment : rocksdb::Env::Default(); }
   std::string room_path() const { return folder + "/room"; }
 
@@ -187,7 +205,12 @@ struct IndexDatabase::Impl {
   std::vector<rocksdb::ColumnFamilyHandle*> families;
   bool lost_log_end = false;
 
-  std::shared_mutex write_mutex;      // shared by writes, not by syncs; before open_mutex
+  std::atomic<double> rewritten_share{0};
+  std::atomic<std::uint64_t> erased_payloads{0};  // since the last GiveBack
+  std::atomic<bool> stop_rewriting{false};
+
+  // Shared by writes, not by syncs, which it lets go first; before open_mutex.
+  absl::Mutex write_mutex;
   std::atomic<bool> failed{false};    // nothing is written until Restore
   std::atomic<bool> no_space{false};  // why
   absl::Status restored;              // the last attempt, if it failed
@@ -214,7 +237,7 @@ rocksdb::Status IndexDatabase::Impl::OpenDatabase(rocksdb::WALRecoveryMode mode)
 rocksdb::Status IndexDatabase::Impl::OpenWith(const rocksdb::Options& options) {
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (std::size_t family = 0; family < kNumIndexFamilies; ++family) {
-    descriptors.emplace_back(kFamilyNames[family], FamilyOptions(family, options));
+    descriptors.emplace_back(kFamilyNames[family], FamilyOptions(family, options, rewritten_share));
   }
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(options, folder, descriptors, &families, &opened);
@@ -254,7 +277,7 @@ rocksdb::Status IndexDatabase::Impl::LeaveLogs() {
     if (const rocksdb::Status status = touch.Delete(handle, kNoKey); !status.ok()) return status;
   }
   const rocksdb::Status written = database->Write(rocksdb::WriteOptions(), &touch);
-  return written.ok() ? database->Flush(rocksdb::FlushOptions(), families) : written;
+  return written.ok() ? database->Flush(FlushAtOnce(), families) : written;
 }
 
 // The number of the log that is written to; 0: not known.
@@ -274,13 +297,34 @@ rocksdb::Status IndexDatabase::Impl::Resume() {
 
 absl::Status IndexDatabase::Impl::Reopen() {
   {
+    stop_rewriting = true;
     const absl::MutexLock lock(&open_mutex);
+    stop_rewriting = false;
     CloseDatabase();
     GiveRoom();
     // A log that is damaged elsewhere than at its end is an error: nothing that was there is to be lost unnoticed.
     DCAC_RETURN_IF_ERROR(FromRocks(OpenDatabase(rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords)));
   }
   return FromRocks(LeaveLogs());
+}
+
+std::uint64_t IndexDatabase::Impl::PackedBytes(const std::string& property) const {
+  std::uint64_t bytes = 0;
+  database->GetIntProperty(families[kPayloads], property, &bytes);
+  return bytes;
+}
+
+// Merges the tables that point to packed payloads, and with `packed_files` writes the oldest of these anew.
+rocksdb::Status IndexDatabase::Impl::Rewrite(bool packed_files) {
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  options.allow_write_stall = true;
+  options.canceled = &stop_rewriting;
+  options.blob_garbage_collection_policy =
+      packed_files ? rocksdb::BlobGarbageCollectionPolicy::kForce : rocksdb::BlobGarbageCollectionPolicy::kDisable;
+  options.blob_garbage_collection_age_cutoff = rewritten_share;
+  return database->CompactRange(options, families[kPayloads], nullptr, nullptr);
 }
 
 absl::Status IndexDatabase::Impl::RestoreNow() {
@@ -301,7 +345,7 @@ IndexDatabase::IndexDatabase(std::unique_ptr<Impl> impl) : impl_(std::move(impl)
 
 IndexDatabase::~IndexDatabase() {
   // What is in the tables has checksums of its own; of a log, a damaged end looks like one that was cut off by a crash.
-  if (!impl_->failed) static_cast<void>(impl_->database->Flush(rocksdb::FlushOptions(), impl_->families));
+  if (!impl_->failed) static_cast<void>(impl_->database->Flush(FlushAtOnce(), impl_->families));
   impl_->CloseDatabase();
 }
 
@@ -354,10 +398,11 @@ absl::Status IndexDatabase::ForEach(IndexFamily family, std::string_view first, 
 
 absl::Status IndexDatabase::Write(std::span<const IndexChange> changes, bool sync, bool* in_doubt) {
   DCAC_RETURN_IF_ERROR(Restore());
-  const std::shared_lock lock(impl_->write_mutex);
+  const absl::ReaderMutexLock lock(&impl_->write_mutex);
   if (impl_->failed) return absl::UnavailableError("index: another write failed");
   rocksdb::WriteBatch batch;
   for (const auto& [family, key, value] : changes) {
+    if (family == kPayloads && !value) ++impl_->erased_payloads;
     rocksdb::ColumnFamilyHandle* const handle = impl_->families[family];
     DCAC_RETURN_IF_ERROR(FromRocks(value ? batch.Put(handle, key, *value) : batch.Delete(handle, key)));
   }
@@ -377,16 +422,45 @@ absl::Status IndexDatabase::Write(std::span<const IndexChange> changes, bool syn
 absl::Status IndexDatabase::Sync() {
   DCAC_RETURN_IF_ERROR(Restore());
   // Alone: to sync a log to which a write has failed ends the process.
-  const std::unique_lock lock(impl_->write_mutex);
+  const absl::MutexLock lock(&impl_->write_mutex);
   if (impl_->failed) return absl::UnavailableError("index: another write failed");
   const rocksdb::Status status = impl_->database->SyncWAL();
   if (!status.ok()) impl_->Fail(status);
   return FromRocks(status);
 }
 
+void IndexDatabase::BoundRewriting(std::uint64_t bytes) {
+  const absl::ReaderMutexLock lock(&impl_->open_mutex);
+  if (impl_->database == nullptr) return;
+  const std::uint64_t packed_bytes = impl_->PackedBytes(rocksdb::DB::Properties::kTotalBlobFileSize);
+  const double share = std::min(kMaxRewrittenShare, static_cast<double>(bytes) / static_cast<double>(packed_bytes + 1));
+  const double old_share = impl_->rewritten_share;
+  if (share <= old_share * kRewrittenStep && share * kRewrittenStep >= old_share) return;
+  impl_->rewritten_share = share;
+  // That it cannot be noted for the next start is no error: there it is told anew.
+  static_cast<void>(impl_->database->SetOptions(impl_->families[kPayloads],
+                                                {{"blob_garbage_collection_age_cutoff", absl::StrCat(share)}}));
+}
+
+absl::Status IndexDatabase::GiveBack() {
+  const absl::ReaderMutexLock lock(&impl_->open_mutex);
+  DCAC_RETURN_IF_ERROR(impl_->CheckOpen());
+  // What was erased counts as of no use once tables were merged.
+  if (impl_->erased_payloads.exchange(0) > 0) {
+    DCAC_RETURN_IF_ERROR(FromRocks(impl_->database->Flush(FlushAtOnce(), impl_->families[kPayloads])));
+    DCAC_RETURN_IF_ERROR(FromRocks(impl_->Rewrite(/*packed_files=*/false)));
+  }
+  for (int step = 0; step < kRewritingSteps && !impl_->stop_rewriting; ++step) {
+    const std::uint64_t garbage_bytes = impl_->PackedBytes(rocksdb::DB::Properties::kLiveBlobFileGarbageSize);
+    if (garbage_bytes < impl_->PackedBytes(rocksdb::DB::Properties::kLiveBlobFileSize) / kTolerableGarbage) break;
+    DCAC_RETURN_IF_ERROR(FromRocks(impl_->Rewrite(/*packed_files=*/true)));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status IndexDatabase::Restore() {
   if (!impl_->failed) return absl::OkStatus();
-  const std::unique_lock lock(impl_->write_mutex);
+  const absl::MutexLock lock(&impl_->write_mutex);
   if (!impl_->failed) return absl::OkStatus();
   const auto start = std::chrono::steady_clock::now();
   if (!impl_->restored.ok() && start < impl_->next_restore) return impl_->restored;

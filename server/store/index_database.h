@@ -3,6 +3,7 @@
 #define DCAC_SERVER_STORE_INDEX_DATABASE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -60,6 +61,14 @@ class IndexDatabase {
   absl::Status Write(std::span<const IndexChange> changes, bool sync, bool* in_doubt);
   // All that was written is durable.
   absl::Status Sync();
+
+  // Packed payloads of which a part is gone are written anew, and what they took is given back afterwards.  That takes
+  // about so many bytes of the disk at a time at most from now on; before the first call none.
+  void BoundRewriting(std::uint64_t bytes);
+
+  // Gives back now, as far as the bound lets it, what erased payloads took.  Without it that happens by and by, as more
+  // is written.
+  absl::Status GiveBack();
 
   // Where a write has failed, nothing is written any more until this is OK, which Write and Sync see to: what was in
   // doubt is then not there, and never will be.  What is there can be read meanwhile.

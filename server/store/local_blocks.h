@@ -138,6 +138,11 @@ class LocalBlocks {
   absl::StatusOr<BlockInfo> Stage(const NewBlock& block, LocalIndex::Changes& changes, std::vector<Record>& replaced,
                                   std::vector<Obsolete>& obsolete) const;
   absl::Status Evict(std::uint64_t missing_bytes);
+  // Of the disk, what puts leave free.
+  std::uint64_t FreeBytes(const DiskSpace& space) const;
+  absl::Status BoundRewriting();
+  // Where puts are to be refused soon, or are: makes room by what was erased.
+  absl::Status KeepRoom();
   absl::Status WriteIndex(const LocalIndex::Changes& changes, bool* in_doubt = nullptr);
   void RemovePayloads(const std::vector<Obsolete>& payloads);
   absl::Status RemoveNow(const std::vector<Obsolete>& payloads);

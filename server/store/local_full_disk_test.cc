@@ -205,6 +205,32 @@ TEST_F(LocalFullDiskTest, StartsWithoutRoomForTables) {
   CheckBlocks();
 }
 
+// Deletes among puts: what writes packed payloads anew, to give back what
+// deleted ones took, needs room itself.
+TEST_F(LocalFullDiskTest, DeletesGoOnWhileItStaysFull) {
+  sync_ = SyncPolicy::kNone;
+  Open();
+  constexpr std::size_t kSmall = 20'000;
+  PutUntilFull("t/", kSmall);
+  const auto count = static_cast<std::uint32_t>(blocks_.size());
+  std::mt19937 random(3);
+  std::uint32_t puts = 0;
+  for (std::uint32_t i = 0; i < 4 * count; ++i) {
+    if (Put("t/" + std::to_string(count + i), kSmall).ok()) {
+      ++puts;
+    } else {
+      const std::string key = std::next(blocks_.begin(), random() % blocks_.size())->first;
+      ASSERT_EQ(Delete(key), absl::OkStatus()) << "after " << i << " changes";
+    }
+    ASSERT_GT(blocks_.size(), count / 2) << "what was deleted makes no room for puts";
+    if (i % 20 == 0) {
+      ASSERT_EQ(store_->Maintain({}), absl::OkStatus());
+    }
+  }
+  EXPECT_GT(puts, count / 4);
+  CheckBlocks();
+}
+
 // Room that comes and goes under whatever the index does at that moment.
 TEST_F(LocalFullDiskTest, SurvivesRoomThatComesAndGoes) {
   for (const SyncPolicy sync : {SyncPolicy::kEach, SyncPolicy::kInterval, SyncPolicy::kNone}) {

@@ -85,6 +85,8 @@ class LocalIndex {
   absl::Status Write(const Changes& changes, bool sync, bool* in_doubt = nullptr);
   absl::Status Sync() { return database_->Sync(); }
   absl::Status Restore() { return database_->Restore(); }
+  void BoundRewriting(std::uint64_t bytes) { database_->BoundRewriting(bytes); }
+  absl::Status GiveBack() { return database_->GiveBack(); }
 
   // Calls `visit` for the records whose keys begin with `prefix` and come after `start_after`, in the order of keys,
   // until it is false; it must not call this index.  Of damaged records it gets an error and the key.

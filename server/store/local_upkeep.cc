@@ -16,9 +16,27 @@ constexpr std::uint64_t kMaxFreeShare = 8;
 
 }  // namespace
 
+std::uint64_t LocalBlocks::FreeBytes(const DiskSpace& space) const {
+  return std::min(options_.free_bytes, space.total_bytes / kMaxFreeShare);
+}
+
+// Packed files differ by up to four times in size; the index knows only how many it takes, and puts go on meanwhile.
+absl::Status LocalBlocks::BoundRewriting() {
+  DCAC_ASSIGN_OR_RETURN(const DiskSpace space, options_.files->Space(options_.folder));
+  const std::uint64_t kept_bytes = std::min(FreeBytes(space), space.available_bytes);
+  index_->BoundRewriting(kept_bytes / 4 + (space.available_bytes - kept_bytes) / 8);
+  return absl::OkStatus();
+}
+
+absl::Status LocalBlocks::KeepRoom() {
+  DCAC_RETURN_IF_ERROR(BoundRewriting());
+  DCAC_ASSIGN_OR_RETURN(const DiskSpace space, options_.files->Space(options_.folder));
+  return space.available_bytes / 2 > FreeBytes(space) ? absl::OkStatus() : index_->GiveBack();
+}
+
 absl::Status LocalBlocks::CheckRoom(std::uint64_t bytes) const {
   DCAC_ASSIGN_OR_RETURN(const DiskSpace space, options_.files->Space(options_.folder));
-  const std::uint64_t free_bytes = std::min(options_.free_bytes, space.total_bytes / kMaxFreeShare);
+  const std::uint64_t free_bytes = FreeBytes(space);
   if (space.available_bytes > free_bytes && space.available_bytes - free_bytes >= bytes) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat("disk: the store's disk has ", space.available_bytes,
                                                    " bytes left, of which ", free_bytes, " stay free; the put needs ",
@@ -124,6 +142,7 @@ absl::Status LocalBlocks::SettleDoubts() {
 
 absl::Status LocalBlocks::Maintain(const CallControl& control) {
   absl::Status status = index_->Restore();  // reads may need it, too
+  status.Update(KeepRoom());
   status.Update(SettleDoubts());
   for (const IdleUpload& upload : uploads_.TakeOlder(now() - limits().upload_ttl)) status.Update(RemoveUpload(upload));
   status.Update(RemoveExpired(control));
