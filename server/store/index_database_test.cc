@@ -109,9 +109,13 @@ TEST_P(IndexDatabaseTest, ReadsGoOnWhileItIsOpenedAnew) {
   int failures = 0;
   for (int round = 0; round < 20; ++round) {
     plan_.Arm(GetParam(), 1);
-    // Unless the fault meets what goes on in the background: files that are removed.
-    if (!Put("other", "failed").ok()) ++failures;
-    ASSERT_EQ(Put("other", "value"), absl::OkStatus());
+    // Where the fault meets what goes on in the background, a later write fails, or none.
+    absl::Status status;
+    for (int i = 0; i < 3; ++i) {
+      status = Put("other", "value");
+      if (!status.ok()) ++failures;
+    }
+    ASSERT_EQ(status, absl::OkStatus());
   }
   EXPECT_GT(failures, 0);
 }
