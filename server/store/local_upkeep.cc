@@ -31,7 +31,10 @@ absl::Status LocalBlocks::BoundRewriting() {
 absl::Status LocalBlocks::KeepRoom() {
   DCAC_RETURN_IF_ERROR(BoundRewriting());
   DCAC_ASSIGN_OR_RETURN(const DiskSpace space, options_.files->Space(options_.folder));
-  return space.available_bytes / 2 > FreeBytes(space) ? absl::OkStatus() : index_->GiveBack();
+  const std::uint64_t free_bytes = FreeBytes(space);
+  // Where others took most of what puts leave free, it would fail for want of room, and deletes with it.
+  const bool has_room = space.available_bytes >= free_bytes / 2, is_scarce = space.available_bytes / 2 <= free_bytes;
+  return has_room && is_scarce ? index_->GiveBack() : absl::OkStatus();
 }
 
 absl::Status LocalBlocks::CheckRoom(std::uint64_t bytes) const {
