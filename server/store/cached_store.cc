@@ -7,6 +7,7 @@
 #include "core/base/status_macros.h"
 #include "server/store/checks.h"
 #include "server/store/piece_cache.h"
+#include "server/store/wrappers.h"
 
 namespace dcac::store {
 namespace {
@@ -14,13 +15,10 @@ namespace {
 constexpr std::uint64_t kCachePieceBytes = PieceCache::kPieceBytes;
 constexpr std::uint64_t kMaxShareOfCache = 8;
 
-class CachedReader final : public BlockReader {
+class CachedReader final : public ReaderWrapper {
  public:
   CachedReader(std::shared_ptr<const BlockReader> reader, PieceCache& cache)
-      : reader_(std::move(reader)), cache_(cache) {}
-
-  const BlockInfo& info() const override { return reader_->info(); }
-  std::uint64_t memory_bytes() const override { return reader_->memory_bytes(); }
+      : ReaderWrapper(std::move(reader)), cache_(cache) {}
 
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) const override {
     DCAC_RETURN_IF_ERROR(CheckControl(control));
@@ -57,7 +55,6 @@ class CachedReader final : public BlockReader {
     return absl::OkStatus();
   }
 
-  const std::shared_ptr<const BlockReader> reader_;
   PieceCache& cache_;
 };
 

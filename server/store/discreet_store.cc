@@ -9,6 +9,7 @@
 #include "absl/strings/str_replace.h"
 #include "core/base/status_macros.h"
 #include "server/store/key.h"
+#include "server/store/wrappers.h"
 
 namespace dcac::store {
 namespace {
@@ -84,16 +85,10 @@ class Translator {
   const decltype(Discretion::on_hidden) on_hidden_;
 };
 
-class DiscreetUpload final : public Upload {
+class DiscreetUpload final : public UploadWrapper {
  public:
   DiscreetUpload(std::unique_ptr<Upload> upload, const Translator& translator)
-      : upload_(std::move(upload)), translator_(translator) {}
-
-  const std::string& id() const override { return upload_->id(); }
-  const std::string& key() const override { return upload_->key(); }
-  const std::string& state() const override { return upload_->state(); }
-  std::uint64_t size_bytes() const override { return upload_->size_bytes(); }
-  std::uint64_t kept_bytes() const override { return upload_->kept_bytes(); }
+      : UploadWrapper(std::move(upload)), translator_(translator) {}
 
   absl::Status Append(std::span<const std::byte> bytes, const CallControl& control) override {
     return translator_.Told(upload_->Append(bytes, control), key());
@@ -114,24 +109,19 @@ class DiscreetUpload final : public Upload {
   absl::Status Abort() override { return translator_.Told(upload_->Abort(), key()); }
 
  private:
-  const std::unique_ptr<Upload> upload_;
   const Translator& translator_;
 };
 
-class DiscreetReader final : public BlockReader {
+class DiscreetReader final : public ReaderWrapper {
  public:
   DiscreetReader(std::shared_ptr<const BlockReader> reader, const Translator& translator)
-      : reader_(std::move(reader)), translator_(translator) {}
-
-  const BlockInfo& info() const override { return reader_->info(); }
-  std::uint64_t memory_bytes() const override { return reader_->memory_bytes(); }
+      : ReaderWrapper(std::move(reader)), translator_(translator) {}
 
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) const override {
     return translator_.Told(reader_->Read(offset, out, control), info().key);
   }
 
  private:
-  const std::shared_ptr<const BlockReader> reader_;
   const Translator& translator_;
 };
 

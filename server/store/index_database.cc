@@ -89,11 +89,13 @@ class NoDiary final : public rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
+using WriteIds = std::set<std::string, std::less<>>;
+
 // Passes over the writes of a log that failed although they may have come as far as there.  Each has an id, which is in
 // the log alone; those that RocksDB writes together fail together.
 class DoubtFilter final : public rocksdb::WalFilter {
  public:
-  explicit DoubtFilter(const std::set<std::string, std::less<>>& doubtful) : doubtful_(doubtful) {}
+  explicit DoubtFilter(const WriteIds& doubtful) : doubtful_(doubtful) {}
 
   const char* Name() const override { return "DoubtFilter"; }
 
@@ -106,17 +108,17 @@ class DoubtFilter final : public rocksdb::WalFilter {
 
  private:
   struct Ids final : rocksdb::WriteBatch::Handler {
-    explicit Ids(const std::set<std::string, std::less<>>& all) : doubtful(all) {}
+    explicit Ids(const WriteIds& all) : doubtful(all) {}
 
     rocksdb::Status PutCF(std::uint32_t, const rocksdb::Slice&, const rocksdb::Slice&) override { return {}; }
     rocksdb::Status DeleteCF(std::uint32_t, const rocksdb::Slice&) override { return {}; }
     void LogData(const rocksdb::Slice& id) override { found = found || doubtful.contains(AsView(id)); }
 
-    const std::set<std::string, std::less<>>& doubtful;
+    const WriteIds& doubtful;
     bool found = false;
   };
 
-  const std::set<std::string, std::less<>>& doubtful_;
+  const WriteIds& doubtful_;
 };
 
 rocksdb::Options DatabaseOptions(const IndexOptions& index) {
@@ -219,7 +221,7 @@ struct IndexDatabase::Impl {
   const std::string id_prefix = RandomId();
   std::atomic<std::uint64_t> writes{0};
   std::mutex doubt_mutex;
-  std::set<std::string, std::less<>> doubtful;  // ids of writes that failed
+  WriteIds doubtful;  // ids of writes that failed
 };
 
 rocksdb::Status IndexDatabase::Impl::OpenDatabase(rocksdb::WALRecoveryMode mode) {
@@ -446,9 +448,10 @@ absl::Status IndexDatabase::GiveBack() {
   const absl::ReaderMutexLock lock(&impl_->open_mutex);
   DCAC_RETURN_IF_ERROR(impl_->CheckOpen());
   // What was erased counts as of no use once tables were merged.
-  if (impl_->erased_payloads.exchange(0) > 0) {
+  if (const std::uint64_t erased = impl_->erased_payloads; erased > 0) {
     DCAC_RETURN_IF_ERROR(FromRocks(impl_->database->Flush(FlushAtOnce(), impl_->families[kPayloads])));
     DCAC_RETURN_IF_ERROR(FromRocks(impl_->Rewrite(/*packed_files=*/false)));
+    impl_->erased_payloads -= erased;
   }
   for (int step = 0; step < kRewritingSteps && !impl_->stop_rewriting; ++step) {
     const std::uint64_t garbage_bytes = impl_->PackedBytes(rocksdb::DB::Properties::kLiveBlobFileGarbageSize);

@@ -140,7 +140,7 @@ class LocalBlocks {
   absl::Status Evict(std::uint64_t missing_bytes);
   // Of the disk, what puts leave free.
   std::uint64_t FreeBytes(const DiskSpace& space) const;
-  absl::Status BoundRewriting();
+  void BoundRewriting(const DiskSpace& space);
   // Where puts are to be refused soon, or are: makes room by what was erased.
   absl::Status KeepRoom();
   absl::Status WriteIndex(const LocalIndex::Changes& changes, bool* in_doubt = nullptr);

@@ -41,7 +41,7 @@ absl::StatusOr<std::unique_ptr<LocalBlocks>> LocalBlocks::Open(const LocalStoreO
   DCAC_ASSIGN_OR_RETURN(blocks->index_, LocalIndex::Open(all.folder + "/index", index));
   if (is_new) DCAC_RETURN_IF_ERROR(blocks->MarkStore());
   DCAC_RETURN_IF_ERROR(blocks->Recover());
-  DCAC_RETURN_IF_ERROR(blocks->BoundRewriting());
+  blocks->BoundRewriting(space);
   if (all.sync == SyncPolicy::kInterval) blocks->syncer_ = std::thread([b = blocks.get()] { b->SyncInBackground(); });
   return blocks;
 }

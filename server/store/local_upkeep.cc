@@ -21,16 +21,14 @@ std::uint64_t LocalBlocks::FreeBytes(const DiskSpace& space) const {
 }
 
 // Packed files differ by up to four times in size; the index knows only how many it takes, and puts go on meanwhile.
-absl::Status LocalBlocks::BoundRewriting() {
-  DCAC_ASSIGN_OR_RETURN(const DiskSpace space, options_.files->Space(options_.folder));
+void LocalBlocks::BoundRewriting(const DiskSpace& space) {
   const std::uint64_t kept_bytes = std::min(FreeBytes(space), space.available_bytes);
   index_->BoundRewriting(kept_bytes / 4 + (space.available_bytes - kept_bytes) / 8);
-  return absl::OkStatus();
 }
 
 absl::Status LocalBlocks::KeepRoom() {
-  DCAC_RETURN_IF_ERROR(BoundRewriting());
   DCAC_ASSIGN_OR_RETURN(const DiskSpace space, options_.files->Space(options_.folder));
+  BoundRewriting(space);
   const std::uint64_t free_bytes = FreeBytes(space);
   // Where others took most of what puts leave free, it would fail for want of room, and deletes with it.
   const bool has_room = space.available_bytes >= free_bytes / 2, is_scarce = space.available_bytes / 2 <= free_bytes;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/base/status_macros.h"
+#include "server/store/wrappers.h"
 
 namespace dcac::store {
 namespace {
@@ -39,16 +40,10 @@ auto Meter(const Metering& metering, StoreVerb verb, const Call& call) {
   return result;
 }
 
-class MeteredUpload final : public Upload {
+class MeteredUpload final : public UploadWrapper {
  public:
   MeteredUpload(std::unique_ptr<Upload> upload, const Metering& metering)
-      : upload_(std::move(upload)), metering_(metering) {}
-
-  const std::string& id() const override { return upload_->id(); }
-  const std::string& key() const override { return upload_->key(); }
-  const std::string& state() const override { return upload_->state(); }
-  std::uint64_t size_bytes() const override { return upload_->size_bytes(); }
-  std::uint64_t kept_bytes() const override { return upload_->kept_bytes(); }
+      : UploadWrapper(std::move(upload)), metering_(metering) {}
 
   absl::Status Append(std::span<const std::byte> bytes, const CallControl& control) override {
     return Meter(metering_, StoreVerb::kAppend, [&] { return upload_->Append(bytes, control); });
@@ -73,24 +68,19 @@ class MeteredUpload final : public Upload {
   }
 
  private:
-  const std::unique_ptr<Upload> upload_;
   const Metering& metering_;
 };
 
-class MeteredReader final : public BlockReader {
+class MeteredReader final : public ReaderWrapper {
  public:
   MeteredReader(std::shared_ptr<const BlockReader> reader, const Metering& metering)
-      : reader_(std::move(reader)), metering_(metering) {}
-
-  const BlockInfo& info() const override { return reader_->info(); }
-  std::uint64_t memory_bytes() const override { return reader_->memory_bytes(); }
+      : ReaderWrapper(std::move(reader)), metering_(metering) {}
 
   absl::Status Read(std::uint64_t offset, std::span<std::byte> out, const CallControl& control) const override {
     return Meter(metering_, StoreVerb::kRead, [&] { return reader_->Read(offset, out, control); });
   }
 
  private:
-  const std::shared_ptr<const BlockReader> reader_;
   const Metering& metering_;
 };
 
