@@ -200,6 +200,10 @@ struct IndexDatabase::Impl {
   std::string folder;
   IndexOptions index;
 
+  WriteIds doubtful;  // ids of writes that failed
+  // A database that was opened with it points to it as long as it is open, and prints it with each change of options.
+  const std::unique_ptr<rocksdb::WalFilter> doubt_filter = std::make_unique<DoubtFilter>(doubtful);
+
   // Held by reads, and alone where the database is closed and opened.  One that lets whoever waits to be alone go
   // first.
   mutable absl::Mutex open_mutex;
@@ -220,15 +224,13 @@ struct IndexDatabase::Impl {
 
   const std::string id_prefix = RandomId();
   std::atomic<std::uint64_t> writes{0};
-  std::mutex doubt_mutex;
-  WriteIds doubtful;  // ids of writes that failed
+  std::mutex doubt_mutex;  // of doubtful
 };
 
 rocksdb::Status IndexDatabase::Impl::OpenDatabase(rocksdb::WALRecoveryMode mode) {
   rocksdb::Options options = DatabaseOptions(index);
   options.wal_recovery_mode = mode;
-  DoubtFilter filter(doubtful);
-  if (!doubtful.empty()) options.wal_filter = &filter;
+  if (!doubtful.empty()) options.wal_filter = doubt_filter.get();
   const rocksdb::Status status = OpenWith(options);
   if (!status.IsNoSpace()) return status;
   // What there is no room for in tables stays in the log.
@@ -431,10 +433,10 @@ absl::Status IndexDatabase::Sync() {
   return FromRocks(status);
 }
 
-void IndexDatabase::BoundRewriting(std::uint64_t bytes) {
+void IndexDatabase::BoundRewriting(std::uint64_t bytes, std::uint64_t growth_bytes) {
   const absl::ReaderMutexLock lock(&impl_->open_mutex);
   if (impl_->database == nullptr) return;
-  const std::uint64_t packed_bytes = impl_->PackedBytes(rocksdb::DB::Properties::kTotalBlobFileSize);
+  const std::uint64_t packed_bytes = impl_->PackedBytes(rocksdb::DB::Properties::kTotalBlobFileSize) + growth_bytes;
   const double share = std::min(kMaxRewrittenShare, static_cast<double>(bytes) / static_cast<double>(packed_bytes + 1));
   const double old_share = impl_->rewritten_share;
   if (share <= old_share * kRewrittenStep && share * kRewrittenStep >= old_share) return;

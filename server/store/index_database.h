@@ -63,8 +63,9 @@ class IndexDatabase {
   absl::Status Sync();
 
   // Packed payloads of which a part is gone are written anew, and what they took is given back afterwards.  That takes
-  // about so many bytes of the disk at a time at most from now on; before the first call none.
-  void BoundRewriting(std::uint64_t bytes);
+  // about so many bytes of the disk at a time at most from now on, also when `growth_bytes` more were packed; before
+  // the first call none.
+  void BoundRewriting(std::uint64_t bytes, std::uint64_t growth_bytes);
 
   // Gives back now, as far as the bound lets it, what erased payloads took.  Without it that happens by and by, as more
   // is written.

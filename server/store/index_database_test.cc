@@ -81,6 +81,7 @@ TEST_P(IndexDatabaseTest, AWriteThatFailedIsNotThereForGood) {
       Check("key", "before", "failed");
       ASSERT_EQ(database_->Restore(), absl::OkStatus());
       Check("key", "before", "failed");
+      database_->BoundRewriting(1, 100);  // writes down the options that it was opened with
       ASSERT_EQ(Put("other", "after"), absl::OkStatus());
       Kill();
       Open();

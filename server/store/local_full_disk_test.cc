@@ -84,8 +84,6 @@ class LocalFullDiskTest : public ::testing::Test {
   // Until one is refused for want of room.
   void PutUntilFull(const std::string& prefix, std::size_t size) {
     for (int i = 0;; ++i) {
-      // As the server does every few seconds: how much is written anew at a time follows what there is.
-      if (i % 5 == 0) static_cast<void>(store_->Maintain({}));
       const absl::Status status = Put(prefix + std::to_string(i), size);
       if (status.ok()) continue;
       EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;

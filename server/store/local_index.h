@@ -85,7 +85,9 @@ class LocalIndex {
   absl::Status Write(const Changes& changes, bool sync, bool* in_doubt = nullptr);
   absl::Status Sync() { return database_->Sync(); }
   absl::Status Restore() { return database_->Restore(); }
-  void BoundRewriting(std::uint64_t bytes) { database_->BoundRewriting(bytes); }
+  void BoundRewriting(std::uint64_t bytes, std::uint64_t growth_bytes) {
+    database_->BoundRewriting(bytes, growth_bytes);
+  }
   absl::Status GiveBack() { return database_->GiveBack(); }
 
   // Calls `visit` for the records whose keys begin with `prefix` and come after `start_after`, in the order of keys,

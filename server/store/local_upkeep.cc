@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kErasedAtOnce = 64;
 // Of a disk, the part that puts leave free at most.
 constexpr std::uint64_t kMaxFreeShare = 8;
+// What puts may take of it from one look at it to the next, which are seconds apart.
+constexpr std::uint64_t kFilledMeanwhile = std::uint64_t{1} << 30;
 
 }  // namespace
 
@@ -20,10 +22,13 @@ std::uint64_t LocalBlocks::FreeBytes(const DiskSpace& space) const {
   return std::min(options_.free_bytes, space.total_bytes / kMaxFreeShare);
 }
 
-// Packed files differ by up to four times in size; the index knows only how many it takes, and puts go on meanwhile.
+// Packed files differ by up to four times in size; the index knows only how many it takes, and puts go on meanwhile:
+// a small disk is full before the next look.
 void LocalBlocks::BoundRewriting(const DiskSpace& space) {
   const std::uint64_t kept_bytes = std::min(FreeBytes(space), space.available_bytes);
-  index_->BoundRewriting(kept_bytes / 4 + (space.available_bytes - kept_bytes) / 8);
+  const std::uint64_t for_puts = space.available_bytes - kept_bytes,
+                      growth_bytes = std::min(for_puts, kFilledMeanwhile);
+  index_->BoundRewriting(kept_bytes / 4 + (for_puts - growth_bytes) / 8, growth_bytes);
 }
 
 absl::Status LocalBlocks::KeepRoom() {
