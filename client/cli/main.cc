@@ -14,9 +14,11 @@
 #include "core/files/atomic_file.h"
 #include "dcac/simd_target.h"
 
+// Comes before the initialization of libraries, in which gRPC opens files.
+__attribute__((section(".preinit_array"), used)) void (*const occupy_closed_streams)() = dcac::cli::OccupyClosedStreams;
+
 int main(int argc, char** argv) {
   using namespace dcac::cli;
-  OccupyClosedStreams();
   if (const std::optional<std::string> option = FindEmptyValue(std::span(argv, static_cast<std::size_t>(argc)))) {
     return ReportUsageError(*option + " has no value, expected one");
   }

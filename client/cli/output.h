@@ -19,7 +19,7 @@ namespace dcac::cli {
 
 // Takes the places of standard streams that are closed: otherwise the next file that is opened would be one of them,
 // and results would be written into it.  What takes a place fails as a closed stream does.  To be called before files
-// are opened.
+// are opened; nothing need be initialized.
 void OccupyClosedStreams();
 
 // Whether both are there and are the same regular file; links are followed.

@@ -101,6 +101,24 @@ absl::StatusOr<PutObject> PutArchive(const PutContext& context, const client::Pu
   return PutObject{*std::move(present), /*skipped=*/true};
 }
 
+// What is there already is kept as long as if it had been put now.
+absl::StatusOr<client::StoredObject> KeepAsTold(const PutContext& context, client::StoredObject object) {
+  const PutCommandOptions& options = context.options;
+  if (options.if_absent) return object;
+  if (options.ttl_ms || object.expires) {
+    const std::chrono::milliseconds ttl(options.ttl_ms.value_or(0));  // 0: for ever
+    absl::StatusOr<client::StoredObject> touched = context.store.Touch(object.key, ttl);
+    if (!touched.ok()) return FromStore(touched.status());
+    object = *std::move(touched);
+  }
+  if (options.pin && !object.pinned) {
+    absl::StatusOr<client::StoredObject> pinned = context.store.Pin(object.key, true);
+    if (!pinned.ok()) return FromStore(pinned.status());
+    object = *std::move(pinned);
+  }
+  return object;
+}
+
 // Goes on with an upload of an earlier run.
 absl::StatusOr<PutObject> PutRest(const PutContext& context, const client::PutOptions& conditions,
                                   const std::string& key, const FrameAccess& archive, std::uint64_t raw_bytes) {
@@ -141,7 +159,8 @@ absl::Status PutFile(const PutContext& context, const std::string& file, const s
     if (present) {
       run.progress.AddInput(present->object.raw_bytes);
       run.progress.AddOutput(present->object.stored_bytes);
-      ReportPut({std::move(present->object), /*skipped=*/true}, present->kind, run);
+      DCAC_ASSIGN_OR_RETURN(client::StoredObject object, KeepAsTold(context, std::move(present->object)));
+      ReportPut({std::move(object), /*skipped=*/true}, present->kind, run);
       return absl::OkStatus();
     }
   }
@@ -237,7 +256,8 @@ void AddPutCommand(CLI::App& app, Action& action) {
   command
       ->add_flag("--resume", options->resume,
                  "With -r, skip files that are stored already with the same content, whatever options they were "
-                 "compressed with, and go on with uploads of an earlier run with --resume that ended early")
+                 "compressed with (--ttl and --pin hold for them, too), and go on with uploads of an earlier run with "
+                 "--resume that ended early")
       ->needs(recursive);
   const std::map<std::string, std::int64_t> units = {
       {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3600'000}, {"d", 24 * 3600'000}};

@@ -520,6 +520,9 @@ class OutputTest(CliTest):
         self.assertEqual(process.communicate()[1], b'dcac: standard output: Bad file descriptor\n')
         self.assertEqual(process.returncode, FAILED)
         self.dcac('test', 'b')
+        result = subprocess.run([DCAC, 'compress', '-o', 'c', '-'], cwd=self.folder, stderr=subprocess.PIPE,
+                                preexec_fn=lambda: os.close(0))
+        self.assertEqual((result.returncode, result.stderr), (FAILED, b'dcac: stdin: cannot read: Bad file descriptor\n'))
 
     def test_limit_of_file_sizes_leaves_no_temporary(self):
         self.write('a', random.Random(5).randbytes(1 << 20))

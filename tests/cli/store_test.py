@@ -262,6 +262,20 @@ class StoreTest(CliTest):
         self.store('get', '-q', '-r', 'ckpt', 'out')
         self.assertEqual(self.tree('out'), self.tree('in'))
 
+    def test_what_is_stored_is_kept_as_told(self):
+        os.mkdir(os.path.join(self.folder, 'in'))
+        self.write('in/a', b'a')
+
+        def put(*arguments):
+            self.store('put', '-q', '-r', '--resume', 'in', 'ckpt', *arguments)
+            stored = json.loads(self.store('stat', '--json', 'ckpt/a'))
+            return stored['expires_ms'] is not None, stored['pinned']
+
+        self.assertEqual(put('--ttl=1h'), (True, False))
+        self.assertEqual(put('--if-absent'), (True, False))
+        self.assertEqual(put('--pin'), (False, True))
+        self.assertEqual(put('--ttl=1h'), (True, True))
+
     def test_an_upload_of_a_client_that_was_killed_goes_on(self):
         os.makedirs(os.path.join(self.folder, 'in'))
         original = self.write('in/a.bin', os.urandom(24 << 20))
