@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "server/store/local_store.h"
+#include "server/store/operator_text.h"
 #include "server/store/s3_store.h"
 
 namespace dcac::server {
@@ -49,7 +50,7 @@ absl::StatusOr<std::unique_ptr<store::BlockStore>> OpenBucket(const StoreOptions
   absl::StatusOr<std::unique_ptr<store::BlockStore>> store = store::OpenS3Store(std::move(s3));
   if (store.ok()) return store;
   // Errors of the store itself do not say where it is, for clients get to see them.
-  return absl::Status(store.status().code(), absl::StrCat(place, ": ", std::string(store.status().message())));
+  return absl::Status(store.status().code(), absl::StrCat(place, ": ", store::MessageForOperators(store.status())));
 }
 
 }  // namespace

@@ -43,6 +43,7 @@
 #include "server/store/cached_store.h"
 #include "server/store/discreet_store.h"
 #include "server/store/metered_store.h"
+#include "server/store/operator_text.h"
 #include "server/store/store_keeper.h"
 #include "server/store_service_impl.h"
 #include "server/worker_pool.h"
@@ -124,7 +125,7 @@ store::Discretion DiscretionOf(const ServerOptions& options) {
     log->WriteLimited("store_error", LogEvent(LogLevel::kWarning, "store_error")
                                          .Text("key", key)
                                          .Text("code", absl::StatusCodeToString(error.code()))
-                                         .Text("message", std::string(error.message())));
+                                         .Text("message", store::MessageForOperators(error)));
   };
   return discretion;
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_replace.h"
 #include "core/base/status_macros.h"
 #include "server/store/key.h"
+#include "server/store/operator_text.h"
 #include "server/store/wrappers.h"
 
 namespace dcac::store {
@@ -42,9 +43,10 @@ class Translator {
   absl::Status Told(const absl::Status& status, const std::string& key = {}) const {
     if (status.ok()) return status;
     std::string text = WithoutPaths(status.message());
-    if (text != status.message()) on_hidden_(key, status);
+    const bool for_operators = !OperatorText(status).empty();
+    if (text != status.message() || for_operators) on_hidden_(key, status);
     if (!key.empty()) text = absl::StrReplaceAll(text, {{key, KeyOfClient(key)}});
-    return text == status.message() ? status : absl::Status(status.code(), text);
+    return text == status.message() && !for_operators ? status : absl::Status(status.code(), text);
   }
 
   template <typename T>

@@ -13,13 +13,15 @@ namespace dcac::store {
 
 struct Discretion {
   std::string folder;  // of the store's files, whose paths are not told; empty: there is none
-  // Is told of errors that named such paths, as they were; `key` is empty where it is not known.  Thread-safe.
+  // Is told of errors that named such paths, or had something to tell operators alone, as they were; `key` is empty
+  // where it is not known.  Thread-safe.
   std::function<void(const std::string& key, const absl::Status& error)> on_hidden = [](const std::string&,
                                                                                         const absl::Status&) {};
 };
 
 // Its errors have the codes and causes of those of `store`, but name neither a path of its folder nor the owner of a
-// key: keys are what follows the owner, as clients know them.  Pages and blocks stay as they are.
+// key, nor have they anything for operators (operator_text.h): keys are what follows the owner, as clients know them.
+// Pages and blocks stay as they are.
 std::unique_ptr<BlockStore> MakeDiscreetStore(std::unique_ptr<BlockStore> store, Discretion discretion);
 
 }  // namespace dcac::store

@@ -9,10 +9,10 @@
 #include <thread>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "server/store/aws_signature.h"
+#include "server/store/operator_text.h"
 #include "server/store/s3_xml.h"
 
 namespace dcac::store {
@@ -92,21 +92,27 @@ absl::StatusOr<HttpResponse> S3Client::Do(const Call& call, const CallControl& c
     if (!absl::IsUnavailable(error)) return error;
     if (!Wait(wait, end, control)) {
       if (IsCancelled(control)) return absl::CancelledError("cancelled");
-      return absl::UnavailableError(absl::StrCat("the S3 store does not serve: ", std::string(error.message())));
+      return WithOperatorText(
+          absl::UnavailableError(absl::StrCat("the S3 store does not serve: ", std::string(error.message()))),
+          OperatorText(error));
     }
   }
 }
 
-absl::Status S3Client::ErrorOf(const Call& call, const HttpResponse& response) const {
-  const std::string told = ParseErrorAnswer(response.text);
-  const std::string what = absl::StrCat("status ", response.status, told.empty() ? "" : " ", told);
+absl::Status S3Client::ErrorOf(const Call& call, const HttpResponse& response) {
+  const S3Error told = ParseErrorAnswer(response.text);
+  return WithOperatorText(ErrorOf(call, response.status, told.code), told.message);
+}
+
+absl::Status S3Client::ErrorOf(const Call& call, int status, const std::string& code) {
+  const std::string what = absl::StrCat("status ", status, code.empty() ? "" : " ", code);
   const bool condition = call.headers.contains("if-none-match");
   // Another conditional PUT is on its way: whether it wins is known soon.
-  if (AsksForPatience(response.status) || (condition && response.status == 409)) return absl::UnavailableError(what);
-  if (condition && response.status == 412) return absl::AlreadyExistsError("there is an object of this name");
-  if (response.status == 404 && !absl::StartsWith(told, "NoSuchBucket")) return absl::NotFoundError("no such object");
-  if (response.status == 501) return absl::UnimplementedError(what);
-  if (response.status == 403 || response.status == 401 || response.status == 404 || response.status == 301) {
+  if (AsksForPatience(status) || (condition && status == 409)) return absl::UnavailableError(what);
+  if (condition && status == 412) return absl::AlreadyExistsError("there is an object of this name");
+  if (status == 404 && code != "NoSuchBucket") return absl::NotFoundError("no such object");
+  if (status == 501) return absl::UnimplementedError(what);
+  if (status == 403 || status == 401 || status == 404 || status == 301) {
     return absl::FailedPreconditionError(absl::StrCat("the S3 store refuses access to bucket: ", what));
   }
   return absl::InternalError(absl::StrCat("the S3 store answers ", call.method, " with ", what));

@@ -50,7 +50,8 @@ struct S3ListPage {
 };
 
 // Thread-safe.  Errors of every verb: Unavailable (the store is away), FailedPrecondition (no such bucket, or it
-// refuses these credentials), DeadlineExceeded, Cancelled, Internal (an answer that makes no sense).
+// refuses these credentials), DeadlineExceeded, Cancelled, Internal (an answer that makes no sense).  What the server
+// says of one beside its code, which may name buckets and keys of anybody, is for operators (operator_text.h).
 class S3Client {
  public:
   explicit S3Client(S3ClientOptions options);
@@ -85,7 +86,8 @@ class S3Client {
   // Sends the call until its answer is final; that is given out if its status is good.
   absl::StatusOr<HttpResponse> Do(const Call& call, const CallControl& control);
   absl::StatusOr<HttpResponse> Once(const Call& call, const CallControl& control);
-  absl::Status ErrorOf(const Call& call, const HttpResponse& response) const;
+  static absl::Status ErrorOf(const Call& call, const HttpResponse& response);
+  static absl::Status ErrorOf(const Call& call, int status, const std::string& code);
 
   const S3ClientOptions options_;
   std::string url_;   // of the bucket, without a '/' at the end

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/store/operator_text.h"
 #include "server/store/record.h"
 
 namespace dcac::store {
@@ -139,6 +140,17 @@ TEST(S3Client, TellsRefusalsWithoutSecrets) {
   EXPECT_EQ(got.status().message().find("secret"), absl::string_view::npos);
   EXPECT_EQ(got.status().message().find("127.0.0.1"), absl::string_view::npos);
   EXPECT_EQ(server.requests(), 1u);
+}
+
+TEST(S3Client, TellsOperatorsAloneWhatTheServerSays) {
+  const std::string body = "<Error><Code>Oops</Code><Message>bucket of-another, key theirs</Message></Error>";
+  for (const char* line :
+       {"403 Forbidden", "400 Bad Request", "404 Not Found", "501 Not Implemented", "503 Slow Down"}) {
+    FakeServer server({Answer(line, body)});
+    const absl::Status status = GetFrom(server.endpoint(), milliseconds(20)).status();
+    EXPECT_EQ(status.message().find("another"), absl::string_view::npos) << status;
+    EXPECT_EQ(OperatorText(status), "bucket of-another, key theirs") << line;
+  }
 }
 
 TEST(S3Client, KnowsWhatIsNotThere) {

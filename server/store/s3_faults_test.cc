@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "server/store/conformance.h"
+#include "server/store/discreet_store.h"
 #include "server/store/fake_s3.h"
+#include "server/store/operator_text.h"
 #include "server/store/record.h"
 #include "server/store/s3_store.h"
 
@@ -18,6 +20,7 @@ namespace dcac::store {
 namespace {
 
 using std::chrono::milliseconds;
+using ::testing::Each;
 using ::testing::ElementsAre;
 
 class S3FaultsTest : public ::testing::Test {
@@ -91,6 +94,26 @@ TEST_F(S3FaultsTest, AnUploadWhosePartsAreDamagedIsGone) {
     return FakeS3::Answer{206, "x", "Content-Range: bytes 0-0/1\r\n"};
   });
   EXPECT_EQ(store->Resume(id, "t", {}).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(S3FaultsTest, WhatTheServerSaysIsToldToTheOperatorAlone) {
+  std::vector<std::string> hidden;
+  const auto store =
+      MakeDiscreetStore(Open(), {.folder = {}, .on_hidden = [&](const std::string& key, const absl::Status& error) {
+                                   hidden.push_back(key + ": " + MessageForOperators(error));
+                                 }});
+  server_.SetHook([](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (request.method == "LIST") return std::nullopt;
+    return FakeS3::Answer{403, "<Error><Code>AccessDenied</Code><Message>no way to b/q/theirs</Message></Error>", ""};
+  });
+  const std::string message = "the S3 store refuses access to bucket: status 403 AccessDenied";
+  for (const absl::Status& status : {Put(*store, "t/k", "x"), Stat(*store, "t/k").status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(status.message(), message);
+    EXPECT_EQ(OperatorText(status), "");
+  }
+  EXPECT_THAT(hidden, Each("t/k: " + message + ": no way to b/q/theirs"));
+  EXPECT_EQ(hidden.size(), 2u);
 }
 
 TEST_F(S3FaultsTest, ReadersTellWhatTheyHold) {

@@ -1,17 +1,20 @@
 #include "server/store/s3_xml.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace dcac::store {
 namespace {
 
 constexpr std::size_t kMaxErrorCharacters = 200;
+constexpr std::size_t kMaxCodeCharacters = 64;
 
 // What is between the next <name> and its </name>, and moves `text` behind it; elements of a name do not nest here.
 std::optional<std::string_view> NextElement(std::string_view name, std::string_view& text) {
@@ -87,19 +90,19 @@ absl::StatusOr<S3ListPage> ParseListAnswer(std::string_view text) {
   return page;
 }
 
-std::string ParseErrorAnswer(std::string_view text) {
+S3Error ParseErrorAnswer(std::string_view text) {
+  S3Error error;
   std::string_view rest = text;
-  const auto code = NextElement("Code", rest);
-  if (!code) return "";
+  const std::string_view code = NextElement("Code", rest).value_or("");
+  const bool is_code = code.size() <= kMaxCodeCharacters &&
+                       std::ranges::all_of(code, [](char c) { return absl::ascii_isalnum(c) || c == '.'; });
+  if (is_code) error.code = code;
   rest = text;
-  const auto message = NextElement("Message", rest);
-  std::string out(code->substr(0, kMaxErrorCharacters));
-  if (message && !message->empty()) out.append(": ").append(message->substr(0, kMaxErrorCharacters));
-  out.resize(std::min(out.size(), kMaxErrorCharacters));
-  for (char& c : out) {
+  error.message = NextElement("Message", rest).value_or("").substr(0, kMaxErrorCharacters);
+  for (char& c : error.message) {
     if (c < ' ' || c > '~') c = '?';
   }
-  return out;
+  return error;
 }
 
 }  // namespace dcac::store

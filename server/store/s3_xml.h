@@ -13,8 +13,12 @@ namespace dcac::store {
 // An answer of ListObjectsV2.  Errors: Internal (it is none).
 absl::StatusOr<S3ListPage> ParseListAnswer(std::string_view text);
 
-// "Code", or "Code: message", of an error's answer; empty if there is none.  Printable and at most 200 characters.
-std::string ParseErrorAnswer(std::string_view text);
+// Of the answer to a request that failed; what is not there is empty.
+struct S3Error {
+  std::string code;     // letters, digits and dots
+  std::string message;  // in the server's own words: printable and at most 200 characters
+};
+S3Error ParseErrorAnswer(std::string_view text);
 
 }  // namespace dcac::store
 

@@ -31,11 +31,20 @@ TEST(S3Xml, RefusesWhatIsNoListing) {
   }
 }
 
-TEST(S3Xml, TellsErrorsInPrint) {
-  EXPECT_EQ(ParseErrorAnswer("<Error><Code>SlowDown</Code><Message>wait\n</Message></Error>"), "SlowDown: wait?");
-  EXPECT_EQ(ParseErrorAnswer("<Error><Code>NoSuchKey</Code></Error>"), "NoSuchKey");
-  EXPECT_EQ(ParseErrorAnswer("<html>"), "");
-  EXPECT_LE(ParseErrorAnswer("<Code>" + std::string(5000, 'x') + "</Code>").size(), 200u);
+TEST(S3Xml, ReadsErrors) {
+  const S3Error error = ParseErrorAnswer("<Error><Code>SlowDown</Code><Message>wait\n</Message></Error>");
+  EXPECT_EQ(error.code, "SlowDown");
+  EXPECT_EQ(error.message, "wait?");
+  EXPECT_EQ(ParseErrorAnswer("<Error><Code>NoSuchKey</Code></Error>").message, "");
+  EXPECT_EQ(ParseErrorAnswer("<Error><Message>m</Message></Error>").message, "m");
+  EXPECT_EQ(ParseErrorAnswer("<html>").code, "");
+  EXPECT_LE(ParseErrorAnswer("<Message>" + std::string(5000, 'x') + "</Message>").message.size(), 200u);
+}
+
+TEST(S3Xml, TakesNoTextForACode) {
+  for (const std::string& code : {std::string("no such bucket"), std::string("a/b"), std::string(5000, 'x')}) {
+    EXPECT_EQ(ParseErrorAnswer("<Error><Code>" + code + "</Code></Error>").code, "") << code;
+  }
 }
 
 }  // namespace
