@@ -192,8 +192,10 @@ struct ScrubRequest {
 struct ScrubPage {
   std::uint64_t blocks = 0;
   std::uint64_t bytes = 0;
-  std::vector<std::string> damaged;  // now in quarantine: reading them is DataLoss until they are put anew or deleted
-  std::string last_key;              // to go on after; empty: nothing is left
+  // In quarantine: reading them is DataLoss until they are put anew or deleted.  With them those that a remote backend
+  // could not read, twice, while it served others: these may be read again when it can.
+  std::vector<std::string> damaged;
+  std::string last_key;  // to go on after; empty: nothing is left
 };
 
 // Thread-safe.  Calls may block: on disks, on networks.  Errors of every verb: InvalidArgument (key, limits),

@@ -137,21 +137,48 @@ absl::StatusOr<S3Block> S3Blocks::LoadLive(const std::string& key, bool whole, c
   return block;
 }
 
+bool S3Blocks::MayBeOfOneBlock(const absl::Status& status) {
+  return !status.ok() && !absl::IsNotFound(status) && !absl::IsDataLoss(status) && !absl::IsCancelled(status) &&
+         !absl::IsDeadlineExceeded(status);
+}
+
+absl::Status S3Blocks::CheckServes(const CallControl& control) {
+  std::array<std::byte, 1> byte;
+  const absl::Status got = client_.Get(absl::StrCat(options_.prefix, "probe/", RandomId()), 0, byte, control).status();
+  return absl::IsNotFound(got) ? absl::OkStatus() : got;
+}
+
+absl::Status S3Blocks::LoadAgain(const std::vector<std::string>& encoded, std::vector<absl::StatusOr<S3Block>>& loaded,
+                                 const CallControl& control) {
+  std::vector<std::size_t> failed;
+  for (std::size_t i = 0; i < loaded.size(); ++i) {
+    if (MayBeOfOneBlock(loaded[i].status())) failed.push_back(i);
+  }
+  if (failed.empty()) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(CheckServes(control));
+  InParallel(failed.size(), kS3Parallel,
+             [&](std::size_t i) { loaded[failed[i]] = Load(encoded[failed[i]], false, control); });
+  return absl::OkStatus();
+}
+
 absl::StatusOr<S3Page> S3Blocks::LoadPage(const std::string& prefix, const std::string& after, std::size_t limit,
                                           const CallControl& control) {
   const std::string root = BlockName("");
   DCAC_ASSIGN_OR_RETURN(const S3ListPage names,
                         client_.List(root + prefix, after.empty() ? "" : root + after, limit, control));
-  std::vector<absl::StatusOr<S3Block>> loaded(names.entries.size());
-  const auto encoded = [&](std::size_t i) { return names.entries[i].name.substr(root.size()); };
-  InParallel(loaded.size(), kS3Parallel, [&](std::size_t i) { loaded[i] = Load(encoded(i), false, control); });
+  std::vector<std::string> encoded;
+  for (const S3Entry& entry : names.entries) encoded.push_back(entry.name.substr(root.size()));
+  std::vector<absl::StatusOr<S3Block>> loaded(encoded.size());
+  InParallel(loaded.size(), kS3Parallel, [&](std::size_t i) { loaded[i] = Load(encoded[i], false, control); });
+  DCAC_RETURN_IF_ERROR(LoadAgain(encoded, loaded, control));
   S3Page page;
   page.more = names.more;
-  if (!loaded.empty()) page.last = encoded(loaded.size() - 1);
+  if (!encoded.empty()) page.last = encoded.back();
   for (std::size_t i = 0; i < loaded.size(); ++i) {
-    if (absl::IsNotFound(loaded[i].status())) continue;  // deleted since it was listed
-    if (absl::IsDataLoss(loaded[i].status())) {
-      page.unreadable.push_back(encoded(i));
+    const absl::Status& status = loaded[i].status();
+    if (absl::IsNotFound(status)) continue;  // deleted since it was listed
+    if (absl::IsDataLoss(status) || MayBeOfOneBlock(status)) {
+      page.unreadable.push_back(encoded[i]);
       continue;
     }
     DCAC_RETURN_IF_ERROR(loaded[i].status());

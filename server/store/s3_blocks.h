@@ -35,7 +35,7 @@ inline constexpr std::chrono::seconds kS3LastWords{5};  // for what is done on d
 struct S3Page {
   std::vector<S3Block> blocks;  // live ones
   std::vector<S3Block> expired;
-  std::vector<std::string> unreadable;  // names of blocks with damaged heads
+  std::vector<std::string> unreadable;  // names of blocks whose heads are damaged, or cannot be had
   bool more = false;
   std::string last;  // name that was listed last
 };
@@ -77,6 +77,12 @@ class S3Blocks {
 
   // The same for one that has not expired and is not in quarantine.
   absl::StatusOr<S3Block> LoadLive(const std::string& key, bool whole, const CallControl& control);
+
+  // What fails is a matter of the block that was asked for, if the server still serves (CheckServes).
+  static bool MayBeOfOneBlock(const absl::Status& status);
+
+  // Errors: those of the client, when all of the store is away.
+  absl::Status CheckServes(const CallControl& control);
 
   // Blocks whose names begin with `prefix` and come after `after`; at most `limit` names.
   absl::StatusOr<S3Page> LoadPage(const std::string& prefix, const std::string& after, std::size_t limit,
@@ -135,6 +141,9 @@ class S3Blocks {
   absl::StatusOr<S3Block> Fetch(const std::string& object, std::size_t bytes, const CallControl& control);
   absl::StatusOr<S3Block> LoadObject(const std::string& encoded, const std::string& object, bool whole,
                                      const CallControl& control);
+  // Once more those that failed, if that is no matter of the whole store.
+  absl::Status LoadAgain(const std::vector<std::string>& encoded, std::vector<absl::StatusOr<S3Block>>& loaded,
+                         const CallControl& control);
   // Nothing: there is none of this version.
   absl::StatusOr<std::optional<Record>> ReadChange(const std::string& encoded, const BlockInfo& info,
                                                    const CallControl& control);

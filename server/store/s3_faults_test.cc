@@ -438,5 +438,90 @@ TEST_F(S3ChangesTest, StayWhenScrubFindsDamage) {
   EXPECT_TRUE(list->blocks[0].pinned);
 }
 
+// Three blocks, the second of several parts.
+class S3UnreadableTest : public S3FaultsTest {
+ protected:
+  S3UnreadableTest() {
+    options_.client.retry_for = milliseconds(20);
+    options_.limits.capacity_bytes = 100'000'000;
+    store_ = Open();
+    for (const char* key : {"t/a", "t/c"}) EXPECT_TRUE(Put(*store_, key, "x").ok());
+    auto upload = *store_->Begin({.key = "t/b", .expected_bytes = 0, .state = {}}, {});
+    EXPECT_TRUE(upload->Append(AsBytes(SomeBytes(9'000'000)), {}).ok());
+    EXPECT_TRUE(upload->Commit({}, {}).ok());
+  }
+
+  // From now on reading objects whose names begin so gives `status`.
+  void Fail(const std::string& prefix, int status) {
+    server_.SetHook([prefix, status](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+      if (request.method != "GET" || !request.name.starts_with(prefix)) return std::nullopt;
+      return FakeS3::Answer{status, "", ""};
+    });
+  }
+
+  // All pages.
+  ScrubPage Scrub() {
+    ScrubPage all;
+    std::string after;
+    do {
+      const auto page = store_->Scrub({.prefix = {}, .start_after = after}, {});
+      if (!page.ok()) {
+        ADD_FAILURE() << page.status();
+        break;
+      }
+      all.blocks += page->blocks;
+      all.bytes += page->bytes;
+      all.damaged.insert(all.damaged.end(), page->damaged.begin(), page->damaged.end());
+      after = page->last_key;
+    } while (!after.empty());
+    return all;
+  }
+
+  std::unique_ptr<BlockStore> store_;
+};
+
+TEST_F(S3UnreadableTest, TheScrubberGoesOnAfterOneBlock) {
+  for (const std::string& object : {std::string("p/k/t.bb"), server_.Names("p/d/").at(1)}) {
+    for (const int status : {500, 503, 400, 403}) {
+      Fail(object, status);
+      const ScrubPage scrubbed = Scrub();
+      EXPECT_THAT(scrubbed.damaged, ElementsAre("t/b")) << object << ' ' << status;
+      EXPECT_EQ(scrubbed.blocks, 3u);
+    }
+  }
+  // Of the server's own faults nothing is left when it has got over them.
+  server_.SetHook(nullptr);
+  EXPECT_THAT(Scrub().damaged, ElementsAre());
+  EXPECT_TRUE(store_->Open("t/b", {}).ok());
+}
+
+TEST_F(S3UnreadableTest, AStoreThatIsAwayDamagesNothing) {
+  Fail("", 503);
+  EXPECT_EQ(store_->Scrub({}, {}).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(store_->List({}, {}).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(store_->Maintain({}).code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(store_->Status().damaged_blocks, 0u);
+  server_.SetHook(nullptr);
+  EXPECT_THAT(Scrub().damaged, ElementsAre());
+}
+
+TEST_F(S3UnreadableTest, OneBlockHoldsUpNeitherUpkeepNorListings) {
+  ASSERT_TRUE(Put(*store_, "t/d", "x", {.ttl = milliseconds(1000)}).ok());
+  clock_.Advance(milliseconds(1000));
+  Fail("p/k/t.bb", 500);
+  for (int i = 0; i < 600 && store_->Status().expired_blocks == 0; ++i) {
+    ASSERT_TRUE(store_->Maintain({}).ok());
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  EXPECT_THAT(server_.Names("p/k/"), ElementsAre("p/k/t.ba", "p/k/t.bb", "p/k/t.bc"));
+  EXPECT_EQ(store_->Status().damaged_blocks, 1u);
+  EXPECT_EQ(server_.Names("p/d/").size(), 3u);
+  const auto list = store_->List({}, {});
+  ASSERT_TRUE(list.ok()) << list.status();
+  std::vector<std::string> keys;
+  for (const BlockInfo& info : list->blocks) keys.push_back(info.key);
+  EXPECT_THAT(keys, ElementsAre("t/a", "t/b", "t/c"));
+}
+
 }  // namespace
 }  // namespace dcac::store

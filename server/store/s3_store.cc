@@ -63,7 +63,10 @@ class S3Store : public BlockStore {
 
  private:
   absl::StatusOr<BlockInfo> PutSmall(const SmallBlock& block, const CallControl& control);
-  absl::Status ScrubBlock(S3Block block, ScrubPage& page, const CallControl& control);
+  absl::Status ReadAll(S3Block block, const CallControl& control);
+  // Sets `info`, if it can be read.  Errors: DataLoss (in quarantine, or its head is damaged), NotFound (it is not
+  // there any more), others (it cannot be read).
+  absl::Status ScrubBlock(const std::string& encoded, BlockInfo& info, const CallControl& control);
 
   mutable S3Blocks blocks_;
   S3Sweeper sweeper_;
@@ -135,6 +138,11 @@ absl::StatusOr<ListPage> S3Store::List(const ListRequest& request, const CallCon
       const BlockInfo& info = block.head.record.info;
       if (info.key > request.start_after && info.key.starts_with(request.prefix)) list.blocks.push_back(info);
     }
+    // They are there all the same, and reading them is an error.
+    for (const std::string& unreadable : page.unreadable) {
+      const auto key = DecodeKey(unreadable);
+      if (key && *key > request.start_after && key->starts_with(request.prefix)) list.blocks.push_back({.key = *key});
+    }
     std::ranges::sort(list.blocks, ByKey);
     if (list.blocks.size() > wanted) list.blocks.resize(wanted);
     in_group = CutGroup(page.last).has_value();
@@ -198,50 +206,71 @@ absl::StatusOr<Usage> S3Store::ReadUsage(const std::string& prefix, const CallCo
   return usage;
 }
 
-absl::Status S3Store::ScrubBlock(S3Block block, ScrubPage& page, const CallControl& control) {
-  const Record record = block.head.record;
-  ++page.blocks;
-  page.bytes += record.info.size_bytes;
-  absl::Status status;
+absl::Status S3Store::ReadAll(S3Block block, const CallControl& control) {
+  const std::uint64_t size_bytes = block.head.record.info.size_bytes;
   std::string parts = blocks_.PartsPrefix(block.head.parts_id);
   const auto reader = MakeS3Reader(blocks_.client(), std::move(block), std::move(parts));
-  Bytes buffer(std::min<std::uint64_t>(kScrubBytes, record.info.size_bytes));
-  for (std::uint64_t at = 0; status.ok() && at < record.info.size_bytes; at += buffer.size()) {
-    const std::uint64_t size = std::min<std::uint64_t>(buffer.size(), record.info.size_bytes - at);
-    status = reader->Read(at, std::span(buffer).first(size), control);
+  Bytes buffer(std::min<std::uint64_t>(kScrubBytes, size_bytes));
+  for (std::uint64_t at = 0; at < size_bytes; at += buffer.size()) {
+    const std::uint64_t size = std::min<std::uint64_t>(buffer.size(), size_bytes - at);
+    DCAC_RETURN_IF_ERROR(reader->Read(at, std::span(buffer).first(size), control));
   }
+  return absl::OkStatus();
+}
+
+absl::Status S3Store::ScrubBlock(const std::string& encoded, BlockInfo& info, const CallControl& control) {
+  DCAC_ASSIGN_OR_RETURN(S3Block block, blocks_.Load(encoded, true, control));
+  if (block.expired) return NotThere();
+  info = block.head.record.info;
+  if (block.head.record.damaged) return InQuarantine(info.key);
+  const absl::Status read = ReadAll(std::move(block), control);
+  if (read.ok()) return read;
   // Without a part it is as damaged as with a wrong one.
-  const bool damaged = absl::IsDataLoss(status) || absl::IsNotFound(status) || record.damaged;
-  if (status.ok() && !damaged) return absl::OkStatus();
+  const bool damaged = absl::IsDataLoss(read) || absl::IsNotFound(read);
   bool replaced = false;
   const auto change = [&](Record& now) {
-    replaced = now.info.version != record.info.version;
+    replaced = now.info.version != info.version;
     if (replaced || !damaged) return false;
     return !std::exchange(now.damaged, true);
   };
-  const absl::Status changed = blocks_.Change(record.info.key, change, control).status();
-  if (replaced || absl::IsNotFound(changed)) return absl::OkStatus();
-  if (!damaged) return status;
-  page.damaged.push_back(record.info.key);
-  return absl::IsDataLoss(changed) ? absl::OkStatus() : changed;  // its head is damaged too
+  const absl::Status changed = blocks_.Change(info.key, change, control).status();
+  if (replaced) return NotThere();
+  DCAC_RETURN_IF_ERROR(changed);
+  return damaged ? InQuarantine(info.key) : read;
 }
 
 absl::StatusOr<ScrubPage> S3Store::Scrub(const ScrubRequest& request, const CallControl& control) {
   DCAC_RETURN_IF_ERROR(CheckControl(control));
+  const std::string root = blocks_.BlockName("");
+  const std::string prefix = root + EncodePrefix(request.prefix);
+  std::string after = request.start_after.empty() ? "" : root + EncodeKey(request.start_after);
   ScrubPage page;
-  std::string after = request.start_after.empty() ? "" : EncodeKey(request.start_after);
-  S3Page names;
+  S3ListPage names;
   do {
-    DCAC_ASSIGN_OR_RETURN(names, blocks_.LoadPage(EncodePrefix(request.prefix), after, kScrubNames, control));
-    for (const std::string& encoded : names.unreadable) page.damaged.push_back(DecodeKey(encoded).value_or(encoded));
-    for (S3Block& block : names.blocks) {
-      const std::string key = block.head.record.info.key;
-      DCAC_RETURN_IF_ERROR(ScrubBlock(std::move(block), page, control));
-      if (page.bytes < request.max_bytes) continue;
-      page.last_key = key;
+    DCAC_ASSIGN_OR_RETURN(names, blocks_.client().List(prefix, after, kScrubNames, control));
+    for (const S3Entry& entry : names.entries) {
+      after = entry.name;
+      const std::string encoded = entry.name.substr(root.size());
+      BlockInfo info;
+      info.key = DecodeKey(encoded).value_or("");
+      absl::Status status = ScrubBlock(encoded, info, control);
+      if (S3Blocks::MayBeOfOneBlock(status)) {
+        DCAC_RETURN_IF_ERROR(blocks_.CheckServes(control));
+        status = ScrubBlock(encoded, info, control);
+      }
+      if (absl::IsNotFound(status)) continue;
+      // One that cannot be read is no reason not to read the others; it is not in quarantine, as the server may get
+      // over it.
+      const bool unreadable = S3Blocks::MayBeOfOneBlock(status);
+      if (!unreadable && !absl::IsDataLoss(status)) DCAC_RETURN_IF_ERROR(status);
+      ++page.blocks;
+      page.bytes += info.size_bytes;
+      if (!status.ok()) page.damaged.push_back(info.key.empty() ? encoded : info.key);
+      // To find it unreadable took long.
+      if (info.key.empty() || (page.bytes < request.max_bytes && !unreadable)) continue;
+      page.last_key = info.key;
       return page;
     }
-    after = names.last;
   } while (names.more);
   return page;
 }
