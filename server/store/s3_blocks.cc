@@ -157,8 +157,17 @@ absl::Status S3Blocks::LoadAgain(const std::vector<std::string>& encoded, std::v
   if (failed.empty()) return absl::OkStatus();
   DCAC_RETURN_IF_ERROR(CheckServes(control));
   InParallel(failed.size(), kS3Parallel,
-             [&](std::size_t i) { loaded[failed[i]] = Load(encoded[failed[i]], false, control); });
+             [&](std::size_t i) { loaded[failed[i]] = LoadTold(encoded[failed[i]], control); });
   return absl::OkStatus();
+}
+
+absl::StatusOr<S3Block> S3Blocks::LoadTold(const std::string& encoded, const CallControl& control) {
+  DCAC_ASSIGN_OR_RETURN(S3Block block, Load(encoded, false, control));
+  // Of large blocks the checksums take megabytes.
+  block.head.checksums = {};
+  block.beginning = {};
+  block.memory = nullptr;
+  return block;
 }
 
 absl::StatusOr<S3Page> S3Blocks::LoadPage(const std::string& prefix, const std::string& after, std::size_t limit,
@@ -169,7 +178,7 @@ absl::StatusOr<S3Page> S3Blocks::LoadPage(const std::string& prefix, const std::
   std::vector<std::string> encoded;
   for (const S3Entry& entry : names.entries) encoded.push_back(entry.name.substr(root.size()));
   std::vector<absl::StatusOr<S3Block>> loaded(encoded.size());
-  InParallel(loaded.size(), kS3Parallel, [&](std::size_t i) { loaded[i] = Load(encoded[i], false, control); });
+  InParallel(loaded.size(), kS3Parallel, [&](std::size_t i) { loaded[i] = LoadTold(encoded[i], control); });
   DCAC_RETURN_IF_ERROR(LoadAgain(encoded, loaded, control));
   S3Page page;
   page.more = names.more;

@@ -33,7 +33,7 @@ inline constexpr std::chrono::seconds kS3LastWords{5};  // for what is done on d
 
 // Blocks in the order of their names, which is that of their keys but for very long ones.
 struct S3Page {
-  std::vector<S3Block> blocks;  // live ones
+  std::vector<S3Block> blocks;  // live ones, what is told of them alone
   std::vector<S3Block> expired;
   std::vector<std::string> unreadable;  // names of blocks whose heads are damaged, or cannot be had
   bool more = false;
@@ -141,6 +141,8 @@ class S3Blocks {
   absl::StatusOr<S3Block> Fetch(const std::string& object, std::size_t bytes, const CallControl& control);
   absl::StatusOr<S3Block> LoadObject(const std::string& encoded, const std::string& object, bool whole,
                                      const CallControl& control);
+  // What is told of a block, without its bytes and their checksums.
+  absl::StatusOr<S3Block> LoadTold(const std::string& encoded, const CallControl& control);
   // Once more those that failed, if that is no matter of the whole store.
   absl::Status LoadAgain(const std::vector<std::string>& encoded, std::vector<absl::StatusOr<S3Block>>& loaded,
                          const CallControl& control);

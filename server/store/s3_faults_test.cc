@@ -14,6 +14,7 @@
 #include "server/store/fake_s3.h"
 #include "server/store/operator_text.h"
 #include "server/store/record.h"
+#include "server/store/s3_blocks.h"
 #include "server/store/s3_store.h"
 
 namespace dcac::store {
@@ -121,6 +122,17 @@ TEST_F(S3FaultsTest, ReadersTellWhatTheyHold) {
   const std::string bytes = SomeBytes(1'000'000);
   ASSERT_TRUE(Put(*store, "t/k", bytes).ok());
   EXPECT_EQ((*store->Open("t/k", {}))->memory_bytes(), bytes.size());
+}
+
+TEST_F(S3FaultsTest, PagesHoldNoBytesOfBlocks) {
+  ASSERT_TRUE(Put(*Open(), "t/k", SomeBytes(1'000'000)).ok());
+  options_.prefix = "p/";
+  S3Blocks blocks(options_);
+  const auto page = blocks.LoadPage("", "", 10, {});
+  ASSERT_TRUE(page.ok() && page->blocks.size() == 1) << page.status();
+  EXPECT_EQ(page->blocks[0].head.record.info.key, "t/k");
+  EXPECT_EQ(page->blocks[0].memory, nullptr);
+  EXPECT_TRUE(page->blocks[0].head.checksums.empty());
 }
 
 TEST_F(S3FaultsTest, RemovesWhileItSweeps) {
