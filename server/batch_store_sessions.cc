@@ -185,7 +185,9 @@ bool BatchGetSession::NextReply(v1::BatchGetResponse* response) {
 }
 
 std::uint64_t BatchGetSession::memory_bytes() const {
-  return accepted_ ? 4 * wire::kMaxBatchItemBytes + kMaxItemRepliesInFlight * wire::kMaxBatchItemBytes : 0;
+  if (!accepted_) return 0;
+  // Replies that wait, the one that is made, and a block of any size that turns out to be too large for one.
+  return (kMaxItemRepliesInFlight + 4) * wire::kMaxBatchItemBytes + context_.store.block_memory_bytes();
 }
 
 }  // namespace dcac::server

@@ -159,7 +159,10 @@ bool PutSession::NextReply(v1::PutResponse* response) {
 
 std::uint64_t PutSession::memory_bytes() const {
   if (!content_) return 0;
-  return InputBytesInFlight(std::max<std::uint64_t>(1, content_->input_bytes())) + content_->memory_bytes();
+  const std::uint64_t input_bytes = std::max<std::uint64_t>(1, content_->input_bytes());
+  // A frame is hardly larger than its tensor.
+  return InputBytesInFlight(input_bytes) + content_->memory_bytes() +
+         std::min(context_.store.block_memory_bytes(), 2 * input_bytes);
 }
 
 absl::Status QueryUpload(const v1::QueryUploadRequest& request, const StoreContext& context, const WorkControl& control,
@@ -170,7 +173,8 @@ absl::Status QueryUpload(const v1::QueryUploadRequest& request, const StoreConte
   if (!header.ParseFromString(upload->state())) return NoUpload();
   DCAC_ASSIGN_OR_RETURN(const std::unique_ptr<PutContent> content, PutContent::Create(header, context, control));
   // A tensor is decoded and encoded again.
-  if (context.hold) DCAC_RETURN_IF_ERROR(context.hold(2 * content->memory_bytes()));
+  if (context.hold)
+    DCAC_RETURN_IF_ERROR(context.hold(2 * content->memory_bytes() + context.store.block_memory_bytes()));
   DCAC_RETURN_IF_ERROR(ResumeContent(*content, *upload));
   response->set_key(header.key());
   response->set_committed_bytes(content->committed_bytes(*upload));

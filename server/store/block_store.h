@@ -245,6 +245,9 @@ class BlockStore {
 
   // Of this moment; does not block for long.
   virtual StoreStatus Status() const = 0;
+
+  // Most bytes of a block that Open and an upload hold in memory, each; 0: few.
+  virtual std::uint64_t block_memory_bytes() const { return 0; }
 };
 
 // What a store may grow to.  Uploads count from their start on, those that were cut off as long as they can be resumed,

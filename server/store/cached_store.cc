@@ -102,6 +102,8 @@ class CachedStore final : public BlockStore {
   }
   absl::Status Maintain(const CallControl& control) override { return store_->Maintain(control); }
 
+  std::uint64_t block_memory_bytes() const override { return store_->block_memory_bytes(); }
+
   StoreStatus Status() const override {
     StoreStatus status = store_->Status();
     status.cache_capacity_bytes = cache_.capacity_bytes();

@@ -176,6 +176,7 @@ class DiscreetStore final : public BlockStore {
   }
   absl::Status Maintain(const CallControl& control) override { return translator_.Told(store_->Maintain(control)); }
   StoreStatus Status() const override { return store_->Status(); }
+  std::uint64_t block_memory_bytes() const override { return store_->block_memory_bytes(); }
 
  private:
   absl::StatusOr<std::unique_ptr<Upload>> Discreet(absl::StatusOr<std::unique_ptr<Upload>> upload) const {

@@ -130,6 +130,7 @@ class MeteredStore final : public BlockStore {
     return Meter(metering_, StoreVerb::kMaintain, [&] { return store_->Maintain(control); });
   }
   StoreStatus Status() const override { return store_->Status(); }
+  std::uint64_t block_memory_bytes() const override { return store_->block_memory_bytes(); }
 
  private:
   absl::StatusOr<std::unique_ptr<Upload>> Metered(absl::StatusOr<std::unique_ptr<Upload>> upload) const {

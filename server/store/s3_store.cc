@@ -60,6 +60,7 @@ class S3Store : public BlockStore {
   absl::StatusOr<ScrubPage> Scrub(const ScrubRequest& request, const CallControl& control) override;
   absl::Status Maintain(const CallControl& control) override { return sweeper_.Maintain(control); }
   StoreStatus Status() const override;
+  std::uint64_t block_memory_bytes() const override { return kS3OpenBytes; }
 
  private:
   absl::StatusOr<BlockInfo> PutSmall(const SmallBlock& block, const CallControl& control);

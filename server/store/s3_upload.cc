@@ -69,7 +69,9 @@ absl::StatusOr<std::unique_ptr<Upload>> S3Upload::Begin(S3Blocks& blocks, const 
   std::unique_ptr<S3Upload> upload(new S3Upload(blocks, NewId(blocks.now()), start));
   DCAC_RETURN_IF_ERROR(upload->ReserveFor(start.expected_bytes));
   if (upload->resumable()) DCAC_RETURN_IF_ERROR(upload->WriteState(control));
-  upload->memory_.reserve(std::min<std::uint64_t>(start.expected_bytes, kS3InlineBytes));
+  // Growing it later would take more than that for a moment.
+  const std::uint64_t expected = start.expected_bytes == 0 ? kS3InlineBytes : start.expected_bytes;
+  upload->memory_.reserve(std::min<std::uint64_t>(expected, kS3InlineBytes));
   return upload;
 }
 
