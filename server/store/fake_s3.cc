@@ -40,7 +40,11 @@ bool ReadMore(int connection, std::string& buffer) {
 }
 
 std::string EtagOf(const std::string& bytes) {
-  return absl::StrCat("ETag: \"", std::hash<std::string>()(bytes), "\"\r\n");
+  return absl::StrCat(std::hash<std::string>()(bytes));
+}
+
+std::string EtagHeader(const std::string& bytes) {
+  return absl::StrCat("ETag: \"", EtagOf(bytes), "\"\r\n");
 }
 
 }  // namespace
@@ -81,6 +85,11 @@ S3ClientOptions FakeS3::client_options() const {
 void FakeS3::SetHook(Hook hook) {
   const std::scoped_lock lock(mutex_);
   hook_ = std::move(hook);
+}
+
+void FakeS3::SetIfMatch(IfMatch if_match) {
+  const std::scoped_lock lock(mutex_);
+  if_match_ = if_match;
 }
 
 std::vector<std::string> FakeS3::Names(const std::string& prefix) const {
@@ -174,8 +183,18 @@ FakeS3::Answer FakeS3::AnswerTo(const Parsed& parsed) {
     return {204, "", ""};
   }
   if (parsed.headers.contains("if-none-match") && objects_.contains(name)) return {412, "", ""};
+  if (!Matches(parsed)) return {412, "", ""};
   objects_[name] = parsed.body;
-  return {200, "", EtagOf(parsed.body)};
+  return {200, "", EtagHeader(parsed.body)};
+}
+
+bool FakeS3::Matches(const Parsed& parsed) const {
+  const auto etag = parsed.headers.find("if-match");
+  if (etag == parsed.headers.end() || if_match_ == IfMatch::kIgnored) return true;
+  const auto object = objects_.find(parsed.request.name);
+  if (object == objects_.end()) return false;
+  const std::string bare = EtagOf(object->second);
+  return etag->second == (if_match_ == IfMatch::kBare ? bare : absl::StrCat("\"", bare, "\""));
 }
 
 FakeS3::Answer FakeS3::List(const Parsed& parsed) const {
@@ -205,8 +224,8 @@ FakeS3::Answer FakeS3::Get(const Parsed& parsed) const {
   if (first >= bytes.size()) return {416, "<Error><Code>InvalidRange</Code></Error>", ""};
   const std::string some = bytes.substr(first, last - first + 1);
   return {206, some,
-          absl::StrCat(EtagOf(bytes), "Content-Range: bytes ", first, "-", first + some.size() - 1, "/", bytes.size(),
-                       "\r\n")};
+          absl::StrCat(EtagHeader(bytes), "Content-Range: bytes ", first, "-", first + some.size() - 1, "/",
+                       bytes.size(), "\r\n")};
 }
 
 }  // namespace dcac::store

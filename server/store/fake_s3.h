@@ -36,6 +36,9 @@ class FakeS3 {
 
   S3ClientOptions client_options() const;
   void SetHook(Hook hook);
+  // Which ETags a PUT with If-Match is compared with; kIgnored: none, it is put in any case.
+  enum class IfMatch { kIgnored, kBare, kQuoted };
+  void SetIfMatch(IfMatch if_match);
   std::vector<std::string> Names(const std::string& prefix) const;
   void Erase(const std::string& name);
 
@@ -53,11 +56,13 @@ class FakeS3 {
   Answer AnswerTo(const Parsed& parsed);
   Answer List(const Parsed& parsed) const;
   Answer Get(const Parsed& parsed) const;
+  bool Matches(const Parsed& parsed) const;
 
   int socket_;
   int port_ = 0;
   mutable std::mutex mutex_;
   Hook hook_;
+  IfMatch if_match_ = IfMatch::kQuoted;
   std::map<std::string, std::string> objects_;
   bool stopping_ = false;
   std::set<int> connections_;

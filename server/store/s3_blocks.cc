@@ -21,10 +21,18 @@ constexpr int kMostFollowers = 10'000;
 constexpr std::size_t kMaxChangeBytes = std::size_t{8} << 10;
 // Of two servers that set the same to something else in turns, one is to be the last in the end.
 constexpr int kMostWritesOfAChange = 5;
+constexpr std::string_view kNoEtag = "00000000000000000000000000000000";
+// One server wins each conflict, so that a loser does so in the end.
+constexpr int kMostConflicts = 100;
 constexpr std::chrono::milliseconds kLookForTurn{20};
 
 bool HasExpired(const BlockInfo& info, Time now) {
   return info.expires && *info.expires <= now;
+}
+
+std::string InForm(std::string_view etag, bool quoted) {
+  if (etag.size() >= 2 && etag.starts_with('"') && etag.ends_with('"')) etag = etag.substr(1, etag.size() - 2);
+  return quoted ? "\"" + std::string(etag) + "\"" : std::string(etag);
 }
 
 }  // namespace
@@ -48,7 +56,29 @@ absl::Status S3Blocks::Probe(const CallControl& control) {
   // Of a request that was sent again the answer may be that there is an object: its own.
   if (!first.ok() && !absl::IsAlreadyExists(first) && !absl::IsUnimplemented(first)) return first;
   conditional_put_ = !absl::IsUnimplemented(first) && absl::IsAlreadyExists(client_.Put(name, pieces, true, control));
+  if (conditional_put_) {
+    DCAC_ASSIGN_OR_RETURN(if_match_, ProbeIfMatch(name, control));
+  }
   return client_.Delete(name, control);
+}
+
+absl::StatusOr<S3Blocks::EtagForm> S3Blocks::ProbeIfMatch(const std::string& name, const CallControl& control) {
+  const std::vector<ByteSpan> pieces = {AsBytes("probe")};
+  std::array<std::byte, 1> byte;
+  for (const EtagForm form : {EtagForm::kBare, EtagForm::kQuoted}) {
+    const bool quoted = form == EtagForm::kQuoted;
+    DCAC_ASSIGN_OR_RETURN(const S3Got got, client_.Get(name, 0, byte, control));
+    const absl::Status same = client_.PutIfMatch(name, pieces, InForm(got.etag, quoted), control);
+    if (absl::IsAborted(same)) continue;
+    // Some do not know the header.
+    if (absl::IsUnimplemented(same) || absl::IsInternal(same)) break;
+    DCAC_RETURN_IF_ERROR(same);
+    const absl::Status other = client_.PutIfMatch(name, pieces, InForm(kNoEtag, quoted), control);
+    if (absl::IsAborted(other)) return form;
+    DCAC_RETURN_IF_ERROR(other);
+    break;
+  }
+  return EtagForm::kNone;
 }
 
 absl::StatusOr<S3Block> S3Blocks::Fetch(const std::string& object, std::size_t bytes, const CallControl& control) {
@@ -87,20 +117,14 @@ absl::StatusOr<S3Block> S3Blocks::LoadObject(const std::string& encoded, const s
   return fetched;
 }
 
-absl::StatusOr<std::optional<Record>> S3Blocks::ReadChange(const std::string& encoded, const BlockInfo& info,
-                                                           const CallControl& control) {
-  std::array<std::byte, kMaxChangeBytes> buffer;
-  const auto got = client_.Get(ChangeName(encoded, info.version), 0, buffer, control);
-  if (absl::IsNotFound(got.status())) return std::nullopt;
-  DCAC_RETURN_IF_ERROR(got.status());
-  DCAC_ASSIGN_OR_RETURN(Record record, ParseRecord(info.key, AsText(ByteSpan(buffer).first(got->bytes))));
-  return record;
-}
-
 absl::Status S3Blocks::ApplyChange(const std::string& encoded, S3Block& block, const CallControl& control) {
   Record& record = block.head.record;
-  DCAC_ASSIGN_OR_RETURN(std::optional<Record> changed, ReadChange(encoded, record.info, control));
-  if (changed) record = *std::move(changed);
+  std::array<std::byte, kMaxChangeBytes> buffer;
+  absl::StatusOr<S3Got> got = client_.Get(ChangeName(encoded, record.info.version), 0, buffer, control);
+  if (absl::IsNotFound(got.status())) return absl::OkStatus();
+  DCAC_RETURN_IF_ERROR(got.status());
+  DCAC_ASSIGN_OR_RETURN(record, ParseRecord(record.info.key, AsText(ByteSpan(buffer).first(got->bytes))));
+  block.change_etag = std::move(got->etag);
   return absl::OkStatus();
 }
 
@@ -300,26 +324,38 @@ S3Blocks::Turn::~Turn() {
   blocks.turn_ended_.notify_all();
 }
 
+absl::Status S3Blocks::PutChange(const std::string& encoded, const S3Block& block, const CallControl& control) {
+  const std::string name = ChangeName(encoded, block.head.record.info.version);
+  const std::string text = SerializeRecord(block.head.record);
+  const std::vector<ByteSpan> pieces = {AsBytes(text)};
+  const bool conditional = if_match_ != EtagForm::kNone;
+  const bool first = block.change_etag.empty();
+  const std::string etag = InForm(block.change_etag, if_match_ == EtagForm::kQuoted);
+  const absl::Status put = conditional && !first ? client_.PutIfMatch(name, pieces, etag, control)
+                                                 : client_.Put(name, pieces, conditional, control);
+  // Not before: a listing that began meanwhile may not have it.
+  changes_.Add(name);
+  return absl::IsAlreadyExists(put) ? absl::AbortedError("it was changed meanwhile") : put;
+}
+
 absl::StatusOr<BlockInfo> S3Blocks::Change(const std::string& key, const RecordChange& change,
                                            const CallControl& control) {
   const std::string encoded = EncodeKey(key);
   DCAC_RETURN_IF_ERROR(AwaitTurn(encoded, control));
   const Turn turn{*this, encoded};
-  DCAC_ASSIGN_OR_RETURN(S3Block block, Load(encoded, false, control));
-  if (block.expired) return NotThere();
-  Record& record = block.head.record;
-  const std::string name = ChangeName(encoded, record.info.version);
-  for (int i = 0; i < kMostWritesOfAChange; ++i) {
-    DCAC_ASSIGN_OR_RETURN(const bool differs, change(record));
-    if (!differs) break;
-    const std::string text = SerializeRecord(record);
-    DCAC_RETURN_IF_ERROR(client_.Put(name, {AsBytes(text)}, false, control));
-    changes_.Add(name);
-    DCAC_ASSIGN_OR_RETURN(std::optional<Record> written, ReadChange(encoded, record.info, control));
-    if (!written) break;  // the block was deleted or put anew
-    record = *std::move(written);
+  const bool conditional = if_match_ != EtagForm::kNone;
+  for (int i = 0;; ++i) {
+    DCAC_RETURN_IF_ERROR(CheckControl(control));
+    DCAC_ASSIGN_OR_RETURN(S3Block block, Load(encoded, false, control));
+    if (block.expired) return NotThere();
+    const BlockInfo& info = block.head.record.info;
+    DCAC_ASSIGN_OR_RETURN(const bool differs, change(block.head.record));
+    if (!differs || (!conditional && i == kMostWritesOfAChange)) return info;
+    if (i == kMostConflicts) return absl::UnavailableError("others change the same block all the time");
+    const absl::Status put = PutChange(encoded, block, control);
+    if (put.ok() && conditional) return info;
+    if (!absl::IsAborted(put)) DCAC_RETURN_IF_ERROR(put);
   }
-  return record.info;
 }
 
 absl::Status S3Blocks::CheckKept(const std::string& key, const CallControl& control) {

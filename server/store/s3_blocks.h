@@ -9,7 +9,6 @@
 #include <functional>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -66,7 +65,7 @@ class S3Blocks {
   std::string PartsPrefix(const std::string& id) const { return AllPartsPrefix() + id + "/"; }
   std::string UploadName(const std::string& id) const { return options_.prefix + "u/" + id; }
 
-  // Finds out whether the server heeds If-None-Match.
+  // Finds out whether the server heeds If-None-Match and If-Match.
   absl::Status Probe(const CallControl& control);
   bool conditional_put() const { return conditional_put_; }
 
@@ -94,9 +93,10 @@ class S3Blocks {
 
   absl::Status Delete(const std::string& key, const CallControl& control);
 
-  // Lets `change` set what is told of a block; it gives false where the record has all it would set.  One change of a
-  // key at a time; once more where another server writes at the same time what it has read before.
-  // Errors: those of Load and of `change`, NotFound (expired).
+  // Lets `change` set what is told of a block; it gives false where the record has all it would set.  Once more where
+  // another server has changed the block meanwhile; where the server ignores If-Match, that is seen only by who reads
+  // after the other has written.
+  // Errors: those of Load and of `change`, NotFound (expired), Unavailable (others change it all the time).
   using RecordChange = std::function<absl::StatusOr<bool>(Record& record)>;
   absl::StatusOr<BlockInfo> Change(const std::string& key, const RecordChange& change, const CallControl& control);
 
@@ -137,6 +137,10 @@ class S3Blocks {
     std::chrono::steady_clock::time_point since;
   };
 
+  // How the server takes an ETag in If-Match; kNone: it heeds none.  radosgw compares the header with the bare one,
+  // others want what HTTP says.
+  enum class EtagForm { kNone, kBare, kQuoted };
+
   // The first bytes of an object, of no use yet.
   absl::StatusOr<S3Block> Fetch(const std::string& object, std::size_t bytes, const CallControl& control);
   absl::StatusOr<S3Block> LoadObject(const std::string& encoded, const std::string& object, bool whole,
@@ -146,10 +150,10 @@ class S3Blocks {
   // Once more those that failed, if that is no matter of the whole store.
   absl::Status LoadAgain(const std::vector<std::string>& encoded, std::vector<absl::StatusOr<S3Block>>& loaded,
                          const CallControl& control);
-  // Nothing: there is none of this version.
-  absl::StatusOr<std::optional<Record>> ReadChange(const std::string& encoded, const BlockInfo& info,
-                                                   const CallControl& control);
   absl::Status ApplyChange(const std::string& encoded, S3Block& block, const CallControl& control);
+  // In place of the one that `block` has.  Errors: Aborted (it has another one by now).
+  absl::Status PutChange(const std::string& encoded, const S3Block& block, const CallControl& control);
+  absl::StatusOr<EtagForm> ProbeIfMatch(const std::string& name, const CallControl& control);
   absl::Status PutAbsent(const std::string& encoded, const absl::StatusOr<S3Block>& old, const std::string& version,
                          const std::vector<ByteSpan>& pieces, const CallControl& control);
   absl::Status PutHead(const std::string& encoded, absl::StatusOr<S3Block> old, const std::string& version,
@@ -169,6 +173,7 @@ class S3Blocks {
   S3Notes notes_;
   SpaceAccount account_;
   bool conditional_put_ = false;
+  EtagForm if_match_ = EtagForm::kNone;
   std::atomic<std::uint64_t> missing_bytes_{0};
 
   mutable std::mutex mutex_;

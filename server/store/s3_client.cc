@@ -106,9 +106,13 @@ absl::Status S3Client::ErrorOf(const Call& call, const HttpResponse& response) {
 
 absl::Status S3Client::ErrorOf(const Call& call, int status, const std::string& code) {
   const std::string what = absl::StrCat("status ", status, code.empty() ? "" : " ", code);
-  const bool condition = call.headers.contains("if-none-match");
+  const bool if_match = call.headers.contains("if-match");
+  const bool condition = if_match || call.headers.contains("if-none-match");
   // Another conditional PUT is on its way: whether it wins is known soon.
   if (AsksForPatience(status) || (condition && status == 409)) return absl::UnavailableError(what);
+  if (if_match && (status == 412 || status == 404) && code != "NoSuchBucket") {
+    return absl::AbortedError("the object of this name is another one");
+  }
   if (condition && status == 412) return absl::AlreadyExistsError("there is an object of this name");
   if (status == 404 && code != "NoSuchBucket") return absl::NotFoundError("no such object");
   if (status == 501) return absl::UnimplementedError(what);
@@ -122,6 +126,13 @@ absl::Status S3Client::Put(const std::string& name, std::vector<std::span<const 
                            const CallControl& control) {
   Call call{"PUT", name, {}, {}, std::move(pieces), {}};
   if (if_absent) call.headers["if-none-match"] = "*";
+  return Do(call, control).status();
+}
+
+absl::Status S3Client::PutIfMatch(const std::string& name, std::vector<std::span<const std::byte>> pieces,
+                                  const std::string& etag, const CallControl& control) {
+  Call call{"PUT", name, {}, {}, std::move(pieces), {}};
+  call.headers["if-match"] = etag;
   return Do(call, control).status();
 }
 

@@ -61,6 +61,11 @@ class S3Client {
   absl::Status Put(const std::string& name, std::vector<std::span<const std::byte>> pieces, bool if_absent,
                    const CallControl& control);
 
+  // In place of the object whose ETag that is, in the form that the server takes.  Errors: Aborted (there is another
+  // one or none; a request of this very call, whose answer was lost, may have put it).
+  absl::Status PutIfMatch(const std::string& name, std::vector<std::span<const std::byte>> pieces,
+                          const std::string& etag, const CallControl& control);
+
   // Fills `out` from `offset` on, as far as the object goes.  Errors: NotFound.
   absl::StatusOr<S3Got> Get(const std::string& name, std::uint64_t offset, std::span<std::byte> out,
                             const CallControl& control);

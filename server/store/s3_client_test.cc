@@ -212,6 +212,16 @@ TEST(S3Client, PutsUnderACondition) {
   EXPECT_EQ(races.requests(), 2u);
 }
 
+TEST(S3Client, PutsInPlaceOfAnObject) {
+  const std::string text = "bytes";
+  for (const char* line : {"412 Precondition Failed", "404 Not Found"}) {
+    FakeServer other({Answer(line)});
+    EXPECT_EQ(ClientOf(other.endpoint()).PutIfMatch("n", {AsBytes(text)}, "e", {}).code(), absl::StatusCode::kAborted);
+  }
+  FakeServer races({Answer("409 Conflict"), Answer("200 OK")});
+  EXPECT_TRUE(ClientOf(races.endpoint()).PutIfMatch("n", {AsBytes(text)}, "e", {}).ok());
+}
+
 TEST(S3Client, EndsWhenItIsNotWanted) {
   FakeServer server({Answer("500 Oops")});
   const std::atomic<bool> cancelled{true};

@@ -383,6 +383,8 @@ TEST_F(S3ChangesTest, OfOneServerAreNotLost) {
 }
 
 TEST_F(S3ChangesTest, AreWrittenOnceMoreIfAnotherServerWritesWhatItReadBefore) {
+  server_.SetIfMatch(FakeS3::IfMatch::kIgnored);
+  store_ = Open();
   const auto other = Open();
   std::promise<void> touch_is_sent, pin_was_put, touched;
   std::atomic<int> puts{0}, gets{0};
@@ -407,6 +409,33 @@ TEST_F(S3ChangesTest, AreWrittenOnceMoreIfAnotherServerWritesWhatItReadBefore) {
   touch.join();
   EXPECT_TRUE(Stat(*store_, "t/k")->pinned);
   EXPECT_TRUE(Stat(*other, "t/k")->pinned);
+}
+
+// With what it had read before.
+TEST_F(S3ChangesTest, AreNotUndoneByAServerThatWritesLater) {
+  for (const auto if_match : {FakeS3::IfMatch::kBare, FakeS3::IfMatch::kQuoted}) {
+    server_.SetIfMatch(if_match);
+    const auto pinning = Open(), touching = Open();
+    for (const bool pinned : {true, false, true}) {
+      clock_.Advance(milliseconds(1000));
+      std::promise<void> touch_is_sent, changed;
+      std::atomic<int> puts{0};
+      server_.SetHook([&](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+        if (request.method == "PUT" && request.name.starts_with("p/t/") && puts++ == 0) {
+          touch_is_sent.set_value();
+          changed.get_future().wait();
+        }
+        return std::nullopt;
+      });
+      std::jthread touch([&] { EXPECT_TRUE(touching->Update("t/k", {.touch = true}, {}).ok()); });
+      touch_is_sent.get_future().wait();
+      EXPECT_TRUE(pinning->Update("t/k", {.pinned = pinned}, {}).ok());
+      changed.set_value();
+      touch.join();
+      server_.SetHook(nullptr);
+      EXPECT_EQ(Stat(*pinning, "t/k")->pinned, pinned);
+    }
+  }
 }
 
 TEST_F(S3ChangesTest, WaitForTheirTurnUntilTheirDeadline) {

@@ -41,7 +41,8 @@ struct S3Block {
   // Of its bytes, as far as they came with the head: in `memory`.
   ByteSpan beginning;
   std::shared_ptr<const std::byte[]> memory;
-  bool expired = false;  // the rest of its head is valid
+  std::string change_etag;  // of the object with its changes; empty: there is none, or it was not looked for
+  bool expired = false;     // the rest of its head is valid
   // Of its key, from the one in the object of the key on, each followed by the next: those before it, and its own if it
   // has expired.
   std::vector<std::string> expired_versions;

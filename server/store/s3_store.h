@@ -2,8 +2,8 @@
 //
 // A block is published by one PUT of one object, its head: blocks up to 8 MiB are in it, larger ones lie in parts
 // beside it that nobody sees before.  The parts are objects, not parts of a multipart upload: those cannot be read
-// before they are complete, and stores differ in what conditions of completion they heed.  The only condition that is
-// relied on is PUT with If-None-Match: *, and that is tried when the store is opened.
+// before they are complete, and stores differ in what conditions of completion they heed.  The only condition that
+// publication relies on is PUT with If-None-Match: *, and that is tried when the store is opened.
 //
 // What has expired is not there, and is removed by Maintain.  As stores ignore conditions of DELETE, the removal must
 // not hit a block that was put in the meantime: who removes leaves a note, waits removal_delay, looks again at block
@@ -13,8 +13,9 @@
 // more, and goes.
 //
 // The time to live, the pin and the health of a block that was changed after its put lie in an object of their own.
-// Who changes it writes the whole object, one call at a time in a server, and reads it once more, as stores ignore
-// conditions of PUT: what another server has undone with what it read before is written anew.
+// Who changes it writes the whole object, with If-Match where the store heeds that, which is tried too.  Elsewhere it
+// reads once more: what another server has undone by then, with what it had read before, is written anew; what one
+// undoes later is lost.
 // Opening a block takes one request all the same: which blocks have one is listed every few seconds.  So a server may
 // give out a block for S3Changes::kValidFor after another has shortened its time to live.
 //

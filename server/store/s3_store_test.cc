@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -204,6 +206,37 @@ TEST_F(S3StoreTest, ChangesCountAtOnceOnTheServerThatMakesThem) {
   EXPECT_TRUE((*store_->Open("t/k", control_))->info().pinned);
   clock_.Advance(milliseconds(1000));
   EXPECT_EQ(Get(*store_, "t/k").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(S3StoreTest, ChangesOfOtherServersUndoNone) {
+  const std::string probe = options_.prefix + "/if-match";
+  ASSERT_TRUE(client_.Put(probe, {AsBytes(probe)}, false, {}).ok());
+  const bool heeded = absl::IsAborted(client_.PutIfMatch(probe, {AsBytes(probe)}, "0123", {}));
+  if (!heeded) GTEST_SKIP() << "this server ignores If-Match";
+  options_.limits.capacity_bytes = std::uint64_t{1} << 30;  // so that touches are kept
+  store_ = Open();
+  ASSERT_TRUE(Put(*store_, "t/k", "x").ok());
+  std::atomic<bool> done{false};
+  std::vector<std::jthread> touching;
+  for (int i = 0; i < 3; ++i) {
+    touching.emplace_back([&, store = std::shared_ptr<BlockStore>(Open())] {
+      while (!done) {
+        clock_.Advance(milliseconds(1));
+        const auto touched = store->Update("t/k", {.touch = true}, {});
+        EXPECT_TRUE(touched.ok()) << touched.status();
+      }
+    });
+  }
+  for (int i = 0; i < 20; ++i) {
+    const bool pinned = i % 2 == 0;
+    const auto updated = store_->Update("t/k", {.pinned = pinned}, {});
+    EXPECT_TRUE(updated.ok()) << updated.status();
+    std::this_thread::sleep_for(milliseconds(10));
+    const std::string key = "t/k";
+    const auto info = store_->Stat({&key, 1}, {}).front();
+    EXPECT_TRUE(info.ok() && info->pinned == pinned) << i;
+  }
+  done = true;
 }
 
 TEST_F(S3StoreTest, EvictsWhatWasUsedTheLongestTimeAgo) {
