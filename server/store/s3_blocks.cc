@@ -55,7 +55,11 @@ absl::Status S3Blocks::Probe(const CallControl& control) {
   const absl::Status first = client_.Put(name, pieces, true, control);
   // Of a request that was sent again the answer may be that there is an object: its own.
   if (!first.ok() && !absl::IsAlreadyExists(first) && !absl::IsUnimplemented(first)) return first;
-  conditional_put_ = !absl::IsUnimplemented(first) && absl::IsAlreadyExists(client_.Put(name, pieces, true, control));
+  if (!absl::IsUnimplemented(first)) {
+    const absl::Status second = client_.Put(name, pieces, true, control);
+    if (!second.ok() && !absl::IsAlreadyExists(second)) return second;
+    conditional_put_ = absl::IsAlreadyExists(second);
+  }
   if (conditional_put_) {
     DCAC_ASSIGN_OR_RETURN(if_match_, ProbeIfMatch(name, control));
   }

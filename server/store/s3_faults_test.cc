@@ -117,6 +117,15 @@ TEST_F(S3FaultsTest, WhatTheServerSaysIsToldToTheOperatorAlone) {
   EXPECT_EQ(hidden.size(), 2u);
 }
 
+TEST_F(S3FaultsTest, OpensNotWithoutKnowingWhatTheServerHeeds) {
+  std::atomic<int> puts{0};
+  server_.SetHook([&](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (request.method == "PUT" && ++puts == 2) return FakeS3::Answer{403, "", ""};
+    return std::nullopt;
+  });
+  EXPECT_EQ(OpenS3Store(options_).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(S3FaultsTest, ReadersTellWhatTheyHold) {
   const auto store = Open();
   const std::string bytes = SomeBytes(1'000'000);
