@@ -234,6 +234,8 @@ absl::Status S3Blocks::PutAbsent(const std::string& encoded, const absl::StatusO
   const absl::Status put = client_.Put(object, pieces, true, control);
   if (!absl::IsAlreadyExists(put)) return put;
   const absl::StatusOr<S3Block> winner = LoadObject(encoded, object, false, control);
+  // It may be this one, put by a request whose answer was lost.
+  if (!winner.ok() && !absl::IsNotFound(winner.status()) && !absl::IsDataLoss(winner.status())) return winner.status();
   return winner.ok() && winner->head.record.info.version == version ? absl::OkStatus() : exists;
 }
 

@@ -281,6 +281,45 @@ TEST_F(S3FaultsTest, DeletesAVersionThatFollowedOnce) {
   EXPECT_TRUE(Put(*store, "t/k", "new", options).ok());
 }
 
+TEST_F(S3FaultsTest, WhoMayHaveWonIsNotToldToHaveLost) {
+  options_.client.retry_for = milliseconds(20);
+  const auto store = Open();
+  // Seen by who puts: first no block, then, of a PUT that was sent twice, that there is one, which cannot be read.
+  std::atomic<bool> put{false};
+  server_.SetHook([&](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (!request.name.starts_with("p/k/")) return std::nullopt;
+    if (request.method == "PUT") {
+      put = true;
+      return FakeS3::Answer{412, "", ""};
+    }
+    if (put) return FakeS3::Answer{503, "", ""};
+    return std::nullopt;
+  });
+  EXPECT_EQ(Put(*store, "t/k", "x", {.condition = {.if_absent = true, .if_digest = {}}}).code(),
+            absl::StatusCode::kUnavailable);
+}
+
+TEST_F(S3FaultsTest, PartsOfWhatMayHaveBeenPublishedStay) {
+  options_.removal_delay = milliseconds(0);  // notes are read after the PUT of the head too
+  const auto store = Open();
+  const std::string bytes = SomeBytes(9'000'000);
+  {
+    auto upload = *store->Begin({.key = "t/k", .expected_bytes = 0, .state = {}}, {});
+    ASSERT_TRUE(upload->Append(AsBytes(bytes), {}).ok());
+    server_.SetHook([&](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+      if (request.name != "p/x/" || server_.Names("p/k/").empty()) return std::nullopt;
+      return FakeS3::Answer{400, "", ""};
+    });
+    EXPECT_EQ(upload->Commit({}, {}).status().code(), absl::StatusCode::kInternal);
+  }
+  server_.SetHook(nullptr);
+  const auto reader = store->Open("t/k", {});
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  std::string read(bytes.size(), ' ');
+  EXPECT_TRUE((*reader)->Read(0, std::as_writable_bytes(std::span(read)), {}).ok());
+  EXPECT_EQ(read, bytes);
+}
+
 TEST_F(S3FaultsTest, UploadsThatBrokeOffCountUntilTheyEnd) {
   options_.limits.owner_quota_bytes = 20'000'000;
   options_.limits.capacity_bytes = 100'000'000;

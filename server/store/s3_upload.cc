@@ -267,7 +267,9 @@ absl::StatusOr<BlockInfo> S3Upload::Commit(const PutOptions& options, const Call
     if (absl::IsNotFound(state.status())) return NoSuchUpload();
     DCAC_RETURN_IF_ERROR(state.status());
   }
+  may_be_published_ = !inlined;
   const auto info = blocks_.Publish(std::move(head), inlined ? ByteSpan(memory_) : ByteSpan(), options, control);
+  if (absl::IsAlreadyExists(info.status()) || absl::IsUnimplemented(info.status())) may_be_published_ = false;
   if (absl::IsAlreadyExists(info.status())) static_cast<void>(Abort());
   DCAC_RETURN_IF_ERROR(info.status());
   // The block is there, whatever becomes of the rest: the sweeper removes what is left.
@@ -282,7 +284,7 @@ absl::Status S3Upload::Abort() {
   End();
   // Another server may just publish an upload that can be resumed: its parts are left to the sweeper.
   if (resumable()) return blocks_.client().Delete(blocks_.UploadName(id_), Soon());
-  return kept_bytes_ > 0 ? blocks_.DeleteAll(blocks_.PartsPrefix(id_), Soon()) : absl::OkStatus();
+  return kept_bytes_ > 0 && !may_be_published_ ? blocks_.DeleteAll(blocks_.PartsPrefix(id_), Soon()) : absl::OkStatus();
 }
 
 }  // namespace dcac::store

@@ -66,6 +66,7 @@ class S3Upload : public Upload {
   std::vector<std::uint64_t> checksums_;  // of these
   std::uint64_t reserved_bytes_ = 0;
   bool ended_ = false;
+  bool may_be_published_ = false;  // a block may refer to the parts
 };
 
 }  // namespace dcac::store
