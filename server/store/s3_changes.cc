@@ -22,8 +22,20 @@ void S3Changes::Add(const std::string& name) {
   added_[name] = Clock::now();
 }
 
+std::size_t S3Changes::size() {
+  const std::scoped_lock lock(mutex_);
+  return names_.size() + added_.size();
+}
+
 absl::Status S3Changes::Refresh(const CallControl& control) {
-  if (!asked_.exchange(false)) return absl::OkStatus();
+  if (!asked_.exchange(false)) {
+    const std::scoped_lock lock(mutex_);
+    // Without who asks, what is put would be remembered for ever.
+    if (Clock::now() < valid_until_) return absl::OkStatus();
+    names_.clear();
+    added_.clear();
+    return absl::OkStatus();
+  }
   const auto begin = Clock::now();
   DCAC_ASSIGN_OR_RETURN(const S3ListPage page, client_.List(prefix_, "", kMostChanges, control));
   std::set<std::string> names;

@@ -31,7 +31,10 @@ class S3Changes {
   // It was put by this process.
   void Add(const std::string& name);
 
-  // One request, if MayExist was called since the last one.
+  // How many are known.
+  std::size_t size();
+
+  // One request, if MayExist was called since the last one; forgets what was found long ago.
   absl::Status Refresh(const CallControl& control);
 
  private:

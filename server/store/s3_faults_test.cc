@@ -486,6 +486,16 @@ TEST_F(S3ChangesTest, AreNotUndoneByAServerThatWritesLater) {
   }
 }
 
+TEST_F(S3ChangesTest, OfBlocksThatNobodyOpensAreForgotten) {
+  S3Client client(options_.client);
+  S3Changes changes(client, "p/t/");
+  changes.Add("p/t/k/1");
+  EXPECT_GT(changes.size(), 0u);
+  ASSERT_TRUE(changes.Refresh({}).ok());
+  EXPECT_EQ(changes.size(), 0u);
+  EXPECT_TRUE(changes.MayExist("p/t/k/1"));
+}
+
 TEST_F(S3ChangesTest, WaitForTheirTurnUntilTheirDeadline) {
   std::promise<void> pin_is_sent, waited;
   std::atomic<int> puts{0};
