@@ -144,6 +144,23 @@ TEST_F(S3FaultsTest, PagesHoldNoBytesOfBlocks) {
   EXPECT_TRUE(page->blocks[0].head.checksums.empty());
 }
 
+TEST_F(S3FaultsTest, ListsPastWhatHasExpired) {
+  const auto store = Open();
+  std::vector<SmallBlock> blocks;
+  for (int i = 1000; i < 1300; ++i) blocks.push_back({"t/" + std::to_string(i), {}, {.ttl = milliseconds(1000)}});
+  for (const auto& info : store->PutMany(blocks, {})) ASSERT_TRUE(info.ok()) << info.status();
+  ASSERT_TRUE(Put(*store, "t/2000", "x").ok());
+  clock_.Advance(milliseconds(1000));
+  std::atomic<int> listings{0};
+  server_.SetHook([&](const FakeS3::Request& request) -> std::optional<FakeS3::Answer> {
+    if (request.method == "LIST") ++listings;
+    return std::nullopt;
+  });
+  const auto list = store->List({.prefix = {}, .start_after = {}, .limit = 1}, {});
+  ASSERT_TRUE(list.ok() && list->blocks.size() == 1) << list.status();
+  EXPECT_LE(listings, 4);
+}
+
 TEST_F(S3FaultsTest, RemovesWhileItSweeps) {
   options_.removal_delay = milliseconds(0);
   const auto store = Open();

@@ -20,6 +20,8 @@ namespace {
 
 constexpr std::size_t kMaxPrefixBytes = 200;
 constexpr std::size_t kListNames = 1000;
+// What has expired is not listed: with pages of only as many names as are missing, much of it would take for ever.
+constexpr std::size_t kFewestListNames = 256;
 constexpr std::size_t kUsageNames = 1000;
 constexpr std::size_t kScrubNames = 64;
 constexpr std::size_t kScrubBytes = std::size_t{4} << 20;
@@ -131,10 +133,12 @@ absl::StatusOr<ListPage> S3Store::List(const ListRequest& request, const CallCon
   ListPage list;
   S3Page page;
   page.last = CutGroup(start).value_or(start);
-  bool in_group = false;
+  bool in_group = false, is_first = true;
   do {
     const std::size_t missing = wanted - std::min(wanted - 1, list.blocks.size());
-    DCAC_ASSIGN_OR_RETURN(page, blocks_.LoadPage(prefix, page.last, std::min(missing, kListNames), control));
+    const std::size_t names = std::clamp(missing, is_first ? 1 : kFewestListNames, kListNames);
+    is_first = false;
+    DCAC_ASSIGN_OR_RETURN(page, blocks_.LoadPage(prefix, page.last, names, control));
     for (const S3Block& block : page.blocks) {
       const BlockInfo& info = block.head.record.info;
       if (info.key > request.start_after && info.key.starts_with(request.prefix)) list.blocks.push_back(info);
