@@ -34,7 +34,7 @@ constexpr std::size_t kReaders = 2;
 constexpr std::size_t kKeysOfWriter = 5;
 constexpr std::uint64_t kChangesOfWriter = 50;
 constexpr std::size_t kRacers = 8;
-constexpr int kRaces = 12;
+constexpr std::uint64_t kRaces = 12;
 
 std::string Variable(const char* name) {
   const char* value = std::getenv(name);
@@ -236,7 +236,7 @@ TEST_F(S3ServersTest, LoseNothingWhenOneIsKilledAndTheStoreIsHurt) {
 
 TEST_F(S3ServersTest, OfRacersForAnAbsentKeyOneWins) {
   const std::array<StoreClient, kServers> clients = Clients();
-  for (int race = 0; race < kRaces; ++race) {
+  for (std::uint64_t race = 0; race < kRaces * RoundsFactor(); ++race) {
     const std::string key = "race/" + std::to_string(race);
     std::array<grpc::Status, kRacers> results;
     std::vector<std::jthread> racers;
