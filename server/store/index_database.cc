@@ -193,6 +193,7 @@ struct IndexDatabase::Impl {
 
   std::uint64_t PackedBytes(const std::string& property) const;
   rocksdb::Status Rewrite(bool packed_files);
+  rocksdb::Status GiveBack();
 
   rocksdb::Env* env() const { return index.environment != nullptr ? index.environment : rocksdb::Env::Default(); }
   std::string room_path() const { return folder + "/room"; }
@@ -331,6 +332,22 @@ rocksdb::Status IndexDatabase::Impl::Rewrite(bool packed_files) {
   return database->CompactRange(options, families[kPayloads], nullptr, nullptr);
 }
 
+rocksdb::Status IndexDatabase::Impl::GiveBack() {
+  // What was erased counts as of no use once tables were merged.
+  if (const std::uint64_t erased = erased_payloads; erased > 0) {
+    rocksdb::Status merged = database->Flush(FlushAtOnce(), families[kPayloads]);
+    if (merged.ok()) merged = Rewrite(/*packed_files=*/false);
+    if (!merged.ok()) return merged;
+    erased_payloads -= erased;
+  }
+  for (int step = 0; step < kRewritingSteps && !stop_rewriting; ++step) {
+    const std::uint64_t garbage_bytes = PackedBytes(rocksdb::DB::Properties::kLiveBlobFileGarbageSize);
+    if (garbage_bytes < PackedBytes(rocksdb::DB::Properties::kLiveBlobFileSize) / kTolerableGarbage) break;
+    if (const rocksdb::Status rewritten = Rewrite(/*packed_files=*/true); !rewritten.ok()) return rewritten;
+  }
+  return rocksdb::Status::OK();
+}
+
 absl::Status IndexDatabase::Impl::RestoreNow() {
   DCAC_RETURN_IF_ERROR(HoldRoom());
   // Memory has what a disk may have forgotten of a log that it could not sync.  A full disk has forgotten nothing, and
@@ -449,18 +466,10 @@ void IndexDatabase::BoundRewriting(std::uint64_t bytes, std::uint64_t growth_byt
 absl::Status IndexDatabase::GiveBack() {
   const absl::ReaderMutexLock lock(&impl_->open_mutex);
   DCAC_RETURN_IF_ERROR(impl_->CheckOpen());
-  // What was erased counts as of no use once tables were merged.
-  if (const std::uint64_t erased = impl_->erased_payloads; erased > 0) {
-    DCAC_RETURN_IF_ERROR(FromRocks(impl_->database->Flush(FlushAtOnce(), impl_->families[kPayloads])));
-    DCAC_RETURN_IF_ERROR(FromRocks(impl_->Rewrite(/*packed_files=*/false)));
-    impl_->erased_payloads -= erased;
-  }
-  for (int step = 0; step < kRewritingSteps && !impl_->stop_rewriting; ++step) {
-    const std::uint64_t garbage_bytes = impl_->PackedBytes(rocksdb::DB::Properties::kLiveBlobFileGarbageSize);
-    if (garbage_bytes < impl_->PackedBytes(rocksdb::DB::Properties::kLiveBlobFileSize) / kTolerableGarbage) break;
-    DCAC_RETURN_IF_ERROR(FromRocks(impl_->Rewrite(/*packed_files=*/true)));
-  }
-  return absl::OkStatus();
+  const rocksdb::Status status = impl_->GiveBack();
+  // After an error RocksDB merges and flushes no more, also when there is room again.
+  if (!status.ok() && !status.IsIncomplete()) impl_->Fail(status);
+  return FromRocks(status);
 }
 
 absl::Status IndexDatabase::Restore() {

@@ -68,7 +68,7 @@ class IndexDatabase {
   void BoundRewriting(std::uint64_t bytes, std::uint64_t growth_bytes);
 
   // Gives back now, as far as the bound lets it, what erased payloads took.  Without it that happens by and by, as more
-  // is written.
+  // is written.  An error is as that of a write: Restore is needed.
   absl::Status GiveBack();
 
   // Where a write has failed, nothing is written any more until this is OK, which Write and Sync see to: what was in

@@ -81,6 +81,16 @@ class LocalFullDiskTest : public ::testing::Test {
     return status;
   }
 
+  void DeleteEverySecond() {
+    bool removes = false;
+    for (const auto& [key, size] : std::map(blocks_)) {
+      removes = !removes;
+      if (removes) {
+        EXPECT_EQ(Delete(key), absl::OkStatus()) << key;
+      }
+    }
+  }
+
   // Until one is refused for want of room.
   void PutUntilFull(const std::string& prefix, std::size_t size) {
     for (int i = 0;; ++i) {
@@ -229,6 +239,30 @@ TEST_F(LocalFullDiskTest, DeletesGoOnWhileItStaysFull) {
   }
   EXPECT_GT(puts, count / 4);
   CheckBlocks();
+}
+
+// Others take all the room at some moment while it is given back, and leave.
+TEST_F(LocalFullDiskTest, RoomIsGivenBackAfterThereWasNoneToDoItWith) {
+  sync_ = SyncPolicy::kNone;
+  for (const int delay : {1, 3}) {
+    SCOPED_TRACE(delay);
+    store_.reset();
+    fs::remove_all(folder_);
+    blocks_.clear();
+    Open();
+    PutUntilFull("t/", kInIndex);
+    DeleteEverySecond();
+    std::jthread others([this, delay] {
+      std::this_thread::sleep_for(std::chrono::microseconds(400 * delay));
+      disk_.FillWithOthers(SmallDisk::kAll);
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    });
+    static_cast<void>(store_->Maintain({}));
+    others.join();
+    disk_.FillWithOthers(0);
+    ExpectPutsGoOn();
+    CheckBlocks();
+  }
 }
 
 // Room that comes and goes under whatever the index does at that moment.
