@@ -213,7 +213,7 @@ struct IndexDatabase::Impl {
   bool lost_log_end = false;
 
   std::atomic<double> rewritten_share{0};
-  std::atomic<std::uint64_t> erased_payloads{0};  // since the last GiveBack
+  std::atomic<std::uint64_t> erased_payloads{1};  // since the last GiveBack; one for those before it was opened
   std::atomic<bool> stop_rewriting{false};
 
   // Shared by writes, not by syncs, which it lets go first; before open_mutex.

@@ -241,6 +241,19 @@ TEST_F(LocalFullDiskTest, DeletesGoOnWhileItStaysFull) {
   CheckBlocks();
 }
 
+// What was deleted before a restart is as much room as what is deleted after it.
+TEST_F(LocalFullDiskTest, ARestartForgetsNoRoomThatIsToBeGivenBack) {
+  sync_ = SyncPolicy::kNone;
+  Open();
+  PutUntilFull("t/", kInIndex);
+  DeleteEverySecond();
+  Open();
+  const std::uint64_t before = disk_.space().available_bytes;
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(store_->Maintain({}), absl::OkStatus());
+  EXPECT_GT(disk_.space().available_bytes, before + 4 * kInIndex);
+  CheckBlocks();
+}
+
 // Others take all the room at some moment while it is given back, and leave.
 TEST_F(LocalFullDiskTest, RoomIsGivenBackAfterThereWasNoneToDoItWith) {
   sync_ = SyncPolicy::kNone;
