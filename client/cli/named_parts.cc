@@ -81,17 +81,18 @@ absl::Status NamedParts::Load(const files::InputFormat& format) {
   if (is_archive) {
     DCAC_ASSIGN_OR_RETURN(archive_, files::ArchiveFile::Open(random_));
     head_ = archive_->head();
+    offsets_ = files::InlineOffsets(head_);
   } else {
     files::PushbackSource source(file_);
     DCAC_ASSIGN_OR_RETURN(files::OriginalFile original, files::ReadOriginal(file_, source, format));
     head_ = std::move(original.head);
     offsets_ = files::PieceOffsets(head_);
   }
-  ListParts();
+  ListParts(archive_ ? offsets_ : files::InlineOffsets(head_));
   return absl::OkStatus();
 }
 
-void NamedParts::ListParts() {
+void NamedParts::ListParts(std::span<const std::uint64_t> inline_offsets) {
   NamedPart whole{.is_tensor = false};
   for (std::size_t i = 0; i < head_.pieces.size(); ++i) {
     const files::Piece& piece = head_.pieces[i];
@@ -105,7 +106,7 @@ void NamedParts::ListParts() {
                       .shape = is_tensor ? piece.shape : std::vector<std::uint64_t>{piece.bytes},
                       .bytes = piece.bytes,
                       .pieces = {i}});
-    parts_.back().fortran_order = is_tensor && files::IsFortranOrder(head_, i);
+    parts_.back().fortran_order = is_tensor && files::IsFortranOrder(head_, i, inline_offsets[i]);
     if (parts_.back().fortran_order) std::reverse(parts_.back().shape.begin(), parts_.back().shape.end());
   }
   if (!parts_.empty()) return;
@@ -127,11 +128,7 @@ absl::StatusOr<std::unique_ptr<files::ByteSource>> NamedParts::PieceSource(std::
     DCAC_ASSIGN_OR_RETURN(SliceDecoder decoder, SliceDecoder::Create(archive_->Access(*frame), Slice{}));
     return std::make_unique<DecodedFrame>(std::move(decoder));
   }
-  std::uint64_t offset = 0;  // of the piece among the inline bytes
-  for (std::size_t i = 0; i < piece; ++i) {
-    if (head_.pieces[i].kind == files::PieceKind::kInline) offset += head_.pieces[i].bytes;
-  }
-  return std::make_unique<files::MemorySource>(std::span(head_.inline_bytes).subspan(offset, bytes));
+  return std::make_unique<files::MemorySource>(std::span(head_.inline_bytes).subspan(offsets_[piece], bytes));
 }
 
 absl::StatusOr<std::unique_ptr<files::ByteSource>> NamedParts::Source(const NamedPart& part) const {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,7 +43,7 @@ class NamedParts {
  private:
   explicit NamedParts(files::FileSource file) : file_(std::move(file)), random_(file_) {}
   absl::Status Load(const files::InputFormat& format);
-  void ListParts();
+  void ListParts(std::span<const std::uint64_t> inline_offsets);
   absl::StatusOr<std::unique_ptr<files::ByteSource>> PieceSource(std::size_t piece) const;
   const files::ArchiveFile::Frame* FindFrame(std::size_t piece) const;
 
@@ -50,7 +51,7 @@ class NamedParts {
   files::RandomFile random_;
   std::optional<files::ArchiveFile> archive_;  // nothing: an original file
   files::ArchiveHead head_;
-  std::vector<std::uint64_t> offsets_;  // of the pieces in the original file
+  std::vector<std::uint64_t> offsets_;  // of the pieces in the original file; of an archive, among its inline bytes
   std::vector<NamedPart> parts_;
 };
 

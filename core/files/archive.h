@@ -47,6 +47,7 @@ struct Piece {
   std::vector<std::uint64_t> shape;  // kTensor
 
   bool has_frame() const { return kind == PieceKind::kTensor || kind == PieceKind::kOpaque; }
+  std::uint64_t inline_bytes() const { return kind == PieceKind::kInline ? bytes : 0; }
 
   friend bool operator==(const Piece&, const Piece&) = default;
 };

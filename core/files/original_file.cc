@@ -347,20 +347,33 @@ absl::StatusOr<OriginalFile> ReadOriginal(const RandomSource& file) {
   return ReadFile(file);
 }
 
-bool IsFortranOrder(const ArchiveHead& head, std::size_t piece) {
+bool IsFortranOrder(const ArchiveHead& head, std::size_t piece, std::uint64_t inline_offset) {
   const bool is_array = head.kind == ArchiveKind::kNpy || head.kind == ArchiveKind::kNpz;
   // A header that is no inline bytes is the canonical one, which is of C order.
   if (!is_array || piece == 0 || head.pieces[piece - 1].kind != PieceKind::kInline) return false;
-  std::uint64_t end = 0;  // of the piece before, among the inline bytes
-  for (std::size_t i = 0; i < piece; ++i) {
-    if (head.pieces[i].kind == PieceKind::kInline) end += head.pieces[i].bytes;
-  }
-  const auto before = std::span(head.inline_bytes).first(end).last(head.pieces[piece - 1].bytes);
+  const auto before = std::span(head.inline_bytes).first(inline_offset).last(head.pieces[piece - 1].bytes);
   // The array was taken for a tensor, so its header, the last of these bytes, is well-formed; a hostile archive may
   // have anything there.
   const std::string_view text(reinterpret_cast<const char*>(before.data()), before.size());
   const std::size_t begin = text.rfind(kNpyMagic);
   return begin != std::string_view::npos && IsNpyFortranOrder(before.subspan(begin)).value_or(false);
+}
+
+bool IsFortranOrder(const ArchiveHead& head, std::size_t piece) {
+  std::uint64_t inline_offset = 0;
+  for (std::size_t i = 0; i < piece; ++i) inline_offset += head.pieces[i].inline_bytes();
+  return IsFortranOrder(head, piece, inline_offset);
+}
+
+std::vector<std::uint64_t> InlineOffsets(const ArchiveHead& head) {
+  std::vector<std::uint64_t> offsets;
+  offsets.reserve(head.pieces.size());
+  std::uint64_t offset = 0;
+  for (const Piece& piece : head.pieces) {
+    offsets.push_back(offset);
+    offset += piece.inline_bytes();
+  }
+  return offsets;
 }
 
 std::vector<std::uint64_t> PieceOffsets(const ArchiveHead& head) {

@@ -42,6 +42,11 @@ absl::StatusOr<OriginalFile> ReadOriginal(const RandomSource& file);
 
 // Whether the tensor `piece` is an array in Fortran order, as its .npy header says, which is kept as it was then.
 bool IsFortranOrder(const ArchiveHead& head, std::size_t piece);
+// The same where the piece's place among InlineOffsets is known: archives may have a million pieces.
+bool IsFortranOrder(const ArchiveHead& head, std::size_t piece, std::uint64_t inline_offset);
+
+// Of each piece, how many inline bytes are before its own.
+std::vector<std::uint64_t> InlineOffsets(const ArchiveHead& head);
 
 // Where each piece begins in the original file.
 std::vector<std::uint64_t> PieceOffsets(const ArchiveHead& head);

@@ -126,6 +126,25 @@ TEST_F(OriginalFileTest, OtherNpyHeaderAndBytesAfterTheSamplesAreKept) {
   EXPECT_EQ(original->head.inline_bytes.size(), 132u);
 }
 
+// As many as a hostile archive may have, or nearly: the time is not to grow with their square.
+TEST(FortranOrderTest, IsFoundAmongManyArrays) {
+  constexpr std::size_t kArrays = 100'000;
+  const std::vector<Bytes> headers = {FortranNpyHeader({DType::kU8, {2, 3}}), CanonicalNpyHeader({DType::kU8, {2, 3}})};
+  ArchiveHead head{.kind = ArchiveKind::kNpz};
+  for (std::size_t i = 0; i < kArrays; ++i) {
+    const Bytes& header = headers[i % 2];
+    head.pieces.push_back({.kind = PieceKind::kInline, .bytes = header.size()});
+    head.pieces.push_back({.kind = PieceKind::kTensor, .bytes = 6, .shape = {2, 3}});
+    AppendBytes(header, head.inline_bytes);
+  }
+  const std::vector<std::uint64_t> offsets = InlineOffsets(head);
+  for (std::size_t i = 0; i < kArrays; ++i) {
+    ASSERT_EQ(IsFortranOrder(head, 2 * i + 1, offsets[2 * i + 1]), i % 2 == 0) << i;
+  }
+  EXPECT_TRUE(IsFortranOrder(head, 2 * kArrays - 3));
+  EXPECT_FALSE(IsFortranOrder(head, 2 * kArrays - 1));
+}
+
 TEST_F(OriginalFileTest, MuchAfterTheSamplesIsOpaque) {
   const auto original = Read(Npy({DType::kU8, {4}}, 4) + std::string(100000, 'z'));
   ASSERT_TRUE(original.ok()) << original.status();
