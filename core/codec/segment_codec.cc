@@ -492,9 +492,8 @@ bool OfferZstd(ByteSpan packed, size_t stride, int level, SmallestBody& best) {
   const size_t limit = level <= kLastFastLevel ? best.size() : near;
   if (level <= kLastFastLevel && !MayRepeat(packed, stride, best.size())) return false;
   // zstd finds more in the whole than in pieces, but what little it may gain then is not worth its time at all levels.
-  if (packed.size() >= kSmallBytes || level > kLastFastestLevel) {
-    if (!SeemsToStayBelow(packed, stride, level <= kLastFastestLevel ? best.size() : near)) return false;
-  }
+  const bool is_exact = packed.size() >= kSmallBytes && level <= kLastFastestLevel;
+  if (!SeemsToStayBelow(packed, stride, is_exact ? best.size() : near)) return false;
   Bytes fast = EncodeZstdBody(packed, stride, kFastLevel, limit);
   if (fast.empty()) return false;
   best.Offer(std::move(fast));  // at times smaller than that of a strong level
