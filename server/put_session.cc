@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "proto/wire/convert.h"
+#include "server/catch_all.h"
 #include "server/stored_object.h"
 
 namespace dcac::server {
@@ -38,7 +39,8 @@ absl::Status ResumeContent(PutContent& content, store::Upload& upload) {
 
 PutSession::~PutSession() {
   // What cannot be kept is sent again.
-  if (upload_ != nullptr && !object_) static_cast<void>(content_->BreakOff(input_, *upload_));
+  if (upload_ != nullptr && !object_)
+    static_cast<void>(CatchAll([this] { return content_->BreakOff(input_, *upload_); }));
 }
 
 absl::Status PutSession::Accept(v1::PutRequest&& request) {

@@ -156,13 +156,15 @@ absl::Status PutFile(const PutContext& context, const std::string& file, const s
   DCAC_ASSIGN_OR_RETURN(files::FileSource input, OpenInput(file));
   if (context.notes != nullptr) {
     DCAC_ASSIGN_OR_RETURN(std::optional<StoredFile> present, FindStoredFile(context.store, key, input));
-    if (present) {
-      run.progress.AddInput(present->object.raw_bytes);
-      run.progress.AddOutput(present->object.stored_bytes);
-      DCAC_ASSIGN_OR_RETURN(client::StoredObject object, KeepAsTold(context, std::move(present->object)));
-      ReportPut({std::move(object), /*skipped=*/true}, present->kind, run);
+    absl::StatusOr<client::StoredObject> object = absl::NotFoundError("");
+    if (present) object = KeepAsTold(context, std::move(present->object));
+    if (object.ok()) {
+      run.progress.AddInput(object->raw_bytes);
+      run.progress.AddOutput(object->stored_bytes);
+      ReportPut({*std::move(object), /*skipped=*/true}, present->kind, run);
       return absl::OkStatus();
     }
+    if (!absl::IsNotFound(object.status())) return object.status();
   }
   ProgressSource source(input, run.progress);
   DCAC_ASSIGN_OR_RETURN(TemporaryFile archive, TemporaryFile::Create());

@@ -47,7 +47,8 @@ absl::StatusOr<bool> IsSingleFrameOf(const files::ArchiveFile& archive, const fi
 }
 
 bool IsNoSuchArchive(const absl::Status& status) {
-  return absl::IsDataLoss(status) || absl::IsUnimplemented(status) || absl::IsAborted(status);
+  return absl::IsDataLoss(status) || absl::IsUnimplemented(status) || absl::IsAborted(status) ||
+         absl::IsNotFound(status);
 }
 
 absl::StatusOr<bool> Restores(const files::ArchiveFile& archive, const files::RandomSource& file) {
@@ -123,7 +124,7 @@ absl::StatusOr<std::optional<StoredFile>> FindStoredFile(const client::Store& st
   const absl::StatusOr<files::ArchiveFile> archive = files::ArchiveFile::Open(stored);
   const absl::StatusOr<bool> restores =
       archive.ok() ? Restores(*archive, files::RandomFile(file)) : absl::StatusOr<bool>(archive.status());
-  // What is damaged, of a later version or was replaced meanwhile is put anew.
+  // What is damaged, of a later version, was replaced meanwhile or is gone is put anew.
   if (IsNoSuchArchive(restores.status())) return std::nullopt;
   DCAC_RETURN_IF_ERROR(restores.status());
   DCAC_RETURN_IF_ERROR(file.CheckUnchanged());

@@ -193,7 +193,7 @@ struct IndexDatabase::Impl {
 
   std::uint64_t PackedBytes(const std::string& property) const;
   rocksdb::Status Rewrite(bool packed_files);
-  rocksdb::Status GiveBack();
+  rocksdb::Status GiveBack(const std::atomic<bool>* cancelled);
 
   rocksdb::Env* env() const { return index.environment != nullptr ? index.environment : rocksdb::Env::Default(); }
   std::string room_path() const { return folder + "/room"; }
@@ -332,7 +332,9 @@ rocksdb::Status IndexDatabase::Impl::Rewrite(bool packed_files) {
   return database->CompactRange(options, families[kPayloads], nullptr, nullptr);
 }
 
-rocksdb::Status IndexDatabase::Impl::GiveBack() {
+rocksdb::Status IndexDatabase::Impl::GiveBack(const std::atomic<bool>* cancelled) {
+  const auto is_to_stop = [&] { return stop_rewriting || (cancelled != nullptr && *cancelled); };
+  if (is_to_stop()) return rocksdb::Status::OK();
   // What was erased counts as of no use once tables were merged.
   if (const std::uint64_t erased = erased_payloads; erased > 0) {
     rocksdb::Status merged = database->Flush(FlushAtOnce(), families[kPayloads]);
@@ -340,7 +342,7 @@ rocksdb::Status IndexDatabase::Impl::GiveBack() {
     if (!merged.ok()) return merged;
     erased_payloads -= erased;
   }
-  for (int step = 0; step < kRewritingSteps && !stop_rewriting; ++step) {
+  for (int step = 0; step < kRewritingSteps && !is_to_stop(); ++step) {
     const std::uint64_t garbage_bytes = PackedBytes(rocksdb::DB::Properties::kLiveBlobFileGarbageSize);
     if (garbage_bytes < PackedBytes(rocksdb::DB::Properties::kLiveBlobFileSize) / kTolerableGarbage) break;
     if (const rocksdb::Status rewritten = Rewrite(/*packed_files=*/true); !rewritten.ok()) return rewritten;
@@ -463,10 +465,10 @@ void IndexDatabase::BoundRewriting(std::uint64_t bytes, std::uint64_t growth_byt
                                                 {{"blob_garbage_collection_age_cutoff", absl::StrCat(share)}}));
 }
 
-absl::Status IndexDatabase::GiveBack() {
+absl::Status IndexDatabase::GiveBack(const std::atomic<bool>* cancelled) {
   const absl::ReaderMutexLock lock(&impl_->open_mutex);
   DCAC_RETURN_IF_ERROR(impl_->CheckOpen());
-  const rocksdb::Status status = impl_->GiveBack();
+  const rocksdb::Status status = impl_->GiveBack(cancelled);
   // After an error RocksDB merges and flushes no more, also when there is room again.
   if (!status.ok() && !status.IsIncomplete()) impl_->Fail(status);
   return FromRocks(status);

@@ -2,6 +2,7 @@
 #ifndef DCAC_SERVER_STORE_INDEX_DATABASE_H_
 #define DCAC_SERVER_STORE_INDEX_DATABASE_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -68,8 +69,9 @@ class IndexDatabase {
   void BoundRewriting(std::uint64_t bytes, std::uint64_t growth_bytes);
 
   // Gives back now, as far as the bound lets it, what erased payloads took.  Without it that happens by and by, as more
-  // is written.  An error is as that of a write: Restore is needed.
-  absl::Status GiveBack();
+  // is written.  An error is as that of a write: Restore is needed.  Ends early, after a step, once `cancelled` is
+  // true; it may be null.
+  absl::Status GiveBack(const std::atomic<bool>* cancelled);
 
   // Where a write has failed, nothing is written any more until this is OK, which Write and Sync see to: what was in
   // doubt is then not there, and never will be.  What is there can be read meanwhile.

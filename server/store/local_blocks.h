@@ -142,7 +142,7 @@ class LocalBlocks {
   std::uint64_t FreeBytes(const DiskSpace& space) const;
   void BoundRewriting(const DiskSpace& space);
   // Where puts are to be refused soon, or are: makes room by what was erased.
-  absl::Status KeepRoom();
+  absl::Status KeepRoom(const CallControl& control);
   absl::Status WriteIndex(const LocalIndex::Changes& changes, bool* in_doubt = nullptr);
   void RemovePayloads(const std::vector<Obsolete>& payloads);
   absl::Status RemoveNow(const std::vector<Obsolete>& payloads);

@@ -4,6 +4,7 @@
 #define DCAC_SERVER_STORE_LOCAL_INDEX_H_
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -88,7 +89,7 @@ class LocalIndex {
   void BoundRewriting(std::uint64_t bytes, std::uint64_t growth_bytes) {
     database_->BoundRewriting(bytes, growth_bytes);
   }
-  absl::Status GiveBack() { return database_->GiveBack(); }
+  absl::Status GiveBack(const std::atomic<bool>* cancelled) { return database_->GiveBack(cancelled); }
 
   // Calls `visit` for the records whose keys begin with `prefix` and come after `start_after`, in the order of keys,
   // until it is false; it must not call this index.  Of damaged records it gets an error and the key.

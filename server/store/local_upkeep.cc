@@ -31,13 +31,13 @@ void LocalBlocks::BoundRewriting(const DiskSpace& space) {
   index_->BoundRewriting(kept_bytes / 4 + (for_puts - growth_bytes) / 8, growth_bytes);
 }
 
-absl::Status LocalBlocks::KeepRoom() {
+absl::Status LocalBlocks::KeepRoom(const CallControl& control) {
   DCAC_ASSIGN_OR_RETURN(const DiskSpace space, options_.files->Space(options_.folder));
   BoundRewriting(space);
   const std::uint64_t free_bytes = FreeBytes(space);
   // Where others took most of what puts leave free, it would fail for want of room, and deletes with it.
   const bool has_room = space.available_bytes >= free_bytes / 2, is_scarce = space.available_bytes / 2 <= free_bytes;
-  return has_room && is_scarce ? index_->GiveBack() : absl::OkStatus();
+  return has_room && is_scarce ? index_->GiveBack(control.cancelled) : absl::OkStatus();
 }
 
 absl::Status LocalBlocks::CheckRoom(std::uint64_t bytes) const {
@@ -148,7 +148,7 @@ absl::Status LocalBlocks::SettleDoubts() {
 
 absl::Status LocalBlocks::Maintain(const CallControl& control) {
   absl::Status status = index_->Restore();  // reads may need it, too
-  status.Update(KeepRoom());
+  status.Update(KeepRoom(control));
   status.Update(SettleDoubts());
   for (const IdleUpload& upload : uploads_.TakeOlder(now() - limits().upload_ttl)) status.Update(RemoveUpload(upload));
   status.Update(RemoveExpired(control));
