@@ -424,9 +424,15 @@ absl::Status S3Blocks::Reserve(std::string_view owner, std::uint64_t bytes) {
   return absl::ResourceExhaustedError(absl::StrCat("the store is full: ", missing, " bytes are missing"));
 }
 
-bool S3Blocks::OpenUpload(const std::string& id) {
+bool S3Blocks::OpenUpload(const std::string& id, std::string_view owner) {
   const std::scoped_lock lock(mutex_);
-  return uploads_.insert(id).second;
+  return uploads_.emplace(id, owner).second;
+}
+
+bool S3Blocks::HasOpenUpload(const std::string& id, std::string_view owner) const {
+  const std::scoped_lock lock(mutex_);
+  const auto upload = uploads_.find(id);
+  return upload != uploads_.end() && upload->second == owner;
 }
 
 void S3Blocks::CloseUpload(const std::string& id) {

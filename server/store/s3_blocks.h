@@ -116,7 +116,8 @@ class S3Blocks {
   std::uint64_t TakeMissingBytes() { return missing_bytes_.exchange(0); }
 
   // Of uploads that this process has open; false: it is already.
-  bool OpenUpload(const std::string& id);
+  bool OpenUpload(const std::string& id, std::string_view owner);
+  bool HasOpenUpload(const std::string& id, std::string_view owner) const;
   void CloseUpload(const std::string& id);
   std::size_t open_uploads() const;
 
@@ -177,7 +178,7 @@ class S3Blocks {
   std::atomic<std::uint64_t> missing_bytes_{0};
 
   mutable std::mutex mutex_;
-  std::set<std::string> uploads_;
+  std::map<std::string, std::string> uploads_;   // owners, by id
   std::map<std::string, BrokenOff> broken_off_;  // by id
   std::vector<Dropped> dropped_;
 

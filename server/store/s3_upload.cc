@@ -59,7 +59,7 @@ absl::StatusOr<UploadStart> ParseStart(ByteSpan bytes) {
 
 S3Upload::S3Upload(S3Blocks& blocks, std::string id, UploadStart start)
     : blocks_(blocks), id_(std::move(id)), start_(std::move(start)) {
-  blocks_.OpenUpload(id_);
+  blocks_.OpenUpload(id_, OwnerOf(start_.key));
 }
 
 absl::StatusOr<std::unique_ptr<Upload>> S3Upload::Begin(S3Blocks& blocks, const UploadStart& start,
@@ -68,7 +68,6 @@ absl::StatusOr<std::unique_ptr<Upload>> S3Upload::Begin(S3Blocks& blocks, const 
   DCAC_RETURN_IF_ERROR(CheckStart(start));
   std::unique_ptr<S3Upload> upload(new S3Upload(blocks, NewId(blocks.now()), start));
   DCAC_RETURN_IF_ERROR(upload->ReserveFor(start.expected_bytes));
-  if (upload->resumable()) DCAC_RETURN_IF_ERROR(upload->WriteState(control));
   // Growing it later would take more than that for a moment.
   const std::uint64_t expected = start.expected_bytes == 0 ? kS3InlineBytes : start.expected_bytes;
   upload->memory_.reserve(std::min<std::uint64_t>(expected, kS3InlineBytes));
@@ -79,10 +78,13 @@ absl::StatusOr<std::unique_ptr<Upload>> S3Upload::Resume(S3Blocks& blocks, const
                                                          const std::string& owner, const CallControl& control) {
   DCAC_RETURN_IF_ERROR(CheckControl(control));
   if (!TimeOfId(id)) return NoSuchUpload();
+  // First: when it is closed what it began with is in the bucket.
+  if (blocks.HasOpenUpload(id, owner)) return absl::UnavailableError("the upload is open elsewhere");
   DCAC_ASSIGN_OR_RETURN(UploadStart start, ReadStart(blocks, id, control));
   if (OwnerOf(start.key) != owner) return NoSuchUpload();
-  if (!blocks.OpenUpload(id)) return absl::UnavailableError("the upload is open elsewhere");
+  if (!blocks.OpenUpload(id, owner)) return absl::UnavailableError("the upload is open elsewhere");
   std::unique_ptr<S3Upload> upload(new S3Upload(blocks, id, std::move(start)));
+  upload->has_state_ = true;
   const auto block = blocks.Load(EncodeKey(upload->key()), false, control);
   if (block.ok() && block->head.parts_id == id) {  // it was published before its end could be noted
     upload->reserved_bytes_ = blocks.TakeReserved(id);
@@ -108,7 +110,7 @@ absl::StatusOr<UploadStart> S3Upload::ReadStart(S3Blocks& blocks, const std::str
 
 S3Upload::~S3Upload() {
   try {
-    if (!ended_ && resumable()) static_cast<void>(PutParts(true, Soon()));
+    if (!ended_ && resumable() && KeepState(Soon()).ok()) static_cast<void>(PutParts(true, Soon()));
     if (!ended_ && !resumable() && kept_bytes_ > 0) static_cast<void>(Abort());
     if (!ended_ && resumable()) BreakOff();
   } catch (const std::exception&) {
@@ -131,9 +133,12 @@ void S3Upload::End() {
   ended_ = true;
 }
 
-absl::Status S3Upload::WriteState(const CallControl& control) {
+absl::Status S3Upload::KeepState(const CallControl& control) {
+  if (has_state_ || !resumable()) return absl::OkStatus();
   const Bytes state = SerializeStart(start_);
-  return blocks_.client().Put(blocks_.UploadName(id_), {state}, false, control);
+  DCAC_RETURN_IF_ERROR(blocks_.client().Put(blocks_.UploadName(id_), {state}, false, control));
+  has_state_ = true;
+  return absl::OkStatus();
 }
 
 absl::Status S3Upload::ReserveFor(std::uint64_t size_bytes) {
@@ -194,6 +199,8 @@ absl::Status S3Upload::PutParts(bool all, const CallControl& control) {
     const std::uint64_t begin = kept_bytes_ / kS3PartBytes * kS3PartBytes;
     const std::size_t size = static_cast<std::size_t>(std::min<std::uint64_t>(kS3PartBytes, size_bytes() - begin));
     if (begin + size == kept_bytes_ || (!all && size < kS3PartBytes)) return absl::OkStatus();
+    // Before there are parts a server that is killed has nothing to go on with, and most blocks are put by then.
+    DCAC_RETURN_IF_ERROR(KeepState(control));
     const ByteSpan bytes = ByteSpan(memory_).subspan(begin - memory_offset_, size);
     checksums_.resize(ChunksOf(begin));
     AppendChecksums(bytes, ChunksOf(begin), checksums_);
@@ -261,7 +268,7 @@ absl::StatusOr<BlockInfo> S3Upload::Commit(const PutOptions& options, const Call
     head.checksums = checksums_;
     head.parts_id = id_;
   }
-  if (resumable()) {  // it may have been ended by another server
+  if (has_state_) {  // it may have been ended by another server
     std::array<std::byte, 1> byte;
     const auto state = blocks_.client().Get(blocks_.UploadName(id_), 0, byte, control);
     if (absl::IsNotFound(state.status())) return NoSuchUpload();
@@ -273,7 +280,7 @@ absl::StatusOr<BlockInfo> S3Upload::Commit(const PutOptions& options, const Call
   if (absl::IsAlreadyExists(info.status())) static_cast<void>(Abort());
   DCAC_RETURN_IF_ERROR(info.status());
   // The block is there, whatever becomes of the rest: the sweeper removes what is left.
-  if (resumable()) static_cast<void>(blocks_.client().Delete(blocks_.UploadName(id_), control));
+  if (has_state_) static_cast<void>(blocks_.client().Delete(blocks_.UploadName(id_), control));
   if (inlined && kept_bytes_ > 0) static_cast<void>(blocks_.DeleteAll(blocks_.PartsPrefix(id_), control));
   End();
   return info;
@@ -283,7 +290,7 @@ absl::Status S3Upload::Abort() {
   if (ended_) return absl::OkStatus();
   End();
   // Another server may just publish an upload that can be resumed: its parts are left to the sweeper.
-  if (resumable()) return blocks_.client().Delete(blocks_.UploadName(id_), Soon());
+  if (has_state_) return blocks_.client().Delete(blocks_.UploadName(id_), Soon());
   return kept_bytes_ > 0 && !may_be_published_ ? blocks_.DeleteAll(blocks_.PartsPrefix(id_), Soon()) : absl::OkStatus();
 }
 

@@ -17,7 +17,8 @@
 namespace dcac::store {
 
 // Up to kS3InlineBytes are kept in memory, more go out in parts as they come.  Those that can be resumed put parts from
-// the first byte on; what is in no part yet follows when the upload is destroyed, as far as that can be done quickly.
+// the first byte on, and before the first part what they began with; what is in no part yet follows when the upload is
+// destroyed, as far as that can be done quickly.
 class S3Upload : public Upload {
  public:
   static absl::StatusOr<std::unique_ptr<Upload>> Begin(S3Blocks& blocks, const UploadStart& start,
@@ -46,7 +47,8 @@ class S3Upload : public Upload {
 
   bool resumable() const { return !start_.state.empty(); }
   absl::Status ReserveFor(std::uint64_t size_bytes);
-  absl::Status WriteState(const CallControl& control);
+  // Notes what it began with, unless that is there: it can be resumed from then on.
+  absl::Status KeepState(const CallControl& control);
   // Puts whole parts, and with `all` the rest too.
   absl::Status PutParts(bool all, const CallControl& control);
   // What Resume finds of it.
@@ -65,6 +67,7 @@ class S3Upload : public Upload {
   std::uint64_t kept_bytes_ = 0;          // in parts
   std::vector<std::uint64_t> checksums_;  // of these
   std::uint64_t reserved_bytes_ = 0;
+  bool has_state_ = false;  // in the bucket
   bool ended_ = false;
   bool may_be_published_ = false;  // a block may refer to the parts
 };
