@@ -70,7 +70,7 @@ int Run(int argc, char** argv) {
   std::vector<Input> inputs;
   for (const std::string& file : files) inputs.push_back(ReadInput(file));
   if (inputs.empty()) inputs.push_back(GeneratedInput());
-  Floors floors;
+  Floors floors("store_benchmark");
   {
     const std::string address = "unix:" + folder + "/bench.sock";
     const testing::ServerProcess server(

@@ -1,4 +1,4 @@
-// What the parts of store_benchmark share.
+// What the benchmarks of the store share.
 #ifndef DCAC_TESTS_BENCH_STORE_TIMING_H_
 #define DCAC_TESTS_BENCH_STORE_TIMING_H_
 
@@ -43,15 +43,18 @@ inline double Median(std::vector<double> values) {
 // Counts and tells what misses its floor.
 class Floors {
  public:
+  explicit Floors(std::string program) : program_(std::move(program)) {}
+
   // `value` should be at least `floor`.
   void Check(const std::string& what, double value, double floor) {
     if (value >= floor) return;
     ++misses_;
-    std::fprintf(stderr, "store_benchmark: %s: %.2f, expected at least %.2f\n", what.c_str(), value, floor);
+    std::fprintf(stderr, "%s: %s: %.2f, expected at least %.2f\n", program_.c_str(), what.c_str(), value, floor);
   }
   int misses() const { return misses_; }
 
  private:
+  std::string program_;
   int misses_ = 0;
 };
 
