@@ -91,7 +91,9 @@ class StoreCrashTest : public ::testing::TestWithParam<const char*> {
     const Bytes& input = frame ? content.frame : content.tensor.data;
     if (breaks_off) {
       const PutOutcome outcome = client.Put(header, std::span(input).first(input.size() / 2), 0, /*end=*/false);
-      if (!outcome.upload_id.empty()) broken_[writer] = Broken{name, outcome.upload_id, index};
+      // A small object would lie in a file, and not be told from one that nothing names: its upload is left.
+      if (!outcome.upload_id.empty() && input.size() > kMaxPackedBytes)
+        broken_[writer] = Broken{name, outcome.upload_id, index};
       return outcome.upload_id.empty() ? outcome.status : grpc::Status::OK;
     }
     ledger_.Begin(name, index);
