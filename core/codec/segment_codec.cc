@@ -461,9 +461,8 @@ bool SeemsToStayBelow(ByteSpan packed, size_t stride, size_t limit) {
   return packed.size() < 2 * kFewPieces * piece_bytes || EstimateZstd(packed, stride, kFewPieces, piece_bytes) < limit;
 }
 
-// Whether it is worth while to ask SeemsToStayBelow, which takes long where little time may be spent; of small
-// segments, to ask zstd at once.  What repeats in another way than in runs, as patterns do, has to be very obvious, and
-// in small segments to be hard for lanes.
+// Whether it is worth while to ask SeemsToStayBelow, which takes long where little time may be spent.  What repeats in
+// another way than in runs, as patterns do, has to be very obvious, and in small segments to be hard for lanes.
 bool MayRepeat(ByteSpan packed, size_t stride, size_t limit) {
   if (HasRuns(stride, packed)) return true;
   if (packed.size() < kFewPieces * kShortPiece) return true;
@@ -492,8 +491,8 @@ bool OfferZstd(ByteSpan packed, size_t stride, int level, SmallestBody& best) {
   const size_t limit = level <= kLastFastLevel ? best.size() : near;
   if (level <= kLastFastLevel && !MayRepeat(packed, stride, best.size())) return false;
   // zstd finds more in the whole than in pieces, but what little it may gain then is not worth its time at all levels.
-  const bool is_exact = packed.size() >= kSmallBytes && level <= kLastFastestLevel;
-  if (!SeemsToStayBelow(packed, stride, is_exact ? best.size() : near)) return false;
+  const bool must_gain = packed.size() >= kSmallBytes && level <= kLastFastestLevel;
+  if (!SeemsToStayBelow(packed, stride, must_gain ? best.size() : near)) return false;
   Bytes fast = EncodeZstdBody(packed, stride, kFastLevel, limit);
   if (fast.empty()) return false;
   best.Offer(std::move(fast));  // at times smaller than that of a strong level

@@ -88,10 +88,5 @@ int Run(int argc, char** argv) {
 }  // namespace dcac::bench
 
 int main(int argc, char** argv) {
-  try {
-    return dcac::bench::Run(argc, argv);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "store_benchmark: %s\n", error.what());
-    return 2;
-  }
+  return dcac::bench::ExitStatusOf("store_benchmark", [&] { return dcac::bench::Run(argc, argv); });
 }

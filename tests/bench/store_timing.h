@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -25,6 +26,17 @@ template <typename T>
 T Require(absl::StatusOr<T> result, const char* what) {
   Require(result.status(), what);
   return *std::move(result);
+}
+
+// Of a program that was not able to measure: 2, and why on stderr.
+template <typename Run>
+int ExitStatusOf(const char* program, const Run& run) {
+  try {
+    return run();
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", program, error.what());
+    return 2;
+  }
 }
 
 template <typename Work>
