@@ -195,7 +195,7 @@ HWY_INLINE void FinishStep(const LaneTables& tables, const LaneGroup<ByteLanes>&
 // next one is predicted, which is not to depend on it.
 HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans,
                                    size_t first, size_t end, StepBytes& predictions, uint8_t* HWY_RESTRICT context) {
-  alignas(64) uint16_t index[kRansLanes];
+  FreshIndices indices;
   alignas(64) uint32_t entries[kRansLanes];
   alignas(64) int32_t residuals[kRansLanes];
   BytePredictor predictor(tables, group);  // if const, g++ would keep it in memory
@@ -216,10 +216,10 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Byt
         hn::Store(ResidualsOf(entry, raw), WideIntTag(), residuals + i);
       }
     };
-    FindEntries(rans.state.data(), kNarrowTableBits, context, index);
+    FindEntries(rans.state.data(), kNarrowTableBits, context, indices);
 #pragma GCC unroll 8
     for (size_t i = 0; i < kRansLanes; i += kPart) {
-      LookUpEntries<kPart>(slots, index + i, entries + i);
+      LookUpEntries<kPart>(slots, indices, i, entries);
       if (i % (2 * kPart) == 0) predictor.Predict(p + kRansLanes, i / (2 * kPart), next, place);
       // What was looked up an iteration ago is here by now.
       if (i > 0) take(i - kPart);

@@ -904,7 +904,7 @@ template <int kTaps, Terms kTerms>
 HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
                                    size_t first, size_t end, size_t c, Step<NarrowLanes>* HWY_RESTRICT steps,
                                    uint8_t* HWY_RESTRICT context, uint8_t* HWY_RESTRICT codes) {
-  alignas(64) uint16_t index[kRansLanes];
+  FreshIndices indices;
   alignas(64) uint32_t entries[kRansLanes];
   alignas(64) int32_t residuals[kRansLanes];
   NarrowPredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
@@ -927,13 +927,13 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
         hn::Store(ResidualsOf(entry, raw), WideIntTag(), residuals + i);
       }
     };
-    FindEntries(rans.state.data(), kNarrowTableBits, context, index);
+    FindEntries(rans.state.data(), kNarrowTableBits, context, indices);
 #pragma GCC unroll 8
     for (size_t i = 0; i < kRansLanes; i += kVector) {
       constexpr size_t kHalf = kVector / 2;
-      LookUpEntries<kHalf>(slots, index + i, entries + i);
+      LookUpEntries<kHalf>(slots, indices, i, entries);
       const NarrowVec range = predictor.PredictValues(p + kRansLanes, c, i, next, sums);
-      LookUpEntries<kHalf>(slots, index + i + kHalf, entries + i + kHalf);
+      LookUpEntries<kHalf>(slots, indices, i + kHalf, entries);
       predictor.PredictActivity(p + kRansLanes, c, i, range, sums);
       predictor.FinishVector(i, sums, next, place);
       // What was looked up an iteration ago is here by now.
@@ -1122,7 +1122,7 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
     // Stage by stage, each with enough to do for what the one after next waits for.
     FindEntries(state, table_bits, context, index);
     const StepPlace place = predictor.Predict(p + kRansLanes, c, next);
-    LookUpEntries<kRansLanes>(slots, index, entries);
+    LookUpEntries<kRansLanes>(slots, index, 0, entries);
     FindStepContexts(tables, group, c, place, next, context);
 #pragma GCC unroll 4
     for (size_t i = 0; i < kRansLanes; i += kVector) {

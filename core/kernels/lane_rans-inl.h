@@ -95,6 +95,19 @@ HWY_INLINE __m128i LookUp4(const uint32_t* table, const uint16_t* index) {
   return _mm_insert_epi32(v, static_cast<int>(table[index[3]]), 3);
 }
 
+// The same by indices in a register.
+HWY_INLINE __m128i LookUp4(const uint32_t* table, __m128i index) {
+  uint64_t low = static_cast<uint64_t>(_mm_cvtsi128_si64(index));
+  uint64_t high = static_cast<uint64_t>(_mm_extract_epi64(index, 1));
+  // Compilers who know where these come from would take each index from the vector.
+  asm("" : "+r"(low), "+r"(high));
+  const auto pair = [table](uint64_t indices) HWY_ATTR {
+    const __m128i first = _mm_cvtsi32_si128(static_cast<int>(table[static_cast<uint32_t>(indices)]));
+    return _mm_unpacklo_epi32(first, _mm_cvtsi32_si128(static_cast<int>(table[indices >> 32])));
+  };
+  return _mm_unpacklo_epi64(pair(low), pair(high));
+}
+
 HWY_INLINE __m128i LookUp2(const uint64_t* table, const uint16_t* index) {
   const __m128d v = _mm_load_sd(reinterpret_cast<const double*>(table + index[0]));
   return _mm_castpd_si128(_mm_loadh_pd(v, reinterpret_cast<const double*>(table + index[1])));
@@ -123,6 +136,18 @@ HWY_INLINE LaneVec LookUp(const uint32_t* table, const uint16_t* index) {
   return hn::GatherIndex(LaneTag(), table, hn::PromoteTo(di, hn::LoadU(d16, index)));
 #endif
 }
+
+#if DCAC_RANS_VECTOR_LANES == 16
+HWY_INLINE LaneVec LookUp(const uint32_t* table, LaneVec index) {
+  const auto two = [table](__m128i first, __m128i second) HWY_ATTR {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(LookUp4(table, first)), LookUp4(table, second), 1);
+  };
+  const __m512i v = index.raw;
+  const __m256i low = two(_mm512_castsi512_si128(v), _mm512_extracti32x4_epi32(v, 1));
+  const __m256i high = two(_mm512_extracti32x4_epi32(v, 2), _mm512_extracti32x4_epi32(v, 3));
+  return LaneVec{_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1)};
+}
+#endif
 
 #if DCAC_RANS_VECTOR_LANES != 8  // see LookUpSymbols
 using PairTag = hn::Repartition<uint64_t, LaneTag>;
@@ -295,14 +320,60 @@ HWY_INLINE void FindEntries(const uint32_t* HWY_RESTRICT state, int table_bits, 
 #endif
 }
 
-// The entries of kCount lanes.
+// Indices of entries for who looks them up at once: narrow loads of what a wide store wrote a moment before take half
+// of the time again (Zen 5).
+#if DCAC_RANS_VECTOR_LANES == 16
+struct FreshIndices {
+  LaneVec part[kRansLanes / 16];
+};
+
+HWY_INLINE void FindEntries(const uint32_t* HWY_RESTRICT state, int table_bits, const uint8_t* HWY_RESTRICT contexts,
+                            FreshIndices& indices) {
+  const LaneTag d;
+  const hn::RebindToSigned<LaneTag> di;
+  const hn::Rebind<uint8_t, LaneTag> d8;
+  const LaneVec slot_mask = hn::Set(d, (1u << table_bits) - 1);
+  const auto saved = hn::Set(di, static_cast<int32_t>(SavedEntries(table_bits)));
+#pragma GCC unroll 4
+  for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
+    const auto slot = hn::BitCast(di, hn::And(hn::Load(d, state + i), slot_mask));
+    const auto first = hn::ShiftLeftSame(hn::PromoteTo(di, hn::LoadU(d8, contexts + i)), SlotStrideBits(table_bits));
+    const auto of_slot = hn::Max(hn::ShiftRight<kSharedSlotBits>(slot), hn::Sub(slot, saved));
+    indices.part[i / hn::Lanes(d)] = hn::BitCast(d, hn::Add(first, of_slot));
+  }
+}
+#else
+struct FreshIndices {
+  alignas(64) uint16_t index[kRansLanes];
+};
+
+HWY_INLINE void FindEntries(const uint32_t* HWY_RESTRICT state, int table_bits, const uint8_t* HWY_RESTRICT contexts,
+                            FreshIndices& indices) {
+  FindEntries(state, table_bits, contexts, indices.index);
+}
+#endif
+
+// The entries of kCount lanes from `first` on.
 template <size_t kCount>
-HWY_INLINE void LookUpEntries(const uint32_t* HWY_RESTRICT slots, const uint16_t* HWY_RESTRICT index,
+HWY_INLINE void LookUpEntries(const uint32_t* HWY_RESTRICT slots, const uint16_t (&index)[kRansLanes], size_t first,
                               uint32_t* HWY_RESTRICT entries) {
 #pragma GCC unroll 16  // g++ does not by itself: 10 %
-  for (size_t i = 0; i < kCount; i += hn::Lanes(LaneTag())) {
+  for (size_t i = first; i < first + kCount; i += hn::Lanes(LaneTag())) {
     hn::StoreU(LookUp(slots, index + i), LaneTag(), entries + i);
   }
+}
+
+template <size_t kCount>
+HWY_INLINE void LookUpEntries(const uint32_t* HWY_RESTRICT slots, const FreshIndices& indices, size_t first,
+                              uint32_t* HWY_RESTRICT entries) {
+#if DCAC_RANS_VECTOR_LANES == 16
+#pragma GCC unroll 4
+  for (size_t i = first; i < first + kCount; i += hn::Lanes(LaneTag())) {
+    hn::StoreU(LookUp(slots, indices.part[i / hn::Lanes(LaneTag())]), LaneTag(), entries + i);
+  }
+#else
+  LookUpEntries<kCount>(slots, indices.index, first, entries);
+#endif
 }
 
 // The first half of a symbol stage, which needs no words: what the lanes find in the slots of their contexts.  Contexts
@@ -311,9 +382,9 @@ HWY_INLINE void LookUpSlots(const LaneRansDecoder& decoder, const uint32_t* HWY_
                             const uint8_t* contexts, size_t active, uint32_t* HWY_RESTRICT entries) {
   alignas(64) uint8_t padded[kRansLanes];
   if (active < kRansLanes) contexts = PadWithZeros(contexts, active, padded);
-  alignas(64) uint16_t index[kRansLanes];
-  FindEntries(decoder.state.data(), table_bits, contexts, index);
-  LookUpEntries<kRansLanes>(slots, index, entries);
+  FreshIndices indices;
+  FindEntries(decoder.state.data(), table_bits, contexts, indices);
+  LookUpEntries<kRansLanes>(slots, indices, 0, entries);
 }
 
 // The second half: new states, raw bits.
