@@ -880,18 +880,35 @@ class LaneSetEncoder {
     for (size_t t = 0; t < kTables; ++t) tables[t] = counts + t * stride;
     constexpr size_t kAtOnce = 16;
     const uint16_t* symbol = symbols_.symbol;
-    for (const size_t active : active_) {
+    const size_t every = options_.count_every;
+    for (size_t step = 0; step < active_.size(); step += every, symbol += every * kRansLanes) {
+      const size_t active = active_[step];
       size_t i = 0;
       for (; i + kAtOnce <= active; i += kAtOnce) {
         for (size_t k = 0; k < kAtOnce; ++k) ++tables[k % kTables][symbol[i + k]];
       }
       for (; i < active; ++i) ++counts[symbol[i]];
-      symbol += kRansLanes;
     }
     for (size_t t = 1; t < kTables; ++t) {
       for (size_t i = 0; i < size; ++i) counts[i] += counts[t * stride + i];
     }
+    if (every > 1) CountAllOnce(counts, size);
     return counts;
+  }
+
+  // Where only some steps were counted: every context gets the tokens up to the last one that occurs anywhere.
+  void CountAllOnce(uint32_t* counts, size_t size) const {
+    std::array<int16_t, 16> most{};  // of so many lanes each, which compilers make a vector of
+    const uint16_t* const end = symbols_.symbol + active_.size() * kRansLanes;
+    for (const uint16_t* symbol = symbols_.symbol; symbol < end; symbol += most.size()) {
+      for (size_t i = 0; i < most.size(); ++i) {
+        most[i] = std::max(most[i], static_cast<int16_t>(symbol[i] % kMaxLaneTokens));
+      }
+    }
+    const size_t last = static_cast<size_t>(*std::max_element(most.begin(), most.end()));
+    for (size_t symbol = 0; symbol < size; ++symbol) {
+      if (symbol % kMaxLaneTokens <= last) counts[symbol] = std::max(counts[symbol], 1u);
+    }
   }
 
   void EncodeTokens(EncodedLaneSet& result) {

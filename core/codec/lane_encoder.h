@@ -30,6 +30,7 @@ struct LaneEncoderOptions {
   size_t fit_samples = 4096;        // that spatial weights and expected errors are fitted to
   size_t sample_positions = 65536;  // that contexts are made of
   size_t search_samples = 512;      // of each plane
+  size_t count_every = 1;           // of so many steps one tells how frequent tokens are
 };
 
 struct EncodedLaneSet {

@@ -52,6 +52,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.max_all_pairs = 18;
       lanes.position_bins = 8;
       lanes.activity_bins = 8;
+      if (samples >= 1 << 17) lanes.count_every = 4;
       break;
     case 2:
       lanes.num_taps = 6;
