@@ -1039,12 +1039,14 @@ class WideFinisher {
     const WideIntTag di;
     if (!has_escape_ || hn::AllTrue(di, hn::Eq(escapes_, hn::Zero(di)))) return;
     escapes_ = hn::Zero(di);
-    for (size_t i = 0; i < active; ++i) {
-      if ((SlotPayload<LaneRaw::kNone>(entries[i]) & kEscapePayload) == 0) continue;
-      if (escapes.count < escapes.capacity) {
-        escapes.positions[escapes.count++] = static_cast<uint32_t>(p + i);
-      } else {
-        has_room_ = false;
+    const WideUintTag du;
+    const auto flag = hn::Set(du, uint32_t{kEscapePayload} << 2 * SlotFieldBits(LaneRaw::kNone));
+    for (size_t begin = 0; begin < active; begin += hn::Lanes(du)) {
+      uint8_t of_vector[8] = {};
+      hn::StoreMaskBits(du, hn::TestBit(hn::LoadU(du, entries + begin), flag), of_vector);
+      for (unsigned bits = of_vector[0] | unsigned{of_vector[1]} << 8; bits != 0; bits &= bits - 1) {
+        const size_t i = begin + static_cast<size_t>(std::countr_zero(bits));
+        if (i < active) NoteEscape(p + i, escapes);
       }
     }
   }
@@ -1055,6 +1057,14 @@ class WideFinisher {
   }
 
  private:
+  void NoteEscape(size_t position, LaneEscapes& escapes) {
+    if (escapes.count < escapes.capacity) {
+      escapes.positions[escapes.count++] = static_cast<uint32_t>(position);
+    } else {
+      has_room_ = false;
+    }
+  }
+
   // Escapes count as code 0.
   HWY_INLINE WideIntVec CodesOf(WideUintVec entry, WideUintVec raw, WideIntVec center) {
     const WideIntTag di;
