@@ -17,6 +17,7 @@
 #include "core/codec/lane_streams.h"
 #include "core/codec/model_side.h"
 #include "core/codec/plane_kinds.h"
+#include "core/codec/upsampling.h"
 
 namespace dcac {
 namespace {
@@ -121,28 +122,8 @@ void PreferSpeed(LaneEncoderOptions& lanes) {
   lanes.activity_bins = 6;
 }
 
-// Every scale-th sample of every scale-th row.
-Bytes Downsample(const SegmentShape& shape, const std::byte* plane, size_t scale) {
-  const size_t bytes = SampleBytes(shape.dtype), width = static_cast<size_t>(shape.width);
-  Bytes result;
-  for (size_t y = 0; y < static_cast<size_t>(shape.height); y += scale) {
-    for (size_t x = 0; x < width; x += scale) AppendBytes({plane + (y * width + x) * bytes, bytes}, result);
-  }
-  return result;
-}
-
-void Upsample(const SegmentShape& shape, const Bytes& coded, size_t scale, std::byte* plane) {
-  const size_t bytes = SampleBytes(shape.dtype), width = static_cast<size_t>(shape.width);
-  const std::byte* from = coded.data();
-  for (size_t y = 0; y < static_cast<size_t>(shape.height); ++y, plane += width * bytes) {
-    if (y % scale != 0) {
-      std::memcpy(plane, plane - width * bytes, width * bytes);
-      continue;
-    }
-    for (size_t x = 0; x < width; from += bytes) {
-      for (const size_t end = std::min(width, x + scale); x < end; ++x) std::memcpy(plane + x * bytes, from, bytes);
-    }
-  }
+PlaneExtent ExtentOf(const SegmentShape& shape) {
+  return {static_cast<size_t>(shape.height), static_cast<size_t>(shape.width), SampleBytes(shape.dtype)};
 }
 
 bool HasRoom(const SetShape& shape) {
@@ -228,7 +209,7 @@ Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOpt
     for (int p : set.planes) {
       const std::byte* plane = packed.data() + static_cast<size_t>(p) * shape.plane_bytes();
       if (ScaleOf(kind) > 1)
-        plane = small.emplace_back(Downsample(shape, plane, static_cast<size_t>(ScaleOf(kind)))).data();
+        plane = small.emplace_back(Downsample(ExtentOf(shape), static_cast<size_t>(ScaleOf(kind)), plane)).data();
       planes.push_back(plane);
     }
     auto& [sample_kind, encoded] = sets.emplace_back(set.kind, EncodeSet(set, planes, options));
@@ -270,7 +251,7 @@ absl::Status DecodeSetInto(const SegmentShape& shape, const PlaneSet& set, const
   const auto decode = model.coarse ? DecodeCoarseSet : DecodeLaneSet;
   DCAC_RETURN_IF_ERROR(decode(set.kind, set.shape, model, streams, planes, account));
   for (size_t i = 0; i < small.size(); ++i) {
-    Upsample(shape, small[i], scale, memory.plane(static_cast<size_t>(set.planes[i])));
+    Upsample(ExtentOf(shape), scale, small[i].data(), memory.plane(static_cast<size_t>(set.planes[i])));
   }
   return absl::OkStatus();
 }

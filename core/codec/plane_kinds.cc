@@ -16,6 +16,7 @@
 #include "core/base/exact_math.h"
 #include "core/base/hash.h"
 #include "core/codec/sample_map.h"
+#include "core/codec/upsampling.h"
 
 namespace dcac {
 namespace {
@@ -48,23 +49,7 @@ class PlaneView {
   }
   bool operator==(const PlaneView& other) const { return std::memcmp(data_, other.data_, bytes_) == 0; }
 
-  // `scale`: a power of two.
-  bool IsUpsampled(size_t scale) const {
-    const size_t row_bytes = width_ * sample_bytes_, within = scale - 1;
-    if (height_ <= scale || width_ <= scale) return false;
-    for (size_t y = 0; y < height_; ++y) {
-      const std::byte* row = data_ + y * row_bytes;
-      if ((y & within) != 0) {
-        const std::byte* same = row - (y & within) * row_bytes;
-        if (!SameSample(row, same) || std::memcmp(row, same, row_bytes) != 0) return false;
-        continue;
-      }
-      for (size_t x = 0; x < width_; ++x) {
-        if (!SameSample(row + x * sample_bytes_, row + (x & ~within) * sample_bytes_)) return false;
-      }
-    }
-    return true;
-  }
+  bool IsUpsampled(size_t scale) const { return dcac::IsUpsampled({height_, width_, sample_bytes_}, scale, data_); }
 
  private:
   bool SameSample(const std::byte* a, const std::byte* b) const {
