@@ -65,7 +65,8 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
     case 3:
       lanes.num_taps = narrow || IsFloat(kind) ? 3 : 6;
       lanes.max_references = narrow ? 4 : 5;
-      lanes.position_bins = lanes.activity_bins = narrow ? 8 : 12;
+      lanes.position_bins = narrow ? 10 : 12;
+      lanes.activity_bins = narrow ? 8 : 12;
       min_reference_samples = 400;
       if (lanes.window == 0) lanes.window = 128;
       lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, 16384);

@@ -927,7 +927,8 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
         hn::Store(ResidualsOf(entry, raw), WideIntTag(), residuals + i);
       }
     };
-    FindEntries(rans.state.data(), kNarrowTableBits, context, indices);
+    static_assert(SlotStrideBits(kNarrowTableBits) == 8);
+    FindEntries<true>(rans.state.data(), kNarrowTableBits, context, indices);
 #pragma GCC unroll 8
     for (size_t i = 0; i < kRansLanes; i += kVector) {
       constexpr size_t kHalf = kVector / 2;
