@@ -21,25 +21,34 @@ constexpr size_t kBlock = 64;  // codes that are worked on together
 using CodeTag = hn::CappedTag<uint8_t, kBlock>;
 using HalfTag = hn::CappedTag<uint16_t, kBlock / 2>;
 
-// Bit i: codes[i] has details.
-HWY_INLINE uint64_t DetailMask(const CoarseMap& map, const uint8_t* HWY_RESTRICT codes) {
-  const CodeTag d;
-  const auto zero = hn::Set(d, static_cast<uint8_t>(map.zero)), escape = hn::Set(d, static_cast<uint8_t>(map.escape()));
-  uint64_t result = 0;
-  for (size_t i = 0; i < kBlock; i += hn::Lanes(d)) {
-    const auto code = hn::LoadU(d, codes + i);
-    auto has_none = hn::Or(hn::Eq(code, zero), hn::Eq(code, escape));
-    for (size_t e = 0; e < map.num_exact; ++e) {
-      has_none = hn::Or(has_none, hn::Eq(code, hn::Set(d, map.exact[e].code)));
-    }
-    uint8_t bytes[8] = {};
-    hn::StoreMaskBits(d, hn::Not(has_none), bytes);
-    uint64_t bits;
-    std::memcpy(&bits, bytes, 8);
-    result |= bits << i;
+// Tells codes that have details from the others.
+class DetailFinder {
+ public:
+  HWY_INLINE explicit DetailFinder(const CoarseMap& map)
+      : num_exact_(map.num_exact), zero_(hn::Set(CodeTag(), static_cast<uint8_t>(map.zero))) {
+    for (size_t e = 0; e < map.num_exact; ++e) exact_[e] = hn::Set(CodeTag(), map.exact[e].code);
   }
-  return result;
-}
+
+  // Bit i: element i has details.
+  HWY_INLINE uint64_t MaskOf(hn::Vec<CodeTag> codes) const {
+    const auto above_zero = hn::Sub(codes, zero_);  // 1 of the escape
+    auto has_none = hn::Eq(hn::Min(above_zero, hn::Set(CodeTag(), 1)), above_zero);
+    for (size_t e = 0; e < num_exact_; ++e) has_none = hn::Or(has_none, hn::Eq(codes, exact_[e]));
+    uint64_t bits = 0;
+    hn::StoreMaskBits(CodeTag(), hn::Not(has_none), reinterpret_cast<uint8_t*>(&bits));
+    return bits;
+  }
+  // Of a block.
+  HWY_INLINE uint64_t MaskOf(const uint8_t* HWY_RESTRICT codes) const {
+    uint64_t result = 0;
+    for (size_t i = 0; i < kBlock; i += hn::Lanes(CodeTag())) result |= MaskOf(hn::LoadU(CodeTag(), codes + i)) << i;
+    return result;
+  }
+
+ private:
+  size_t num_exact_;
+  hn::Vec<CodeTag> zero_, exact_[kMaxCoarseExact];
+};
 
 // out[i] = the next of `from` for each bit of the mask, 0 elsewhere.
 template <typename T>
@@ -160,13 +169,13 @@ HWY_INLINE void JoinHalves(const CoarseMap& map, const uint8_t* HWY_RESTRICT cod
 }
 
 // A block's samples; returns the number of details that it has.
-HWY_INLINE size_t JoinBlock(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes,
+HWY_INLINE size_t JoinBlock(const CoarseTables& tables, const DetailFinder& finder, const uint8_t* HWY_RESTRICT codes,
                             const uint8_t* HWY_RESTRICT details, const std::byte* HWY_RESTRICT low,
                             std::byte* HWY_RESTRICT samples) {
   alignas(64) uint8_t expanded[kBlock];
   alignas(64) uint16_t upper[kBlock], expanded_low[kBlock];
   alignas(64) uint32_t joined[kBlock];
-  const uint64_t mask = DetailMask(tables.map, codes);
+  const uint64_t mask = finder.MaskOf(codes);
   Expand(mask, details, expanded);
   JoinUpper(tables, codes, expanded, upper);
   if (tables.sample_bytes == 2) {
@@ -182,9 +191,10 @@ HWY_INLINE size_t JoinBlock(const CoarseTables& tables, const uint8_t* HWY_RESTR
 void Join(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, size_t count,
           const uint8_t* HWY_RESTRICT details, const std::byte* HWY_RESTRICT low, std::byte* HWY_RESTRICT samples) {
   const size_t sample_bytes = tables.sample_bytes;
+  const DetailFinder finder(tables.map);
   size_t begin = 0;
   for (; begin + kBlock <= count; begin += kBlock) {
-    const size_t used = JoinBlock(tables, codes + begin, details, low, samples + begin * sample_bytes);
+    const size_t used = JoinBlock(tables, finder, codes + begin, details, low, samples + begin * sample_bytes);
     details += used;
     if (sample_bytes == 4) low += 2 * used;
   }
@@ -193,18 +203,19 @@ void Join(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, size_t 
   alignas(64) std::byte joined[4 * kBlock];
   std::memset(last, tables.map.zero, kBlock);
   std::memcpy(last, codes + begin, count - begin);
-  JoinBlock(tables, last, details, low, joined);
+  JoinBlock(tables, finder, last, details, low, joined);
   std::memcpy(samples + begin * sample_bytes, joined, (count - begin) * sample_bytes);
 }
 
 size_t CountDetails(const CoarseMap& map, const uint8_t* HWY_RESTRICT codes, size_t count) {
+  const DetailFinder finder(map);
   size_t result = 0, i = 0;
-  for (; i + kBlock <= count; i += kBlock) result += static_cast<size_t>(std::popcount(DetailMask(map, codes + i)));
+  for (; i + kBlock <= count; i += kBlock) result += static_cast<size_t>(std::popcount(finder.MaskOf(codes + i)));
   if (i == count) return result;
   alignas(64) uint8_t last[kBlock];
   std::memset(last, map.zero, kBlock);
   std::memcpy(last, codes + i, count - i);
-  return result + static_cast<size_t>(std::popcount(DetailMask(map, last)));
+  return result + static_cast<size_t>(std::popcount(finder.MaskOf(last)));
 }
 
 // Upper and, of four bytes, lower halves of samples.
@@ -223,49 +234,112 @@ HWY_INLINE hn::Vec<HalfTag> LoadHalves(const std::byte* HWY_RESTRICT samples, hn
 #endif
 }
 
-// Codes, details and, of four bytes, lower halves of a block.
-template <size_t kBytes>
-HWY_INLINE void SplitBlock(const CoarseMap& map, const std::byte* HWY_RESTRICT samples, uint8_t* HWY_RESTRICT codes,
-                           uint8_t* HWY_RESTRICT details, uint16_t* HWY_RESTRICT low_halves) {
-  constexpr bool kHasLow = kBytes == 4;
-  const HalfTag d;
-  const hn::RebindToSigned<HalfTag> ds;
-  const hn::Rebind<uint8_t, HalfTag> d8;
-  const auto magnitude_bits = hn::Set(d, uint16_t{0x7fff});
-  const auto detail_bits = hn::Set(d, static_cast<uint16_t>((1u << map.detail_bits) - 1));
-  const auto least = hn::Set(ds, static_cast<int16_t>(map.least));
-  const auto positive = hn::Set(ds, static_cast<int16_t>(map.positive())),
-             negative = hn::Set(ds, static_cast<int16_t>(map.negative()));
-  const auto above = hn::Set(ds, static_cast<int16_t>(map.escape() + 1)),
-             below = hn::Set(ds, static_cast<int16_t>(map.zero - 1));
-  const auto zero = hn::Set(ds, static_cast<int16_t>(map.zero)),
-             escape = hn::Set(ds, static_cast<int16_t>(map.escape()));
-  for (size_t i = 0; i < kBlock; i += hn::Lanes(d)) {
-    auto low = hn::Zero(d);
-    const auto sample = LoadHalves<kBytes>(samples + kBytes * i, low);
-    if constexpr (kHasLow) hn::Store(low, d, low_halves + i);
-    const auto steps =
-        hn::Sub(hn::BitCast(ds, hn::ShiftRightSame(hn::And(sample, magnitude_bits), map.detail_bits)), least);
-    const auto is_negative = hn::Lt(hn::BitCast(ds, sample), hn::Zero(ds));
-    const auto room = hn::IfThenElse(is_negative, negative, positive);
-    const auto is_coded = hn::And(hn::Not(hn::Lt(steps, hn::Zero(ds))), hn::Lt(steps, room));
-    const auto code = hn::IfThenElse(is_negative, hn::Sub(below, steps), hn::Add(above, steps));
-    const auto is_zero = hn::RebindMask(ds, hn::Eq(hn::Or(sample, low), hn::Zero(d)));
-    auto result = hn::IfThenElse(is_zero, zero, hn::IfThenElse(is_coded, code, escape));
-    for (size_t e = 0; e < map.num_exact; ++e) {
-      const uint32_t exact = map.exact[e].sample;
-      auto differs = hn::Xor(sample, hn::Set(d, static_cast<uint16_t>(kHasLow ? exact >> 16 : exact)));
-      if constexpr (kHasLow) {
-        differs = hn::Or(differs, hn::Xor(low, hn::Set(d, static_cast<uint16_t>(exact))));
-      }
-      const auto is_alike = hn::Eq(result, hn::Set(ds, static_cast<int16_t>(map.exact[e].code)));
-      const auto is_other = hn::RebindMask(ds, hn::Ne(differs, hn::Zero(d)));
-      result = hn::IfThenElse(hn::And(is_alike, is_other), escape, result);
+// Splits samples of kBytes bytes, of which kExact are exact, with copies of what it needs of the map.
+template <size_t kBytes, size_t kExact>
+class Splitter {
+ public:
+  HWY_INLINE explicit Splitter(const CoarseMap& map)
+      : finder_(map),
+        shift_(map.detail_bits),
+        detail_bits_(hn::Set(HalfTag(), static_cast<uint16_t>((1u << map.detail_bits) - 1))),
+        least_(Each(map.least)),
+        positive_(Each(map.positive())),
+        negative_(Each(map.negative())),
+        above_(Each(map.escape() + 1)),
+        below_(Each(map.zero - 1)),
+        zero_(Each(map.zero)),
+        escape_(Each(map.escape())) {
+    for (size_t e = 0; e < kExact; ++e) {
+      const uint32_t sample = map.exact[e].sample;
+      exact_code_[e] = Each(map.exact[e].code);
+      exact_upper_[e] = hn::Set(HalfTag(), static_cast<uint16_t>(kHasLow ? sample >> 16 : sample));
+      exact_low_[e] = hn::Set(HalfTag(), static_cast<uint16_t>(sample));
     }
-    hn::StoreU(hn::DemoteTo(d8, result), d8, codes + i);
-    hn::StoreU(hn::DemoteTo(d8, hn::BitCast(ds, hn::And(sample, detail_bits))), d8, details + i);
   }
-}
+
+  // Codes, details and, of four bytes, lower halves of a block; bit i: sample i has details.  From registers, for
+  // loads of what several stores wrote a moment before take long.
+  HWY_INLINE uint64_t Split(const std::byte* HWY_RESTRICT samples, uint8_t* HWY_RESTRICT codes,
+                            uint8_t* HWY_RESTRICT details, uint16_t* HWY_RESTRICT low_halves) const {
+    const CodeTag d;
+    uint64_t mask = 0;
+    for (size_t i = 0; i < kBlock; i += hn::Lanes(d)) {
+#if HWY_TARGET == HWY_SCALAR
+      const Half half = SplitHalf(samples + kBytes * i, low_halves + i);
+      const hn::Vec<CodeTag> code = hn::Set(d, static_cast<uint8_t>(hn::GetLane(half.code)));
+      const hn::Vec<CodeTag> detail = hn::Set(d, static_cast<uint8_t>(hn::GetLane(half.detail)));
+#else
+      constexpr size_t kHalf = hn::MaxLanes(HalfTag());
+      const Half first = SplitHalf(samples + kBytes * i, low_halves + i);
+      const Half second = SplitHalf(samples + kBytes * (i + kHalf), low_halves + i + kHalf);
+      const hn::Vec<CodeTag> code = Pack(first.code, second.code), detail = Pack(first.detail, second.detail);
+#endif
+      hn::StoreU(code, d, codes + i);
+      hn::StoreU(detail, d, details + i);
+      mask |= finder_.MaskOf(code) << i;
+    }
+    return mask;
+  }
+
+ private:
+  static constexpr bool kHasLow = kBytes == 4;
+  using SignedTag = hn::RebindToSigned<HalfTag>;
+  using Signed = hn::Vec<SignedTag>;
+
+  struct Half {
+    Signed code, detail;
+  };
+
+  template <typename T>
+  static HWY_INLINE Signed Each(T value) {
+    return hn::Set(SignedTag(), static_cast<int16_t>(value));
+  }
+
+#if HWY_TARGET != HWY_SCALAR
+  // Numbers up to 255 as bytes.
+  static HWY_INLINE hn::Vec<CodeTag> Pack(Signed first, Signed second) {
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    return hn::Vec<CodeTag>{_mm512_permutexvar_epi64(order, _mm512_packus_epi16(first.raw, second.raw))};
+#elif HWY_TARGET == HWY_AVX2
+    return hn::Vec<CodeTag>{_mm256_permute4x64_epi64(_mm256_packus_epi16(first.raw, second.raw), 0xd8)};
+#else
+    const hn::Rebind<uint8_t, SignedTag> d8;
+    return hn::Combine(CodeTag(), hn::DemoteTo(d8, second), hn::DemoteTo(d8, first));
+#endif
+  }
+#endif
+
+  HWY_INLINE Half SplitHalf(const std::byte* HWY_RESTRICT samples, uint16_t* HWY_RESTRICT low_halves) const {
+    const HalfTag d;
+    const SignedTag ds;
+    auto low = hn::Zero(d);
+    const auto sample = LoadHalves<kBytes>(samples, low);
+    if constexpr (kHasLow) hn::Store(low, d, low_halves);
+    const auto magnitude = hn::And(sample, hn::Set(d, uint16_t{0x7fff}));
+    const auto steps = hn::Sub(hn::BitCast(ds, hn::ShiftRightSame(magnitude, shift_)), least_);
+    const auto is_negative = hn::Lt(hn::BitCast(ds, sample), hn::Zero(ds));
+    const auto room = hn::IfThenElse(is_negative, negative_, positive_);
+    const auto is_coded = hn::And(hn::Not(hn::Lt(steps, hn::Zero(ds))), hn::Lt(steps, room));
+    const auto code = hn::IfThenElse(is_negative, hn::Sub(below_, steps), hn::Add(above_, steps));
+    const auto is_zero = hn::RebindMask(ds, hn::Eq(hn::Or(sample, low), hn::Zero(d)));
+    auto result = hn::IfThenElse(is_zero, zero_, hn::IfThenElse(is_coded, code, escape_));
+    for (size_t e = 0; e < kExact; ++e) {
+      auto differs = hn::Xor(sample, exact_upper_[e]);
+      if constexpr (kHasLow) differs = hn::Or(differs, hn::Xor(low, exact_low_[e]));
+      const auto is_other = hn::RebindMask(ds, hn::Ne(differs, hn::Zero(d)));
+      result = hn::IfThenElse(hn::And(hn::Eq(result, exact_code_[e]), is_other), escape_, result);
+    }
+    return {result, hn::BitCast(ds, hn::And(sample, detail_bits_))};
+  }
+
+  DetailFinder finder_;
+  int shift_;
+  hn::Vec<HalfTag> detail_bits_;
+  Signed least_, positive_, negative_, above_, below_, zero_, escape_;
+  Signed exact_code_[kMaxCoarseExact];
+  hn::Vec<HalfTag> exact_upper_[kMaxCoarseExact], exact_low_[kMaxCoarseExact];
+};
 
 // Moves the elements of the mask to `to`.
 template <typename T>
@@ -315,15 +389,15 @@ HWY_INLINE void Compress(uint64_t mask, const uint16_t* HWY_RESTRICT from, uint1
 #endif
 }
 
-template <size_t kBytes>
+template <size_t kBytes, size_t kExact>
 HWY_INLINE size_t SplitSamples(const CoarseMap& map, const std::byte* HWY_RESTRICT samples, size_t count,
                                uint8_t* HWY_RESTRICT codes, const CoarseDetails& out) {
   alignas(64) uint16_t low[kBlock];
   alignas(64) uint8_t details[kBlock];
+  const Splitter<kBytes, kExact> splitter(map);
   size_t total = 0;
   const auto split = [&](const std::byte* from, size_t begin) HWY_ATTR {
-    SplitBlock<kBytes>(map, from, codes + begin, details, low);
-    const uint64_t mask = DetailMask(map, codes + begin);
+    const uint64_t mask = splitter.Split(from, codes + begin, details, low);
     Compress(mask, details, out.details + total);
     if constexpr (kBytes == 4) Compress(mask, low, out.low + total);
     total += static_cast<size_t>(std::popcount(mask));
@@ -338,10 +412,25 @@ HWY_INLINE size_t SplitSamples(const CoarseMap& map, const std::byte* HWY_RESTRI
   return total;
 }
 
+template <size_t kBytes>
+size_t SplitOfBytes(const CoarseMap& map, const std::byte* HWY_RESTRICT samples, size_t count,
+                    uint8_t* HWY_RESTRICT codes, const CoarseDetails& out) {
+  switch (map.num_exact) {
+    case 0:
+      return SplitSamples<kBytes, 0>(map, samples, count, codes, out);
+    case 1:
+      return SplitSamples<kBytes, 1>(map, samples, count, codes, out);
+    case 2:
+      return SplitSamples<kBytes, 2>(map, samples, count, codes, out);
+    default:
+      return SplitSamples<kBytes, kMaxCoarseExact>(map, samples, count, codes, out);
+  }
+}
+
 size_t Split(const CoarseMap& map, size_t sample_bytes, const std::byte* HWY_RESTRICT samples, size_t count,
              uint8_t* HWY_RESTRICT codes, const CoarseDetails& out) {
-  if (sample_bytes == 2) return SplitSamples<2>(map, samples, count, codes, out);
-  return SplitSamples<4>(map, samples, count, codes, out);
+  if (sample_bytes == 2) return SplitOfBytes<2>(map, samples, count, codes, out);
+  return SplitOfBytes<4>(map, samples, count, codes, out);
 }
 
 // Eight fields are as many bytes as they have bits.
