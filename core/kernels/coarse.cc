@@ -159,13 +159,24 @@ HWY_INLINE void JoinUpper(const CoarseTables& tables, const uint8_t* HWY_RESTRIC
 
 // binary32 from halves.
 HWY_INLINE void JoinHalves(const CoarseMap& map, const uint8_t* HWY_RESTRICT codes, const uint16_t* HWY_RESTRICT upper,
-                           uint16_t* HWY_RESTRICT low, uint32_t* HWY_RESTRICT samples) {
+                           uint16_t* HWY_RESTRICT low, std::byte* HWY_RESTRICT samples) {
   for (size_t e = 0; e < map.num_exact; ++e) {
     const uint8_t code = map.exact[e].code;
     const uint16_t half = static_cast<uint16_t>(map.exact[e].sample);
     for (size_t i = 0; i < kBlock; ++i) low[i] |= codes[i] == code ? half : 0;
   }
-  for (size_t i = 0; i < kBlock; ++i) samples[i] = static_cast<uint32_t>(upper[i]) << 16 | low[i];
+#if HWY_TARGET == HWY_SCALAR
+  for (size_t i = 0; i < kBlock; ++i) {
+    const uint32_t sample = static_cast<uint32_t>(upper[i]) << 16 | low[i];
+    std::memcpy(samples + 4 * i, &sample, 4);
+  }
+#else
+  const HalfTag d;
+  uint16_t* const out = reinterpret_cast<uint16_t*>(samples);
+  for (size_t i = 0; i < kBlock; i += hn::Lanes(d)) {
+    hn::StoreInterleaved2(hn::Load(d, low + i), hn::Load(d, upper + i), d, out + 2 * i);
+  }
+#endif
 }
 
 // A block's samples; returns the number of details that it has.
@@ -174,7 +185,6 @@ HWY_INLINE size_t JoinBlock(const CoarseTables& tables, const DetailFinder& find
                             std::byte* HWY_RESTRICT samples) {
   alignas(64) uint8_t expanded[kBlock];
   alignas(64) uint16_t upper[kBlock], expanded_low[kBlock];
-  alignas(64) uint32_t joined[kBlock];
   const uint64_t mask = finder.MaskOf(codes);
   Expand(mask, details, expanded);
   JoinUpper(tables, codes, expanded, upper);
@@ -182,8 +192,7 @@ HWY_INLINE size_t JoinBlock(const CoarseTables& tables, const DetailFinder& find
     std::memcpy(samples, upper, sizeof(upper));
   } else {
     Expand(mask, low, expanded_low);
-    JoinHalves(tables.map, codes, upper, expanded_low, joined);
-    std::memcpy(samples, joined, sizeof(joined));
+    JoinHalves(tables.map, codes, upper, expanded_low, samples);
   }
   return static_cast<size_t>(std::popcount(mask));
 }
