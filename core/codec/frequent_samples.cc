@@ -10,14 +10,19 @@ namespace {
 constexpr size_t kFirstLook = 512, kSecondLook = 8192;
 constexpr size_t kMinFirstCount = 4;  // in the first look
 
-std::vector<uint32_t> Spread(const std::vector<const std::byte*>& planes, size_t plane_samples, size_t sample_bytes,
-                             size_t limit) {
+template <int kBytes>
+std::vector<uint32_t> SpreadOf(const std::vector<const std::byte*>& planes, size_t plane_samples, size_t limit) {
   std::vector<uint32_t> result;
   result.reserve(limit);
-  VisitSpread(planes, plane_samples, sample_bytes, limit, [&](const std::byte* sample) {
-    result.push_back(static_cast<uint32_t>(LoadLittleEndian(sample, static_cast<int>(sample_bytes))));
+  VisitSpread(planes, plane_samples, kBytes, limit, [&](const std::byte* sample) {
+    result.push_back(static_cast<uint32_t>(LoadLittleEndian(sample, kBytes)));
   });
   return result;
+}
+
+std::vector<uint32_t> Spread(const std::vector<const std::byte*>& planes, size_t plane_samples, size_t sample_bytes,
+                             size_t limit) {
+  return sample_bytes == 2 ? SpreadOf<2>(planes, plane_samples, limit) : SpreadOf<4>(planes, plane_samples, limit);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ struct FrequentSamples {
   std::vector<FrequentSample> samples;  // most frequent first
 };
 
-// Looks at some of the samples of all planes, each of `plane_samples` samples of `sample_bytes` (1 .. 4) bytes.
+// Looks at some of the samples of all planes, each of `plane_samples` samples of `sample_bytes` (2 or 4) bytes.
 // `fine_bits`: the low bits that neighbours may differ in, fewer than a sample has.
 FrequentSamples FindFrequentSamples(const std::vector<const std::byte*>& planes, size_t plane_samples,
                                     size_t sample_bytes, int fine_bits);
