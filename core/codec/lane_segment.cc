@@ -65,12 +65,11 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
     case 3:
       lanes.num_taps = narrow || IsFloat(kind) ? 3 : 6;
       lanes.max_references = narrow ? 4 : 5;
-      lanes.position_bins = narrow ? 10 : 12;
-      lanes.activity_bins = narrow ? 8 : 12;
+      lanes.position_bins = lanes.activity_bins = narrow ? 8 : 12;
       min_reference_samples = 400;
       if (lanes.window == 0) lanes.window = 128;
       lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, 16384);
-      lanes.sample_positions = std::clamp<size_t>(samples / (narrow ? 8 : 4), 1 << 13, 1 << 16);
+      lanes.sample_positions = std::clamp<size_t>(samples / 4, 1 << 13, 1 << 16);
       lanes.max_contexts = 32;
       lanes.max_all_pairs = 40;
       lanes.fixed_centers = true;
