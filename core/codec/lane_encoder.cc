@@ -896,16 +896,30 @@ class LaneSetEncoder {
     return counts;
   }
 
-  // Where only some steps were counted: every context gets the tokens up to the last one that occurs anywhere.
-  void CountAllOnce(uint32_t* counts, size_t size) const {
+  // The last token of the symbols of full steps.
+  static size_t LastToken(const uint16_t* symbol, const uint16_t* end) {
     std::array<int16_t, 16> most{};  // of so many lanes each, which compilers make a vector of
-    const uint16_t* const end = symbols_.symbol + active_.size() * kRansLanes;
-    for (const uint16_t* symbol = symbols_.symbol; symbol < end; symbol += most.size()) {
+    for (; symbol != end; symbol += most.size()) {
       for (size_t i = 0; i < most.size(); ++i) {
         most[i] = std::max(most[i], static_cast<int16_t>(symbol[i] % kMaxLaneTokens));
       }
     }
-    const size_t last = static_cast<size_t>(*std::max_element(most.begin(), most.end()));
+    return static_cast<size_t>(*std::max_element(most.begin(), most.end()));
+  }
+
+  // Where only some steps were counted: every context gets the tokens up to the last one that occurs anywhere.
+  void CountAllOnce(uint32_t* counts, size_t size) const {
+    size_t last = 0;
+    for (auto step = active_.begin(); step != active_.end();) {
+      const auto end = std::find_if(step, active_.end(), [](uint8_t active) { return active < kRansLanes; });
+      const uint16_t* symbol = symbols_.symbol + static_cast<size_t>(step - active_.begin()) * kRansLanes;
+      const uint16_t* const end_of_full = symbol + static_cast<size_t>(end - step) * kRansLanes;
+      last = std::max(last, LastToken(symbol, end_of_full));
+      step = end;
+      if (step == active_.end()) break;
+      for (size_t i = 0; i < *step; ++i) last = std::max<size_t>(last, end_of_full[i] % kMaxLaneTokens);
+      ++step;
+    }
     for (size_t symbol = 0; symbol < size; ++symbol) {
       if (symbol % kMaxLaneTokens <= last) counts[symbol] = std::max(counts[symbol], 1u);
     }
