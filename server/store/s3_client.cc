@@ -92,8 +92,9 @@ absl::StatusOr<HttpResponse> S3Client::Do(const Call& call, const CallControl& c
     if (!absl::IsUnavailable(error)) return error;
     if (!Wait(wait, end, control)) {
       if (IsCancelled(control)) return absl::CancelledError("cancelled");
+      const auto code = end == control.deadline ? absl::StatusCode::kDeadlineExceeded : absl::StatusCode::kUnavailable;
       return WithOperatorText(
-          absl::UnavailableError(absl::StrCat("the S3 store does not serve: ", std::string(error.message()))),
+          absl::Status(code, absl::StrCat("the S3 store does not serve: ", std::string(error.message()))),
           OperatorText(error));
     }
   }

@@ -233,5 +233,14 @@ TEST(S3Client, EndsWhenItIsNotWanted) {
   EXPECT_EQ(server.requests(), 0u);
 }
 
+TEST(S3Client, TellsWhetherTheDeadlineOfTheCallEndedItsTrials) {
+  FakeServer server({Answer("503 Slow Down")});
+  std::byte out[16];
+  const CallControl control{.deadline = std::chrono::steady_clock::now() + milliseconds(50)};
+  EXPECT_EQ(ClientOf(server.endpoint()).Get("n", 0, out, control).status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(ClientOf(server.endpoint(), milliseconds(50)).Get("n", 0, out, {}).status().code(),
+            absl::StatusCode::kUnavailable);
+}
+
 }  // namespace
 }  // namespace dcac::store

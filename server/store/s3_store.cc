@@ -10,6 +10,7 @@
 #include "core/base/status_macros.h"
 #include "server/store/checks.h"
 #include "server/store/key.h"
+#include "server/store/operator_text.h"
 #include "server/store/s3_blocks.h"
 #include "server/store/s3_names.h"
 #include "server/store/s3_sweeper.h"
@@ -337,7 +338,12 @@ absl::StatusOr<std::unique_ptr<BlockStore>> OpenS3Store(S3StoreOptions options) 
   if (!options.client.clock) options.client.clock = SystemTime;
   const CallControl control{.deadline = std::chrono::steady_clock::now() + options.probe_for};
   auto store = std::make_unique<S3Store>(std::move(options));
-  DCAC_RETURN_IF_ERROR(store->Probe(control));
+  const absl::Status probed = store->Probe(control);
+  // The deadline is none of the caller's.
+  if (absl::IsDeadlineExceeded(probed)) {
+    return WithOperatorText(absl::UnavailableError(probed.message()), OperatorText(probed));
+  }
+  DCAC_RETURN_IF_ERROR(probed);
   return store;
 }
 

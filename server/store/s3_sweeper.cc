@@ -161,7 +161,8 @@ absl::Status S3Sweeper::FinishRemovals(const CallControl& control) {
     if (away) return;
     results[i] = Finish(due[i], control);
     due[i].done = results[i].ok();
-    away = away || absl::IsUnavailable(results[i]) || absl::IsCancelled(results[i]);
+    away = away || absl::IsUnavailable(results[i]) || absl::IsDeadlineExceeded(results[i]) ||
+           absl::IsCancelled(results[i]);
   });
   // One that fails does not hold up the others.
   std::erase_if(removals_, [](const Removal& removal) { return removal.done; });
