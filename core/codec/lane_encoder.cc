@@ -485,14 +485,16 @@ class LaneSetEncoder {
       if (IsFiller(group, p)) continue;
       ErrorRows& rows = error_rows_[model_.interlaced ? p / group.columns & 1 : 0];
       const size_t n = rows.count++;
-      for (size_t t = 0; t < kLaneErrors; ++t)
-        rows.row[t][n] = options_.errors ? ToFloat(group.error[p - group.error_distance[t]]) * scale : 0.0f;
+      const Value* const error = group.error + p;  // those before the first row are there, too
+      for (size_t t = 0; t < kLaneErrors; ++t) {
+        rows.row[t][n] = options_.errors ? ToFloat(*(error - group.error_distance[t])) * scale : 0.0f;
+      }
       const Value* above = group.value + p - group.columns;
       const float left = ToFloat(above[-1]), here = ToFloat(above[0]), right = ToFloat(above[1]);
       rows.row[4][n] = (std::max({left, here, right}) - std::min({left, here, right})) * scale;
       rows.row[5][n] = 1.0f;
       rows.row[6][n] = group.has_references ? ToFloat(group.reference_activity[p]) * scale : 0.0f;
-      rows.row[7][n] = ToFloat(group.error[p]) * scale;
+      rows.row[7][n] = ToFloat(*error) * scale;
       rows.center[n] = analysis.center[p];
     }
     offset = at - group.positions;
