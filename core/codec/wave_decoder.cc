@@ -175,12 +175,11 @@ class WaveDecoder {
     errors_[static_cast<size_t>(run.plane)].Add(error_sum);
     FillBorder(run);
 
-    const size_t width = static_cast<size_t>(shape_.width);
-    uint32_t* sample = samples_.data() + static_cast<size_t>(run.plane) * static_cast<size_t>(shape_.plane_samples()) +
-                       static_cast<size_t>(run.local_time);
+    const size_t width = static_cast<size_t>(shape_.width), local_time = static_cast<size_t>(run.local_time);
+    uint32_t* plane = samples_.data() + static_cast<size_t>(run.plane) * static_cast<size_t>(shape_.plane_samples());
     const int32_t* packed = packed_.data() + run.first;
     for (size_t y = static_cast<size_t>(run.y_begin); y < static_cast<size_t>(run.y_end); ++y) {
-      sample[y * width - 2 * y] = static_cast<uint32_t>(*packed++);
+      plane[y * width + (local_time - 2 * y)] = static_cast<uint32_t>(*packed++);
     }
   }
 
