@@ -841,8 +841,11 @@ class LaneSetEncoder {
       } else {
         TokenizeLaneGroup(tables, group, codes, symbols);
       }
-      for (size_t p = 0; p < group.positions; p += group.step) {
-        active_.push_back(static_cast<uint8_t>(std::min(group.step, group.positions - p)));
+      uint16_t* step = symbols.symbol;
+      for (size_t p = 0; p < group.positions; p += group.step, step += kRansLanes) {
+        const size_t active = std::min(group.step, group.positions - p);
+        active_.push_back(static_cast<uint8_t>(active));
+        std::fill(step + active, step + kRansLanes, uint16_t{0});  // so that CountAllOnce may look at all lanes
       }
       if constexpr (!kNarrow) {
         if (model_.has_escape) CollectEscapes(raster, codes, result);
@@ -898,30 +901,16 @@ class LaneSetEncoder {
     return counts;
   }
 
-  // The last token of the symbols of full steps.
-  static size_t LastToken(const uint16_t* symbol, const uint16_t* end) {
+  // Where only some steps were counted: every context gets the tokens up to the last one that occurs anywhere.
+  void CountAllOnce(uint32_t* counts, size_t size) const {
     std::array<int16_t, 16> most{};  // of so many lanes each, which compilers make a vector of
-    for (; symbol != end; symbol += most.size()) {
+    const uint16_t* const end = symbols_.symbol + active_.size() * kRansLanes;
+    for (const uint16_t* symbol = symbols_.symbol; symbol != end; symbol += most.size()) {
       for (size_t i = 0; i < most.size(); ++i) {
         most[i] = std::max(most[i], static_cast<int16_t>(symbol[i] % kMaxLaneTokens));
       }
     }
-    return static_cast<size_t>(*std::max_element(most.begin(), most.end()));
-  }
-
-  // Where only some steps were counted: every context gets the tokens up to the last one that occurs anywhere.
-  void CountAllOnce(uint32_t* counts, size_t size) const {
-    size_t last = 0;
-    for (auto step = active_.begin(); step != active_.end();) {
-      const auto end = std::find_if(step, active_.end(), [](uint8_t active) { return active < kRansLanes; });
-      const uint16_t* symbol = symbols_.symbol + static_cast<size_t>(step - active_.begin()) * kRansLanes;
-      const uint16_t* const end_of_full = symbol + static_cast<size_t>(end - step) * kRansLanes;
-      last = std::max(last, LastToken(symbol, end_of_full));
-      step = end;
-      if (step == active_.end()) break;
-      for (size_t i = 0; i < *step; ++i) last = std::max<size_t>(last, end_of_full[i] % kMaxLaneTokens);
-      ++step;
-    }
+    const size_t last = static_cast<size_t>(*std::max_element(most.begin(), most.end()));
     for (size_t symbol = 0; symbol < size; ++symbol) {
       if (symbol % kMaxLaneTokens <= last) counts[symbol] = std::max(counts[symbol], 1u);
     }
