@@ -73,12 +73,12 @@ class LaneSetEncoder {
       DescribeSamples();
       const LaneValues values(kind_, map_, kNarrow ? 1.0f : PowerOfTwo(model_.unit_exponent));
       FitLaneSpatial(codes_, values, options_.fit_samples, model_);
-      if constexpr (kBytes) {
-        SetByteTaps();
-      } else if (options_.max_references > 0 || options_.own_taps) {
+      if constexpr (kBytes) SetByteTaps();
+      if (options_.max_references > 0 || (!kBytes && options_.own_taps)) {
         const PhaseTimer search_timer(Phase::kSearch);
         SearchLaneReferences(set_, codes_, values, options_, model_);
       }
+      if constexpr (kBytes) SetByteTerms();
       FitToBand();
     }
     EncodedLaneSet result;
@@ -216,8 +216,8 @@ class LaneSetEncoder {
       ++model_.group_planes;
     }
     model_.planes.resize(num_planes());
-    model_.sends_means = !kBytes && plane_samples() >= kSentMeanSamples;
-    if constexpr (kBytes) {
+    model_.sends_means = (!kBytes || options_.weighted) && plane_samples() >= kSentMeanSamples;
+    if (kBytes && !options_.weighted) {
       EstimateRange();
     } else {
       FindRange();
@@ -327,27 +327,97 @@ class LaneSetEncoder {
   void SetByteTaps() {
     const LaneTapWeights& spatial = model_.spatial[0];
     constexpr int kDropped = kLaneTapBits - kByteTapBits, kOne = 1 << kByteTapBits;
-    ByteTaps taps;
+    ByteWeights weights;
     int32_t positive = 0, negative = 0;
     for (size_t t = 0; t < kByteTaps; ++t) {
-      taps.weight[t] = (spatial.tap[t] + (1 << (kDropped - 1))) >> kDropped;
-      (taps.weight[t] < 0 ? negative : positive) += taps.weight[t];
+      weights.weight[t] = (spatial.tap[t] + (1 << (kDropped - 1))) >> kDropped;
+      (weights.weight[t] < 0 ? negative : positive) += weights.weight[t];
     }
     if (positive > kMaxByteWeights || negative < -kMaxByteWeights) {
-      taps.weight = {kOne / 2, kOne / 4, kOne / 4, 0};
+      weights.weight = {kOne / 2, kOne / 4, kOne / 4, 0};
     } else {
-      const int32_t unit = spatial.unit * kOne / 8;  // weights of the unit are eighths
-      taps.base = std::clamp(model_.mean * (kOne - positive - negative) + unit, -kMaxByteBase, kMaxByteBase);
+      const int32_t unit = spatial.unit * kOne / 8 + kOne / 2;  // weights of the unit are eighths; sums are rounded
+      const ByteBaseRange range = BaseRangeOf(weights);
+      weights.base = std::clamp(model_.mean * (kOne - positive - negative) + unit, range.low, range.high);
     }
+    ByteTaps taps;
+    taps.value = weights;
+    if (options_.weighted) taps.activity.emplace();
     model_.bytes = taps;
+  }
+
+  // As many as leave almost all innovations within their bytes.
+  int ChooseInnovationBits() const {
+    constexpr std::array<double, kMaxInnovationBits> kMostBeyond = {0.012, 0.004};  // with one bit, with two
+    const ByteWeights& taps = model_.bytes->value;
+    const size_t columns = codes_.columns, first = 2 * columns;
+    const SpreadIndices places(StatisticsSamples(), num_samples());
+    const int32_t rest = MeanWeight(taps);
+    std::array<size_t, kMaxInnovationBits> beyond{};
+    for (size_t k = 0; k < StatisticsSamples(); ++k) {
+      const size_t plane = places[k] / plane_samples(), at = places[k] % plane_samples();
+      if (at <= first) continue;
+      const Code* const code = codes_.Plane(plane) + at;
+      const Code* const row = code - columns;
+      const int32_t sum = taps.base + (model_.planes[plane].mean - model_.mean) * rest + taps.weight[0] * row[0] +
+                          taps.weight[1] * row[-1] + taps.weight[2] * row[1] + taps.weight[3] * *(code - first);
+      const int32_t innovation = *code - std::max(sum >> kByteTapBits, 0);
+      for (int bits = 1; bits <= kMaxInnovationBits; ++bits) {
+        beyond[static_cast<size_t>(bits - 1)] += std::abs(innovation) > 127 >> bits ? 1 : 0;
+      }
+    }
+    int bits = kMaxInnovationBits;
+    while (bits > 0) {
+      const size_t i = static_cast<size_t>(bits - 1);
+      if (static_cast<double>(beyond[i]) <= kMostBeyond[i] * static_cast<double>(StatisticsSamples())) break;
+      --bits;
+    }
+    return bits;
+  }
+
+  // What was found of the planes, as byte lanes have it.
+  void SetByteTerms() {
     model_.low_code = 0;
     model_.high_code = 255;
+    if (!model_.has_terms()) return;
+    model_.innovation_bits = ChooseInnovationBits();
+    for (LanePlane& plane : model_.planes) SetByteWeights(plane);
+  }
+
+  static void SetByteWeights(LanePlane& plane) {
+    std::vector<LaneReference>& references = plane.references;
+    const auto magnitude = [](const LaneReference& reference) { return std::abs(reference.weight); };
+    std::stable_sort(references.begin(), references.end(),
+                     [&](const LaneReference& a, const LaneReference& b) { return magnitude(a) > magnitude(b); });
+    // The greatest with the least.
+    if (references.size() > 2) std::swap(references[1], references.back());
+    const auto pair_at = [&](size_t r) {
+      return std::span(references.data() + r, std::min<size_t>(2, references.size() - r));
+    };
+    int32_t most = 0;
+    for (size_t r = 0; r < references.size(); r += 2) {
+      int32_t sum = 0;
+      for (const LaneReference& reference : pair_at(r)) sum += magnitude(reference);
+      most = std::max(most, sum);
+    }
+    int shift = kLaneTermBits - kByteTapBits;
+    plane.has_coarse_weights = most >> shift > kMaxBytePairWeight - 1;
+    if (plane.has_coarse_weights) ++shift;
+    for (size_t r = 0; r < references.size(); r += 2) {
+      int32_t sum = 0;
+      for (LaneReference& reference : pair_at(r)) {
+        reference.weight = (reference.weight + (1 << (shift - 1))) >> shift;
+        sum += magnitude(reference);
+      }
+      if (sum <= kMaxBytePairWeight) continue;
+      for (LaneReference& reference : pair_at(r)) reference.weight = reference.weight * kMaxBytePairWeight / sum;
+    }
   }
 
   // ---- Everything that is fitted to predictions, on a band of rows of all planes ----
 
   void FitToBand() {
-    if constexpr (kBytes) {
+    if (kBytes && !model_.bytes->activity) {
       model_.error_prior = kByteErrorPrior;
     } else {
       ChooseBand(std::min(options_.sample_positions, kErrorPositions));
@@ -422,7 +492,7 @@ class LaneSetEncoder {
   }
 
   // In units of the model: steps, or as values.
-  static float ToFloat(Value v) { return kNarrow ? static_cast<float>(v) / 64.0f : static_cast<float>(v); }
+  static float ToFloat(Value v) { return kNarrow && !kBytes ? static_cast<float>(v) / 64.0f : static_cast<float>(v); }
 
   float SigmaScale() const { return kNarrow ? 1.0f : 1.0f / PowerOfTwo(model_.unit_exponent); }
 
@@ -472,7 +542,7 @@ class LaneSetEncoder {
       count += of_class.count;
     }
     const double mean = count == 0 ? 0 : sum / static_cast<double>(count);
-    model_.error_prior = static_cast<int>(std::clamp(mean * 4, 0.0, double{kMaxLaneErrorPrior}));
+    model_.error_prior = static_cast<int>(kBytes ? mean : std::clamp(mean * 4, 0.0, double{kMaxLaneErrorPrior}));
     for (size_t c = 0; c < model_.num_classes(); ++c) FitSigma(room, c);
   }
 
@@ -486,8 +556,15 @@ class LaneSetEncoder {
       ErrorRows& rows = error_rows_[model_.interlaced ? p / group.columns & 1 : 0];
       const size_t n = rows.count++;
       const Value* const error = group.error + p;  // those before the first row are there, too
-      for (size_t t = 0; t < kLaneErrors; ++t) {
-        rows.row[t][n] = options_.errors ? ToFloat(*(error - group.error_distance[t])) * scale : 0.0f;
+      if constexpr (kBytes) {
+        const Value* const errors = error - group.columns;
+        rows.row[0][n] = ToFloat(errors[0]);
+        rows.row[1][n] = (ToFloat(errors[-1]) + ToFloat(errors[1])) / 2;
+        rows.row[2][n] = rows.row[3][n] = 0.0f;
+      } else {
+        for (size_t t = 0; t < kLaneErrors; ++t) {
+          rows.row[t][n] = options_.errors ? ToFloat(*(error - group.error_distance[t])) * scale : 0.0f;
+        }
       }
       const Value* above = group.value + p - group.columns;
       const float left = ToFloat(above[-1]), here = ToFloat(above[0]), right = ToFloat(above[1]);
@@ -516,6 +593,7 @@ class LaneSetEncoder {
     for (size_t i = 0; i < padded; ++i) rows.weight[i] = 1.0f / (std::max(rows.expected[i], 0.0f) + 1.0f);
     for (float* row : rows.row) MultiplyRows(row, rows.weight, padded, row);
     solution = RowEquations::Solve(rows.row[0], stride, kErrorFeatures, padded, ridge.data());
+    if constexpr (kBytes) return SetByteActivity(rows, solution);
     const auto weight = [&](size_t i, double fraction) {
       const double scaled = std::isnan(solution[i]) ? 0 : solution[i] * fraction;
       return static_cast<int32_t>(
@@ -526,6 +604,29 @@ class LaneSetEncoder {
     sigma.range = weight(4, 1 << kLaneSigmaBits);
     sigma.unit = weight(5, 16);
     sigma.reference = weight(6, 1 << kLaneSigmaBits);
+  }
+
+  // The activity of byte lanes, so that most of them are among those which have bins of their own.
+  void SetByteActivity(const ErrorRows& rows, const RowEquations::Solution& solution) {
+    constexpr float kMost = 14, kShare = 0.7f;
+    std::vector<float> expected;
+    for (size_t i = 0; i < rows.count; ++i) {
+      float sum = 0;
+      for (size_t f = 0; f < kErrorFeatures; ++f) sum += static_cast<float>(solution[f]) * rows.row[f][i];
+      expected.push_back(sum / rows.weight[i]);
+    }
+    const double most = std::max(0.25, double{Quantile(expected, kShare)});
+    const std::array<double, kByteTaps> weight = {solution[0], solution[1], solution[4], solution[6]};
+    double positive = 1e-3, negative = 1e-3;
+    for (const double w : weight) (w < 0 ? negative : positive) += std::abs(w);
+    const double limit = kMaxByteWeights - 2;  // for rounding
+    const double scale = std::min({kMost / most * (1 << kByteActivityBits), limit / positive, limit / negative});
+    ByteWeights& result = *model_.bytes->activity;
+    for (size_t t = 0; t < kByteTaps; ++t) {
+      result.weight[t] = static_cast<int32_t>(std::floor(weight[t] * scale + 0.5));
+    }
+    const ByteBaseRange range = BaseRangeOf(result);
+    result.base = static_cast<int32_t>(std::floor(std::clamp(solution[5] * scale, range.low + 1.0, range.high - 1.0)));
   }
 
   // The expected errors of the positions of FitErrors, times their weights.
@@ -699,7 +800,8 @@ class LaneSetEncoder {
   void ChooseCells(const Band& band) {
     const size_t rows = model_.position_bins(), columns = model_.activity_bins(), cells = rows * columns;
     LaneTables tables = MakeLaneTables(kind_, model_);
-    if constexpr (!kBytes) {
+    const bool has_centers = !kBytes || model_.bytes->activity;
+    if (has_centers) {
       ChooseCenters(band, tables);
       SetCenters(model_.center, tables);
     }
@@ -707,7 +809,7 @@ class LaneSetEncoder {
     const size_t times = std::max<size_t>(1, num_samples() / band.size);
     CellCounts moving = CountCells(band, tables, false, times);
     model_.fixed_center.assign(cells, false);
-    if (options_.fixed_centers && !kBytes) {
+    if (options_.fixed_centers && has_centers) {
       const CellCounts fixed = CountCells(band, tables, true, times);
       const std::array<uint32_t, kMaxLaneTokens> raw_bits = RawBitsOfTokens();
       for (size_t cell = 0; cell < cells; ++cell) {

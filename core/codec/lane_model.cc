@@ -122,17 +122,32 @@ class LaneModelCoder {
   }
 
   void CodeByteTaps(ByteTaps& taps) {
-    Ranged(0, 255, model_.error_prior);
-    Ranged(0, 255, model_.mean);
+    bool is_weighted = taps.activity.has_value();
+    CodeFlag(coder_, is_weighted);
+    CodeMeans();
+    Check(is_weighted || !model_.sends_means);
+    CodeByteWeights(taps.value);
+    if (is_weighted) {
+      if (!taps.activity) taps.activity.emplace();
+      CodeByteWeights(*taps.activity);
+      CodeTerms();
+      if (any_terms_) Uniform(kMaxInnovationBits + 1, model_.innovation_bits);
+    }
+    Ranged(0, 255, model_.position_base);
+  }
+
+  void CodeByteWeights(ByteWeights& weights) {
     int32_t positive = 0, negative = 0;
-    for (int32_t& weight : taps.weight) {
+    for (int32_t& weight : weights.weight) {
       Signed(tap_weight_, kMaxByteWeights, weight);
       (weight < 0 ? negative : positive) += weight;
     }
     Check(positive <= kMaxByteWeights && negative >= -kMaxByteWeights);
-    if (coder_.failed()) taps.weight = {};
-    Signed(unit_weight_, kMaxByteBase, taps.base);
-    Ranged(0, 255, model_.position_base);
+    if (coder_.failed()) weights.weight = {};
+    const ByteBaseRange range = BaseRangeOf(weights);
+    Signed(unit_weight_, INT16_MAX + 1, weights.base);
+    Check(weights.base >= range.low && weights.base <= range.high);
+    weights.base = std::clamp(weights.base, range.low, range.high);
   }
 
   void CodeTaps() {
@@ -190,7 +205,7 @@ class LaneModelCoder {
 
   void CodeMeans() {
     CodeFlag(coder_, model_.sends_means);
-    Ranged(0, kMaxLaneErrorPrior, model_.error_prior);
+    Ranged(0, model_.bytes ? 255 : kMaxLaneErrorPrior, model_.error_prior);
     Ranged(model_.low_code, model_.high_code, model_.mean);
     if (!model_.sends_means) {
       for (LanePlane& plane : model_.planes) plane.mean = model_.mean;
@@ -237,15 +252,27 @@ class LaneModelCoder {
       const int begin = model_.GroupBegin(p);
       uint32_t count = static_cast<uint32_t>(plane.references.size());
       if (begin > 0) CodeNumber(coder_, count_state, count);
-      Check(count <= kMaxLaneReferences);
-      plane.references.resize(begin > 0 ? std::min<size_t>(count, kMaxLaneReferences) : 0);
+      const size_t most = model_.bytes ? kMaxByteReferences : kMaxLaneReferences;
+      Check(count <= most);
+      plane.references.resize(begin > 0 ? std::min<size_t>(count, most) : 0);
       for (LaneReference& reference : plane.references) {
         CodeReference(same_channel_[static_cast<size_t>(p)], begin, reference.plane);
-        Signed(reference_weight_, kMaxLaneTermWeight, reference.weight);
+        Signed(reference_weight_, model_.bytes ? kMaxBytePairWeight : kMaxLaneTermWeight, reference.weight);
       }
-      Signed(plane_unit_weight_, kMaxLaneUnitWeight, plane.unit);
-      CodeOwnTaps(plane);
+      if (model_.bytes) {
+        if (!plane.references.empty()) coder_.Bit(coarse_weights_state_, plane.has_coarse_weights);
+        CheckPairs(plane.references);
+      } else {
+        Signed(plane_unit_weight_, kMaxLaneUnitWeight, plane.unit);
+        CodeOwnTaps(plane);
+      }
       if (coder_.failed()) return;
+    }
+  }
+
+  void CheckPairs(const std::vector<LaneReference>& references) {
+    for (size_t r = 0; r + 1 < references.size(); r += 2) {
+      Check(std::abs(references[r].weight) + std::abs(references[r + 1].weight) <= kMaxBytePairWeight);
     }
   }
 
@@ -307,7 +334,7 @@ class LaneModelCoder {
     model_.center.resize(rows);
     bool any_fixed =
         std::find(model_.fixed_center.begin(), model_.fixed_center.end(), true) != model_.fixed_center.end();
-    if (!model_.bytes) CodeFlag(coder_, any_fixed);
+    if (!model_.bytes || model_.bytes->activity) CodeFlag(coder_, any_fixed);
     if (!any_fixed) return;
     std::array<AdaptiveBit, 4> fixed_state;
     for (size_t cell = 0; cell < rows * columns; ++cell) {
@@ -332,7 +359,7 @@ class LaneModelCoder {
 
   bool any_terms_ = model_.has_terms();
   AdaptiveSigned tap_weight_, unit_weight_, sigma_weight_, reference_weight_, plane_unit_weight_, own_weight_;
-  AdaptiveBit same_channel_state_, own_taps_state_;
+  AdaptiveBit same_channel_state_, own_taps_state_, coarse_weights_state_;
   std::array<std::array<AdaptiveBit, kLaneTapsOfClass>, kLaneClasses> own_tap_state_;
 };
 

@@ -40,7 +40,8 @@ struct LaneReference {
 struct LanePlane {
   int32_t mean = 0;  // a code
   std::vector<LaneReference> references;
-  int32_t unit = 0;  // weight of the unit
+  bool has_coarse_weights = false;  // byte lanes: in 32nds, not in 64ths
+  int32_t unit = 0;                 // weight of the unit
   bool has_own_taps = false;
   std::array<std::array<int16_t, kLaneTapsOfClass>, kLaneClasses> own{};  // in 1/128, on top of the shared ones
 
@@ -63,9 +64,24 @@ struct LaneExact {
   uint16_t low = 0;
 };
 
-// Limits of ByteTaps, which keep sums of products and the base within 16 bits.
-inline constexpr int32_t kMaxByteWeights = 96;  // of the positive ones together, and of the negative ones
-inline constexpr int32_t kMaxByteBase = 8191;
+// Limit of ByteWeights: of the positive ones together, and of the negative ones.
+inline constexpr int32_t kMaxByteWeights = 96;
+// What their base may be, for sums to stay within 16 bits.
+struct ByteBaseRange {
+  int32_t low = 0, high = 0;
+};
+inline ByteBaseRange BaseRangeOf(const ByteWeights& weights) {
+  ByteBaseRange range{INT16_MIN, INT16_MAX};
+  for (const int32_t weight : weights.weight) (weight < 0 ? range.low : range.high) -= 255 * weight;
+  return range;
+}
+// What is left for the mean of a plane.
+inline int32_t MeanWeight(const ByteWeights& taps) {
+  int32_t rest = 1 << kByteTapBits;
+  for (const int32_t weight : taps.weight) rest -= weight;
+  return rest;
+}
+inline constexpr int32_t kMaxBytePairWeight = 127;  // of two references of byte lanes together
 
 // Thresholds of byte lanes, by number: from 16 on bytes have the bins of their upper halves.
 inline constexpr uint32_t kNumByteThresholds = 30;
@@ -79,6 +95,7 @@ constexpr uint32_t ByteThresholdNumber(uint8_t threshold) {
 struct LaneModel {
   std::optional<CoarseMap> coarse;  // of floats that are modelled as u8: which codes they are
   std::optional<ByteTaps> bytes;    // of byte lanes, which have these taps only; error_prior is a byte
+  int innovation_bits = 0;          // of byte lanes, below the point
   bool interlaced = false;
   int num_taps = 3;      // 3 or 6; interlaced: 6
   int group_planes = 1;  // of every group but perhaps the last

@@ -56,16 +56,14 @@ class RandomLaneModels {
     if (m.has_mode) m.mode_code = Code(m);
     m.error_prior = Below(256);
     m.mean = Code(m);
-    ByteTaps taps;
-    int32_t positive = kMaxByteWeights, negative = kMaxByteWeights;
-    for (int32_t& weight : taps.weight) {
-      int32_t& left = Flag() ? positive : negative;
-      const int32_t magnitude = Below(left + 1);
-      left -= magnitude;
-      weight = &left == &positive ? magnitude : -magnitude;
+    m.bytes.emplace();
+    m.bytes->value = ByteWeightsOf();
+    if (Flag()) {
+      m.bytes->activity = ByteWeightsOf();
+      m.sends_means = Flag();
+      if (ByteTerms(m)) m.innovation_bits = Below(kMaxInnovationBits + 1);
     }
-    taps.base = Within(kMaxByteBase);
-    m.bytes = taps;
+    for (LanePlane& plane : m.planes) plane.mean = m.sends_means ? Code(m) : m.mean;
     m.position_base = Below(256);
     for (std::vector<uint8_t>* thresholds : {&m.position_thresholds, &m.activity_thresholds}) {
       for (uint32_t t = 0; t < kNumByteThresholds && thresholds->size() + 1 < kMaxLaneBins; ++t) {
@@ -75,6 +73,38 @@ class RandomLaneModels {
     Cells(m);
     Tables(m);
     return m;
+  }
+
+  ByteWeights ByteWeightsOf() {
+    ByteWeights weights;
+    int32_t positive = kMaxByteWeights, negative = kMaxByteWeights;
+    for (int32_t& weight : weights.weight) {
+      int32_t& left = Flag() ? positive : negative;
+      const int32_t magnitude = Below(left + 1);
+      left -= magnitude;
+      weight = &left == &positive ? magnitude : -magnitude;
+    }
+    const ByteBaseRange range = BaseRangeOf(weights);
+    weights.base = range.low + Below(range.high - range.low + 1);
+    return weights;
+  }
+
+  bool ByteTerms(LaneModel& m) {
+    bool any = false;
+    for (int p = 0; p < shape_.planes; ++p) {
+      LanePlane& plane = m.planes[static_cast<size_t>(p)];
+      const int begin = m.GroupBegin(p);
+      int32_t left = 0;
+      for (int i = 0, count = begin == 0 ? 0 : Below(static_cast<int>(kMaxByteReferences) + 1); i < count; ++i) {
+        if (i % 2 == 0) left = kMaxBytePairWeight;
+        const int32_t weight = Within(left);
+        left -= std::abs(weight);
+        plane.references.push_back({Below(begin), weight});
+      }
+      plane.has_coarse_weights = !plane.references.empty() && Flag();
+      any = any || plane.has_terms();
+    }
+    return any;
   }
 
   // The model of a set of u8, and which samples its codes are.
@@ -180,7 +210,7 @@ class RandomLaneModels {
   void Cells(LaneModel& m) {
     const int clusters = 1 + Below(64);
     m.tables.resize(static_cast<size_t>(clusters));
-    const bool any_fixed = !m.bytes && Flag();
+    const bool any_fixed = (!m.bytes || m.bytes->activity) && Flag();
     for (size_t cell = 0; cell < m.position_bins() * m.activity_bins(); ++cell) {
       m.cluster.push_back(static_cast<uint8_t>(Below(clusters)));
       m.fixed_center.push_back(any_fixed && (cell == 0 || Flag()));
@@ -207,12 +237,18 @@ class RandomLaneModels {
   std::mt19937_64 random_{7};
 };
 
+void ExpectEqual(const ByteWeights& a, const ByteWeights& b) {
+  EXPECT_EQ(a.weight, b.weight);
+  EXPECT_EQ(a.base, b.base);
+}
+
 void ExpectEqual(const LaneModel& a, const LaneModel& b) {
   const auto head = [](const LaneModel& m) {
-    return std::vector<int64_t>{m.interlaced,    m.num_taps,       m.group_planes,  m.table_bits,     m.base_exponent,
-                                m.low_code,      m.high_code,      m.has_mode,      m.has_escape,     m.mode_code,
-                                m.shift,         m.unit_exponent,  m.sends_means,   m.mean,           m.error_prior,
-                                m.position_base, m.position_shift, m.activity_base, m.activity_shift, m.num_tokens};
+    return std::vector<int64_t>{m.interlaced,     m.num_taps,       m.group_planes,  m.table_bits,     m.base_exponent,
+                                m.low_code,       m.high_code,      m.has_mode,      m.has_escape,     m.mode_code,
+                                m.shift,          m.unit_exponent,  m.sends_means,   m.mean,           m.error_prior,
+                                m.position_base,  m.position_shift, m.activity_base, m.activity_shift, m.num_tokens,
+                                m.innovation_bits};
   };
   EXPECT_EQ(head(a), head(b));
   ASSERT_EQ(a.exact.size(), b.exact.size());
@@ -228,8 +264,9 @@ void ExpectEqual(const LaneModel& a, const LaneModel& b) {
   }
   ASSERT_EQ(a.bytes.has_value(), b.bytes.has_value());
   if (a.bytes) {
-    EXPECT_EQ(a.bytes->weight, b.bytes->weight);
-    EXPECT_EQ(a.bytes->base, b.bytes->base);
+    ExpectEqual(a.bytes->value, b.bytes->value);
+    ASSERT_EQ(a.bytes->activity.has_value(), b.bytes->activity.has_value());
+    if (a.bytes->activity) ExpectEqual(*a.bytes->activity, *b.bytes->activity);
   }
   for (size_t c = 0; c < kLaneClasses; ++c) {
     EXPECT_EQ(a.spatial[c].tap, b.spatial[c].tap);
@@ -243,6 +280,7 @@ void ExpectEqual(const LaneModel& a, const LaneModel& b) {
   for (size_t p = 0; p < a.planes.size(); ++p) {
     EXPECT_EQ(a.planes[p].mean, b.planes[p].mean);
     EXPECT_EQ(a.planes[p].unit, b.planes[p].unit);
+    EXPECT_EQ(a.planes[p].has_coarse_weights, b.planes[p].has_coarse_weights);
     EXPECT_EQ(a.planes[p].has_own_taps, b.planes[p].has_own_taps);
     EXPECT_EQ(a.planes[p].own, b.planes[p].own);
     ASSERT_EQ(a.planes[p].references.size(), b.planes[p].references.size());
@@ -373,25 +411,45 @@ TEST(LaneModelTest, ValuesOutOfRangeFail) {
 
 TEST(LaneModelTest, ByteLanesOutOfRangeFail) {
   LaneModel good = SmallModel();
-  good.bytes = ByteTaps{{96, -40, 0, -56}, -kMaxByteBase};
+  good.bytes = ByteTaps{{{96, -40, 0, -56}, INT16_MIN + 96 * 255}, ByteWeights{{16, 0, -96, 80}, INT16_MAX - 96 * 255}};
   good.position_thresholds = {0, 15, 31, 239};
   good.cluster.assign(5, 0);
   good.fixed_center.assign(5, false);
   good.center.assign(5, 0);
+  good.planes[1].references = {{0, 100}, {0, -27}, {0, -1}, {0, 126}};
+  good.innovation_bits = kMaxInnovationBits;
+  ASSERT_EQ(good.group_planes, 1);
   EXPECT_FALSE(EncodingFails(SampleKind::kU8, good));
   const std::vector<Violation> violations = {
       {"weights above 0",
        [](LaneModel& m) {
-         m.bytes->weight = {60, 37, 0, 0};
+         m.bytes->value.weight = {60, 37, 0, 0};
        }},
       {"weights below 0",
        [](LaneModel& m) {
-         m.bytes->weight = {-60, 0, 0, -37};
+         m.bytes->value.weight = {-60, 0, 0, -37};
        }},
-      {"base", [](LaneModel& m) { m.bytes->base = kMaxByteBase + 1; }},
+      {"weights of activity",
+       [](LaneModel& m) {
+         m.bytes->activity->weight = {60, 37, 0, 0};
+       }},
+      {"base", [](LaneModel& m) { --m.bytes->value.base; }},
+      {"base of activity", [](LaneModel& m) { ++m.bytes->activity->base; }},
       {"position_base", [](LaneModel& m) { m.position_base = 256; }},
       {"mean", [](LaneModel& m) { m.mean = 256; }},
+      {"means that nothing needs",
+       [](LaneModel& m) {
+         m.sends_means = true;
+         m.bytes->activity.reset();
+       }},
       {"error_prior", [](LaneModel& m) { m.error_prior = 256; }},
+      {"a fifth reference",
+       [](LaneModel& m) {
+         m.planes[1].references.push_back({0, 0});
+       }},
+      {"the first pair of weights", [](LaneModel& m) { ++m.planes[1].references[0].weight; }},
+      {"the second pair of weights", [](LaneModel& m) { --m.planes[1].references[2].weight; }},
+      {"innovation_bits", [](LaneModel& m) { m.innovation_bits = kMaxInnovationBits + 1; }},
       {"a threshold that is too large", [](LaneModel& m) { m.position_thresholds[3] = 255; }},
   };
   for (const Violation& violation : violations) {

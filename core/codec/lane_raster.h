@@ -46,6 +46,12 @@ class LaneArithmetic<NarrowLanes> {
 };
 
 template <>
+class LaneArithmetic<ByteLanes> {
+ public:
+  static int16_t TermWeight(int32_t weight) { return static_cast<int16_t>(weight); }
+};
+
+template <>
 class LaneArithmetic<WideLanes> {
  public:
   using Value = float;
@@ -100,6 +106,7 @@ inline size_t TapDistanceIndex(bool interlaced, size_t c, size_t t, size_t x, si
 template <typename Value>
 struct LaneScratch {
   Scratch<Value> columns, value, error, reference, activity, innovations;
+  Scratch<int16_t> bases, reference_sums;  // of byte lanes
   Scratch<uint8_t> bytes, fillers;
   Scratch<int32_t> codes;
   Scratch<uint16_t> samples, upper;
@@ -344,13 +351,16 @@ class LaneRaster {
   Value *reference_ = nullptr, *reference_activity_ = nullptr;
 };
 
-// Of byte lanes: groups differ in nothing but their planes.
+// Of byte lanes: groups differ in nothing but their planes and references.
 template <>
 class LaneRaster<ByteLanes> {
  public:
+  using Value = uint8_t;
+
   LaneRaster(const SampleMap&, const SetShape& shape, const LaneModel& model, LaneScratch<uint8_t>& scratch)
       : shape_(shape), model_(model), scratch_(scratch) {
     group_.taps = *model.bytes;
+    group_.innovation_bits = model.innovation_bits;
   }
 
   // The group whose first plane is `first`; its values are not set.
@@ -358,6 +368,8 @@ class LaneRaster<ByteLanes> {
     const int planes = std::min(model_.group_planes, shape_.planes - first);
     first_ = first;
     if (planes != planes_) SetColumns(planes);
+    if (!model_.bytes->activity) return;
+    SetPlanes();
   }
 
   LaneGroup<ByteLanes>& group() { return group_; }
@@ -367,6 +379,9 @@ class LaneRaster<ByteLanes> {
   size_t rows() const { return static_cast<size_t>(shape_.height); }
   size_t plane_columns() const { return width(); }
   size_t width() const { return static_cast<size_t>(shape_.width); }
+  int16_t* reference() { return reference_; }
+  uint8_t* reference_activity() { return reference_activity_; }
+  static LaneArithmetic<ByteLanes> arithmetic() { return {}; }
 
  private:
   void SetColumns(int planes) {
@@ -375,12 +390,47 @@ class LaneRaster<ByteLanes> {
     group_.columns = group_.period = v;
     group_.positions = v * rows();
     group_.step = std::min<size_t>(kRansLanes, v - 2);
-    const size_t above = (2 * v + 2 + kRansLanes - 1) / kRansLanes * kRansLanes;  // steps are aligned
-    const size_t room = above + group_.positions + 2 * kRansLanes;
-    group_.value = scratch_.value.Get(room) + above;
-    group_.error = scratch_.error.Get(room) + above;
-    std::fill(group_.value - above, group_.value, static_cast<uint8_t>(model_.mean));
-    std::fill(group_.error - above, group_.error, static_cast<uint8_t>(model_.error_prior));
+    above_ = (2 * v + 2 + kRansLanes - 1) / kRansLanes * kRansLanes;  // steps are aligned
+    const size_t room = above_ + group_.positions + 2 * kRansLanes;
+    group_.value = scratch_.value.Get(room) + above_;
+    group_.error = scratch_.error.Get(room) + above_;
+    std::fill(group_.value - above_, group_.value, static_cast<uint8_t>(model_.mean));
+    std::fill(group_.error - above_, group_.error, static_cast<uint8_t>(model_.error_prior));
+    if (!model_.bytes->activity) return;
+    group_.base = base_ = scratch_.bases.Get(v + kRansLanes);
+    group_.reference = reference_ = scratch_.reference_sums.Get(room);
+    group_.reference_activity = reference_activity_ = scratch_.activity.Get(room);
+  }
+
+  // What depends on the planes.
+  void SetPlanes() {
+    const ByteWeights& taps = model_.bytes->value;
+    const ByteBaseRange range = BaseRangeOf(taps);
+    const int32_t rest = MeanWeight(taps);
+    group_.has_references = false;
+    for (int g = 0; g < planes_; ++g) {
+      const LanePlane& plane = model_.planes[static_cast<size_t>(first_ + g)];
+      const int32_t base = taps.base + (plane.mean - model_.mean) * rest;
+      std::fill_n(base_ + static_cast<size_t>(g) * width(), width(),
+                  static_cast<int16_t>(std::clamp(base, range.low, range.high)));
+      group_.has_references = group_.has_references || plane.has_terms();
+    }
+    for (size_t i = 0; i < kRansLanes; ++i) base_[group_.columns + i] = base_[i];
+    if (model_.sends_means) SetRowsAbove();
+  }
+
+  // Rows of means above the first, from the position before it backwards.
+  void SetRowsAbove() {
+    uint8_t* const row = group_.value - group_.columns;
+    for (int g = 0; g < planes_; ++g) {
+      std::fill_n(row + static_cast<size_t>(g) * width(), width(),
+                  static_cast<uint8_t>(model_.planes[static_cast<size_t>(first_ + g)].mean));
+    }
+    for (size_t set = group_.columns; set < above_;) {
+      const size_t count = std::min(group_.columns, above_ - set);
+      set += count;
+      std::copy_n(group_.value - set + group_.columns, count, group_.value - set);
+    }
   }
 
   SetShape shape_;
@@ -388,6 +438,9 @@ class LaneRaster<ByteLanes> {
   LaneScratch<uint8_t>& scratch_;
   LaneGroup<ByteLanes> group_;
   int first_ = 0, planes_ = 0;
+  size_t above_ = 0;
+  int16_t *base_ = nullptr, *reference_ = nullptr;
+  uint8_t* reference_activity_ = nullptr;
 };
 
 }  // namespace dcac

@@ -4,6 +4,7 @@
 #define DCAC_CORE_CODEC_LANE_REFERENCES_H_
 
 #include <cstddef>
+#include <type_traits>
 #include <vector>
 
 #include "core/base/scratch.h"
@@ -60,8 +61,12 @@ class LaneReferencePlanes {
       result.innovation[result.count] = innovations_ + slot * slot_samples_ + of % group_planes_ * width_;
       result.weight[result.count++] = raster.arithmetic().TermWeight(reference.weight);
     }
-    if (result.count > 0) result.share = LaneArithmetic<Lanes>::Share(result.count);
-    result.unit = raster.arithmetic().Unit(plane.unit);
+    if constexpr (!std::is_same_v<Lanes, ByteLanes>) {
+      if (result.count > 0) result.share = LaneArithmetic<Lanes>::Share(result.count);
+      result.unit = raster.arithmetic().Unit(plane.unit);
+    } else {
+      result.shift = model_.innovation_bits - (plane.has_coarse_weights ? 1 : 0);
+    }
     result.rows = raster.rows();
     result.columns = raster.plane_columns();
     result.innovation_stride = group_planes_ * width_;  // only whole groups are referred to
@@ -77,14 +82,6 @@ class LaneReferencePlanes {
   std::vector<size_t> slot_;  // of each group in innovations_
   size_t slot_samples_ = 0;
   Value* innovations_ = nullptr;
-};
-
-// Byte lanes have none.
-template <>
-class LaneReferencePlanes<ByteLanes> {
- public:
-  LaneReferencePlanes(const SetShape&, const LaneModel&, Scratch<uint8_t>&) {}
-  void Sum(LaneRaster<ByteLanes>&) const {}
 };
 
 }  // namespace dcac

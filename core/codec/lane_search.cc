@@ -767,7 +767,7 @@ class LaneSearch {
     int16_t* all = scratch.integers.Get(margin + samples + kGramLanes);
     std::fill_n(all, margin, int16_t{0});
     std::fill_n(all + margin + samples, kGramLanes, int16_t{0});
-    if constexpr (std::is_same_v<Lanes, NarrowLanes>) {
+    if constexpr (!std::is_same_v<Lanes, WideLanes>) {
       CenterCodes(codes_.Plane(plane), static_cast<uint8_t>(model_.planes[plane].mean), samples, all + margin);
     } else {
       QuantizeRow(ValuesOf(plane, scratch), planes_[plane].value, samples, all + margin);
@@ -909,6 +909,8 @@ void SearchLaneReferences(const PlaneSet& set, const LaneCodes<Lanes>& codes, co
 }
 
 template void SearchLaneReferences(const PlaneSet&, const LaneCodes<NarrowLanes>&, const LaneValues&,
+                                   const LaneEncoderOptions&, LaneModel&);
+template void SearchLaneReferences(const PlaneSet&, const LaneCodes<ByteLanes>&, const LaneValues&,
                                    const LaneEncoderOptions&, LaneModel&);
 template void SearchLaneReferences(const PlaneSet&, const LaneCodes<WideLanes>&, const LaneValues&,
                                    const LaneEncoderOptions&, LaneModel&);

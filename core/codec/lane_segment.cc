@@ -14,6 +14,7 @@
 #include "core/codec/lane_account.h"
 #include "core/codec/lane_decoder.h"
 #include "core/codec/lane_encoder.h"
+#include "core/codec/lane_samples.h"
 #include "core/codec/lane_streams.h"
 #include "core/codec/model_side.h"
 #include "core/codec/plane_kinds.h"
@@ -56,22 +57,29 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       if (samples >= 1 << 17) lanes.count_every = 4;
       break;
     case 2:
+      lanes.bytes = lanes.weighted = true;
       lanes.num_taps = 6;
+      lanes.max_references = narrow ? 1 : 0;
+      min_reference_samples = 400;
+      if (lanes.window == 0) lanes.window = 64;
+      lanes.position_bins = narrow ? 8 : 16;
       lanes.activity_bins = 8;
       lanes.max_contexts = 32;
       lanes.max_all_pairs = 40;
       lanes.fixed_centers = true;
       break;
     case 3:
+      lanes.bytes = lanes.weighted = true;
       lanes.num_taps = narrow || IsFloat(kind) ? 3 : 6;
       lanes.max_references = narrow ? 4 : 5;
-      lanes.position_bins = lanes.activity_bins = narrow ? 8 : 12;
+      lanes.position_bins = 12;
+      lanes.activity_bins = narrow ? 8 : 12;
       min_reference_samples = 400;
       if (lanes.window == 0) lanes.window = 128;
       lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, 16384);
       lanes.sample_positions = std::clamp<size_t>(samples / 4, 1 << 13, 1 << 16);
-      lanes.max_contexts = 32;
-      lanes.max_all_pairs = 40;
+      lanes.max_contexts = narrow ? 40 : 32;
+      lanes.max_all_pairs = narrow ? 48 : 40;
       lanes.fixed_centers = true;
       break;
     case 4:
@@ -112,14 +120,44 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
   return lanes;
 }
 
-// Byte lanes: of planes of few samples other models hardly gain more, but take longer to fit and to decode.
+// Of planes of few samples other models hardly gain more, but take longer to fit and to decode.
 constexpr int kFewPlaneSamples = 100;
 void PreferSpeed(LaneEncoderOptions& lanes) {
   lanes.bytes = true;
+  lanes.weighted = false;
   lanes.fit_samples = 1024;
   lanes.max_contexts = 16;
   lanes.max_all_pairs = 18;
+  lanes.position_bins = 8;
   lanes.activity_bins = 6;
+}
+
+// Level 3, where byte lanes would lose too much.
+void PreferRatio(LaneEncoderOptions& lanes) {
+  lanes.bytes = false;
+  lanes.max_contexts = 32;
+  lanes.max_all_pairs = 40;
+  lanes.position_bins = 8;
+}
+
+// Whether planes of 8 bits are nearly those of the item before: innovations need more bits then than byte lanes have.
+bool RepeatsItems(const PlaneSet& set, const std::vector<const std::byte*>& planes) {
+  constexpr size_t kSamples = 2048;
+  const size_t width = static_cast<size_t>(set.shape.width), samples = static_cast<size_t>(set.shape.plane_samples());
+  const SpreadIndices places(kSamples, std::max(kSamples, planes.size() * samples));
+  int from_above = 0, from_before = 0;  // sums of distances
+  for (size_t k = 0; k < kSamples; ++k) {
+    const size_t plane = places[k] / samples, at = places[k] % samples;
+    if (plane >= planes.size() || at < width) continue;
+    const int same = set.same_channel[plane];
+    if (same < 0) continue;
+    const auto distance = [sample = planes[plane][at]](std::byte other) {
+      return std::abs(std::to_integer<int>(sample) - std::to_integer<int>(other));
+    };
+    from_above += distance(planes[plane][at - width]);
+    from_before += distance(planes[static_cast<size_t>(same)][at]);
+  }
+  return 2 * from_before < from_above;
 }
 
 PlaneExtent ExtentOf(const SegmentShape& shape) {
@@ -160,13 +198,25 @@ EncodedLaneSet EncodeSet(const PlaneSet& set, const std::vector<const std::byte*
       (options.level <= last.rough && IsRough(set, planes, lanes_of(set.kind).max_references > 0))) {
     if (const auto map = ChooseCoarseMap(set, planes)) {
       LaneEncoderOptions lanes = lanes_of(SampleKind::kU8);
-      // What is left of their bits is a small part of samples: it is worth while to spend more on it.
-      if (options.level == 3) lanes.interlaced = true;
+      if (options.level == 2 && set.kind != SampleKind::kBF16)
+        lanes.max_references = 0;  // save a small part of many bits
+      if (options.level == 3 && set.kind != SampleKind::kF32) {
+        PreferRatio(lanes);
+        // What is left of their bits is a small part of samples: it is worth while to spend more on it.
+        lanes.interlaced = true;
+      }
       return EncodeCoarseSet(set, *map, planes, lanes);
     }
   }
   LaneEncoderOptions lanes = lanes_of(set.kind);
-  if (options.level == 3 && IsNarrow(set.kind) && set.shape.plane_samples() < kFewPlaneSamples) PreferSpeed(lanes);
+  if (IsNarrow(set.kind) && (options.level == 2 || options.level == 3)) {
+    if (set.shape.plane_samples() < kFewPlaneSamples) {
+      PreferSpeed(lanes);
+    } else if (options.level == 3 &&
+               (lanes.max_references == 0 || (lanes.previous_item && RepeatsItems(set, planes)))) {
+      PreferRatio(lanes);
+    }
+  }
   return EncodeLaneSet(set, planes, lanes);
 }
 

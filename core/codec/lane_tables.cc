@@ -122,6 +122,9 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
   if (model.bytes) {
     tables.position_nibbles = NibblesOf(tables.position_bins, [&](size_t bin) { return tables.CellNumber(bin, 0); });
     tables.activity_nibbles = NibblesOf(tables.activity_bins, [&](size_t bin) { return tables.CellNumber(0, bin); });
+    if (tables.has_fixed_centers) {
+      tables.center_nibbles = NibblesOf(tables.position_bins, [&](size_t bin) { return model.center[bin]; });
+    }
   }
   tables.context.num_rows = RowsOf(tables.EndOfCellNumbers(model.position_bins(), columns));
   tables.context.FindChanges();

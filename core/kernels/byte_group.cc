@@ -2,6 +2,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "core/kernels/lane_group.h"
 #include "core/kernels/target.h"
@@ -25,38 +26,161 @@ using HalfVec = hn::Vec<HalfTag>;
 #undef DCAC_HAS_BYTE_PRODUCTS
 #if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
 #define DCAC_HAS_BYTE_PRODUCTS 1
-
-// Sums of the products of pairs of bytes, unsigned and signed.
-HWY_INLINE HalfVec SumProducts(ByteVec values, HalfVec weights) {
-#if HWY_TARGET <= HWY_AVX3
-  return HalfVec{_mm512_maddubs_epi16(values.raw, weights.raw)};
-#elif HWY_TARGET == HWY_AVX2
-  return HalfVec{_mm256_maddubs_epi16(values.raw, weights.raw)};
-#else
-  return HalfVec{_mm_maddubs_epi16(values.raw, weights.raw)};
-#endif
-}
-
-// Numbers cut to 0 .. 255, of halves that InterleaveLower and InterleaveUpper made.
-HWY_INLINE ByteVec PackInterleaved(HalfVec lower, HalfVec upper) {
-#if HWY_TARGET <= HWY_AVX3
-  return ByteVec{_mm512_packus_epi16(lower.raw, upper.raw)};
-#elif HWY_TARGET == HWY_AVX2
-  return ByteVec{_mm256_packus_epi16(lower.raw, upper.raw)};
-#else
-  return ByteVec{_mm_packus_epi16(lower.raw, upper.raw)};
-#endif
-}
 #else
 #define DCAC_HAS_BYTE_PRODUCTS 0
 #endif
+
+// Numbers of 16 bits of a vector of bytes: those of its lower and its upper half; with byte products, those of the
+// lower and of the upper halves of each 128 bits.
+struct ByteHalves {
+  HalfVec lower, upper;
+};
+
+// From the order of positions to that of ByteHalves, and back.
+HWY_INLINE ByteHalves FromOrder(HalfVec first, HalfVec second) {
+#if DCAC_HAS_BYTE_PRODUCTS && HWY_TARGET <= HWY_AVX3
+  return {HalfVec{_mm512_shuffle_i64x2(first.raw, second.raw, 0x88)},
+          HalfVec{_mm512_shuffle_i64x2(first.raw, second.raw, 0xdd)}};
+#elif DCAC_HAS_BYTE_PRODUCTS && HWY_TARGET == HWY_AVX2
+  return {HalfVec{_mm256_permute2x128_si256(first.raw, second.raw, 0x20)},
+          HalfVec{_mm256_permute2x128_si256(first.raw, second.raw, 0x31)}};
+#else
+  return {first, second};
+#endif
+}
+HWY_INLINE ByteHalves ToOrder(const ByteHalves& halves) {
+#if DCAC_HAS_BYTE_PRODUCTS && HWY_TARGET <= HWY_AVX3
+  const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+  const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+  return {HalfVec{_mm512_permutex2var_epi64(halves.lower.raw, first, halves.upper.raw)},
+          HalfVec{_mm512_permutex2var_epi64(halves.lower.raw, second, halves.upper.raw)}};
+#else
+  return FromOrder(halves.lower, halves.upper);
+#endif
+}
+
+// Numbers cut to 0 .. 255.
+HWY_INLINE ByteVec Pack(const ByteHalves& halves) {
+#if DCAC_HAS_BYTE_PRODUCTS && HWY_TARGET <= HWY_AVX3
+  return ByteVec{_mm512_packus_epi16(halves.lower.raw, halves.upper.raw)};
+#elif DCAC_HAS_BYTE_PRODUCTS && HWY_TARGET == HWY_AVX2
+  return ByteVec{_mm256_packus_epi16(halves.lower.raw, halves.upper.raw)};
+#elif DCAC_HAS_BYTE_PRODUCTS
+  return ByteVec{_mm_packus_epi16(halves.lower.raw, halves.upper.raw)};
+#elif HWY_TARGET == HWY_SCALAR
+  return hn::DemoteTo(ByteTag(), halves.lower);
+#else
+  const hn::Half<ByteTag> d;
+  return hn::Combine(ByteTag(), hn::DemoteTo(d, halves.upper), hn::DemoteTo(d, halves.lower));
+#endif
+}
+
+// Numbers cut to -128 .. 127.
+HWY_INLINE ByteVec PackSigned(const ByteHalves& halves) {
+#if DCAC_HAS_BYTE_PRODUCTS && HWY_TARGET <= HWY_AVX3
+  return ByteVec{_mm512_packs_epi16(halves.lower.raw, halves.upper.raw)};
+#elif DCAC_HAS_BYTE_PRODUCTS && HWY_TARGET == HWY_AVX2
+  return ByteVec{_mm256_packs_epi16(halves.lower.raw, halves.upper.raw)};
+#elif DCAC_HAS_BYTE_PRODUCTS
+  return ByteVec{_mm_packs_epi16(halves.lower.raw, halves.upper.raw)};
+#else
+  const hn::RebindToSigned<ByteTag> ds;
+#if HWY_TARGET == HWY_SCALAR
+  return hn::BitCast(ByteTag(), hn::DemoteTo(ds, halves.lower));
+#else
+  const hn::Half<decltype(ds)> d;
+  return hn::BitCast(ByteTag(), hn::Combine(ds, hn::DemoteTo(d, halves.upper), hn::DemoteTo(d, halves.lower)));
+#endif
+#endif
+}
+
+// Bytes that are multiplied by weights in pairs, which have magnitudes of 128 together at most.
+class WeightPair {
+ public:
+  WeightPair() = default;
+  HWY_INLINE WeightPair(int32_t first, int32_t second) {
+    const HalfTag d;
+#if DCAC_HAS_BYTE_PRODUCTS
+    const uint32_t both = (static_cast<uint32_t>(first) & 0xff) | (static_cast<uint32_t>(second) & 0xff) << 8;
+    both_ = hn::Set(d, static_cast<int16_t>(static_cast<uint16_t>(both)));
+#else
+    first_ = hn::Set(d, static_cast<int16_t>(first));
+    second_ = hn::Set(d, static_cast<int16_t>(second));
+#endif
+  }
+
+  HWY_INLINE ByteHalves Products(ByteVec first, ByteVec second) const {
+#if DCAC_HAS_BYTE_PRODUCTS
+    const ByteTag d;
+    return {SumPairs(hn::InterleaveLower(d, first, second)), SumPairs(hn::InterleaveUpper(d, first, second))};
+#elif HWY_TARGET == HWY_SCALAR
+    const auto product = [](ByteVec v, HalfVec weight) { return hn::Mul(hn::PromoteTo(HalfTag(), v), weight); };
+    return {hn::Add(product(first, first_), product(second, second_)), hn::Zero(HalfTag())};
+#else
+    const hn::Half<ByteTag> d;
+    const auto product = [](auto half, HalfVec weight)
+                             HWY_ATTR { return hn::Mul(hn::PromoteTo(HalfTag(), half), weight); };
+    const auto lower = [&](ByteVec v) HWY_ATTR { return hn::LowerHalf(d, v); };
+    const auto upper = [&](ByteVec v) HWY_ATTR { return hn::UpperHalf(d, v); };
+    return {hn::Add(product(lower(first), first_), product(lower(second), second_)),
+            hn::Add(product(upper(first), first_), product(upper(second), second_))};
+#endif
+  }
+
+ private:
+#if DCAC_HAS_BYTE_PRODUCTS
+  HWY_INLINE HalfVec SumPairs(ByteVec pairs) const {
+#if HWY_TARGET <= HWY_AVX3
+    return HalfVec{_mm512_maddubs_epi16(pairs.raw, both_.raw)};
+#elif HWY_TARGET == HWY_AVX2
+    return HalfVec{_mm256_maddubs_epi16(pairs.raw, both_.raw)};
+#else
+    return HalfVec{_mm_maddubs_epi16(pairs.raw, both_.raw)};
+#endif
+  }
+
+  HalfVec both_;
+#else
+  HalfVec first_, second_;
+#endif
+};
+
+// Sums of weighted bytes.
+class WeightedSum {
+ public:
+  HWY_INLINE explicit WeightedSum(const ByteWeights& weights)
+      : base_(hn::Set(HalfTag(), static_cast<int16_t>(weights.base))),
+        first_(weights.weight[0], weights.weight[1]),
+        second_(weights.weight[2], weights.weight[3]) {}
+
+  HWY_INLINE ByteHalves Of(ByteVec a, ByteVec b, ByteVec c, ByteVec d) const { return Of({base_, base_}, a, b, c, d); }
+  // With another base.
+  HWY_INLINE ByteHalves Of(const ByteHalves& base, ByteVec a, ByteVec b, ByteVec c, ByteVec d) const {
+    const ByteHalves one = first_.Products(a, b), other = second_.Products(c, d);
+    return {hn::Add(base.lower, hn::Add(one.lower, other.lower)), hn::Add(base.upper, hn::Add(one.upper, other.upper))};
+  }
+
+ private:
+  HalfVec base_;
+  WeightPair first_, second_;
+};
 
 // |a - b|.
 HWY_INLINE ByteVec Distance(ByteVec a, ByteVec b) {
   return hn::Sub(hn::Max(a, b), hn::Min(a, b));
 }
 
+// What is known of a step before its codes.
+struct ByteStep {
+  StepBytes center, prediction;
+  ByteHalves spatial[kByteVectors];  // sums without references
+};
+
+// What groups have beside taps.
+enum class ByteTerms { kNone, kActivity, kReferences };
+
 // Predicts positions of a group, with copies of what it needs of it.
+template <ByteTerms kTerms>
 class BytePredictor {
  public:
   HWY_INLINE BytePredictor(const LaneTables& tables, const LaneGroup<ByteLanes>& group)
@@ -64,147 +188,213 @@ class BytePredictor {
         columns_(group.columns),
         value_(group.value),
         error_(group.error),
-        base_(hn::Set(HalfTag(), static_cast<int16_t>(group.taps.base + kHalf))) {
-#if DCAC_HAS_BYTE_PRODUCTS
-    const auto pair = [&](size_t t) HWY_ATTR {
-      const uint32_t first = group.taps.weight[t] & 0xff, second = group.taps.weight[t + 1] & 0xff;
-      return hn::Set(HalfTag(), static_cast<int16_t>(static_cast<uint16_t>(first | second << 8)));
-    };
-    for (size_t k = 0; k < kByteTaps / 2; ++k) weight_[k] = pair(2 * k);
-#else
-    for (size_t t = 0; t < kByteTaps; ++t) {
-      weight_[t] = hn::Set(HalfTag(), static_cast<int16_t>(group.taps.weight[t]));
-    }
-#endif
-  }
+        base_(group.base),
+        reference_(group.reference),
+        reference_activity_(group.reference_activity),
+        values_(group.taps.value),
+        activities_(group.taps.activity.value_or(ByteWeights())) {}
 
-  // Vector k of the positions from p on.
-  HWY_INLINE void Predict(size_t p, size_t k, StepBytes& center, StepPlace& place) const {
-    p += k * hn::Lanes(ByteTag());
+  // Vector k of the positions from p on, of columns from c on.
+  HWY_INLINE void Predict(size_t p, [[maybe_unused]] size_t c, size_t k, ByteStep& step, StepPlace& place) const {
+    const ByteTag d;
+    p += k * hn::Lanes(d);
+    c += k * hn::Lanes(d);
     const uint8_t* const row = value_ + p - columns_;
     const ByteVec here = Load(row), left = Load(row - 1), right = Load(row + 1);
-    center.part[k] = Predict(row, here, left, right);
-    place.position.part[k] = hn::Sub(center.part[k], position_base_);
+    ByteHalves spatial;
+    if constexpr (kTerms == ByteTerms::kNone) {
+      spatial = values_.Of(here, left, right, Load(row - columns_));
+    } else {
+      spatial = values_.Of(LoadHalves(base_ + c), here, left, right, Load(row - columns_));
+    }
+    step.spatial[k] = spatial;
+    if constexpr (kTerms == ByteTerms::kReferences) {
+      const ByteHalves added = LoadHalves(reference_ + p);
+      spatial = {hn::SaturatedAdd(spatial.lower, added.lower), hn::SaturatedAdd(spatial.upper, added.upper)};
+    }
+    step.prediction.part[k] = Shifted<kByteTapBits>(spatial);
+    step.center.part[k] = step.prediction.part[k];
+    place.position.part[k] = hn::Sub(step.prediction.part[k], position_base_);
     const ByteVec range = hn::Sub(hn::Max(hn::Max(left, right), here), hn::Min(hn::Min(left, right), here));
     const uint8_t* const errors = error_ + p - columns_;
-    const ByteVec error = hn::AverageRound(Load(errors), hn::AverageRound(Load(errors - 1), Load(errors + 1)));
-    place.activity.part[k] = hn::AverageRound(range, hn::SaturatedAdd(error, error));
+    const ByteVec sides = hn::AverageRound(Load(errors - 1), Load(errors + 1));
+    if constexpr (kTerms == ByteTerms::kNone) {
+      const ByteVec error = hn::AverageRound(Load(errors), sides);
+      place.activity.part[k] = hn::AverageRound(range, hn::SaturatedAdd(error, error));
+    } else {
+      const ByteVec activity = kTerms == ByteTerms::kReferences ? Load(reference_activity_ + p) : hn::Zero(d);
+      place.activity.part[k] = Shifted<kByteActivityBits>(activities_.Of(Load(errors), sides, range, activity));
+    }
   }
 
-  HWY_INLINE StepPlace Predict(size_t p, StepBytes& center) const {
+  HWY_INLINE StepPlace Predict(size_t p, size_t c, ByteStep& step) const {
     StepPlace place;
-    for (size_t k = 0; k < kByteVectors; ++k) Predict(p, k, center, place);
+    for (size_t k = 0; k < kByteVectors; ++k) Predict(p, c, k, step, place);
     return place;
   }
 
  private:
-  static constexpr int kHalf = 1 << (kByteTapBits - 1);
+  static HWY_INLINE ByteVec Load(const uint8_t* from) { return hn::LoadU(ByteTag(), from); }
 
-  static HWY_INLINE ByteVec Load(const uint8_t* from) {
-    return hn::LoadU(ByteTag(), from);
+  static HWY_INLINE ByteHalves LoadHalves(const int16_t* from) {
+    const HalfTag d;
+    return FromOrder(hn::LoadU(d, from), hn::LoadU(d, from + hn::Lanes(ByteTag()) - hn::Lanes(d)));
   }
 
-#if DCAC_HAS_BYTE_PRODUCTS
-  HWY_INLINE ByteVec Predict(const uint8_t* row, ByteVec here, ByteVec left, ByteVec right) const {
-    const ByteVec above = Load(row - columns_);
-    const auto sum = [&](ByteVec first, ByteVec second) HWY_ATTR {
-      const HalfVec products = hn::Add(SumProducts(first, weight_[0]), SumProducts(second, weight_[1]));
-      return hn::ShiftRight<kByteTapBits>(hn::Add(base_, products));
-    };
-    const ByteTag d;
-    return PackInterleaved(sum(hn::InterleaveLower(d, here, left), hn::InterleaveLower(d, right, above)),
-                           sum(hn::InterleaveUpper(d, here, left), hn::InterleaveUpper(d, right, above)));
+  template <int kBits>
+  static HWY_INLINE ByteVec Shifted(const ByteHalves& sums) {
+    return Pack({hn::ShiftRight<kBits>(sums.lower), hn::ShiftRight<kBits>(sums.upper)});
   }
-#else
-  HWY_INLINE ByteVec Predict(const uint8_t* row, ByteVec, ByteVec, ByteVec) const {
-    const auto half = [&](size_t i) HWY_ATTR {
-      const hn::Rebind<uint8_t, HalfTag> d;
-      const auto product = [&](const uint8_t* from, size_t t) HWY_ATTR {
-        return hn::Mul(hn::PromoteTo(HalfTag(), hn::LoadU(d, from + i)), weight_[t]);
-      };
-      const HalfVec first = hn::Add(product(row, 0), product(row - 1, 1));
-      const HalfVec second = hn::Add(product(row + 1, 2), product(row - columns_, 3));
-      return hn::DemoteTo(d, hn::ShiftRight<kByteTapBits>(hn::Add(base_, hn::Add(first, second))));
-    };
-#if HWY_TARGET == HWY_SCALAR
-    return half(0);
-#else
-    return hn::Combine(ByteTag(), half(hn::Lanes(HalfTag())), half(0));
-#endif
-  }
-#endif
 
   ByteVec position_base_;
   size_t columns_;
   const uint8_t *value_, *error_;
-  HalfVec base_;
-#if DCAC_HAS_BYTE_PRODUCTS
-  HalfVec weight_[kByteTaps / 2];  // of pairs of taps
-#else
-  HalfVec weight_[kByteTaps];
-#endif
+  const int16_t *base_, *reference_;
+  const uint8_t* reference_activity_;
+  WeightedSum values_, activities_;
 };
 
-HWY_INLINE void StoreErrors(const StepBytes& codes, const StepBytes& predictions, uint8_t* errors) {
+// Of codes and sums without references.
+HWY_INLINE ByteVec InnovationsOf(ByteVec code, const ByteHalves& spatial, int bits) {
+  const ByteTag d;
+  const HalfTag dh;
+  const auto rounding = hn::Set(dh, static_cast<int16_t>((1 << (kByteTapBits - 1)) + (1 << (kByteTapBits - 1 - bits))));
+  const auto above = [&](HalfVec code_in_64ths, HalfVec sum) HWY_ATTR {
+    const HalfVec difference = hn::Sub(hn::Add(code_in_64ths, rounding), hn::Max(sum, hn::Zero(dh)));
+    return hn::ShiftRightSame(difference, kByteTapBits - bits);
+  };
+#if DCAC_HAS_BYTE_PRODUCTS
+  const auto zero = hn::Zero(d);
+  const auto lower = hn::BitCast(hn::RebindToUnsigned<HalfTag>(), hn::InterleaveLower(d, zero, code));
+  const auto upper = hn::BitCast(hn::RebindToUnsigned<HalfTag>(), hn::InterleaveUpper(d, zero, code));
+  const ByteHalves codes = {hn::BitCast(dh, hn::ShiftRight<2>(lower)), hn::BitCast(dh, hn::ShiftRight<2>(upper))};
+#elif HWY_TARGET == HWY_SCALAR
+  const ByteHalves codes = {hn::ShiftLeft<kByteTapBits>(hn::PromoteTo(dh, code)), hn::Zero(dh)};
+#else
+  const hn::Half<ByteTag> half;
+  const ByteHalves codes = {hn::ShiftLeft<kByteTapBits>(hn::PromoteTo(dh, hn::LowerHalf(half, code))),
+                            hn::ShiftLeft<kByteTapBits>(hn::PromoteTo(dh, hn::UpperHalf(half, code)))};
+#endif
+  const ByteVec top = hn::Set(d, 0x80);
+  const HalfVec first = above(codes.lower, spatial.lower), second = above(codes.upper, spatial.upper);
+  return hn::Xor(PackSigned({first, second}), top);
+}
+
+// Errors and innovations of a step whose codes are known.
+HWY_INLINE void StoreErrors(const LaneGroup<ByteLanes>& group, size_t p, const StepBytes& codes, const ByteStep& step) {
   StepBytes result;
-  for (size_t k = 0; k < kByteVectors; ++k) result.part[k] = Distance(codes.part[k], predictions.part[k]);
-  StoreStep(result, errors);
+  for (size_t k = 0; k < kByteVectors; ++k) result.part[k] = Distance(codes.part[k], step.prediction.part[k]);
+  StoreStep(result, group.error + p);
+  if (!group.has_innovations) return;
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    result.part[k] = InnovationsOf(codes.part[k], step.spatial[k], group.innovation_bits);
+  }
+  StoreStep(result, group.innovation + p);
+}
+
+// The column after a step.
+HWY_INLINE size_t NextColumn(const LaneGroup<ByteLanes>& group, size_t c) {
+  c += group.step;
+  return c >= group.columns ? c - group.columns : c;
+}
+
+// Calls visit with the terms of a group as a type.
+template <class Visit>
+HWY_INLINE auto VisitTerms(const LaneGroup<ByteLanes>& group, Visit visit) {
+  if (group.has_references) return visit(std::integral_constant<ByteTerms, ByteTerms::kReferences>());
+  if (group.taps.activity) return visit(std::integral_constant<ByteTerms, ByteTerms::kActivity>());
+  return visit(std::integral_constant<ByteTerms, ByteTerms::kNone>());
 }
 
 // In what follows, lanes beyond the active ones of a step compute what later steps overwrite or nothing reads.
 
-void Analyse(const LaneTables& tables, const LaneGroup<ByteLanes>& group, const LaneAnalysis<ByteLanes>& analysis) {
-  const BytePredictor predictor(tables, group);
-  StepBytes center;
-  for (size_t p = 0; p < group.positions; p += group.step) {
-    const StepPlace place = predictor.Predict(p, center);
-    StoreErrors(LoadStep(group.value + p), center, group.error + p);
+template <ByteTerms kTerms>
+void AnalyseSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group,
+                  const LaneAnalysis<ByteLanes>& analysis) {
+  const BytePredictor<kTerms> predictor(tables, group);
+  ByteStep step;
+  size_t c = 0;
+  for (size_t p = 0; p < group.positions; p += group.step, c = NextColumn(group, c)) {
+    const StepPlace place = predictor.Predict(p, c, step);
+    StoreErrors(group, p, LoadStep(group.value + p), step);
     StoreStep(place.position, analysis.position + p);
     StoreStep(place.activity, analysis.activity + p);
-    StoreStep(center, analysis.center + p);
+    StoreStep(step.center, analysis.center + p);
   }
 }
 
-HWY_INLINE StepBytes ContextsOf(const LaneTables& tables, const StepPlace& place) {
-  return LookUp(tables.context, FindByteCells(tables, place));
+void Analyse(const LaneTables& tables, const LaneGroup<ByteLanes>& group, const LaneAnalysis<ByteLanes>& analysis) {
+  VisitTerms(group, [&](auto terms) HWY_ATTR { AnalyseSteps<decltype(terms)::value>(tables, group, analysis); });
+}
+
+// Contexts of a step, and its final centers.
+template <ByteTerms kTerms>
+HWY_INLINE StepBytes FindContexts(const LaneTables& tables, const StepPlace& place, ByteStep& step) {
+  const ByteTag d;
+  StepBytes cells, fixed;
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    const NibbleIndex position(place.position.part[k]), activity(place.activity.part[k]);
+    cells.part[k] = hn::Or(position.LookUp(tables.position_nibbles), activity.LookUp(tables.activity_nibbles));
+    if constexpr (kTerms != ByteTerms::kNone) fixed.part[k] = position.LookUp(tables.center_nibbles);
+  }
+  StepBytes contexts = LookUp(tables.context, cells);
+  if constexpr (kTerms != ByteTerms::kNone) {
+    // Centers are those of position bins where contexts are marked.
+    const hn::RebindToSigned<ByteTag> ds;
+    for (size_t k = 0; k < kByteVectors; ++k) {
+      ByteVec& context = contexts.part[k];
+      const auto is_fixed = hn::RebindMask(d, hn::Lt(hn::BitCast(ds, context), hn::Zero(ds)));
+      step.center.part[k] = hn::IfThenElse(is_fixed, fixed.part[k], step.center.part[k]);
+      context = hn::And(context, hn::Set(d, 0x7f));
+    }
+  }
+  return contexts;
+}
+
+template <ByteTerms kTerms>
+void TokenizeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, const LaneSymbols& symbols) {
+  const BytePredictor<kTerms> predictor(tables, group);
+  ByteStep step;
+  size_t c = 0, out = 0;
+  for (size_t p = 0; p < group.positions; p += group.step, c = NextColumn(group, c), out += kRansLanes) {
+    const StepPlace place = predictor.Predict(p, c, step);
+    const StepBytes codes = LoadStep(group.value + p);
+    const StepBytes contexts = FindContexts<kTerms>(tables, place, step);
+    TokenStep(tables, codes, step.center, contexts, symbols, out);
+    StoreErrors(group, p, codes, step);
+  }
 }
 
 void Tokenize(const LaneTables& tables, const LaneGroup<ByteLanes>& group, const LaneSymbols& symbols) {
-  const BytePredictor predictor(tables, group);
-  StepBytes center;
-  size_t out = 0;
-  for (size_t p = 0; p < group.positions; p += group.step, out += kRansLanes) {
-    const StepPlace place = predictor.Predict(p, center);
-    const StepBytes codes = LoadStep(group.value + p);
-    TokenStep(tables, codes, center, ContextsOf(tables, place), symbols, out);
-    StoreErrors(codes, center, group.error + p);
-  }
+  VisitTerms(group, [&](auto terms) HWY_ATTR { TokenizeSteps<decltype(terms)::value>(tables, group, symbols); });
 }
 
-// Codes and errors of a step.
-HWY_INLINE void FinishStep(const LaneTables& tables, const LaneGroup<ByteLanes>& group, size_t p,
-                           const StepBytes& predictions, const int32_t* HWY_RESTRICT residuals) {
-  const StepBytes codes = CodesOf(tables, residuals, predictions);
+// Codes, errors and innovations of a step.
+HWY_INLINE void FinishStep(const LaneTables& tables, const LaneGroup<ByteLanes>& group, size_t p, const ByteStep& step,
+                           const int32_t* HWY_RESTRICT residuals) {
+  const StepBytes codes = CodesOf(tables, residuals, step.center);
   StoreStep(codes, group.value + p);
-  StoreErrors(codes, predictions, group.error + p);
+  StoreErrors(group, p, codes, step);
 }
 
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SSE4
 // Decodes the full steps from `first` on, before `end` and while there are words for sure; returns the step after them.
 // The first one was predicted, and so is the one after the last.  While the lanes of a step wait for their slots, the
 // next one is predicted, which is not to depend on it.
+template <ByteTerms kTerms>
 HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans,
-                                   size_t first, size_t end, StepBytes& predictions, uint8_t* HWY_RESTRICT context) {
+                                   size_t first, size_t end, size_t c, ByteStep& step, uint8_t* HWY_RESTRICT context) {
   FreshIndices indices;
   alignas(64) uint32_t entries[kRansLanes];
   alignas(64) int32_t residuals[kRansLanes];
-  BytePredictor predictor(tables, group);  // if const, g++ would keep it in memory
+  BytePredictor<kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
   const uint32_t* const slots = tables.slots;
   const std::byte* words = rans.next;
   size_t k = first;
   do {
     const size_t p = k * kRansLanes;
-    StepBytes next;
+    c = NextColumn(group, c);
+    ByteStep next;
     StepPlace place;
     constexpr size_t kPart = hn::MaxLanes(ByteTag()) / 2;
     const auto take = [&](size_t begin) HWY_ATTR {
@@ -220,14 +410,14 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Byt
 #pragma GCC unroll 8
     for (size_t i = 0; i < kRansLanes; i += kPart) {
       LookUpEntries<kPart>(slots, indices, i, entries);
-      if (i % (2 * kPart) == 0) predictor.Predict(p + kRansLanes, i / (2 * kPart), next, place);
+      if (i % (2 * kPart) == 0) predictor.Predict(p + kRansLanes, c, i / (2 * kPart), next, place);
       // What was looked up an iteration ago is here by now.
       if (i > 0) take(i - kPart);
     }
-    StoreStep(ContextsOf(tables, place), context);
+    StoreStep(FindContexts<kTerms>(tables, place, next), context);
     take(kRansLanes - kPart);
-    FinishStep(tables, group, p, predictions, residuals);
-    predictions = next;
+    FinishStep(tables, group, p, step, residuals);
+    step = next;
   } while (++k < end && words <= rans.limit);
   rans.next = words;
   return k;
@@ -235,6 +425,7 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Byt
 #endif
 
 // Decodes full steps from the first on; returns how many.
+template <ByteTerms kTerms>
 size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused]] const LaneGroup<ByteLanes>& group,
                        [[maybe_unused]] LaneRansDecoder& rans) {
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SSE4  // too few registers
@@ -243,31 +434,141 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
   const size_t count = group.columns < 2 * kRansLanes + 2 ? 0 : group.positions / kRansLanes;
   if (count == 0) return 0;
   alignas(64) uint8_t context[kRansLanes];
-  StepBytes predictions;
-  StoreStep(ContextsOf(tables, BytePredictor(tables, group).Predict(0, predictions)), context);
+  ByteStep step;
+  const StepPlace place = BytePredictor<kTerms>(tables, group).Predict(0, 0, step);
+  StoreStep(FindContexts<kTerms>(tables, place, step), context);
   for (size_t k = 0; k < count;) {
     rans.PrepareStage();
-    k = DecodeWhileWords(tables, group, rans, k, count, predictions, context);
+    k = DecodeWhileWords<kTerms>(tables, group, rans, k, count, k * kRansLanes % group.columns, step, context);
   }
   return count;
 #endif
 }
 
-bool Decode(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans) {
-  const BytePredictor predictor(tables, group);
-  StepBytes center;
+template <ByteTerms kTerms>
+bool DecodeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans) {
+  const BytePredictor<kTerms> predictor(tables, group);
+  ByteStep step;
   alignas(64) uint8_t context[kRansLanes];
   alignas(64) uint32_t entries[kRansLanes] = {}, raw[kRansLanes] = {};
   alignas(64) int32_t residuals[kRansLanes];
-  for (size_t p = DecodeFullSteps(tables, group, rans) * kRansLanes; p < group.positions; p += group.step) {
+  size_t p = DecodeFullSteps<kTerms>(tables, group, rans) * kRansLanes;
+  for (size_t c = p % group.columns; p < group.positions; p += group.step, c = NextColumn(group, c)) {
     const size_t active = HWY_MIN(group.step, group.positions - p);
-    StoreStep(ContextsOf(tables, predictor.Predict(p, center)), context);
+    const StepPlace place = predictor.Predict(p, c, step);
+    StoreStep(FindContexts<kTerms>(tables, place, step), context);
     LookUpSlots(rans, tables.slots, kNarrowTableBits, context, active, entries);
     TakeSymbols<LaneRaw::kInState>(rans, kNarrowTableBits, entries, active, raw);
     StoreResiduals(entries, raw, residuals);
-    FinishStep(tables, group, p, center, residuals);
+    FinishStep(tables, group, p, step, residuals);
   }
   return !rans.failed;
+}
+
+bool Decode(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans) {
+  return VisitTerms(group,
+                    [&](auto terms) HWY_ATTR { return DecodeSteps<decltype(terms)::value>(tables, group, rans); });
+}
+
+// Sums of the innovations of references.
+template <size_t kCount>
+class ReferenceSum {
+ public:
+  HWY_INLINE explicit ReferenceSum(const LaneReferences<ByteLanes>& references) : shift_(references.shift) {
+    int32_t sum = 0;
+    for (size_t r = 0; r < kCount; ++r) {
+      innovation_[r] = references.innovation[r];
+      sum += references.weight[r];
+    }
+    offset_ = hn::Set(HalfTag(), static_cast<int16_t>(-128 * sum));
+    for (size_t r = 0; r < kCount; r += 2) {
+      weights_[r / 2] = WeightPair(references.weight[r], r + 1 < kCount ? references.weight[r + 1] : 0);
+    }
+  }
+
+  // Of a vector of positions from `at` on, in their order, and how large innovations are there.
+  HWY_INLINE ByteHalves At(size_t at, ByteVec& activity) const {
+    const ByteTag d;
+    ByteVec innovation[4], magnitude[4];
+    for (size_t r = 0; r < kCount; ++r) {
+      innovation[r] = hn::LoadU(d, innovation_[r] + at);
+      magnitude[r] = Distance(innovation[r], hn::Set(d, 0x80));
+    }
+    ByteHalves sums = {offset_, offset_};
+#pragma GCC unroll 2
+    for (size_t r = 0; r < kCount; r += 2) {
+      const ByteHalves products =
+          weights_[r / 2].Products(innovation[r], r + 1 < kCount ? innovation[r + 1] : hn::Zero(d));
+      sums = {hn::Add(sums.lower, products.lower), hn::Add(sums.upper, products.upper)};
+    }
+    activity = kCount == 0 ? hn::Zero(d) : magnitude[0];
+    if constexpr (kCount > 1) activity = hn::AverageRound(magnitude[0], magnitude[1]);
+    if constexpr (kCount == 3) activity = hn::AverageRound(activity, magnitude[2]);
+    if constexpr (kCount == 4) activity = hn::AverageRound(activity, hn::AverageRound(magnitude[2], magnitude[3]));
+    if (shift_ < 0) {
+      sums = {hn::SaturatedAdd(sums.lower, sums.lower), hn::SaturatedAdd(sums.upper, sums.upper)};
+    } else {
+      sums = {hn::ShiftRightSame(sums.lower, shift_), hn::ShiftRightSame(sums.upper, shift_)};
+    }
+    return ToOrder(sums);
+  }
+
+ private:
+  int shift_;
+  const uint8_t* innovation_[kMaxByteReferences];
+  HalfVec offset_;
+  WeightPair weights_[kMaxByteReferences / 2];
+};
+
+template <size_t kCount>
+void SumRows(const LaneReferences<ByteLanes>& references, size_t rows, size_t columns) {
+  const ByteTag d;
+  const HalfTag dh;
+  const size_t lanes = hn::Lanes(d);
+  const ReferenceSum<kCount> sum(references);
+  for (size_t row = 0; row < rows; ++row) {
+    const size_t begin = row * references.innovation_stride;
+    int16_t* const sum_out = references.sum + row * references.stride;
+    uint8_t* const activity_out = references.activity + row * references.stride;
+    for (size_t next = 0; next < columns; next += lanes) {  // the last vector overlaps the one before it
+      const size_t i = columns < lanes || next + lanes <= columns ? next : columns - lanes;
+      ByteVec activity;
+      ByteHalves sums = sum.At(begin + i, activity);
+      if (i + lanes > columns) {
+        // Rows of several planes lie side by side.
+        const size_t count = columns - i, half = hn::Lanes(dh);
+        activity = hn::IfThenElse(hn::FirstN(d, count), activity, hn::LoadU(d, activity_out + i));
+        sums.lower = hn::IfThenElse(hn::FirstN(dh, count), sums.lower, hn::LoadU(dh, sum_out + i));
+        if (half < lanes) {
+          sums.upper = hn::IfThenElse(hn::FirstN(dh, count > half ? count - half : 0), sums.upper,
+                                      hn::LoadU(dh, sum_out + i + half));
+        }
+      }
+      hn::StoreU(activity, d, activity_out + i);
+      hn::StoreU(sums.lower, dh, sum_out + i);
+      if (hn::Lanes(dh) < lanes) hn::StoreU(sums.upper, dh, sum_out + i + hn::Lanes(dh));
+    }
+  }
+}
+
+void SumBytes(const LaneReferences<ByteLanes>& references) {
+  size_t rows = references.rows, columns = references.columns;
+  if (references.stride == columns && references.innovation_stride == columns) {
+    columns *= rows;
+    rows = 1;
+  }
+  switch (references.count) {
+    case 0:
+      return SumRows<0>(references, rows, columns);
+    case 1:
+      return SumRows<1>(references, rows, columns);
+    case 2:
+      return SumRows<2>(references, rows, columns);
+    case 3:
+      return SumRows<3>(references, rows, columns);
+    default:
+      return SumRows<4>(references, rows, columns);
+  }
 }
 
 }  // namespace HWY_NAMESPACE
@@ -280,6 +581,11 @@ namespace dcac {
 HWY_EXPORT(Analyse);
 HWY_EXPORT(Tokenize);
 HWY_EXPORT(Decode);
+HWY_EXPORT(SumBytes);
+
+void SumLaneReferences(const LaneReferences<ByteLanes>& references) {
+  DCAC_DYNAMIC_DISPATCH(SumBytes)(references);
+}
 
 void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group,
                       const LaneAnalysis<ByteLanes>& analysis) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <random>
 #include <string>
@@ -16,22 +17,30 @@ namespace {
 
 constexpr size_t kRoom = 2 * kRansLanes;  // behind the last position
 
+ByteWeights RandomWeights(std::mt19937_64& random) {
+  ByteWeights weights;
+  int32_t left[] = {96, 96};
+  for (int32_t& weight : weights.weight) {
+    const size_t is_negative = random() % 3 == 0 ? 1 : 0;
+    const int32_t magnitude = static_cast<int32_t>(random() % static_cast<uint64_t>(left[is_negative] + 1));
+    left[is_negative] -= magnitude;
+    weight = is_negative ? -magnitude : magnitude;
+  }
+  if (random() % 4 == 0) weights.weight = {96, -96, 0, 0};
+  weights.base = static_cast<int32_t>(random() % (2 * 8191 + 1)) - 8191;
+  return weights;
+}
+
 // A group of random values, smooth ones or noise.
 class RandomGroup {
  public:
-  RandomGroup(std::mt19937_64& random, size_t columns, size_t rows) {
+  enum class Kind { kPlain, kWeighted, kReferring };
+
+  RandomGroup(std::mt19937_64& random, Kind kind, size_t columns, size_t rows) {
     group.columns = group.period = columns;
     group.positions = columns * rows;
     group.step = std::min<size_t>(kRansLanes, columns - 2);
-    int32_t left[] = {96, 96};
-    for (int32_t& weight : group.taps.weight) {
-      const size_t is_negative = random() % 3 == 0 ? 1 : 0;
-      const int32_t magnitude = static_cast<int32_t>(random() % static_cast<uint64_t>(left[is_negative] + 1));
-      left[is_negative] -= magnitude;
-      weight = is_negative ? -magnitude : magnitude;
-    }
-    if (random() % 4 == 0) group.taps.weight = {96, -96, 0, 0};
-    group.taps.base = static_cast<int32_t>(random() % (2 * 8191 + 1)) - 8191;
+    group.taps.value = RandomWeights(random);
     above_ = (2 * columns + 1 + kRansLanes) / kRansLanes * kRansLanes;
     values_.assign(above_ + group.positions + kRoom, static_cast<uint8_t>(random()));
     errors_.assign(values_.size(), static_cast<uint8_t>(random()));
@@ -41,31 +50,65 @@ class RandomGroup {
     }
     group.value = values_.data() + above_;
     group.error = errors_.data() + above_;
+    if (kind == Kind::kPlain) return;
+    group.taps.activity = RandomWeights(random);
+    const auto base = [&] { return static_cast<int16_t>(static_cast<int32_t>(random() % (2 * 8191 + 1)) - 8191); };
+    bases_.resize(columns + kRansLanes);
+    for (size_t c = 0; c < bases_.size(); ++c) bases_[c] = c < columns ? base() : bases_[c - columns];
+    group.base = bases_.data();
+    innovations_.assign(group.positions + kRoom, 0);
+    group.has_innovations = random() % 4 != 0;
+    group.innovation = innovations_.data();
+    group.innovation_bits = static_cast<int>(random() % (kMaxInnovationBits + 1));
+    if (kind == Kind::kWeighted) return;
+    group.has_references = true;
+    for (size_t i = 0; i < innovations_.size(); ++i) {
+      sums_.push_back(static_cast<int16_t>(random()));
+      activities_.push_back(static_cast<uint8_t>(random()));
+    }
+    group.reference = sums_.data();
+    group.reference_activity = activities_.data();
   }
   RandomGroup(const RandomGroup&) = delete;  // the group refers to its arrays
   RandomGroup& operator=(const RandomGroup&) = delete;
 
   struct Prediction {
     int center, activity;
+    int innovation;  // of the value
   };
   // Of a position, those before it having their errors.
   Prediction Predict(size_t p) const {
     const uint8_t* const v = group.value + p - group.columns;
     const uint8_t* const e = group.error + p - group.columns;
-    const auto& w = group.taps.weight;
-    const int sum = group.taps.base + 32 + w[0] * v[0] + w[1] * v[-1] + w[2] * v[1] +
-                    w[3] * v[-static_cast<ptrdiff_t>(group.columns)];
+    const auto weighted = [](const ByteWeights& weights, int base, std::array<int, 4> of) {
+      for (size_t i = 0; i < of.size(); ++i) base += weights.weight[i] * of[i];
+      return base;
+    };
+    const bool is_weighted = group.taps.activity.has_value();
+    const int base = is_weighted ? group.base[p % group.columns] : group.taps.value.base;
+    const int spatial =
+        weighted(group.taps.value, base, {v[0], v[-1], v[1], v[-static_cast<ptrdiff_t>(group.columns)]});
+    const int sum = group.has_references ? std::clamp(spatial + group.reference[p], -32768, 32767) : spatial;
     const int range = std::max({v[-1], v[0], v[1]}) - std::min({v[-1], v[0], v[1]});
     const auto average = [](int a, int b) { return (a + b + 1) >> 1; };
-    const int error = average(e[0], average(e[-1], e[1]));
-    return {std::clamp(sum >> 6, 0, 255), average(range, std::min(2 * error, 255))};
+    const int sides = average(e[-1], e[1]);
+    int activity = average(range, std::min(2 * average(e[0], sides), 255));
+    if (is_weighted) {
+      const int of_references = group.has_references ? group.reference_activity[p] : 0;
+      const ByteWeights& weights = *group.taps.activity;
+      activity = std::clamp(weighted(weights, weights.base, {e[0], sides, range, of_references}) >> 4, 0, 255);
+    }
+    const int bits = group.innovation_bits;
+    const int above = 64 * group.value[p] + 32 + (32 >> bits) - std::max(spatial, 0);
+    return {std::clamp(sum >> 6, 0, 255), activity, std::clamp(above >> (6 - bits), -128, 127)};
   }
 
   LaneGroup<ByteLanes> group;
 
  private:
   size_t above_ = 0;
-  std::vector<uint8_t> values_, errors_;
+  std::vector<uint8_t> values_, errors_, innovations_, activities_;
+  std::vector<int16_t> bases_, sums_;
 };
 
 class ByteGroupTest : public ::testing::TestWithParam<std::string_view> {
@@ -79,9 +122,9 @@ INSTANTIATE_TEST_SUITE_P(Targets, ByteGroupTest, ::testing::ValuesIn(SupportedTa
 
 TEST_P(ByteGroupTest, PredictsAsTheFormatSays) {
   std::mt19937_64 random(1);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 180; ++round) {
     const size_t columns = 3 + random() % (round % 2 == 0 ? 70 : 300);
-    RandomGroup of(random, columns, 1 + random() % 9);
+    RandomGroup of(random, static_cast<RandomGroup::Kind>(round % 3), columns, 1 + random() % 9);
     LaneTables tables;
     tables.position_base = static_cast<int32_t>(random() % 256);
     const size_t room = of.group.positions + kRoom;
@@ -97,6 +140,61 @@ TEST_P(ByteGroupTest, PredictsAsTheFormatSays) {
       ASSERT_EQ(activity[p], expected.activity) << columns << ", " << p;
       ASSERT_EQ(position[p], static_cast<uint8_t>(expected.center - tables.position_base));
       ASSERT_EQ(of.group.error[p], std::abs(of.group.value[p] - expected.center));
+      if (!of.group.has_innovations) continue;
+      ASSERT_EQ(of.group.innovation[p], expected.innovation + 128) << columns << ", " << p;
+    }
+  }
+}
+
+TEST_P(ByteGroupTest, SumsReferencesAsTheFormatSays) {
+  std::mt19937_64 random(2);
+  for (int round = 0; round < 200; ++round) {
+    LaneReferences<ByteLanes> references;
+    references.count = random() % (kMaxByteReferences + 1);
+    references.shift = static_cast<int>(random() % (kMaxInnovationBits + 2)) - 1;
+    references.rows = 1 + random() % 5;
+    references.columns = 1 + random() % (round % 2 == 0 ? 40 : 300);
+    references.innovation_stride = references.columns + random() % 3 * 7;
+    references.stride = references.columns + random() % 3 * 7;
+    std::vector<std::vector<uint8_t>> innovations(references.count);
+    for (size_t r = 0; r < references.count; ++r) {
+      innovations[r].resize(references.rows * references.innovation_stride + kRoom);
+      for (uint8_t& innovation : innovations[r]) innovation = static_cast<uint8_t>(random() % 4 == 0 ? 0 : random());
+      references.innovation[r] = innovations[r].data();
+      const int other = r % 2 == 1 ? std::abs(references.weight[r - 1]) : 0;
+      const int limit = 127 - other;
+      const int weight = random() % 3 == 0 ? limit : static_cast<int>(random() % static_cast<uint64_t>(limit + 1));
+      references.weight[r] = static_cast<int16_t>(random() % 2 == 0 ? weight : -weight);
+    }
+    constexpr int16_t kUntouchedSum = 12345;
+    constexpr uint8_t kUntouched = 99;
+    std::vector<int16_t> sums(references.rows * references.stride + kRoom, kUntouchedSum);
+    std::vector<uint8_t> activities(sums.size(), kUntouched);
+    references.sum = sums.data();
+    references.activity = activities.data();
+    SumLaneReferences(references);
+    const auto average = [](int a, int b) { return (a + b + 1) >> 1; };
+    for (size_t at = 0; at < references.rows * references.stride; ++at) {
+      const size_t row = at / references.stride, column = at % references.stride;
+      if (column >= references.columns) {
+        ASSERT_EQ(sums[at], kUntouchedSum) << round << ", " << at;
+        ASSERT_EQ(activities[at], kUntouched) << round << ", " << at;
+        continue;
+      }
+      int sum = 0;
+      std::vector<int> magnitude;
+      for (size_t r = 0; r < references.count; ++r) {
+        const int innovation = innovations[r][row * references.innovation_stride + column] - 128;
+        sum += references.weight[r] * innovation;
+        magnitude.push_back(std::abs(innovation));
+      }
+      sum = references.shift < 0 ? std::clamp(2 * sum, -32768, 32767) : sum >> references.shift;
+      while (magnitude.size() < 2) magnitude.push_back(magnitude.empty() ? 0 : magnitude[0]);
+      int activity = average(magnitude[0], magnitude[1]);
+      if (magnitude.size() == 3) activity = average(activity, magnitude[2]);
+      if (magnitude.size() == 4) activity = average(activity, average(magnitude[2], magnitude[3]));
+      ASSERT_EQ(sums[at], sum) << round << ", " << at;
+      ASSERT_EQ(activities[at], activity) << round << ", " << at;
     }
   }
 }

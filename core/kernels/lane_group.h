@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "core/kernels/lane_rans.h"
 
@@ -84,9 +85,9 @@ struct LaneTables {
   int32_t activity_base = 0;
   int activity_shift = 0;  // narrow only
   LaneBins position_bins, activity_bins;
-  bool has_few_activity_bins = false;              // 8 at most
-  LaneNibbles position_nibbles, activity_nibbles;  // byte lanes
-  LaneByteTable context;                           // of each cell's number; + kFixedCenter
+  bool has_few_activity_bins = false;                              // 8 at most
+  LaneNibbles position_nibbles, activity_nibbles, center_nibbles;  // byte lanes
+  LaneByteTable context;                                           // of each cell's number; + kFixedCenter
   bool has_fixed_centers = false;
   alignas(64) std::array<int32_t, kMaxLaneBins> center{};       // of each position bin
   alignas(16) std::array<uint8_t, kMaxLaneBins> center_byte{};  // narrow: the same
@@ -155,13 +156,22 @@ struct LaneGroup {
   Value* innovation = nullptr;
 };
 
-// How samples of byte lanes are predicted: from those V, V + 1, V - 1 and 2 V positions before.  In 64ths; sums of
-// products and `base` have 16 bits.
+// Weights of four bytes, and what their sum begins with: those above 0 have a sum of 96 at most, those below 0 of -96
+// at least, so that all sums have 16 bits.
 inline constexpr size_t kByteTaps = 4;
-inline constexpr int kByteTapBits = 6;
-struct ByteTaps {
+struct ByteWeights {
   std::array<int32_t, kByteTaps> weight{};
   int32_t base = 0;
+};
+
+// How samples of byte lanes are predicted: from those V, V + 1, V - 1 and 2 V positions before, in 64ths.
+inline constexpr int kByteTapBits = 6;
+// What errors are expected from, in 16ths: the error V before, the mean of those V + 1 and V - 1 before, the range, the
+// activity of references.
+inline constexpr int kByteActivityBits = 4;
+struct ByteTaps {
+  ByteWeights value;
+  std::optional<ByteWeights> activity;  // else errors are expected from averages; there are no references then
 };
 
 // A group of byte lanes: its planes have no columns that differ from others.
@@ -172,11 +182,18 @@ struct LaneGroup<ByteLanes> {
   size_t period = 0;  // columns
   size_t step = 0;    // positions coded together, 1 .. 64
   ByteTaps taps;
+  const int16_t* base = nullptr;  // of each column, in place of that of the taps; only where weights of activity are
   static constexpr const uint8_t* filler = nullptr;  // there are none
 
   // By position, with what lies above the first row before it and room for 64 behind the last.
   uint8_t* value = nullptr;  // codes
   uint8_t* error = nullptr;
+  bool has_references = false;         // only where weights of activity are
+  const int16_t* reference = nullptr;  // in 64ths
+  const uint8_t* reference_activity = nullptr;
+  bool has_innovations = false;   // whether they are wanted
+  int innovation_bits = 0;        // below the point
+  uint8_t* innovation = nullptr;  // each 128 more than it is
 };
 
 // What the references of one plane add to its spatial prediction: their weighted innovations, and how large these are.
@@ -195,7 +212,24 @@ struct LaneReferences {
   Value* activity = nullptr;
 };
 
+inline constexpr size_t kMaxByteReferences = 4;
+inline constexpr int kMaxInnovationBits = 2;
+// Of byte lanes.  Weights of the first two references have magnitudes of 127 together at most, and so
+// have those of the others.
+template <>
+struct LaneReferences<ByteLanes> {
+  size_t count = 0;
+  std::array<const uint8_t*, kMaxByteReferences> innovation{};  // their first rows
+  std::array<int16_t, kMaxByteReferences> weight{};
+  int shift = 0;  // right, of the sum of products: -1 doubles it, to what has 16 bits
+  size_t rows = 0, columns = 0;
+  size_t innovation_stride = 0, stride = 0;  // of rows of the innovations, of the results
+  int16_t* sum = nullptr;
+  uint8_t* activity = nullptr;
+};
+
 void SumLaneReferences(const LaneReferences<NarrowLanes>& references);
+void SumLaneReferences(const LaneReferences<ByteLanes>& references);
 void SumLaneReferences(const LaneReferences<WideLanes>& references);
 
 // What the analysis of a group finds, by position.

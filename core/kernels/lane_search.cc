@@ -72,10 +72,13 @@ HWY_INLINE void FindInnovations(const LaneTapRows& rows, const LaneSpatialFit& f
 }
 
 void FindInnovationsOfPlane(const LaneTapRows& rows, const LaneSpatialFit& fit, const LaneInnovations& out) {
-  if (rows.num_taps == 3) {
-    FindInnovations<3>(rows, fit, out);
-  } else {
-    FindInnovations<6>(rows, fit, out);
+  switch (rows.num_taps) {
+    case 3:
+      return FindInnovations<3>(rows, fit, out);
+    case 4:
+      return FindInnovations<4>(rows, fit, out);
+    default:
+      return FindInnovations<6>(rows, fit, out);
   }
 }
 

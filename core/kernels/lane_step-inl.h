@@ -215,33 +215,40 @@ HWY_INLINE StepCells FindCells(const LaneTables& tables, const StepPlace& place)
   return result;
 }
 
-// Cells of a step of byte lanes.
-HWY_INLINE StepBytes FindByteCells(const LaneTables& tables, const StepPlace& place) {
+// Finds in nibbles what belongs to bytes.
+class NibbleIndex {
+ public:
+  HWY_INLINE explicit NibbleIndex(ByteVec v) {
+    [[maybe_unused]] const ByteTag d;
+    // From 16 on bytes find 0 in the first table, and the others in the second one.
 #if HWY_TARGET == HWY_SCALAR
-  return FindCells(tables, place).cells;
+    low_ = v;
+#elif HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128
+    low_ = hn::SaturatedAdd(v, hn::Set(d, 0x70));  // of what is below 0x80 only the lower half counts here
+    high_ = hn::And(hn::ShiftRight<4>(v), hn::Set(d, 15));
 #else
-  const ByteTag d;
-  // From 16 on bytes find 0 in the first table, and the others in the second one.
-  const auto to_low = [&](ByteVec v) HWY_ATTR {
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128
-    return hn::SaturatedAdd(v, hn::Set(d, 0x70));  // of what is below 0x80 only the lower half counts here
-#else
-    return hn::Or(v, hn::VecFromMask(d, hn::Gt(v, hn::Set(d, 15))));
+    low_ = hn::Or(v, hn::VecFromMask(d, hn::Gt(v, hn::Set(d, 15))));
+    high_ = hn::And(hn::ShiftRight<4>(v), hn::Set(d, 15));
 #endif
-  };
-  const auto look_up = [&](const LaneNibbles& nibbles, ByteVec v) HWY_ATTR {
-    const auto low = to_low(v), high = hn::And(hn::ShiftRight<4>(v), hn::Set(d, 15));
-    return hn::Or(hn::TableLookupBytesOr0(hn::LoadDup128(d, nibbles.low.data()), low),
-                  hn::TableLookupBytes(hn::LoadDup128(d, nibbles.high.data()), high));
-  };
-  StepBytes cells;
-  for (size_t k = 0; k < kByteVectors; ++k) {
-    cells.part[k] = hn::Or(look_up(tables.position_nibbles, place.position.part[k]),
-                           look_up(tables.activity_nibbles, place.activity.part[k]));
   }
-  return cells;
+
+  HWY_INLINE ByteVec LookUp(const LaneNibbles& nibbles) const {
+#if HWY_TARGET == HWY_SCALAR
+    const uint8_t byte = hn::GetLane(low_);
+    return hn::Set(ByteTag(), byte < 16 ? nibbles.low[byte] : nibbles.high[byte / 16]);
+#else
+    const ByteTag d;
+    return hn::Or(hn::TableLookupBytesOr0(hn::LoadDup128(d, nibbles.low.data()), low_),
+                  hn::TableLookupBytes(hn::LoadDup128(d, nibbles.high.data()), high_));
 #endif
-}
+  }
+
+ private:
+  ByteVec low_;
+#if HWY_TARGET != HWY_SCALAR
+  ByteVec high_;
+#endif
+};
 
 // Residuals from entries of samples of 8 bits and their raw bits, as numbers whose low bytes they are; below 0 where
 // the sample is the mode.
