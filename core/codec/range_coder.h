@@ -118,9 +118,15 @@ class RangeDecoder {
 
   void Direct(int count, uint32_t& value) {
     value = 0;
-    for (int i = 0; i < count; ++i) {
-      range_ >>= 1;
-      const bool bit = code_ >= range_;
+    for (; count > 2; --count) {
+      // Such bits cannot be foreseen: no branch.
+      const uint32_t bit = HalveRange() ? 1 : 0;
+      code_ -= range_ & (0u - bit);
+      value = (value << 1) | bit;
+      Normalize();
+    }
+    for (; count > 0; --count) {
+      const bool bit = HalveRange();
       if (bit) code_ -= range_;
       value = (value << 1) | (bit ? 1u : 0u);
       Normalize();
@@ -134,6 +140,12 @@ class RangeDecoder {
 
  private:
   static constexpr size_t kMaxMissingBytes = 8;
+
+  // Whether the code is in the upper half.
+  bool HalveRange() {
+    range_ >>= 1;
+    return code_ >= range_;
+  }
 
   void Normalize() {
     while (range_ < (1u << 24)) {
