@@ -72,6 +72,7 @@ class LaneReferencePlanes {
     result.innovation_stride = group_planes_ * width_;  // only whole groups are referred to
     result.stride = group.columns;
     const size_t begin = static_cast<size_t>(g) * raster.plane_columns();
+    if constexpr (std::is_same_v<Lanes, ByteLanes>) result.room = result.stride - begin;  // planes after it come later
     result.sum = raster.reference() + begin;
     result.activity = raster.reference_activity() + begin;
     return result;

@@ -9,6 +9,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/kernels/byte_group.cc"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 // After highway.h: what follows is compiled for each target.
@@ -474,7 +475,8 @@ bool Decode(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRan
 template <size_t kCount>
 class ReferenceSum {
  public:
-  HWY_INLINE explicit ReferenceSum(const LaneReferences<ByteLanes>& references) : shift_(references.shift) {
+  HWY_INLINE explicit ReferenceSum(const LaneReferences<ByteLanes>& references) 
+      : shift_(references.shift), ahead_(kRowsAhead * references.innovation_stride) {
     int32_t sum = 0;
     for (size_t r = 0; r < kCount; ++r) {
       innovation_[r] = references.innovation[r];
@@ -492,7 +494,9 @@ class ReferenceSum {
     ByteVec innovation[4], magnitude[4];
     for (size_t r = 0; r < kCount; ++r) {
       innovation[r] = hn::LoadU(d, innovation_[r] + at);
-      magnitude[r] = Distance(innovation[r], hn::Set(d, 0x80));
+      hwy::Prefetch(innovation_[r] + at + ahead_);
+      const hn::RebindToSigned<ByteTag> ds;
+      magnitude[r] = hn::BitCast(d, hn::Abs(hn::BitCast(ds, hn::Xor(innovation[r], hn::Set(d, 0x80)))));
     }
     ByteHalves sums = {offset_, offset_};
 #pragma GCC unroll 2
@@ -514,14 +518,17 @@ class ReferenceSum {
   }
 
  private:
+  static constexpr size_t kRowsAhead = 4;  // rows are too short, and too far apart, to be foreseen
+
   int shift_;
+  size_t ahead_;
   const uint8_t* innovation_[kMaxByteReferences];
   HalfVec offset_;
   WeightPair weights_[kMaxByteReferences / 2];
 };
 
 template <size_t kCount>
-void SumRows(const LaneReferences<ByteLanes>& references, size_t rows, size_t columns) {
+void SumRows(const LaneReferences<ByteLanes>& references, size_t rows, size_t columns, size_t room) {
   const ByteTag d;
   const HalfTag dh;
   const size_t lanes = hn::Lanes(d);
@@ -534,8 +541,7 @@ void SumRows(const LaneReferences<ByteLanes>& references, size_t rows, size_t co
       const size_t i = columns < lanes || next + lanes <= columns ? next : columns - lanes;
       ByteVec activity;
       ByteHalves sums = sum.At(begin + i, activity);
-      if (i + lanes > columns) {
-        // Rows of several planes lie side by side.
+      if (i + lanes > room) {
         const size_t count = columns - i, half = hn::Lanes(dh);
         activity = hn::IfThenElse(hn::FirstN(d, count), activity, hn::LoadU(d, activity_out + i));
         sums.lower = hn::IfThenElse(hn::FirstN(dh, count), sums.lower, hn::LoadU(dh, sum_out + i));
@@ -552,22 +558,23 @@ void SumRows(const LaneReferences<ByteLanes>& references, size_t rows, size_t co
 }
 
 void SumBytes(const LaneReferences<ByteLanes>& references) {
-  size_t rows = references.rows, columns = references.columns;
+  size_t rows = references.rows, columns = references.columns, room = references.room;
   if (references.stride == columns && references.innovation_stride == columns) {
     columns *= rows;
+    room *= rows;
     rows = 1;
   }
   switch (references.count) {
     case 0:
-      return SumRows<0>(references, rows, columns);
+      return SumRows<0>(references, rows, columns, room);
     case 1:
-      return SumRows<1>(references, rows, columns);
+      return SumRows<1>(references, rows, columns, room);
     case 2:
-      return SumRows<2>(references, rows, columns);
+      return SumRows<2>(references, rows, columns, room);
     case 3:
-      return SumRows<3>(references, rows, columns);
+      return SumRows<3>(references, rows, columns, room);
     default:
-      return SumRows<4>(references, rows, columns);
+      return SumRows<4>(references, rows, columns, room);
   }
 }
 

@@ -224,6 +224,7 @@ struct LaneReferences<ByteLanes> {
   int shift = 0;  // right, of the sum of products: -1 doubles it, to what has 16 bits
   size_t rows = 0, columns = 0;
   size_t innovation_stride = 0, stride = 0;  // of rows of the innovations, of the results
+  size_t room = 0;  // columns of each row of the results, from its first on, that may be overwritten
   int16_t* sum = nullptr;
   uint8_t* activity = nullptr;
 };
