@@ -63,7 +63,7 @@ class LaneModelCoder {
   void Ranged(int32_t low, int32_t high, int32_t& value) {
     const uint32_t span = static_cast<uint32_t>(high) - static_cast<uint32_t>(low);
     uint32_t distance = static_cast<uint32_t>(value) - static_cast<uint32_t>(low);
-    coder_.Direct(BitWidth(span), distance);
+    CodeDirect(coder_, BitWidth(span), distance);
     Check(distance <= span);
     value = static_cast<int32_t>(static_cast<uint32_t>(low) + std::min(distance, span));
   }
@@ -108,8 +108,8 @@ class LaneModelCoder {
       exact.code = static_cast<uint8_t>(code);
       uint32_t detail = exact.sample >> (has_low_ ? 16 : 0) & ((1u << map.detail_bits) - 1);
       uint32_t low = exact.sample & 0xffff;
-      coder_.Direct(map.detail_bits, detail);
-      if (has_low_) coder_.Direct(16, low);
+      CodeDirect(coder_, map.detail_bits, detail);
+      if (has_low_) CodeDirect(coder_, 16, low);
       exact.sample = map.Upper(code) | detail;
       if (has_low_) exact.sample = exact.sample << 16 | low;
     }
@@ -198,7 +198,7 @@ class LaneModelCoder {
       Ranged(model_.low_code, model_.high_code, exact.code);
       for (size_t other = 0; other < i; ++other) Check(exact.code != model_.exact[other].code);
       uint32_t low = exact.low;
-      coder_.Direct(16, low);
+      CodeDirect(coder_, 16, low);
       exact.low = static_cast<uint16_t>(low);
     }
   }

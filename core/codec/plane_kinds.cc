@@ -196,7 +196,7 @@ void CodePlaneCodings(Coder& coder, DType dtype, std::vector<PlaneCoding>& codin
       if (same) {
         coding.value = previous_value;
       } else {
-        coder.Direct(sample_bits, coding.value);
+        CodeDirect(coder, sample_bits, coding.value);
       }
       previous_value = coding.value;
     } else if (coding.kind == PlaneKind::kDuplicate || coding.kind == PlaneKind::kDifference) {

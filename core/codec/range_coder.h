@@ -5,6 +5,7 @@
 #ifndef DCAC_CORE_CODEC_RANGE_CODER_H_
 #define DCAC_CORE_CODEC_RANGE_CODER_H_
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -58,14 +59,10 @@ class RangeEncoder {
     Normalize();
   }
 
-  // `count` <= 32 equiprobable bits, most significant first.
-  void Direct(int count, uint32_t& value) {
-    for (int i = count - 1; i >= 0; --i) {
-      range_ >>= 1;
-      if ((value >> i) & 1) low_ += range_;
-      Normalize();
-    }
-  }
+  // One of `count` values, 0 < count <= 2^16, all equally likely.
+  void Uniform(uint32_t count, uint32_t& value) { Narrow(range_ / count, count, value); }
+  // `count` bits, 0 < count <= 16, likewise.
+  void Bits(int count, uint32_t& value) { Narrow(range_ >> count, 1u << count, value); }
 
   // Ends the stream; up to four trailing zero bytes are left out, the decoder supplies them.
   Bytes Finish();
@@ -76,6 +73,14 @@ class RangeEncoder {
 
  private:
   friend class RangeDecoder;
+  // To part `value` of `count` parts that are `size` long.
+  void Narrow(uint32_t size, uint32_t count, uint32_t value) {
+    if (value >= count) return Fail();
+    low_ += uint64_t{value} * size;
+    range_ = size;
+    Normalize();
+  }
+
   static uint32_t Bounded(uint32_t p) { return p < 64 ? 64 : p > 65536 - 64 ? 65536 - 64 : p; }
 
   void Normalize() {
@@ -116,22 +121,8 @@ class RangeDecoder {
     Normalize();
   }
 
-  void Direct(int count, uint32_t& value) {
-    value = 0;
-    for (; count > 2; --count) {
-      // Such bits cannot be foreseen: no branch.
-      const uint32_t bit = HalveRange() ? 1 : 0;
-      code_ -= range_ & (0u - bit);
-      value = (value << 1) | bit;
-      Normalize();
-    }
-    for (; count > 0; --count) {
-      const bool bit = HalveRange();
-      if (bit) code_ -= range_;
-      value = (value << 1) | (bit ? 1u : 0u);
-      Normalize();
-    }
-  }
+  void Uniform(uint32_t count, uint32_t& value) { Narrow(range_ / count, count, value); }
+  void Bits(int count, uint32_t& value) { Narrow(range_ >> count, 1u << count, value); }
 
   // Whether more was read than the stream, with the zero bytes the encoder left out, can hold: corrupt input.  Checked
   // before a decoded count is believed.
@@ -141,10 +132,20 @@ class RangeDecoder {
  private:
   static constexpr size_t kMaxMissingBytes = 8;
 
-  // Whether the code is in the upper half.
-  bool HalveRange() {
-    range_ >>= 1;
-    return code_ >= range_;
+  // To the part that the code is in, of `count` parts that are `size` long.
+  void Narrow(uint32_t size, uint32_t count, uint32_t& value) {
+    // Of few parts sooner than by division.
+    if (count == 2) {
+      value = code_ >= size ? 1 : 0;
+    } else if (count == 4) {
+      value = code_ >= 2 * size ? (code_ >= 3 * size ? 3 : 2) : (code_ >= size ? 1 : 0);
+    } else {
+      value = std::min(code_ / size, count - 1);
+    }
+    code_ -= value * size;
+    if (code_ >= size) Fail();  // what no encoder writes
+    range_ = size;
+    Normalize();
   }
 
   void Normalize() {
@@ -166,6 +167,20 @@ class RangeDecoder {
   uint32_t range_ = 0xffffffffu;
   bool failed_ = false;
 };
+
+// `count` <= 32 equally likely bits, the most significant ones first, eight at a time.
+template <typename Coder>
+void CodeDirect(Coder& coder, int count, uint32_t& value) {
+  uint32_t rest = value;
+  if constexpr (!Coder::kEncodes) value = 0;
+  while (count > 0) {
+    const int bits = std::min(count, 8);
+    count -= bits;
+    uint32_t part = (rest >> count) & ((1u << bits) - 1);
+    coder.Bits(bits, part);
+    if constexpr (!Coder::kEncodes) value = value << bits | part;
+  }
+}
 
 // A number 0 .. 2^32 - 1: the class n = floor(log2(value + 1)) in unary, then the n bits below the leading one.
 template <typename Coder>
@@ -195,7 +210,7 @@ void CodeNumber(Coder& coder, AdaptiveNumber& model, uint32_t& value) {
   bool top = ((plus_one >> (n - 1)) & 1) != 0;
   coder.Bit(model.mantissa[static_cast<size_t>(n)], top);
   uint32_t rest = n == 1 ? 0 : static_cast<uint32_t>(plus_one & ((uint64_t{1} << (n - 1)) - 1));
-  coder.Direct(n - 1, rest);
+  CodeDirect(coder, n - 1, rest);
   if (n == 32 && (top || rest != 0)) {
     coder.Fail();
     value = 0;
@@ -225,14 +240,15 @@ void CodeFlag(Coder& coder, bool& flag) {
   coder.Bit(even, flag);
 }
 
-// A value of 0 .. count - 1, all equally likely, in ceil(log2(count)) direct bits.
+// A value of 0 .. count - 1, all equally likely; of more than 2^16 in ceil(log2(count)) direct bits.
 template <typename Coder>
 void CodeUniform(Coder& coder, uint32_t count, uint32_t& value) {
   if (count <= 1) {
     value = 0;
     return;
   }
-  coder.Direct(std::bit_width(count - 1), value);
+  if (count <= 1u << 16) return coder.Uniform(count, value);
+  CodeDirect(coder, static_cast<int>(std::bit_width(count - 1)), value);
   if (value >= count) {
     coder.Fail();
     value = 0;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 namespace dcac {
@@ -56,15 +57,58 @@ TEST(RangeCoderTest, DirectBitsOfEveryWidthRoundTrip) {
     values.push_back({count, random() % 4 == 0 ? all : static_cast<uint32_t>(random()) & all});
   }
   RangeEncoder encoder;
-  for (auto [count, value] : values) encoder.Direct(count, value);
+  for (auto [count, value] : values) CodeDirect(encoder, count, value);
   const Bytes bytes = encoder.Finish();
   RangeDecoder decoder(bytes);
   for (auto [count, value] : values) {
     uint32_t decoded = 1;
-    decoder.Direct(count, decoded);
+    CodeDirect(decoder, count, decoded);
     ASSERT_EQ(decoded, value) << count;
   }
   EXPECT_FALSE(decoder.failed());
+}
+
+TEST(RangeCoderTest, UniformValuesOfEveryCountRoundTrip) {
+  std::mt19937_64 random(3);
+  std::vector<std::pair<uint32_t, uint32_t>> values;
+  for (int i = 0; i < 4000; ++i) {
+    const int bits = static_cast<int>(random() % 33);
+    const uint32_t count = std::max(1u, static_cast<uint32_t>(random() >> 32) >> bits % 32);
+    for (const uint32_t value : {0u, count - 1, static_cast<uint32_t>(random() % count)})
+      values.push_back({count, value});
+  }
+  for (uint32_t count : {2u, 3u, 4u, 255u, 256u, 257u, 65535u, 65536u, 65537u}) values.push_back({count, count / 2});
+  RangeEncoder encoder;
+  AdaptiveBit between;
+  for (auto [count, value] : values) {
+    CodeUniform(encoder, count, value);
+    bool bit = value % 2 != 0;
+    encoder.Bit(between, bit);
+  }
+  const Bytes bytes = encoder.Finish();
+  RangeDecoder decoder(bytes);
+  AdaptiveBit decoded_between;
+  for (auto [count, value] : values) {
+    uint32_t decoded = 1;
+    CodeUniform(decoder, count, decoded);
+    ASSERT_EQ(decoded, value) << count;
+    bool bit = false;
+    decoder.Bit(decoded_between, bit);
+    ASSERT_EQ(bit, value % 2 != 0);
+  }
+  EXPECT_FALSE(decoder.failed());
+}
+
+// What is left of the range when it is divided belongs to no value.
+TEST(RangeCoderTest, CodesBeyondTheLastValueFail) {
+  const Bytes bytes(8, std::byte{0xff});
+  for (uint32_t count : {2u, 4u, 7u, 256u, 65536u}) {
+    RangeDecoder decoder(bytes);
+    uint32_t value = 0;
+    CodeUniform(decoder, count, value);
+    EXPECT_TRUE(decoder.failed()) << count;
+    EXPECT_LT(value, count);
+  }
 }
 
 // A carry runs through bytes 0xff that wait for it.
@@ -78,7 +122,7 @@ TEST(RangeCoderTest, LongCarriesRoundTrip) {
     RangeEncoder encoder;
     AdaptiveBit skewed;
     for (uint32_t& value : values) {
-      encoder.Direct(32, value);
+      CodeDirect(encoder, 32, value);
       bool bit = true;
       encoder.Bit(skewed, bit);
     }
@@ -88,7 +132,7 @@ TEST(RangeCoderTest, LongCarriesRoundTrip) {
     for (uint32_t value : values) {
       uint32_t decoded = 0;
       bool bit = false;
-      decoder.Direct(32, decoded);
+      CodeDirect(decoder, 32, decoded);
       decoder.Bit(decoded_skewed, bit);
       ASSERT_EQ(decoded, value);
       ASSERT_TRUE(bit);
@@ -131,7 +175,7 @@ TEST(NumberTest, RefusesNumbersBeyond32Bits) {
     bool bit = top;
     encoder.Bit(model.mantissa[32], bit);
     uint32_t rest = 5;
-    encoder.Direct(31, rest);
+    CodeDirect(encoder, 31, rest);
     const Bytes bytes = encoder.Finish();
     RangeDecoder decoder(bytes);
     AdaptiveNumber decoded_model;
@@ -207,24 +251,26 @@ TEST(UniformTest, RoundTripsEveryValueOfSmallCounts) {
 
 TEST(UniformTest, RefusesValuesBeyondTheCount) {
   RangeEncoder encoder;
-  uint32_t value = 7;
-  encoder.Direct(3, value);
+  uint32_t value = 0x1ffff;
+  CodeDirect(encoder, 17, value);
   const Bytes bytes = encoder.Finish();
   RangeDecoder decoder(bytes);
-  CodeUniform(decoder, 6, value);
+  CodeUniform(decoder, 0x1fffe, value);
   EXPECT_TRUE(decoder.failed());
   EXPECT_EQ(value, 0u);
-  RangeEncoder refusing;
-  value = 6;
-  CodeUniform(refusing, 6, value);
-  EXPECT_TRUE(refusing.failed());
+  for (const uint32_t count : {6u, 0x1fffeu}) {
+    RangeEncoder refusing;
+    value = count;
+    CodeUniform(refusing, count, value);
+    EXPECT_TRUE(refusing.failed());
+  }
 }
 
 TEST(RangeDecoderTest, FailsSoonAfterTheEndOfItsInput) {
   RangeDecoder decoder{ByteSpan()};
   uint32_t value = 0;
   EXPECT_FALSE(decoder.failed());  // the four zeros an encoder may leave out
-  for (int i = 0; i < 4; ++i) decoder.Direct(32, value);
+  for (int i = 0; i < 4; ++i) CodeDirect(decoder, 32, value);
   EXPECT_TRUE(decoder.failed());
 }
 

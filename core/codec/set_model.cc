@@ -72,7 +72,7 @@ class ModelCoder {
     Check(model_.low_code <= model_.high_code);
     model_.high_code = std::max(model_.low_code, model_.high_code);
     CodeFlag(coder_, model_.has_mode);
-    if (model_.has_mode) coder_.Direct(SampleBits(kind_), model_.mode_sample);
+    if (model_.has_mode) CodeDirect(coder_, SampleBits(kind_), model_.mode_sample);
     if (!narrow) {
       CodeFlag(coder_, model_.has_west);
       CodeFlag(coder_, model_.has_north);
@@ -90,7 +90,7 @@ class ModelCoder {
   void CodeCode(int32_t low, int32_t high, int32_t& code) {
     const uint32_t span = static_cast<uint32_t>(high) - static_cast<uint32_t>(low);
     uint32_t distance = static_cast<uint32_t>(code) - static_cast<uint32_t>(low);
-    coder_.Direct(std::bit_width(span), distance);
+    CodeDirect(coder_, std::bit_width(span), distance);
     Check(distance <= span);
     code = static_cast<int32_t>(static_cast<uint32_t>(low) + std::min(distance, span));
   }

@@ -74,10 +74,10 @@ class TableCoder {
     CodeSize(context, quiet, size);
     uint32_t below = size >= 2 ? (weight >> std::max(0, size - 3)) & (size == 2 ? 1u : 3u) : 0;
     if (size == 2) {
-      coder_.Direct(1, below);
+      CodeDirect(coder_, 1, below);
       weight = 2 + below;
     } else if (size >= 3) {
-      coder_.Direct(2, below);
+      CodeDirect(coder_, 2, below);
       weight = (4 + below) << (size - 3);
     } else {
       weight = static_cast<uint32_t>(size);
