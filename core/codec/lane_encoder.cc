@@ -609,8 +609,10 @@ class LaneSetEncoder {
   // The activity of byte lanes, so that most of them are among those which have bins of their own.
   void SetByteActivity(const ErrorRows& rows, const RowEquations::Solution& solution) {
     constexpr float kMost = 14, kShare = 0.7f;
+    constexpr size_t kSamples = 1024;
     std::vector<float> expected;
-    for (size_t i = 0; i < rows.count; ++i) {
+    const size_t step = StepOf(rows.count, kSamples);
+    for (size_t i = 0; i < rows.count; i += step) {
       float sum = 0;
       for (size_t f = 0; f < kErrorFeatures; ++f) sum += static_cast<float>(solution[f]) * rows.row[f][i];
       expected.push_back(sum / rows.weight[i]);

@@ -475,7 +475,7 @@ bool Decode(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRan
 template <size_t kCount>
 class ReferenceSum {
  public:
-  HWY_INLINE explicit ReferenceSum(const LaneReferences<ByteLanes>& references) 
+  HWY_INLINE explicit ReferenceSum(const LaneReferences<ByteLanes>& references)
       : shift_(references.shift), ahead_(kRowsAhead * references.innovation_stride) {
     int32_t sum = 0;
     for (size_t r = 0; r < kCount; ++r) {
