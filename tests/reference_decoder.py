@@ -633,20 +633,27 @@ class SideInformation:
                 return count
         return len(models)
 
+    def part(self, size, count):
+        v = self.code // size
+        check(v < count, 'a code of no value')
+        self.code -= v * size
+        self.range = size
+        self.normalize()
+        return v
+
     def direct(self, n):
         value = 0
-        for _ in range(n):
-            self.range >>= 1
-            bit = int(self.code >= self.range)
-            if bit:
-                self.code -= self.range
-            value = value << 1 | bit
-            self.normalize()
+        while n > 0:
+            bits = min(n, 8)
+            n -= bits
+            value = value << bits | self.part(self.range >> bits, 1 << bits)
         return value
 
     def uniform(self, count):
         if count <= 1:
             return 0
+        if count <= 1 << 16:
+            return self.part(self.range // count, count)
         value = self.direct(bitwidth(count - 1))
         check(value < count, 'a uniform value is too large')
         return value
@@ -1534,18 +1541,50 @@ class LaneModel:
         self.frequencies.append(self.below_all([0] * len(self.specials) + [1 << self.table_bits]))
 
     def read_bytes(self, side):
-        """[10] What byte lanes have in place of means, weights and the scales of bins."""
-        self.sent_means = None
-        self.error_prior, self.mean = side.ranged(0, 255), side.ranged(0, 255)
+        """[10] What byte lanes have in place of weights and the scales of bins."""
+        self.is_weighted = side.flag()
+        self.read_means(side, 255)
+        check(self.is_weighted or not self.sent_means, 'means of sets that are not weighted')
         a, b = SignedModel(), SignedModel()
-        self.weights = [side.weight(a, 96) for _ in range(4)]
-        check(sum(max(w, 0) for w in self.weights) <= 96 and sum(min(w, 0) for w in self.weights) >= -96, 'weights')
-        self.base = side.weight(b, 8191)
+        self.value_weights, self.base, self.base_range = self.read_byte_weights(side, a, b)
+        self.innovation_bits = 0
+        if self.is_weighted:
+            self.activity_weights, self.activity_base, _ = self.read_byte_weights(side, a, b)
+            if side.flag():
+                self.read_byte_terms(side)
+                self.innovation_bits = side.uniform(3)
         self.position_base = side.ranged(0, 255)
+
+    def read_byte_weights(self, side, a, b):
+        """Weights, their base, and what bases may be."""
+        weights = [side.weight(a, 96) for _ in range(4)]
+        positive, negative = sum(max(w, 0) for w in weights), sum(min(w, 0) for w in weights)
+        check(positive <= 96 and negative >= -96, 'weights')
+        base_range = (-32768 - 255 * negative, 32767 - 255 * positive)
+        base = side.signed(b)
+        check(base_range[0] <= base <= base_range[1], 'a base')
+        return weights, base, base_range
+
+    def read_byte_terms(self, side):
+        c, r, same, coarse = NumberModel(), SignedModel(), AdaptiveBit(), AdaptiveBit()
+        place = {number: i for i, number in enumerate(self.numbers)}
+        for p, plane in enumerate(self.terms):
+            begin = p // self.group * self.group
+            count = side.number(c) if begin else 0
+            check(count <= 4, 'references of a plane')
+            for _ in range(count):
+                plane.references.append((self.read_reference(side, place, p, begin, same), side.weight(r, 127)))
+            plane.is_coarse = side.bit(coarse) if count else 0
+            for pair in plane.references[:2], plane.references[2:]:
+                check(sum(abs(weight) for _, weight in pair) <= 127, 'weights of references')
+
+    def read_reference(self, side, place, p, begin, same):
+        item_before = place.get(self.numbers[p] - self.channels, begin)
+        return item_before if item_before < begin and side.bit(same) else side.uniform(begin)
 
     def read_prediction(self, side):
         """[2.2 .. 2.6]"""
-        self.read_means(side)
+        self.read_means(side, 1023)
         a, b = SignedModel(), SignedModel()
         self.spatial = [([side.weight(a, 1023) for _ in range(self.taps)], side.weight(b))
                         for _ in range(self.classes)]
@@ -1599,11 +1638,11 @@ class LaneModel:
             self.exact[upper] = side.direct(16)
         self.specials = specials + ['escape'] * has_escape
 
-    def read_means(self, side):
+    def read_means(self, side, most_error):
         """[2.2]"""
         sends_means = side.flag()
-        self.error_prior = side.ranged(0, 1023)
-        mean = side.ranged(self.low_code, self.high_code)
+        self.error_prior = side.ranged(0, most_error)
+        self.mean = mean = side.ranged(self.low_code, self.high_code)
         drop = max(0, bitwidth(self.high_code - self.low_code) - 8)
         m, step = SignedModel(), (mean - self.low_code) >> drop
         for plane in self.terms:
@@ -1625,12 +1664,7 @@ class LaneModel:
             count = side.number(c) if begin else 0
             check(count <= 16, 'references of a plane')
             for _ in range(count):
-                item_before = place.get(self.numbers[p] - self.channels, begin)
-                if item_before < begin and side.bit(same):
-                    q = item_before
-                else:
-                    q = side.uniform(begin)
-                plane.references.append((q, side.weight(r, 511)))
+                plane.references.append((self.read_reference(side, place, p, begin, same), side.weight(r, 511)))
             plane.unit = side.weight(u)
             plane.has_own = side.bit(has_own)
             if plane.has_own:
@@ -1651,7 +1685,7 @@ class LaneModel:
         rows, columns = len(self.position_thresholds) + 1, len(self.activity_thresholds) + 1
         self.clusters, self.cell_cluster = read_clusters(side, rows, columns)
         self.cell_fixed, self.centers = np.zeros((rows, columns), int), np.zeros(rows, np.int64)
-        if not self.is_bytes and side.flag():
+        if (not self.is_bytes or self.is_weighted) and side.flag():
             self.cell_fixed = read_fixed(side, rows, columns)
             self.centers[:] = [side.ranged(self.low_code, self.high_code) for _ in range(rows)]
 
@@ -1973,46 +2007,76 @@ class LaneGroup:
             return self.first + plane, row // 2, 2 * x + row % 2
         return self.first + plane, row, x
 
-    def plane_innovations(self):
-        rasters = self.innovations.reshape(self.model.rows, len(self.planes), self.model.columns)
-        return rasters.transpose(1, 0, 2)
-
 
 class ByteGroup:
     """[10] As LaneGroup, of byte lanes."""
 
-    def __init__(self, model, first):
-        self.model, self.first, planes = model, first, min(model.group, model.planes - first)
-        self.columns = v = model.columns * planes
+    def __init__(self, model, first, innovations):
+        self.model, self.first, self.planes = model, first, model.terms[first:first + model.group]
+        self.columns = v = model.columns * len(self.planes)
         self.positions = v * model.rows
         self.step = min(RANS_LANES, v - 2)
         self.above = 2 * v + 1
-        self.values = np.full(self.above + self.positions, model.mean)
+        means = np.repeat([plane.mean for plane in self.planes], model.columns)
+        self.values = np.zeros(self.above + self.positions, np.int64)
+        self.values[:self.above] = means[np.arange(-self.above, 0) % v]
         self.errors = np.full(self.above + self.positions, model.error_prior)
+        self.innovations = np.zeros(self.positions, np.int64)
+        bases = model.base + (means - model.mean) * (64 - sum(model.value_weights))
+        self.bases = np.clip(bases, *model.base_range)
+        self.add_references(innovations)
+
+    def add_references(self, innovations):
+        shape = (self.model.rows, self.model.columns)
+        sums, activities = [], []
+        for plane in self.planes:
+            of = [innovations[q] for q, _ in plane.references]
+            total = sum((weight * i for (_, weight), i in zip(plane.references, of)), np.zeros(shape, np.int64))
+            shift = self.model.innovation_bits - (1 if of and plane.is_coarse else 0)
+            sums.append(total >> shift if shift >= 0 else np.clip(2 * total, -32768, 32767))
+            size = [np.abs(i) for i in of] or [np.zeros(shape, np.int64)]
+            pairs = [self.average(*size[i:i + 2]) if len(size) > i + 1 else size[i] for i in range(0, len(size), 2)]
+            activities.append(self.average(*pairs) if len(pairs) == 2 else pairs[0])
+        self.reference = np.concatenate(sums, 1).reshape(-1)
+        self.reference_activity = np.concatenate(activities, 1).reshape(-1)
 
     def predict(self, p):
-        at, v = self.above + p, self.columns
+        model, at, v = self.model, self.above + p, self.columns
         values = [self.values[at - distance] for distance in (v, v + 1, v - 1, 2 * v)]
-        total = sum(w * value for w, value in zip(self.model.weights, values))
-        center = np.clip((self.model.base + 32 + total) >> 6, 0, 255)
+        spatial = self.bases[p % v] + sum(w * value for w, value in zip(model.value_weights, values))
+        center = np.clip(np.clip(spatial + self.reference[p], -32768, 32767) >> 6, 0, 255)
         spread = np.max(values[:3], 0) - np.min(values[:3], 0)
         here, left, right = (self.errors[at - distance] for distance in (v, v + 1, v - 1))
-        error = self.average(here, self.average(left, right))
-        activity = self.average(spread, np.minimum(2 * error, 255))
-        return center, center, (center - self.model.position_base) % 256, activity, center
+        sides = self.average(left, right)
+        if model.is_weighted:
+            sources = (here, sides, spread, self.reference_activity[p])
+            total = model.activity_base + sum(w * source for w, source in zip(model.activity_weights, sources))
+            activity = np.clip(total >> 4, 0, 255)
+        else:
+            activity = self.average(spread, np.minimum(2 * self.average(here, sides), 255))
+        return spatial, center, (center - model.position_base) % 256, activity, center
 
     @staticmethod
     def average(a, b):
         return (a + b + 1) >> 1
 
-    def update(self, p, codes, _, prediction):
+    def update(self, p, codes, spatial, prediction):
+        codes, bits = np.array(codes, np.int64), self.model.innovation_bits
         self.values[self.above + p] = codes
-        self.errors[self.above + p] = np.abs(np.array(codes) - prediction)
+        self.errors[self.above + p] = np.abs(codes - prediction)
+        above = 64 * codes + 32 + (32 >> bits) - np.maximum(spatial, 0)
+        self.innovations[p] = np.clip(above >> (6 - bits), -128, 127)
 
     def plane_and_place(self, p):
         row, column = np.divmod(p, self.columns)
         plane, x = np.divmod(column, self.model.columns)
         return self.first + plane, row, x
+
+
+def plane_innovations(group):
+    """Of each plane of a group, as rows and columns of the raster."""
+    rasters = group.innovations.reshape(group.model.rows, len(group.planes), group.model.columns)
+    return rasters.transpose(1, 0, 2)
 
 
 def places_of_tokens(frequencies, table_bits):
@@ -2054,11 +2118,12 @@ class LaneSetDecoder:
         model, innovations = self.model, {}
         named = {q for plane in model.terms for q, _ in plane.references}
         for first in range(0, model.planes, model.group):
-            group = ByteGroup(model, first) if model.is_bytes else LaneGroup(model, self.arithmetic, first, innovations)
+            group = (ByteGroup(model, first, innovations) if model.is_bytes else
+                     LaneGroup(model, self.arithmetic, first, innovations))
             with np.errstate(over='raise', invalid='raise', divide='raise'):
                 for p in range(0, group.positions, group.step):
                     self.decode_step(group, np.arange(p, min(p + group.step, group.positions)))
-            for q, plane in enumerate(group.plane_innovations() if named else (), first):
+            for q, plane in enumerate(plane_innovations(group) if named else (), first):
                 if q in named:
                     innovations[q] = plane
         self.lanes.finish()
