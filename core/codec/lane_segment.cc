@@ -198,9 +198,10 @@ EncodedLaneSet EncodeSet(const PlaneSet& set, const std::vector<const std::byte*
       (options.level <= last.rough && IsRough(set, planes, lanes_of(set.kind).max_references > 0))) {
     if (const auto map = ChooseCoarseMap(set, planes)) {
       LaneEncoderOptions lanes = lanes_of(SampleKind::kU8);
-      if (options.level == 2 && set.kind != SampleKind::kBF16)
-        lanes.max_references = 0;  // save a small part of many bits
-      if (options.level == 3 && set.kind != SampleKind::kF32) {
+      if (set.kind == SampleKind::kF32) {
+        // References save a small part of so many bits.
+        if (options.level <= 3) lanes.max_references = std::min(lanes.max_references, options.level == 3 ? 2 : 0);
+      } else if (options.level == 3) {
         PreferRatio(lanes);
         // What is left of their bits is a small part of samples: it is worth while to spend more on it.
         lanes.interlaced = true;
