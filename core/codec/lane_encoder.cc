@@ -607,7 +607,8 @@ class LaneSetEncoder {
   }
 
   // The activity of byte lanes, so that most of them are among those which have bins of their own.
-  void SetByteActivity(const ErrorRows& rows, const RowEquations::Solution& solution) {
+  void SetByteActivity(const ErrorRows& rows, RowEquations::Solution solution) {
+    for (double& weight : solution) weight = std::isnan(weight) ? 0 : weight;
     constexpr float kMost = 14, kShare = 0.7f;
     constexpr size_t kSamples = 1024;
     std::vector<float> expected;

@@ -95,7 +95,7 @@ HWY_INLINE ByteVec PackSigned(const ByteHalves& halves) {
 #endif
 }
 
-// Bytes that are multiplied by weights in pairs, which have magnitudes of 128 together at most.
+// Bytes that are multiplied by weights in pairs, whose sums have 16 bits.
 class WeightPair {
  public:
   WeightPair() = default;
