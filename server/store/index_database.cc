@@ -234,8 +234,10 @@ rocksdb::Status IndexDatabase::Impl::OpenDatabase(rocksdb::WALRecoveryMode mode)
   if (!doubtful.empty()) options.wal_filter = doubt_filter.get();
   const rocksdb::Status status = OpenWith(options);
   if (!status.IsNoSpace()) return status;
-  // What there is no room for in tables stays in the log.
+  // What there is no room for in tables stays in the log, also where it is more than usual tables in memory have; how
+  // long logs may become bounds them then.
   options.avoid_flush_during_recovery = true;
+  options.write_buffer_size = std::numeric_limits<std::size_t>::max();
   return OpenWith(options);
 }
 

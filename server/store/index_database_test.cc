@@ -11,6 +11,7 @@
 
 #include "server/store/conformance.h"
 #include "server/store/fault_injection.h"
+#include "server/store/small_disk.h"
 #include "server/store/temp_folder.h"
 
 namespace dcac::store {
@@ -128,6 +129,35 @@ INSTANTIATE_TEST_SUITE_P(Faults, IndexDatabaseTest,
                                   : instance.param == Fault::kIoError ? "IoError"
                                                                       : "ShortWrite";
                          });
+
+// A killed process left more in the log than tables in memory have and than there is room for on the disk.
+TEST(FullIndexDatabaseTest, OpensWithoutRoomForWhatIsInTheLog) {
+  const TempFolder temp_folder(MemoryDir());
+  const std::string written = temp_folder.path() + "/written", folder = temp_folder.path() + "/index";
+  SmallDisk disk(temp_folder.path(), std::uint64_t{8} << 20);
+  const std::unique_ptr<rocksdb::Env> environment = SmallEnvironment(disk);
+  constexpr std::size_t kValueBytes = 60'000;
+  constexpr int kValues = 10;
+  {
+    auto database = IndexDatabase::Open(written, {.create = true, .environment = environment.get()});
+    ASSERT_TRUE(database.ok()) << database.status();
+    for (int i = 0; i < kValues; ++i) {
+      const IndexChange change{kPayloads, std::to_string(i), std::string(kValueBytes, static_cast<char>('a' + i))};
+      ASSERT_EQ((*database)->Write({&change, 1}, /*sync=*/true, nullptr), absl::OkStatus());
+    }
+    fs::copy(written, folder);  // as if it was killed here
+  }
+  fs::remove_all(written);
+  constexpr std::uint64_t kRoom = 96 << 10;
+  disk.FillWithOthers(disk.space().available_bytes - kRoom);
+  auto database = IndexDatabase::Open(folder, {.log_bytes = 4 * kValueBytes, .environment = environment.get()});
+  ASSERT_TRUE(database.ok()) << database.status();
+  for (int i = 0; i < kValues; ++i) {
+    const absl::StatusOr<std::string> found = (*database)->Get(kPayloads, std::to_string(i));
+    ASSERT_TRUE(found.ok()) << found.status();
+    EXPECT_EQ(*found, std::string(kValueBytes, static_cast<char>('a' + i)));
+  }
+}
 
 }  // namespace
 }  // namespace dcac::store
