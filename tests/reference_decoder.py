@@ -1522,6 +1522,7 @@ class LaneModel:
         self.coarse = CoarseMap(side, dtype) if dtype.is_float and side.flag() else None
         self.dtype = U8 if self.coarse else dtype
         self.numbers, self.channels = numbers, channels
+        self.place = {number: i for i, number in enumerate(numbers)}
         self.code_dtype = BF16 if self.dtype is F32 else self.dtype
         self.height, self.width, self.planes = height, width, len(numbers)
         self.is_bytes = self.dtype.is_narrow and side.flag()
@@ -1567,19 +1568,18 @@ class LaneModel:
 
     def read_byte_terms(self, side):
         c, r, same, coarse = NumberModel(), SignedModel(), AdaptiveBit(), AdaptiveBit()
-        place = {number: i for i, number in enumerate(self.numbers)}
         for p, plane in enumerate(self.terms):
             begin = p // self.group * self.group
             count = side.number(c) if begin else 0
             check(count <= 4, 'references of a plane')
             for _ in range(count):
-                plane.references.append((self.read_reference(side, place, p, begin, same), side.weight(r, 127)))
+                plane.references.append((self.read_reference(side, p, begin, same), side.weight(r, 127)))
             plane.is_coarse = side.bit(coarse) if count else 0
             for pair in plane.references[:2], plane.references[2:]:
                 check(sum(abs(weight) for _, weight in pair) <= 127, 'weights of references')
 
-    def read_reference(self, side, place, p, begin, same):
-        item_before = place.get(self.numbers[p] - self.channels, begin)
+    def read_reference(self, side, p, begin, same):
+        item_before = self.place.get(self.numbers[p] - self.channels, begin)
         return item_before if item_before < begin and side.bit(same) else side.uniform(begin)
 
     def read_prediction(self, side):
@@ -1658,13 +1658,12 @@ class LaneModel:
         c, r, u, o = NumberModel(), SignedModel(), SignedModel(), SignedModel()
         same, has_own = AdaptiveBit(), AdaptiveBit()
         used = [adaptive_bits(self.taps) for _ in range(self.classes)]
-        place = {number: i for i, number in enumerate(self.numbers)}
         for p, plane in enumerate(self.terms):
             begin = p // self.group * self.group
             count = side.number(c) if begin else 0
             check(count <= 16, 'references of a plane')
             for _ in range(count):
-                plane.references.append((self.read_reference(side, place, p, begin, same), side.weight(r, 511)))
+                plane.references.append((self.read_reference(side, p, begin, same), side.weight(r, 511)))
             plane.unit = side.weight(u)
             plane.has_own = side.bit(has_own)
             if plane.has_own:

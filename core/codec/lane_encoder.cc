@@ -338,7 +338,7 @@ class LaneSetEncoder {
     } else {
       const int32_t unit = spatial.unit * kOne / 8 + kOne / 2;  // weights of the unit are eighths; sums are rounded
       const ByteBaseRange range = BaseRangeOf(weights);
-      weights.base = std::clamp(model_.mean * (kOne - positive - negative) + unit, range.low, range.high);
+      weights.base = std::clamp(model_.mean * MeanWeight(weights) + unit, range.low, range.high);
     }
     ByteTaps taps;
     taps.value = weights;
@@ -352,15 +352,15 @@ class LaneSetEncoder {
     const ByteWeights& taps = model_.bytes->value;
     const size_t columns = codes_.columns, first = 2 * columns;
     const SpreadIndices places(StatisticsSamples(), num_samples());
-    const int32_t rest = MeanWeight(taps);
+    const ByteBases bases(taps, model_.mean);
     std::array<size_t, kMaxInnovationBits> beyond{};
     for (size_t k = 0; k < StatisticsSamples(); ++k) {
       const size_t plane = places[k] / plane_samples(), at = places[k] % plane_samples();
       if (at <= first) continue;
       const Code* const code = codes_.Plane(plane) + at;
       const Code* const row = code - columns;
-      const int32_t sum = taps.base + (model_.planes[plane].mean - model_.mean) * rest + taps.weight[0] * row[0] +
-                          taps.weight[1] * row[-1] + taps.weight[2] * row[1] + taps.weight[3] * *(code - first);
+      const int32_t sum = bases.Of(model_.planes[plane].mean) + taps.weight[0] * row[0] + taps.weight[1] * row[-1] +
+                          taps.weight[2] * row[1] + taps.weight[3] * *(code - first);
       const int32_t innovation = *code - std::max(sum >> kByteTapBits, 0);
       for (int bits = 1; bits <= kMaxInnovationBits; ++bits) {
         beyond[static_cast<size_t>(bits - 1)] += std::abs(innovation) > 127 >> bits ? 1 : 0;

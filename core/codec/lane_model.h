@@ -81,6 +81,21 @@ inline int32_t MeanWeight(const ByteWeights& taps) {
   for (const int32_t weight : taps.weight) rest -= weight;
   return rest;
 }
+// Bases of planes that have means of their own.
+class ByteBases {
+ public:
+  // `mean`: what the base of the taps is for.
+  ByteBases(const ByteWeights& taps, int32_t mean)
+      : base_(taps.base), mean_(mean), mean_weight_(MeanWeight(taps)), range_(BaseRangeOf(taps)) {}
+
+  int32_t Of(int32_t plane_mean) const {
+    return std::clamp(base_ + (plane_mean - mean_) * mean_weight_, range_.low, range_.high);
+  }
+
+ private:
+  int32_t base_, mean_, mean_weight_;
+  ByteBaseRange range_;
+};
 inline constexpr int32_t kMaxBytePairWeight = 127;  // of two references of byte lanes together
 
 // Thresholds of byte lanes, by number: from 16 on bytes have the bins of their upper halves.

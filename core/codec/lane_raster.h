@@ -112,6 +112,16 @@ struct LaneScratch {
   Scratch<uint16_t> samples, upper;
 };
 
+// Continues the row of `columns` values before `value` backwards, for `above` values in all.
+template <typename Value>
+void RepeatRowAbove(Value* value, size_t columns, size_t above) {
+  for (size_t set = columns; set < above;) {
+    const size_t count = std::min(columns, above - set);
+    set += count;
+    std::copy_n(value - set + columns, count, value - set);
+  }
+}
+
 template <typename Lanes>
 class LaneRaster {
  public:
@@ -279,11 +289,7 @@ class LaneRaster {
     for (int g = 0; g < planes_; ++g) {
       std::fill_n(row + static_cast<size_t>(g) * plane_columns_, plane_columns_, arithmetic_.ValueOf(PlaneAt(g).mean));
     }
-    for (size_t set = group_.columns; set < above_;) {
-      const size_t count = std::min(group_.columns, above_ - set);
-      set += count;
-      std::copy_n(group_.value - set + group_.columns, count, group_.value - set);
-    }
+    RepeatRowAbove(group_.value, group_.columns, above_);
   }
 
   // Own weights count the taps' differences from the mean.
@@ -368,8 +374,7 @@ class LaneRaster<ByteLanes> {
     const int planes = std::min(model_.group_planes, shape_.planes - first);
     first_ = first;
     if (planes != planes_) SetColumns(planes);
-    if (!model_.bytes->activity) return;
-    SetPlanes();
+    if (model_.bytes->activity) SetPlanes();
   }
 
   LaneGroup<ByteLanes>& group() { return group_; }
@@ -404,15 +409,11 @@ class LaneRaster<ByteLanes> {
 
   // What depends on the planes.
   void SetPlanes() {
-    const ByteWeights& taps = model_.bytes->value;
-    const ByteBaseRange range = BaseRangeOf(taps);
-    const int32_t rest = MeanWeight(taps);
+    const ByteBases bases(model_.bytes->value, model_.mean);
     group_.has_references = false;
     for (int g = 0; g < planes_; ++g) {
       const LanePlane& plane = model_.planes[static_cast<size_t>(first_ + g)];
-      const int32_t base = taps.base + (plane.mean - model_.mean) * rest;
-      std::fill_n(base_ + static_cast<size_t>(g) * width(), width(),
-                  static_cast<int16_t>(std::clamp(base, range.low, range.high)));
+      std::fill_n(base_ + static_cast<size_t>(g) * width(), width(), static_cast<int16_t>(bases.Of(plane.mean)));
       group_.has_references = group_.has_references || plane.has_terms();
     }
     for (size_t i = 0; i < kRansLanes; ++i) base_[group_.columns + i] = base_[i];
@@ -426,11 +427,7 @@ class LaneRaster<ByteLanes> {
       std::fill_n(row + static_cast<size_t>(g) * width(), width(),
                   static_cast<uint8_t>(model_.planes[static_cast<size_t>(first_ + g)].mean));
     }
-    for (size_t set = group_.columns; set < above_;) {
-      const size_t count = std::min(group_.columns, above_ - set);
-      set += count;
-      std::copy_n(group_.value - set + group_.columns, count, group_.value - set);
-    }
+    RepeatRowAbove(group_.value, group_.columns, above_);
   }
 
   SetShape shape_;

@@ -17,6 +17,20 @@ namespace {
 
 constexpr size_t kRoom = 2 * kRansLanes;  // behind the last position
 
+// Any for which sums have 16 bits, often one of the outermost.
+int32_t RandomBase(std::mt19937_64& random, const ByteWeights& weights) {
+  int32_t low = -32768, high = 32767;
+  for (const int32_t weight : weights.weight) (weight < 0 ? low : high) -= 255 * weight;
+  switch (random() % 4) {
+    case 0:
+      return low;
+    case 1:
+      return high;
+    default:
+      return low + static_cast<int32_t>(random() % static_cast<uint64_t>(high - low + 1));
+  }
+}
+
 ByteWeights RandomWeights(std::mt19937_64& random) {
   ByteWeights weights;
   int32_t left[] = {96, 96};
@@ -27,7 +41,7 @@ ByteWeights RandomWeights(std::mt19937_64& random) {
     weight = is_negative ? -magnitude : magnitude;
   }
   if (random() % 4 == 0) weights.weight = {96, -96, 0, 0};
-  weights.base = static_cast<int32_t>(random() % (2 * 8191 + 1)) - 8191;
+  weights.base = RandomBase(random, weights);
   return weights;
 }
 
@@ -52,7 +66,7 @@ class RandomGroup {
     group.error = errors_.data() + above_;
     if (kind == Kind::kPlain) return;
     group.taps.activity = RandomWeights(random);
-    const auto base = [&] { return static_cast<int16_t>(static_cast<int32_t>(random() % (2 * 8191 + 1)) - 8191); };
+    const auto base = [&] { return static_cast<int16_t>(RandomBase(random, group.taps.value)); };
     bases_.resize(columns + kRansLanes);
     for (size_t c = 0; c < bases_.size(); ++c) bases_[c] = c < columns ? base() : bases_[c - columns];
     group.base = bases_.data();

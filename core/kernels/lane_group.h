@@ -214,8 +214,8 @@ struct LaneReferences {
 
 inline constexpr size_t kMaxByteReferences = 4;
 inline constexpr int kMaxInnovationBits = 2;
-// Of byte lanes.  Weights of the first two references have magnitudes of 127 together at most, and so
-// have those of the others.
+// Of byte lanes.  Weights are in 64ths before the shift; those of the first two references have magnitudes of 127
+// together at most, and so have those of the others.
 template <>
 struct LaneReferences<ByteLanes> {
   size_t count = 0;
