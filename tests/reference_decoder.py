@@ -1525,7 +1525,7 @@ class LaneModel:
         self.place = {number: i for i, number in enumerate(numbers)}
         self.code_dtype = BF16 if self.dtype is F32 else self.dtype
         self.height, self.width, self.planes = height, width, len(numbers)
-        self.is_bytes = self.dtype.is_narrow and side.flag()
+        self.is_bytes, self.has_intervals = self.dtype.is_narrow and side.flag(), False
         self.read_head(side)
         self.terms = [LanePlane(self.classes, self.taps) for _ in range(self.planes)]
         if self.is_bytes:
@@ -1535,15 +1535,17 @@ class LaneModel:
         self.position_thresholds = self.read_thresholds(side)
         self.activity_thresholds = self.read_thresholds(side)
         self.read_cells(side)
-        self.frequencies = [self.below_all(table) for table in read_tables(side, self.clusters, self.table_bits)]
-        self.check_tokens()
-        # [6] Of fillers.
         self.filler_cluster = self.clusters
-        self.frequencies.append(self.below_all([0] * len(self.specials) + [1 << self.table_bits]))
+        if self.has_intervals:
+            check(self.clusters <= 16, 'clusters of intervals')
+            models = IntervalModels()
+            self.intervals = [Intervals(side, models, 'mode' in self.specials) for _ in range(self.clusters)]
+        else:
+            self.read_frequencies(side)
 
     def read_bytes(self, side):
         """[10] What byte lanes have in place of weights and the scales of bins."""
-        self.is_weighted = side.flag()
+        self.is_weighted, self.has_intervals = side.flag(), side.flag()
         self.read_means(side, 255)
         check(self.is_weighted or not self.sent_means, 'means of sets that are not weighted')
         a, b = SignedModel(), SignedModel()
@@ -1688,6 +1690,13 @@ class LaneModel:
             self.cell_fixed = read_fixed(side, rows, columns)
             self.centers[:] = [side.ranged(self.low_code, self.high_code) for _ in range(rows)]
 
+    def read_frequencies(self, side):
+        """[2.8]"""
+        self.frequencies = [self.below_all(table) for table in read_tables(side, self.clusters, self.table_bits)]
+        self.check_tokens()
+        # [6] Of fillers.
+        self.frequencies.append(self.below_all([0] * len(self.specials) + [1 << self.table_bits]))
+
     def below_all(self, table):
         """[2.8] No token has all of the frequencies."""
         if 1 << self.table_bits not in table:
@@ -1720,6 +1729,39 @@ class LaneModel:
         low = reader.take(reader.varint()) if self.dtype is F32 else b''
         check(len(escapes) % 2 == 0, 'escapes of odd length')
         return LaneSetDecoder(self, words, escapes, low).decode()
+
+
+class IntervalModels:
+    def __init__(self):
+        self.split = adaptive_bits(8)
+        self.mode_frequency, self.escape_frequency = NumberModel(), NumberModel()
+        self.leaf_frequency = [NumberModel() for _ in range(9)]
+
+
+class Intervals:
+    """[10] Those of a cluster.  `slots`: of each slot base (None for the mode), raw bits, frequency and first slot."""
+
+    def __init__(self, side, models, has_mode):
+        self.side, self.models, self.count, self.slots = side, models, 0, []
+        if has_mode:
+            self.read(models.mode_frequency, None, 0)
+        self.read(models.escape_frequency, 0, 8)
+        self.read_node(0, -128)
+        check(len(self.slots) == 256, 'frequencies of intervals')
+
+    def read(self, model, base, bits):
+        f = self.side.number(model)
+        self.count += f > 0
+        check(self.count <= 16, 'intervals of a cluster')
+        check(f <= 255 and len(self.slots) + f <= 256, 'frequencies of intervals')
+        self.slots += [(base, bits, f, len(self.slots))] * f
+
+    def read_node(self, depth, first):
+        if depth < 8 and self.side.bit(self.models.split[depth]):
+            self.read_node(depth + 1, first)
+            self.read_node(depth + 1, first + (128 >> depth))
+        else:
+            self.read(self.models.leaf_frequency[depth], first, 8 - depth)
 
 
 class CoarseMap:
@@ -2101,14 +2143,47 @@ def places_of_tokens(frequencies, table_bits):
     return shared + [[greatest, frequencies[greatest] - error]] + [place for place in present if place[1] <= small]
 
 
+class Banks:
+    """[10] States of 16 bits and bytes; the banks take turns from step to step."""
+
+    def __init__(self, words, intervals):
+        self.reader, self.intervals, self.steps = Reader(words), intervals, 0
+        self.banks = [list(struct.unpack('<64H', self.reader.take(2 * RANS_LANES))) for _ in range(2)]
+        check(all(x >= 256 for bank in self.banks for x in bank), 'a state')
+
+    def step(self, clusters):
+        """Base and raw bits of each position of a step."""
+        states, found, symbols = self.banks[self.steps % 2], [], []
+        self.steps += 1
+        for i, cluster in enumerate(clusters):
+            slot = states[i] & 255
+            base, bits, f, start = self.intervals[cluster].slots[slot]
+            found.append((base, bits))
+            states[i] = self.refilled(f * (states[i] >> 8) + slot - start)
+        for i, (base, bits) in enumerate(found):
+            symbols.append((base, states[i] & ((1 << bits) - 1)))
+            states[i] = self.refilled(states[i] >> bits)
+        return symbols
+
+    def refilled(self, x):
+        return x << 8 | self.reader.byte() if x < 256 else x
+
+    def finish(self):
+        check(all(x == 256 for bank in self.banks for x in bank), 'the states do not end as they should')
+        check(self.reader.at_end(), 'bytes are left')
+
+
 class LaneSetDecoder:
-    """[6] Tokens to samples."""
+    """[6] Tokens, or [10] intervals, to samples."""
 
     def __init__(self, model, words, escapes, low):
         self.model = model
         self.arithmetic = (NarrowLanes if model.dtype.is_narrow else WideLanes)(model)
-        tables = [places_of_tokens(table, model.table_bits) for table in model.frequencies]
-        self.lanes = Lanes(words, RANS_LANES, tables, model.table_bits)
+        if model.has_intervals:
+            self.lanes = Banks(words, model.intervals)
+        else:
+            tables = [places_of_tokens(table, model.table_bits) for table in model.frequencies]
+            self.lanes = Lanes(words, RANS_LANES, tables, model.table_bits)
         self.escapes, self.low = Reader(escapes), Reader(low)
         self.samples = np.zeros((model.planes, model.height, model.width), UNSIGNED[model.dtype.width])
         self.needs_low = np.zeros(self.samples.shape, bool)
@@ -2140,12 +2215,24 @@ class LaneSetDecoder:
         plane, y, x = group.plane_and_place(p)
         is_filler = x == model.width
         clusters = np.where(is_filler, model.filler_cluster, model.cell_cluster[row, column]).tolist()
-        codes, samples = self.decode_symbols(clusters, center, is_filler.tolist())
+        if model.has_intervals:
+            codes, samples = self.decode_intervals(clusters, center)
+        else:
+            codes, samples = self.decode_symbols(clusters, center, is_filler.tolist())
         some = np.flatnonzero(~is_filler)
         samples = np.array(samples, np.uint64)[some]
         self.needs_low[plane[some], y[some], x[some]] = samples >> np.uint64(32)
         self.samples[plane[some], y[some], x[some]] = samples.astype(self.samples.dtype)
         group.update(p, codes, spatial, prediction)
+
+    def decode_intervals(self, clusters, centers):
+        """[10] Codes and samples of a step."""
+        codes = [self.model.mode if base is None else (center + base + raw) & 255
+                 for (base, raw), center in zip(self.lanes.step(clusters), centers)]
+        return codes, [self.narrow_sample(code) for code in codes]
+
+    def narrow_sample(self, code):
+        return code ^ 0x80 if self.model.dtype is I8 else code
 
     def decode_symbols(self, clusters, centers, is_filler):
         """Codes and samples of a step."""
@@ -2182,7 +2269,7 @@ class LaneSetDecoder:
             code = center - 1 - a if residual % 2 else center + a
         if model.dtype.is_narrow:
             code &= 255
-            return code, code ^ 0x80 if model.dtype is I8 else code
+            return code, self.narrow_sample(code)
         check(model.low_code <= code <= model.high_code, 'a code out of range')
         sample = self.next_escape() if escape else model.codes.sample(code)
         if model.dtype is not F32:
