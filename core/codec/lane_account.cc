@@ -14,8 +14,13 @@ constexpr double kEscapeBits = 16, kLowHalfBits = 16;
 }  // namespace
 
 LaneCounter::LaneCounter(SampleKind kind, const LaneModel& model, SetAccount& account)
-    : kind_(kind), model_(model), account_(account), bits_(model.tables.size() * kMaxLaneTokens, 0) {
+    : kind_(kind), model_(model), account_(account) {
   account_.plane_bits.assign(model.planes.size(), 0);
+  if (model.has_intervals) {
+    FindBitsOfResiduals();
+    return;
+  }
+  bits_.resize(model.tables.size() * kMaxLaneTokens);
   const std::vector<uint8_t> raw_bits = LaneTokenRawBits(model);
   for (size_t context = 0; context < model.tables.size(); ++context) {
     for (const SlotRange& range : LaneSlotRanges(model.tables[context], model.table_bits)) {
@@ -27,7 +32,19 @@ LaneCounter::LaneCounter(SampleKind kind, const LaneModel& model, SetAccount& ac
   }
 }
 
-SampleCoding LaneCounter::CodingOf(size_t token) const {
+void LaneCounter::FindBitsOfResiduals() {
+  std::vector<IntervalEntry> entries(NumIntervalEntries(model_.intervals.size()));
+  BuildIntervalEntries(IntervalsOf(model_), entries);
+  for (const IntervalEntry& entry : entries) {
+    const double slot_bits = Log2(kIntervalSlots) - Log2(entry.frequency);  // without frequency there is none such
+    bits_.push_back(slot_bits + Log2(entry.raw_mask + 1));
+  }
+}
+
+SampleCoding LaneCounter::CodingOf(size_t symbol) const {
+  if (model_.has_intervals)
+    return symbol < ModeEntries(model_.intervals.size()) ? SampleCoding::kResidual : SampleCoding::kMode;
+  const size_t token = symbol % kMaxLaneTokens;
   if (static_cast<int>(token) >= model_.first_residual_token()) return SampleCoding::kResidual;
   return static_cast<int>(token) == model_.escape_token() ? SampleCoding::kEscape : SampleCoding::kMode;
 }
@@ -76,7 +93,7 @@ void LaneCounter::Add(const LaneRaster<Lanes>& raster, const typename Lanes::Cod
     double& plane_bits =
         account_.plane_bits[static_cast<size_t>(raster.first()) + position % group.columns / raster.plane_columns()];
     plane_bits += bits_[symbol];
-    const SampleCoding coding = CodingOf(symbol % kMaxLaneTokens);
+    const SampleCoding coding = CodingOf(symbol);
     const bool has_low = kind_ == SampleKind::kF32 && (coding == SampleCoding::kEscape || !IsExact(codes[position]));
     const double low_bits = has_low ? kLowHalfBits : 0;
     plane_bits += low_bits;

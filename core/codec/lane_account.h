@@ -29,7 +29,8 @@ class LaneCounter {
   void Count(const LaneTables& tables, const LaneRaster<Lanes>& raster, typename Lanes::Code* codes);
   template <typename Lanes>
   void Add(const LaneRaster<Lanes>& raster, const typename Lanes::Code* codes, const LaneSymbols& symbols);
-  SampleCoding CodingOf(size_t token) const;
+  void FindBitsOfResiduals();
+  SampleCoding CodingOf(size_t symbol) const;
   bool IsExact(int32_t code) const;  // binary32: whether it has no lower half
 
   SampleKind kind_;

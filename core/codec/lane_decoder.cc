@@ -40,9 +40,24 @@ class LaneSetDecoder {
 
   absl::Status Decode() {
     LaneTables tables = MakeLaneTables(LaneKindOf(kind_), model_);
+    if constexpr (std::is_same_v<Lanes, ByteLanes>) {
+      if (model_.has_intervals) {
+        IntervalTables intervals;
+        intervals.Build(IntervalsOf(model_));
+        tables.intervals = &intervals;
+        ByteRansDecoder rans;
+        return DecodeGroups(tables, rans);
+      }
+    }
     const std::vector<uint32_t> slots = MakeLaneSlots(kind_, model_);
     tables.slots = slots.data();
     LaneRansDecoder rans;
+    return DecodeGroups(tables, rans);
+  }
+
+ private:
+  template <typename Rans>
+  absl::Status DecodeGroups(const LaneTables& tables, Rans& rans) {
     DCAC_RETURN_IF_ERROR(rans.Begin(streams_.words));
     for (int first = 0; first < shape_.planes; first += raster_.planes()) {
       {
@@ -63,8 +78,8 @@ class LaneSetDecoder {
     return absl::OkStatus();
   }
 
- private:
-  absl::Status DecodeGroup(const LaneTables& tables, LaneRansDecoder& rans) {
+  template <typename Rans>
+  absl::Status DecodeGroup(const LaneTables& tables, Rans& rans) {
     const PhaseTimer timer(Phase::kEntropy);
     if constexpr (!std::is_same_v<Lanes, WideLanes>) {
       uint8_t* codes = nullptr;

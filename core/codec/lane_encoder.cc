@@ -13,6 +13,7 @@
 #include "core/base/phase_timer.h"
 #include "core/codec/context_builder.h"
 #include "core/codec/frequent_samples.h"
+#include "core/codec/interval_builder.h"
 #include "core/codec/lane_raster.h"
 #include "core/codec/lane_references.h"
 #include "core/codec/lane_samples.h"
@@ -82,8 +83,13 @@ class LaneSetEncoder {
       FitToBand();
     }
     EncodedLaneSet result;
+    model_.has_intervals = kBytes && options_.intervals;
     Tokenize(result);
-    EncodeTokens(result);
+    if (model_.has_intervals) {
+      EncodeIntervals(result);
+    } else {
+      EncodeTokens(result);
+    }
     if (set_.kind == SampleKind::kF32) CollectLowHalves(result);
     result.model = std::move(model_);
     return result;
@@ -1002,7 +1008,7 @@ class LaneSetEncoder {
     for (size_t t = 1; t < kTables; ++t) {
       for (size_t i = 0; i < size; ++i) counts[i] += counts[t * stride + i];
     }
-    if (every > 1) CountAllOnce(counts, size);
+    if (every > 1 && !model_.has_intervals) CountAllOnce(counts, size);
     return counts;
   }
 
@@ -1058,6 +1064,25 @@ class LaneSetEncoder {
     result.words = EncodeLaneSteps(steps, entries.data(), model_.table_bits, std::span(buffer, bound));
   }
 
+  void EncodeIntervals(EncodedLaneSet& result) {
+    const PhaseTimer timer(Phase::kEntropy);
+    const size_t contexts = model_.tables.size();
+    const uint32_t* counts = CountSymbols(NumIntervalEntries(contexts));
+    model_.intervals.resize(contexts);
+    for (size_t context = 0; context < contexts; ++context) {
+      model_.intervals[context] =
+          ChooseIntervals({.residual = std::span<const uint32_t, 256>(counts + 256 * context, 256),
+                           .has_mode = model_.has_mode,
+                           .mode = counts[ModeEntries(contexts) + context],
+                           .are_sampled = options_.count_every > 1});
+    }
+    const size_t bound = IntervalStreamBound(active_.size());
+    std::byte* buffer = result.words_memory->Get(bound);
+    IntervalCode* const code = scratch().code.Get(1);
+    code->Build(IntervalsOf(model_));
+    result.words = EncodeIntervalSteps(active_, symbols_.symbol, *code, std::span(buffer, bound));
+  }
+
   void CollectLowHalves(EncodedLaneSet& result) {
     uint16_t* low = result.low_memory->Get(num_samples() + kLowPadding);
     size_t count = 0;
@@ -1075,6 +1100,7 @@ class LaneSetEncoder {
     Scratch<float> fits;
     Scratch<uint8_t> band_bytes;
     Scratch<uint32_t> counts;
+    Scratch<IntervalCode> code;
   };
   EncoderScratch& scratch() { return *scratch_; }
 

@@ -17,6 +17,7 @@ namespace dcac {
 struct LaneEncoderOptions {
   bool bytes = false;       // byte lanes, where samples have 8 bits; what they do not have, is not looked at
   bool weighted = false;    // byte lanes: errors are expected from weighted ones, which references need
+  bool intervals = false;   // byte lanes: in place of tokens, for 16 contexts at most
   bool interlaced = false;  // where rows have four samples or more
   int num_taps = 3;
   int min_columns = 130;  // of a raster, where there are as many: a decoder is faster where rows are long

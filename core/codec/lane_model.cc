@@ -40,6 +40,7 @@ class LaneModelCoder {
     CodeThresholds(model_.activity_thresholds);
     CodeCells();
     if (coder_.failed()) return;
+    if (model_.has_intervals) return CodeIntervals();
     CodeTables(coder_, model_.table_bits, model_.num_tokens, model_.tables);
     Check(model_.num_tokens <= static_cast<int>(kMaxLaneTokens));
     if (coder_.failed()) return;
@@ -124,6 +125,7 @@ class LaneModelCoder {
   void CodeByteTaps(ByteTaps& taps) {
     bool is_weighted = taps.activity.has_value();
     CodeFlag(coder_, is_weighted);
+    CodeFlag(coder_, model_.has_intervals);
     CodeMeans();
     Check(is_weighted || !model_.sends_means);
     CodeByteWeights(taps.value);
@@ -348,6 +350,75 @@ class LaneModelCoder {
       center = std::clamp(center, model_.low_code, model_.high_code);
       Ranged(model_.low_code, model_.high_code, center);
     }
+  }
+
+  void CodeIntervals() {
+    Check(model_.tables.size() <= kMaxIntervalContexts);
+    if (coder_.failed()) return;
+    model_.intervals.resize(model_.tables.size());
+    IntervalStates states;
+    for (std::vector<Interval>& intervals : model_.intervals) {
+      CodedIntervals coded{states, intervals};
+      if (model_.has_mode) CodeInterval({.is_mode = true}, states.mode, coded);
+      CodeInterval({.raw_bits = 8}, states.all, coded);
+      CodeNode(0, -128, coded);
+      Check(coded.sum == kIntervalSlots && (!Coder::kEncodes || coded.next == intervals.size()));
+      if (coder_.failed()) return;
+      intervals = std::move(coded.intervals);
+    }
+  }
+
+  struct IntervalStates {
+    AdaptiveNumber mode, all;
+    std::array<AdaptiveNumber, 9> leaf;
+    std::array<AdaptiveBit, 8> split;
+  };
+  // Of a cluster.
+  struct CodedIntervals {
+    IntervalStates& states;
+    const std::vector<Interval>& given;  // to the encoder
+    size_t next = 0;                     // of these, the first that was not coded
+    std::vector<Interval> intervals = {};
+    uint32_t sum = 0;  // of their frequencies
+  };
+
+  // The frequency of an interval, or 0 if there is none.
+  void CodeInterval(Interval interval, AdaptiveNumber& state, CodedIntervals& coded) {
+    uint32_t frequency = 0;
+    if (Coder::kEncodes && coded.next < coded.given.size()) {
+      const Interval& next = coded.given[coded.next];
+      if (next.base == interval.base && next.raw_bits == interval.raw_bits && next.is_mode == interval.is_mode) {
+        frequency = next.frequency;
+        ++coded.next;
+      }
+    }
+    CodeNumber(coder_, state, frequency);
+    if (frequency == 0) return;
+    Check(coded.intervals.size() < kMaxIntervals && frequency <= kMaxIntervalFrequency &&
+          coded.sum + frequency <= kIntervalSlots);
+    if (coder_.failed()) return;
+    coded.sum += frequency;
+    interval.frequency = static_cast<uint8_t>(frequency);
+    coded.intervals.push_back(interval);
+  }
+
+  // Residuals from `first` on: their halves, or one interval.
+  void CodeNode(size_t depth, int first, CodedIntervals& coded) {
+    if (coder_.failed()) return;
+    const int half = 128 >> depth;
+    bool is_split = false;
+    if (Coder::kEncodes && coded.next < coded.given.size()) {
+      const Interval& next = coded.given[coded.next];
+      is_split = next.raw_bits < 8 - depth && static_cast<int8_t>(next.base) < first + 2 * half;
+    }
+    if (depth < 8) coder_.Bit(coded.states.split[depth], is_split);
+    if (depth < 8 && is_split) {
+      CodeNode(depth + 1, first, coded);
+      CodeNode(depth + 1, first + half, coded);
+      return;
+    }
+    CodeInterval({.base = static_cast<uint8_t>(first), .raw_bits = static_cast<uint8_t>(8 - depth)},
+                 coded.states.leaf[depth], coded);
   }
 
   Coder& coder_;

@@ -13,6 +13,7 @@
 #include "core/codec/range_coder.h"
 #include "core/codec/sample_map.h"
 #include "core/codec/wave.h"
+#include "core/kernels/byte_rans.h"
 #include "core/kernels/coarse.h"
 #include "core/kernels/lane_group.h"
 
@@ -137,7 +138,9 @@ struct LaneModel {
   std::vector<bool> fixed_center;
   std::vector<int32_t> center;  // of each position bin
   int num_tokens = 0;
-  std::vector<std::vector<uint32_t>> tables;  // weights of each cluster's tokens
+  std::vector<std::vector<uint32_t>> tables;  // weights of each cluster's tokens; empty ones where there are intervals
+  bool has_intervals = false;                 // in place of tokens, in byte lanes
+  std::vector<std::vector<Interval>> intervals;  // of each cluster
 
   size_t num_classes() const { return interlaced ? 2 : 1; }
   size_t position_bins() const { return position_thresholds.size() + 1; }

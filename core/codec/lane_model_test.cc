@@ -71,8 +71,37 @@ class RandomLaneModels {
       }
     }
     Cells(m);
-    Tables(m);
+    m.has_intervals = m.tables.size() <= kMaxIntervalContexts && Flag();
+    if (m.has_intervals) {
+      Intervals(m);
+    } else {
+      Tables(m);
+    }
     return m;
+  }
+
+  void Intervals(LaneModel& m) {
+    m.intervals.resize(m.tables.size());
+    for (std::vector<Interval>& intervals : m.intervals) {
+      if (m.has_mode && Flag()) intervals.push_back({.is_mode = true});
+      if (Flag()) intervals.push_back({.raw_bits = 8});
+      for (int first = -128; first < 128 && intervals.size() < kMaxIntervals;) {
+        int raw_bits = Below(9);
+        while ((first + 128) % (1 << raw_bits) != 0) --raw_bits;
+        if (Flag() || (intervals.size() < 2 && raw_bits < 8)) {
+          intervals.push_back({static_cast<uint8_t>(first), static_cast<uint8_t>(raw_bits)});
+        }
+        first += 1 << raw_bits;
+      }
+      if (intervals.size() < 2) intervals = {{.raw_bits = 8}, {.base = 128, .raw_bits = 8}};
+      for (Interval& interval : intervals) interval.frequency = 1;
+      for (size_t left = kIntervalSlots - intervals.size(); left > 0;) {
+        Interval& interval = intervals[static_cast<size_t>(Below(static_cast<int>(intervals.size())))];
+        const size_t more = std::min(left, static_cast<size_t>(Below(256 - interval.frequency)));
+        interval.frequency = static_cast<uint8_t>(interval.frequency + more);
+        left -= more;
+      }
+    }
   }
 
   ByteWeights ByteWeightsOf() {
@@ -295,6 +324,8 @@ void ExpectEqual(const LaneModel& a, const LaneModel& b) {
   EXPECT_EQ(a.fixed_center, b.fixed_center);
   EXPECT_EQ(a.center, b.center);
   EXPECT_EQ(a.tables, b.tables);
+  EXPECT_EQ(a.has_intervals, b.has_intervals);
+  EXPECT_EQ(a.intervals, b.intervals);
 }
 
 constexpr SetShape kSetShape{5, 4, 9};
@@ -406,6 +437,58 @@ TEST(LaneModelTest, ValuesOutOfRangeFail) {
     LaneModel bad = good;
     violation.make(bad);
     EXPECT_TRUE(EncodingFails(SampleKind::kI16, bad)) << violation.what;
+  }
+}
+
+TEST(LaneModelTest, IntervalsOutOfRangeFail) {
+  LaneModel good = SmallModel();
+  good.bytes.emplace();
+  good.has_mode = good.has_intervals = true;
+  good.tables = {{}};
+  const Interval mode{0, 0, 1, true}, all{0, 8, 2, false}, low{128, 7, 3, false}, high{0, 7, 250, false};
+  good.intervals = {{mode, all, low, high}};
+  ASSERT_FALSE(EncodingFails(SampleKind::kU8, good));
+  const std::vector<Violation> violations = {
+      {"a sum that is too small", [](LaneModel& m) { --m.intervals[0][3].frequency; }},
+      {"a sum that is too large", [](LaneModel& m) { ++m.intervals[0][3].frequency; }},
+      {"none", [](LaneModel& m) { m.intervals[0].clear(); }},
+      {"too many",
+       [](LaneModel& m) {
+         m.intervals[0].resize(2);
+         for (uint8_t i = 0; i < 15; ++i) m.intervals[0].push_back({i, 0, 15, false});
+         m.intervals[0][1].frequency = 30;
+       }},
+      {"another order", [](LaneModel& m) { std::swap(m.intervals[0][2], m.intervals[0][3]); }},
+      {"intervals that overlap", [](LaneModel& m) { m.intervals[0][3].base = 192, m.intervals[0][3].raw_bits = 6; }},
+      {"one that begins anywhere", [](LaneModel& m) { m.intervals[0][3].base = 1; }},
+      {"the mode where there is none", [](LaneModel& m) { m.has_mode = false; }},
+      {"too many contexts",
+       [](LaneModel& m) {
+         m.tables.resize(kMaxIntervalContexts + 1);
+         m.intervals.resize(m.tables.size(), m.intervals[0]);
+       }},
+  };
+  for (const Violation& violation : violations) {
+    LaneModel bad = good;
+    violation.make(bad);
+    EXPECT_TRUE(EncodingFails(SampleKind::kU8, bad)) << violation.what;
+  }
+  // What a decoder accepts is a code, whatever it reads.
+  RangeEncoder encoder;
+  EncodeLaneModel(encoder, SampleKind::kU8, {4, 4, 4}, std::vector<int>(4, -1), good);
+  const Bytes bytes = encoder.Finish();
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    Bytes other = bytes;
+    other[i] ^= std::byte{0x55};
+    RangeDecoder decoder(other);
+    const LaneModel model = DecodeLaneModel(decoder, SampleKind::kU8, {4, 4, 4}, std::vector<int>(4, -1));
+    if (decoder.failed() || !model.has_intervals) continue;
+    for (const std::vector<Interval>& intervals : model.intervals) {
+      uint32_t sum = 0;
+      for (const Interval& interval : intervals) sum += interval.frequency;
+      EXPECT_EQ(sum, kIntervalSlots);
+      EXPECT_LE(intervals.size(), kMaxIntervals);
+    }
   }
 }
 

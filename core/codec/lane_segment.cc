@@ -36,6 +36,11 @@ constexpr LastCoarseLevels LastCoarseLevelsOf(SampleKind kind) {
   return {};
 }
 
+// Rows of rasters for which decoders of byte lanes are faster: a step is predicted by what came two steps before it, or
+// four.
+constexpr int kTwoStepColumns = 3 * static_cast<int>(kRansLanes) + 2;
+constexpr int kFourStepColumns = 4 * static_cast<int>(kRansLanes) + 2;
+
 // `planes`: how many the set has; `plane_samples`: what planes have, few of which do not pay for references.
 LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind, size_t planes, size_t plane_samples) {
   LaneEncoderOptions lanes;
@@ -46,40 +51,43 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
   lanes.window = options.window;
   switch (options.level) {
     case 1:
-      lanes.bytes = true;
+      lanes.bytes = lanes.intervals = true;
       lanes.errors = false;
+      lanes.min_columns = kFourStepColumns;
       lanes.sample_positions = std::clamp<size_t>(samples / 8, 1 << 13, 1 << 15);
       lanes.fit_samples = 2048;
-      lanes.max_contexts = 16;
+      lanes.max_contexts = kFewIntervalContexts;
       lanes.max_all_pairs = 18;
       lanes.position_bins = 8;
       lanes.activity_bins = 8;
       if (samples >= 1 << 17) lanes.count_every = 4;
       break;
     case 2:
-      lanes.bytes = lanes.weighted = true;
+      lanes.bytes = lanes.intervals = lanes.weighted = true;
       lanes.num_taps = 6;
       lanes.max_references = narrow ? 1 : 0;
       min_reference_samples = 400;
       if (lanes.window == 0) lanes.window = 64;
       lanes.position_bins = narrow ? 8 : 16;
       lanes.activity_bins = 8;
-      lanes.max_contexts = 32;
-      lanes.max_all_pairs = 40;
+      lanes.max_contexts = narrow ? kFewIntervalContexts : 32;
+      lanes.max_all_pairs = lanes.max_contexts + 8;
       lanes.fixed_centers = true;
       break;
     case 3:
-      lanes.bytes = lanes.weighted = true;
+      lanes.bytes = lanes.intervals = lanes.weighted = true;
       lanes.num_taps = narrow || IsFloat(kind) ? 3 : 6;
+      if (narrow) lanes.min_columns = kTwoStepColumns;
       lanes.max_references = narrow ? 4 : 5;
-      lanes.position_bins = 12;
-      lanes.activity_bins = narrow ? 8 : 12;
+      lanes.position_bins = narrow ? 16 : 12;
+      lanes.activity_bins = narrow ? 10 : 12;
       min_reference_samples = 400;
-      if (lanes.window == 0) lanes.window = 128;
+      if (lanes.window == 0) lanes.window = narrow ? 192 : 128;
       lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, 16384);
-      lanes.sample_positions = std::clamp<size_t>(samples / 4, 1 << 13, 1 << 16);
-      lanes.max_contexts = narrow ? 40 : 32;
-      lanes.max_all_pairs = narrow ? 48 : 40;
+      lanes.sample_positions = narrow ? std::clamp<size_t>(samples / 2, 1 << 13, 5 << 15)
+                                      : std::clamp<size_t>(samples / 4, 1 << 13, 1 << 16);
+      lanes.max_contexts = kMaxIntervalContexts;
+      lanes.max_all_pairs = lanes.max_contexts + 8;
       lanes.fixed_centers = true;
       break;
     case 4:
@@ -123,21 +131,32 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
 // Of planes of few samples other models hardly gain more, but take longer to fit and to decode.
 constexpr int kFewPlaneSamples = 100;
 void PreferSpeed(LaneEncoderOptions& lanes) {
-  lanes.bytes = true;
+  lanes.bytes = lanes.intervals = true;
   lanes.weighted = false;
   lanes.fit_samples = 1024;
-  lanes.max_contexts = 16;
+  lanes.max_contexts = kFewIntervalContexts;
   lanes.max_all_pairs = 18;
   lanes.position_bins = 8;
   lanes.activity_bins = 6;
 }
 
+// Level 3 of binary32, half of which are lower halves that nothing is gained of.
+void PreferSpeedOfFloats(LaneEncoderOptions& lanes) {
+  lanes.position_bins = 12;
+  lanes.activity_bins = 8;
+  lanes.max_contexts = kFewIntervalContexts;
+  lanes.max_all_pairs = kFewIntervalContexts + 8;
+  lanes.sample_positions = std::min<size_t>(lanes.sample_positions, 1 << 15);
+}
+
 // Level 3, where byte lanes would lose too much.
 void PreferRatio(LaneEncoderOptions& lanes) {
   lanes.bytes = false;
+  lanes.min_columns = LaneEncoderOptions().min_columns;
   lanes.max_contexts = 32;
   lanes.max_all_pairs = 40;
-  lanes.position_bins = 8;
+  lanes.position_bins = lanes.activity_bins = 8;
+  lanes.sample_positions = std::clamp<size_t>(lanes.sample_positions / 2, 1 << 13, 1 << 16);
 }
 
 // Whether planes of 8 bits are nearly those of the item before: innovations need more bits then than byte lanes have.
@@ -201,6 +220,7 @@ EncodedLaneSet EncodeSet(const PlaneSet& set, const std::vector<const std::byte*
       if (set.kind == SampleKind::kF32) {
         // References save a small part of so many bits.
         if (options.level <= 3) lanes.max_references = std::min(lanes.max_references, options.level == 3 ? 2 : 0);
+        if (options.level == 3) PreferSpeedOfFloats(lanes);
       } else if (options.level == 3) {
         PreferRatio(lanes);
         // What is left of their bits is a small part of samples: it is worth while to spend more on it.

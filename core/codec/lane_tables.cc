@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "core/codec/token_tables.h"
 
@@ -129,6 +130,8 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
   tables.context.num_rows = RowsOf(tables.EndOfCellNumbers(model.position_bins(), columns));
   tables.context.FindChanges();
   SetCenters(model.center, tables);
+  tables.has_intervals = model.has_intervals;
+  tables.num_contexts = model.tables.size();
   tables.has_mode = model.has_mode;
   tables.mode_code = model.mode_code;
   tables.first_residual_token = model.first_residual_token();
@@ -157,6 +160,10 @@ std::vector<SlotRange> FillerSlotRanges(const LaneModel& model) {
   std::vector<uint32_t> weights(static_cast<size_t>(model.first_residual_token()) + 1, 0);
   weights.back() = 1;
   return LaneSlotRanges(weights, model.table_bits);
+}
+
+std::vector<std::span<const Interval>> IntervalsOf(const LaneModel& model) {
+  return {model.intervals.begin(), model.intervals.end()};
 }
 
 std::vector<uint8_t> LaneTokenRawBits(const LaneModel& model) {

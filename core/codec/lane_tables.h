@@ -3,6 +3,7 @@
 #define DCAC_CORE_CODEC_LANE_TABLES_H_
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/codec/lane_model.h"
@@ -21,6 +22,9 @@ std::vector<SlotRange> LaneSlotRanges(const std::vector<uint32_t>& weights, int 
 // Likewise of the context of positions that stand for no sample, which comes after the others; its tokens have no raw
 // bits.
 std::vector<SlotRange> FillerSlotRanges(const LaneModel& model);
+
+// Of each context, where the model has them.
+std::vector<std::span<const Interval>> IntervalsOf(const LaneModel& model);
 
 // Raw bits of each token.
 std::vector<uint8_t> LaneTokenRawBits(const LaneModel& model);

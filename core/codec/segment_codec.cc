@@ -447,11 +447,23 @@ bool HasRuns(size_t sample_bytes, ByteSpan packed) {
   }
 }
 
+// Whether what lies in some places lay a little before them, too.  Takes next to no time.
+bool HasPeriods(ByteSpan packed) {
+  constexpr size_t kPlaces = 4, kBytes = 16, kBefore = 512;
+  if (packed.size() < kPlaces * (kBefore + kBytes)) return false;
+  for (size_t place = 1; place <= kPlaces; ++place) {
+    const auto here = packed.begin() + static_cast<ptrdiff_t>((packed.size() - kBytes) * place / kPlaces);
+    if (std::search(here - kBefore, here, here, here + kBytes) == here) return false;
+  }
+  return true;
+}
+
 // Whether zstd seems to stay below `limit` bytes for all of the samples.  Pieces are short where little time may be
 // spent, for the segment is small, and where zstd would have to be very good.  Much in such samples is empty, and a few
 // pieces see nothing or all of it: more are asked before all of a large segment is coded.
 bool SeemsToStayBelow(ByteSpan packed, size_t stride, size_t limit) {
   constexpr size_t kMany = 32, kLongBytes = 16384, kLargeBytes = 1 << 20;
+  if (limit < packed.size() / 32) return true;  // what pieces take at least would count for more
   if (packed.size() >= kLargeBytes) {
     return EstimateZstd(packed, stride, kFewPieces, kShortPiece) < limit + limit / 16 &&
            EstimateZstd(packed, stride, kMany, kShortPiece) < limit;
@@ -464,7 +476,7 @@ bool SeemsToStayBelow(ByteSpan packed, size_t stride, size_t limit) {
 // Whether it is worth while to ask SeemsToStayBelow, which takes long where little time may be spent.  What repeats in
 // another way than in runs, as patterns do, has to be very obvious, and in small segments to be hard for lanes.
 bool MayRepeat(ByteSpan packed, size_t stride, size_t limit) {
-  if (HasRuns(stride, packed)) return true;
+  if (HasRuns(stride, packed) || HasPeriods(packed)) return true;
   if (packed.size() < kFewPieces * kShortPiece) return true;
   if (packed.size() < kSmallBytes && limit < packed.size() / 2) return false;
   return EstimateZstd(packed, stride, std::clamp<size_t>(packed.size() >> 18, 1, kFewPieces), kShortPiece) <

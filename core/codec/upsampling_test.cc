@@ -8,7 +8,7 @@
 namespace dcac {
 namespace {
 
-Bytes Noise(size_t bytes) {
+Bytes RandomBytes(size_t bytes) {
   std::mt19937 random(7);
   Bytes noise(bytes);
   for (std::byte& byte : noise) byte = static_cast<std::byte>(random());
@@ -21,7 +21,7 @@ TEST(UpsamplingTest, UpsampleUndoesDownsampleAtAllExtents) {
       for (size_t height : {scale + 1, 2 * scale, 3 * scale - 1}) {
         for (size_t width : {scale + 1, 4 * scale, 5 * scale - 1, 7 * scale + 1}) {
           const PlaneExtent extent{height, width, sample_bytes};
-          const Bytes small = Noise((height + scale - 1) / scale * ((width + scale - 1) / scale) * sample_bytes);
+          const Bytes small = RandomBytes((height + scale - 1) / scale * ((width + scale - 1) / scale) * sample_bytes);
           Bytes plane(height * width * sample_bytes);
           Upsample(extent, scale, small.data(), plane.data());
           const size_t small_width = (width + scale - 1) / scale;

@@ -13,6 +13,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 // After highway.h: what follows is compiled for each target.
+#include "core/kernels/byte_rans-inl.h"
 #include "core/kernels/lane_rans-inl.h"
 #include "core/kernels/lane_step-inl.h"
 
@@ -352,6 +353,22 @@ HWY_INLINE StepBytes FindContexts(const LaneTables& tables, const StepPlace& pla
   return contexts;
 }
 
+// Indices of the entries of the residuals of a step, or of the mode.
+HWY_INLINE void StoreResidualSymbols(const LaneTables& tables, const StepBytes& codes, const StepBytes& center,
+                                     const StepBytes& contexts, uint16_t* HWY_RESTRICT out) {
+  const ByteTag d;
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    const ByteVec context = contexts.part[k];
+    ByteVec low = hn::Sub(codes.part[k], center.part[k]), high = context;
+    if (tables.has_mode) {
+      const auto is_mode = hn::Eq(codes.part[k], hn::Set(d, static_cast<uint8_t>(tables.mode_code)));
+      low = hn::IfThenElse(is_mode, context, low);
+      high = hn::IfThenElse(is_mode, hn::Set(d, static_cast<uint8_t>(tables.num_contexts)), high);
+    }
+    hn::StoreInterleaved2(low, high, d, reinterpret_cast<uint8_t*>(out + k * hn::Lanes(d)));
+  }
+}
+
 template <ByteTerms kTerms>
 void TokenizeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, const LaneSymbols& symbols) {
   const BytePredictor<kTerms> predictor(tables, group);
@@ -361,7 +378,11 @@ void TokenizeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, 
     const StepPlace place = predictor.Predict(p, c, step);
     const StepBytes codes = LoadStep(group.value + p);
     const StepBytes contexts = FindContexts<kTerms>(tables, place, step);
-    TokenStep(tables, codes, step.center, contexts, symbols, out);
+    if (tables.has_intervals) {
+      StoreResidualSymbols(tables, codes, step.center, contexts, symbols.symbol + out);
+    } else {
+      TokenStep(tables, codes, step.center, contexts, symbols, out);
+    }
     StoreErrors(group, p, codes, step);
   }
 }
@@ -445,6 +466,116 @@ size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused
   return count;
 #endif
 }
+
+// ---- Intervals ----
+
+// Codes, errors and innovations of a step.
+HWY_INLINE void FinishStep(const LaneTables& tables, const LaneGroup<ByteLanes>& group, size_t p, const ByteStep& step,
+                           const StepResiduals& found) {
+  const StepBytes codes = CodesOf(tables, found, step.center);
+  StoreStep(codes, group.value + p);
+  StoreErrors(group, p, codes, step);
+}
+
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+// Decodes full steps from the first on while there are bytes for sure, before `end`; returns the step after them.
+// kAtOnce of them, or a bank after the other, are decoded while those after them are predicted, which must not depend
+// on them.
+template <ByteTerms kTerms, bool kFew, size_t kAtOnce>
+size_t DecodeWhileBytes(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans,
+                        size_t end) {
+  static_assert(kAtOnce == 1 || kAtOnce == kRansBanks);
+  BytePredictor<kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
+  BankStates banks[kRansBanks] = {LoadBank(rans, rans.bank), LoadBank(rans, rans.bank ^ 1)};
+  const std::byte* next = rans.next;
+  ByteStep steps[kAtOnce], following[kAtOnce];
+  StepBytes contexts[kAtOnce], following_contexts[kAtOnce];
+  size_t k = 0, c = 0;
+  const auto predict = [&](size_t first) HWY_ATTR __attribute__((always_inline)) {
+#pragma GCC unroll 2
+    for (size_t s = 0; s < kAtOnce; ++s) {
+      const StepPlace place = predictor.Predict((first + s) * kRansLanes, c, following[s]);
+      following_contexts[s] = FindContexts<kTerms>(tables, place, following[s]);
+      c = NextColumn(group, c);
+    }
+  };
+  const auto go_on = [&]() HWY_ATTR __attribute__((always_inline)) {
+#pragma GCC unroll 2
+    for (size_t s = 0; s < kAtOnce; ++s) {
+      steps[s] = following[s];
+      contexts[s] = following_contexts[s];
+    }
+  };
+  predict(0);
+  go_on();
+  const auto decode = [&](auto... states) HWY_ATTR __attribute__((always_inline)) {
+    BankStates* const of[] = {states...};
+    const size_t p = k * kRansLanes;
+    k += kAtOnce;
+    StepSlots slots[kAtOnce];
+    if constexpr (kAtOnce == 1) predict(k);
+#pragma GCC unroll 2
+    for (size_t s = 0; s < kAtOnce; ++s) slots[s] = FindSlots<kFew>(*tables.intervals, *of[s], contexts[s]);
+    if constexpr (kAtOnce > 1) predict(k);
+#pragma GCC unroll 2
+    for (size_t s = 0; s < kAtOnce; ++s) {
+      const StepResiduals found = TakeResiduals<false>(slots[s], *of[s], kRansLanes, next);
+      FinishStep(tables, group, p + s * kRansLanes, steps[s], found);
+    }
+    go_on();
+  };
+  while (k + kRansBanks <= end && rans.limit - next >= static_cast<ptrdiff_t>(kLaneStageBytes)) {
+    if constexpr (kAtOnce == 1) {
+      decode(&banks[0]);
+      decode(&banks[1]);
+    } else {
+      decode(&banks[0], &banks[1]);
+    }
+  }
+  StoreBank(banks[0], rans.bank, rans);
+  StoreBank(banks[1], rans.bank ^ 1, rans);
+  rans.next = next;
+  return k;
+}
+#endif
+
+template <ByteTerms kTerms>
+bool DecodeIntervalSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans) {
+  size_t p = 0;
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+  if (group.columns >= 2 * kRansLanes + 2) {
+#if HWY_TARGET <= HWY_AVX3_DL
+    // Few instructions: steps of both banks are under way at once anyway.
+    const auto decode =
+        tables.intervals->has_few ? DecodeWhileBytes<kTerms, true, 1> : DecodeWhileBytes<kTerms, false, 1>;
+#else
+    const bool are_long = group.columns >= 2 * kRansBanks * kRansLanes + 2;
+    const auto decode = are_long ? DecodeWhileBytes<kTerms, false, kRansBanks> : DecodeWhileBytes<kTerms, false, 1>;
+#endif
+    p = kRansLanes * decode(tables, group, rans, group.positions / kRansLanes);
+  }
+#endif
+  const BytePredictor<kTerms> predictor(tables, group);
+  ByteStep step;
+  alignas(64) uint8_t contexts[kRansLanes];
+  for (size_t c = p % group.columns; p < group.positions; p += group.step, c = NextColumn(group, c)) {
+    const size_t active = HWY_MIN(group.step, group.positions - p);
+    const StepPlace place = predictor.Predict(p, c, step);
+    StoreStep(FindContexts<kTerms>(tables, place, step), contexts);
+    const StepResiduals found = active == kRansLanes
+                                    ? DecodeIntervals<false>(rans, *tables.intervals, contexts, kRansLanes)
+                                    : DecodeIntervals<true>(rans, *tables.intervals, contexts, active);
+    FinishStep(tables, group, p, step, found);
+  }
+  return !rans.failed;
+}
+
+bool DecodeIntervalGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans) {
+  return VisitTerms(
+      group, [&](auto terms) HWY_ATTR { return DecodeIntervalSteps<decltype(terms)::value>(tables, group, rans); });
+}
+
+// ---- Tokens ----
 
 template <ByteTerms kTerms>
 bool DecodeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans) {
@@ -588,6 +719,7 @@ namespace dcac {
 HWY_EXPORT(Analyse);
 HWY_EXPORT(Tokenize);
 HWY_EXPORT(Decode);
+HWY_EXPORT(DecodeIntervalGroup);
 HWY_EXPORT(SumBytes);
 
 void SumLaneReferences(const LaneReferences<ByteLanes>& references) {
@@ -605,6 +737,10 @@ void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& gro
 
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans) {
   return DCAC_DYNAMIC_DISPATCH(Decode)(tables, group, rans);
+}
+
+bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans) {
+  return DCAC_DYNAMIC_DISPATCH(DecodeIntervalGroup)(tables, group, rans);
 }
 
 }  // namespace dcac

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -212,6 +214,96 @@ TEST_P(ByteGroupTest, SumsReferencesAsTheFormatSays) {
       ASSERT_EQ(sums[at], sum) << round << ", " << at;
       ASSERT_EQ(activities[at], activity) << round << ", " << at;
     }
+  }
+}
+
+// Tables of any cells and contexts.
+void MakeTables(std::mt19937_64& random, bool is_weighted, size_t contexts, LaneTables& tables) {
+  tables.position_base = static_cast<int32_t>(random() % 256);
+  tables.has_intervals = true;
+  tables.num_contexts = contexts;
+  tables.has_mode = random() % 2 == 0;
+  tables.mode_code = static_cast<int32_t>(random() % 256);
+  for (size_t i = 0; i < 16; ++i) {
+    for (const auto half : {&LaneNibbles::low, &LaneNibbles::high}) {
+      if (half == &LaneNibbles::high && i == 0) continue;  // there are no such bytes
+      (tables.position_nibbles.*half)[i] = static_cast<uint8_t>(random() % 16);
+      (tables.activity_nibbles.*half)[i] = static_cast<uint8_t>(random() % 16 * 16);
+      (tables.center_nibbles.*half)[i] = static_cast<uint8_t>(random());
+    }
+  }
+  tables.has_fixed_centers = is_weighted && random() % 2 == 0;
+  for (uint8_t& context : tables.context.byte) {
+    context =
+        static_cast<uint8_t>(random() % contexts | (tables.has_fixed_centers && random() % 4 == 0 ? kFixedCenter : 0));
+  }
+  tables.context.FindChanges();
+}
+
+// What decodes any residual: in intervals of its own, or in that of all of them.
+std::vector<Interval> AnyIntervals(std::mt19937_64& random, bool has_mode) {
+  std::vector<Interval> intervals;
+  if (has_mode) intervals.push_back({.frequency = 30, .is_mode = true});
+  intervals.push_back({.raw_bits = 8, .frequency = static_cast<uint8_t>(1 + random() % 40)});
+  for (int first = -128; first < 128 && intervals.size() + 1 < kMaxIntervals; first += 32) {
+    if (random() % 3 == 0) continue;
+    intervals.push_back({.base = static_cast<uint8_t>(first), .raw_bits = 5, .frequency = 10});
+  }
+  uint32_t left = kIntervalSlots;
+  for (const Interval& interval : intervals) left -= interval.frequency;
+  for (; left > 0; --left) ++intervals[random() % intervals.size()].frequency;
+  return intervals;
+}
+
+TEST_P(ByteGroupTest, IntervalsComeBack) {
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 240; ++round) {
+    const auto kind = static_cast<RandomGroup::Kind>(round % 3);
+    const size_t contexts = 1 + random() % (round % 2 == 0 ? kFewIntervalContexts : kMaxIntervalContexts);
+    LaneTables tables;
+    MakeTables(random, kind != RandomGroup::Kind::kPlain, contexts, tables);
+    std::vector<std::vector<Interval>> intervals(contexts);
+    for (auto& of_context : intervals) of_context = AnyIntervals(random, tables.has_mode);
+    const std::vector<std::span<const Interval>> spans(intervals.begin(), intervals.end());
+    // Two groups, so that the second may begin with either bank.
+    std::vector<std::unique_ptr<RandomGroup>> groups, copies;
+    std::vector<uint16_t> symbols;
+    std::vector<uint8_t> active;
+    for (int g = 0; g < 2; ++g) {
+      const size_t columns = 3 + random() % std::array{70, 200, 400}[static_cast<size_t>(round / 3 % 3)];
+      const size_t rows = 1 + random() % 9;
+      std::mt19937_64 same = random;
+      groups.push_back(std::make_unique<RandomGroup>(random, kind, columns, rows));
+      copies.push_back(std::make_unique<RandomGroup>(same, kind, columns, rows));
+      const LaneGroup<ByteLanes>& group = groups.back()->group;
+      const size_t steps = (group.positions + group.step - 1) / group.step;
+      std::vector<uint16_t> of_group(steps * kRansLanes);
+      LaneSymbols out;
+      out.symbol = of_group.data();
+      TokenizeLaneGroup(tables, group, out);
+      for (size_t step = 0; step < steps; ++step) {
+        active.push_back(static_cast<uint8_t>(std::min(group.step, group.positions - step * group.step)));
+      }
+      symbols.insert(symbols.end(), of_group.begin(), of_group.end());
+    }
+    const auto code = std::make_unique<IntervalCode>();
+    code->Build(spans);
+    std::vector<std::byte> buffer(IntervalStreamBound(active.size()));
+    const auto stream = EncodeIntervalSteps(active, symbols.data(), *code, buffer);
+    const auto decoding = std::make_unique<IntervalTables>();
+    decoding->Build(spans);
+    tables.intervals = decoding.get();
+    ByteRansDecoder rans;
+    ASSERT_TRUE(rans.Begin(stream).ok());
+    for (size_t g = 0; g < groups.size(); ++g) {
+      const LaneGroup<ByteLanes>&group = groups[g]->group, &copy = copies[g]->group;
+      std::fill_n(copy.value, group.positions, uint8_t{0});
+      ASSERT_TRUE(DecodeLaneGroup(tables, copy, rans));
+      ASSERT_TRUE(std::equal(group.value, group.value + group.positions, copy.value)) << round << ", " << group.columns;
+      if (!group.has_innovations) continue;
+      ASSERT_TRUE(std::equal(group.innovation, group.innovation + group.positions, copy.innovation)) << round;
+    }
+    ASSERT_TRUE(rans.Finish().ok()) << rans.Finish();
   }
 }
 

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "core/kernels/byte_rans.h"
 #include "core/kernels/lane_rans.h"
 
 namespace dcac {
@@ -118,6 +119,9 @@ struct LaneTables {
   uint8_t filler_context = 0;
   int table_bits = 0;
   const uint32_t* slots = nullptr;
+  bool has_intervals = false;  // byte lanes: in place of tokens
+  size_t num_contexts = 0;     // of intervals
+  const IntervalTables* intervals = nullptr;
 };
 
 // Raster and parameters of a group.  Arrays that have an entry for each column of a period (one row, or two where
@@ -253,7 +257,7 @@ void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& grou
 
 // Symbols of a group: 64 elements for each step, aligned to 64 bytes.
 struct LaneSymbols {
-  uint16_t* symbol = nullptr;     // context * 64 + token
+  uint16_t* symbol = nullptr;     // context * 64 + token; with intervals the index of an IntervalEntry
   uint8_t* narrow_raw = nullptr;  // narrow: raw bits
   uint16_t* raw = nullptr;        // wide: raw bits, and their number
   uint8_t* raw_bits = nullptr;
@@ -289,6 +293,7 @@ bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& gro
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, LaneRansDecoder& rans, int32_t* codes,
                      LaneEscapes& escapes);
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans);
+bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans);
 
 }  // namespace dcac
 

@@ -151,18 +151,22 @@ absl::Status LaneRansDecoder::Begin(ByteSpan stream) {
           absl::StrCat("state of lane ", i, ": found ", state[i], ", expected 2^15 to 2^31 - 1"));
     }
   }
-  next = stream.data() + kLaneStateBytes;
-  end = stream.data() + stream.size();
+  BeginWords(stream.subspan(kLaneStateBytes));
+  return absl::OkStatus();
+}
+
+void LaneWords::BeginWords(ByteSpan words) {
+  next = words.data();
+  end = next + words.size();
   in_tail = failed = false;
-  if (static_cast<size_t>(end - next) < kLaneStageBytes) {
+  if (words.size() < kLaneStageBytes) {
     Refill();
   } else {
     limit = end - kLaneStageBytes;
   }
-  return absl::OkStatus();
 }
 
-void LaneRansDecoder::Refill() {
+void LaneWords::Refill() {
   if (in_tail) {
     failed = true;
     next = limit = tail.data();
@@ -175,12 +179,17 @@ void LaneRansDecoder::Refill() {
   next = tail.data();
 }
 
-absl::Status LaneRansDecoder::Finish() const {
+absl::Status LaneWords::FinishWords() const {
   const std::byte* words_end = in_tail ? limit : end;
   if (failed || next > words_end) return absl::DataLossError("lane words: found too few");
   if (next < words_end) {
     return absl::DataLossError(absl::StrCat("lane words: ", words_end - next, " bytes are left"));
   }
+  return absl::OkStatus();
+}
+
+absl::Status LaneRansDecoder::Finish() const {
+  DCAC_RETURN_IF_ERROR(FinishWords());
   for (size_t i = 0; i < kRansLanes; ++i) {
     if (state[i] != kLaneStateLow) {
       return absl::DataLossError(absl::StrCat("last state of lane ", i, ": found ", state[i], ", expected 2^15"));

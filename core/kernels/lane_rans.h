@@ -103,8 +103,8 @@ inline constexpr uint16_t kModePayload = 1 << 8;
 void BuildSlots(std::span<const SlotRange> ranges, LaneRaw raw, int table_bits, std::span<const uint16_t> payloads,
                 uint32_t* slots);
 
-struct LaneRansDecoder {
-  alignas(64) std::array<uint32_t, kRansLanes> state;
+// What decoders take words from.
+struct LaneWords {
   const std::byte* next;   // the first word that was not taken
   const std::byte* limit;  // while next <= limit, kLaneStageBytes can be read from next
   const std::byte* end;
@@ -112,12 +112,12 @@ struct LaneRansDecoder {
   bool failed;   // more words were taken than there are
   std::array<std::byte, 2 * kLaneStageBytes> tail;
 
-  LaneRansDecoder() = default;
-  LaneRansDecoder(const LaneRansDecoder&) = delete;  // `next` may point into `tail`
-  LaneRansDecoder& operator=(const LaneRansDecoder&) = delete;
+  LaneWords() = default;
+  LaneWords(const LaneWords&) = delete;  // `next` may point into `tail`
+  LaneWords& operator=(const LaneWords&) = delete;
 
-  // `stream` must outlive the decoder.  DataLoss if it is too short or a state is out of range.
-  absl::Status Begin(ByteSpan stream);
+  // `words` must outlive them.
+  void BeginWords(ByteSpan words);
 
   // Every stage calls it first: afterwards kLaneStageBytes can be read.  Past the end they are zeros or old words.
   void PrepareStage() {
@@ -125,11 +125,21 @@ struct LaneRansDecoder {
       Refill();
   }
 
-  // DataLoss unless all words were taken, none was missing and all states are back at the encoder's start.
-  absl::Status Finish() const;
+  // DataLoss unless all words were taken and none was missing.
+  absl::Status FinishWords() const;
 
  private:
   void Refill();
+};
+
+struct LaneRansDecoder : LaneWords {
+  alignas(64) std::array<uint32_t, kRansLanes> state;
+
+  // `stream` must outlive the decoder.  DataLoss if it is too short or a state is out of range.
+  absl::Status Begin(ByteSpan stream);
+
+  // DataLoss unless all words were taken, none was missing and all states are back at the encoder's start.
+  absl::Status Finish() const;
 };
 
 inline uint32_t TakeWord(const std::byte*& next) {

@@ -81,6 +81,20 @@ alignas(64) inline constexpr auto kPackWords8 = [] {
   return table;
 }();
 
+// [mask]: of the lanes in the mask, of eight of two bytes, the lower bytes, in ascending order at the upper end of
+// eight.
+inline constexpr auto kPackUpEvenBytes8 = [] {
+  std::array<std::array<uint8_t, 8>, 256> table{};
+  for (size_t mask = 0; mask < 256; ++mask) {
+    table[mask].fill(0x80);
+    size_t to = 8;
+    for (size_t lane = 8; lane-- > 0;) {
+      if ((mask >> lane & 1) != 0) table[mask][--to] = static_cast<uint8_t>(2 * lane);
+    }
+  }
+  return table;
+}();
+
 // As kExpand8 for 4 lanes, in bytes: 16-bit words to the lower halves of 32-bit lanes.
 inline constexpr auto kExpandBytes4 = [] {
   std::array<ByteShuffle, 16> table{};
@@ -105,6 +119,18 @@ alignas(64) inline constexpr auto kExpandBytes8To32 = [] {
       if ((mask >> lane & 1) == 0) continue;
       table[mask][4 * lane] = static_cast<uint8_t>(2 * kExpand8[mask][lane]);
       table[mask][4 * lane + 1] = static_cast<uint8_t>(2 * kExpand8[mask][lane] + 1);
+    }
+  }
+  return table;
+}();
+
+// Likewise of bytes.
+alignas(64) inline constexpr auto kExpandOneByte8To32 = [] {
+  std::array<std::array<uint8_t, 32>, 256> table{};
+  for (size_t mask = 0; mask < 256; ++mask) {
+    table[mask].fill(0x80);
+    for (size_t lane = 0; lane < 8; ++lane) {
+      if ((mask >> lane & 1) != 0) table[mask][4 * lane] = kExpand8[mask][lane];
     }
   }
   return table;
