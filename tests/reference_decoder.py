@@ -1537,7 +1537,7 @@ class LaneModel:
         self.read_cells(side)
         self.filler_cluster = self.clusters
         if self.has_intervals:
-            check(self.clusters <= 16, 'clusters of intervals')
+            check(self.clusters <= 32, 'clusters of intervals')
             models = IntervalModels()
             self.intervals = [Intervals(side, models, 'mode' in self.specials) for _ in range(self.clusters)]
         else:
