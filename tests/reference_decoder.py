@@ -1525,7 +1525,7 @@ class LaneModel:
         self.place = {number: i for i, number in enumerate(numbers)}
         self.code_dtype = BF16 if self.dtype is F32 else self.dtype
         self.height, self.width, self.planes = height, width, len(numbers)
-        self.is_bytes, self.has_intervals = self.dtype.is_narrow and side.flag(), False
+        self.is_bytes = self.dtype.is_narrow and side.flag()
         self.read_head(side)
         self.terms = [LanePlane(self.classes, self.taps) for _ in range(self.planes)]
         if self.is_bytes:
@@ -1536,7 +1536,7 @@ class LaneModel:
         self.activity_thresholds = self.read_thresholds(side)
         self.read_cells(side)
         self.filler_cluster = self.clusters
-        if self.has_intervals:
+        if self.is_bytes:
             check(self.clusters <= 32, 'clusters of intervals')
             models = IntervalModels()
             self.intervals = [Intervals(side, models, 'mode' in self.specials) for _ in range(self.clusters)]
@@ -1545,7 +1545,7 @@ class LaneModel:
 
     def read_bytes(self, side):
         """[10] What byte lanes have in place of weights and the scales of bins."""
-        self.is_weighted, self.has_intervals = side.flag(), side.flag()
+        self.is_weighted = side.flag()
         self.read_means(side, 255)
         check(self.is_weighted or not self.sent_means, 'means of sets that are not weighted')
         a, b = SignedModel(), SignedModel()
@@ -2179,7 +2179,7 @@ class LaneSetDecoder:
     def __init__(self, model, words, escapes, low):
         self.model = model
         self.arithmetic = (NarrowLanes if model.dtype.is_narrow else WideLanes)(model)
-        if model.has_intervals:
+        if model.is_bytes:
             self.lanes = Banks(words, model.intervals)
         else:
             tables = [places_of_tokens(table, model.table_bits) for table in model.frequencies]
@@ -2215,7 +2215,7 @@ class LaneSetDecoder:
         plane, y, x = group.plane_and_place(p)
         is_filler = x == model.width
         clusters = np.where(is_filler, model.filler_cluster, model.cell_cluster[row, column]).tolist()
-        if model.has_intervals:
+        if model.is_bytes:
             codes, samples = self.decode_intervals(clusters, center)
         else:
             codes, samples = self.decode_symbols(clusters, center, is_filler.tolist())

@@ -41,18 +41,17 @@ class LaneSetDecoder {
   absl::Status Decode() {
     LaneTables tables = MakeLaneTables(LaneKindOf(kind_), model_);
     if constexpr (std::is_same_v<Lanes, ByteLanes>) {
-      if (model_.has_intervals) {
-        IntervalTables intervals;
-        intervals.Build(IntervalsOf(model_));
-        tables.intervals = &intervals;
-        ByteRansDecoder rans;
-        return DecodeGroups(tables, rans);
-      }
+      IntervalTables intervals;
+      intervals.Build(IntervalsOf(model_));
+      tables.intervals = &intervals;
+      ByteRansDecoder rans;
+      return DecodeGroups(tables, rans);
+    } else {
+      const std::vector<uint32_t> slots = MakeLaneSlots(kind_, model_);
+      tables.slots = slots.data();
+      LaneRansDecoder rans;
+      return DecodeGroups(tables, rans);
     }
-    const std::vector<uint32_t> slots = MakeLaneSlots(kind_, model_);
-    tables.slots = slots.data();
-    LaneRansDecoder rans;
-    return DecodeGroups(tables, rans);
   }
 
  private:

@@ -83,9 +83,8 @@ class LaneSetEncoder {
       FitToBand();
     }
     EncodedLaneSet result;
-    model_.has_intervals = kBytes && options_.intervals;
     Tokenize(result);
-    if (model_.has_intervals) {
+    if constexpr (kBytes) {
       EncodeIntervals(result);
     } else {
       EncodeTokens(result);
@@ -956,7 +955,7 @@ class LaneSetEncoder {
       for (size_t p = 0; p < group.positions; p += group.step, step += kRansLanes) {
         const size_t active = std::min(group.step, group.positions - p);
         active_.push_back(static_cast<uint8_t>(active));
-        std::fill(step + active, step + kRansLanes, uint16_t{0});  // so that CountAllOnce may look at all lanes
+        std::fill(step + active, step + kRansLanes, uint16_t{0});  // of any entry that there is
       }
       if constexpr (!kNarrow) {
         if (model_.has_escape) CollectEscapes(raster, codes, result);
@@ -1008,23 +1007,7 @@ class LaneSetEncoder {
     for (size_t t = 1; t < kTables; ++t) {
       for (size_t i = 0; i < size; ++i) counts[i] += counts[t * stride + i];
     }
-    if (every > 1 && !model_.has_intervals) CountAllOnce(counts, size);
     return counts;
-  }
-
-  // Where only some steps were counted: every context gets the tokens up to the last one that occurs anywhere.
-  void CountAllOnce(uint32_t* counts, size_t size) const {
-    std::array<int16_t, 16> most{};  // of so many lanes each, which compilers make a vector of
-    const uint16_t* const end = symbols_.symbol + active_.size() * kRansLanes;
-    for (const uint16_t* symbol = symbols_.symbol; symbol != end; symbol += most.size()) {
-      for (size_t i = 0; i < most.size(); ++i) {
-        most[i] = std::max(most[i], static_cast<int16_t>(symbol[i] % kMaxLaneTokens));
-      }
-    }
-    const size_t last = static_cast<size_t>(*std::max_element(most.begin(), most.end()));
-    for (size_t symbol = 0; symbol < size; ++symbol) {
-      if (symbol % kMaxLaneTokens <= last) counts[symbol] = std::max(counts[symbol], 1u);
-    }
   }
 
   void EncodeTokens(EncodedLaneSet& result) {

@@ -17,7 +17,6 @@ namespace dcac {
 struct LaneEncoderOptions {
   bool bytes = false;       // byte lanes, where samples have 8 bits; what they do not have, is not looked at
   bool weighted = false;    // byte lanes: errors are expected from weighted ones, which references need
-  bool intervals = false;   // byte lanes: in place of tokens, for 16 contexts at most
   bool interlaced = false;  // where rows have four samples or more
   int num_taps = 3;
   int min_columns = 130;  // of a raster, where there are as many: a decoder is faster where rows are long
@@ -32,7 +31,7 @@ struct LaneEncoderOptions {
   size_t fit_samples = 4096;        // that spatial weights and expected errors are fitted to
   size_t sample_positions = 65536;  // that contexts are made of
   size_t search_samples = 512;      // of each plane
-  size_t count_every = 1;           // of so many steps one tells how frequent tokens are
+  size_t count_every = 1;           // byte lanes: of so many steps one tells how frequent residuals are
 };
 
 struct EncodedLaneSet {

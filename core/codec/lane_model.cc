@@ -40,7 +40,7 @@ class LaneModelCoder {
     CodeThresholds(model_.activity_thresholds);
     CodeCells();
     if (coder_.failed()) return;
-    if (model_.has_intervals) return CodeIntervals();
+    if (model_.bytes) return CodeIntervals();
     CodeTables(coder_, model_.table_bits, model_.num_tokens, model_.tables);
     Check(model_.num_tokens <= static_cast<int>(kMaxLaneTokens));
     if (coder_.failed()) return;
@@ -125,7 +125,6 @@ class LaneModelCoder {
   void CodeByteTaps(ByteTaps& taps) {
     bool is_weighted = taps.activity.has_value();
     CodeFlag(coder_, is_weighted);
-    CodeFlag(coder_, model_.has_intervals);
     CodeMeans();
     Check(is_weighted || !model_.sends_means);
     CodeByteWeights(taps.value);

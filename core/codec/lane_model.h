@@ -138,9 +138,8 @@ struct LaneModel {
   std::vector<bool> fixed_center;
   std::vector<int32_t> center;  // of each position bin
   int num_tokens = 0;
-  std::vector<std::vector<uint32_t>> tables;  // weights of each cluster's tokens; empty ones where there are intervals
-  bool has_intervals = false;                 // in place of tokens, in byte lanes
-  std::vector<std::vector<Interval>> intervals;  // of each cluster
+  std::vector<std::vector<uint32_t>> tables;     // weights of each cluster's tokens; of byte lanes empty
+  std::vector<std::vector<Interval>> intervals;  // of each cluster, of byte lanes
 
   size_t num_classes() const { return interlaced ? 2 : 1; }
   size_t position_bins() const { return position_thresholds.size() + 1; }

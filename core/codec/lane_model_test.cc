@@ -71,12 +71,7 @@ class RandomLaneModels {
       }
     }
     Cells(m);
-    m.has_intervals = m.tables.size() <= kMaxIntervalContexts && Flag();
-    if (m.has_intervals) {
-      Intervals(m);
-    } else {
-      Tables(m);
-    }
+    Intervals(m);
     return m;
   }
 
@@ -237,7 +232,7 @@ class RandomLaneModels {
   }
 
   void Cells(LaneModel& m) {
-    const int clusters = 1 + Below(64);
+    const int clusters = 1 + Below(m.bytes ? static_cast<int>(kMaxIntervalContexts) : 64);
     m.tables.resize(static_cast<size_t>(clusters));
     const bool any_fixed = (!m.bytes || m.bytes->activity) && Flag();
     for (size_t cell = 0; cell < m.position_bins() * m.activity_bins(); ++cell) {
@@ -324,7 +319,6 @@ void ExpectEqual(const LaneModel& a, const LaneModel& b) {
   EXPECT_EQ(a.fixed_center, b.fixed_center);
   EXPECT_EQ(a.center, b.center);
   EXPECT_EQ(a.tables, b.tables);
-  EXPECT_EQ(a.has_intervals, b.has_intervals);
   EXPECT_EQ(a.intervals, b.intervals);
 }
 
@@ -443,7 +437,7 @@ TEST(LaneModelTest, ValuesOutOfRangeFail) {
 TEST(LaneModelTest, IntervalsOutOfRangeFail) {
   LaneModel good = SmallModel();
   good.bytes.emplace();
-  good.has_mode = good.has_intervals = true;
+  good.has_mode = true;
   good.tables = {{}};
   const Interval mode{0, 0, 1, true}, all{0, 8, 2, false}, low{128, 7, 3, false}, high{0, 7, 250, false};
   good.intervals = {{mode, all, low, high}};
@@ -482,7 +476,7 @@ TEST(LaneModelTest, IntervalsOutOfRangeFail) {
     other[i] ^= std::byte{0x55};
     RangeDecoder decoder(other);
     const LaneModel model = DecodeLaneModel(decoder, SampleKind::kU8, {4, 4, 4}, std::vector<int>(4, -1));
-    if (decoder.failed() || !model.has_intervals) continue;
+    if (decoder.failed() || !model.bytes) continue;
     for (const std::vector<Interval>& intervals : model.intervals) {
       uint32_t sum = 0;
       for (const Interval& interval : intervals) sum += interval.frequency;
@@ -494,6 +488,8 @@ TEST(LaneModelTest, IntervalsOutOfRangeFail) {
 
 TEST(LaneModelTest, ByteLanesOutOfRangeFail) {
   LaneModel good = SmallModel();
+  good.tables = {{}};
+  good.intervals = {{{128, 7, 128, false}, {0, 7, 128, false}}};
   good.bytes = ByteTaps{{{96, -40, 0, -56}, INT16_MIN + 96 * 255}, ByteWeights{{16, 0, -96, 80}, INT16_MAX - 96 * 255}};
   good.position_thresholds = {0, 15, 31, 239};
   good.cluster.assign(5, 0);

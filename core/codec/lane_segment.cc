@@ -51,7 +51,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
   lanes.window = options.window;
   switch (options.level) {
     case 1:
-      lanes.bytes = lanes.intervals = true;
+      lanes.bytes = true;
       lanes.errors = false;
       lanes.min_columns = kFourStepColumns;
       lanes.sample_positions = std::clamp<size_t>(samples / 8, 1 << 13, 1 << 15);
@@ -60,10 +60,10 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.max_all_pairs = 18;
       lanes.position_bins = 8;
       lanes.activity_bins = 8;
-      if (samples >= 1 << 17) lanes.count_every = 4;
+      if (narrow && samples >= 1 << 17) lanes.count_every = 4;
       break;
     case 2:
-      lanes.bytes = lanes.intervals = lanes.weighted = true;
+      lanes.bytes = lanes.weighted = true;
       lanes.num_taps = 6;
       lanes.max_references = narrow ? 1 : 0;
       min_reference_samples = 400;
@@ -75,7 +75,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.fixed_centers = true;
       break;
     case 3:
-      lanes.bytes = lanes.intervals = lanes.weighted = true;
+      lanes.bytes = lanes.weighted = true;
       lanes.num_taps = narrow || IsFloat(kind) ? 3 : 6;
       if (narrow) lanes.min_columns = kTwoStepColumns;
       lanes.max_references = narrow ? 4 : 5;
@@ -131,7 +131,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
 // Of planes of few samples other models hardly gain more, but take longer to fit and to decode.
 constexpr int kFewPlaneSamples = 100;
 void PreferSpeed(LaneEncoderOptions& lanes) {
-  lanes.bytes = lanes.intervals = true;
+  lanes.bytes = true;
   lanes.weighted = false;
   lanes.fit_samples = 1024;
   lanes.max_contexts = kFewIntervalContexts;

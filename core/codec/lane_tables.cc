@@ -130,7 +130,6 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
   tables.context.num_rows = RowsOf(tables.EndOfCellNumbers(model.position_bins(), columns));
   tables.context.FindChanges();
   SetCenters(model.center, tables);
-  tables.has_intervals = model.has_intervals;
   tables.num_contexts = model.tables.size();
   tables.has_mode = model.has_mode;
   tables.mode_code = model.mode_code;

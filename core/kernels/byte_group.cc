@@ -378,11 +378,7 @@ void TokenizeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, 
     const StepPlace place = predictor.Predict(p, c, step);
     const StepBytes codes = LoadStep(group.value + p);
     const StepBytes contexts = FindContexts<kTerms>(tables, place, step);
-    if (tables.has_intervals) {
-      StoreResidualSymbols(tables, codes, step.center, contexts, symbols.symbol + out);
-    } else {
-      TokenStep(tables, codes, step.center, contexts, symbols, out);
-    }
+    StoreResidualSymbols(tables, codes, step.center, contexts, symbols.symbol + out);
     StoreErrors(group, p, codes, step);
   }
 }
@@ -390,84 +386,6 @@ void TokenizeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, 
 void Tokenize(const LaneTables& tables, const LaneGroup<ByteLanes>& group, const LaneSymbols& symbols) {
   VisitTerms(group, [&](auto terms) HWY_ATTR { TokenizeSteps<decltype(terms)::value>(tables, group, symbols); });
 }
-
-// Codes, errors and innovations of a step.
-HWY_INLINE void FinishStep(const LaneTables& tables, const LaneGroup<ByteLanes>& group, size_t p, const ByteStep& step,
-                           const int32_t* HWY_RESTRICT residuals) {
-  const StepBytes codes = CodesOf(tables, residuals, step.center);
-  StoreStep(codes, group.value + p);
-  StoreErrors(group, p, codes, step);
-}
-
-#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SSE4
-// Decodes the full steps from `first` on, before `end` and while there are words for sure; returns the step after them.
-// The first one was predicted, and so is the one after the last.  While the lanes of a step wait for their slots, the
-// next one is predicted, which is not to depend on it.
-template <ByteTerms kTerms>
-HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans,
-                                   size_t first, size_t end, size_t c, ByteStep& step, uint8_t* HWY_RESTRICT context) {
-  FreshIndices indices;
-  alignas(64) uint32_t entries[kRansLanes];
-  alignas(64) int32_t residuals[kRansLanes];
-  BytePredictor<kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
-  const uint32_t* const slots = tables.slots;
-  const std::byte* words = rans.next;
-  size_t k = first;
-  do {
-    const size_t p = k * kRansLanes;
-    c = NextColumn(group, c);
-    ByteStep next;
-    StepPlace place;
-    constexpr size_t kPart = hn::MaxLanes(ByteTag()) / 2;
-    const auto take = [&](size_t begin) HWY_ATTR {
-#pragma GCC unroll 16
-      for (size_t i = begin; i < begin + kPart; i += hn::MaxLanes(LaneTag())) {
-        const LaneVec entry = hn::Load(LaneTag(), entries + i);
-        const LaneVec raw =
-            TakeSymbolsAt<LaneRaw::kInState, false>(rans.state.data() + i, kNarrowTableBits, entry, LaneMask(), words);
-        hn::Store(ResidualsOf(entry, raw), WideIntTag(), residuals + i);
-      }
-    };
-    FindEntries(rans.state.data(), kNarrowTableBits, context, indices);
-#pragma GCC unroll 8
-    for (size_t i = 0; i < kRansLanes; i += kPart) {
-      LookUpEntries<kPart>(slots, indices, i, entries);
-      if (i % (2 * kPart) == 0) predictor.Predict(p + kRansLanes, c, i / (2 * kPart), next, place);
-      // What was looked up an iteration ago is here by now.
-      if (i > 0) take(i - kPart);
-    }
-    StoreStep(FindContexts<kTerms>(tables, place, next), context);
-    take(kRansLanes - kPart);
-    FinishStep(tables, group, p, step, residuals);
-    step = next;
-  } while (++k < end && words <= rans.limit);
-  rans.next = words;
-  return k;
-}
-#endif
-
-// Decodes full steps from the first on; returns how many.
-template <ByteTerms kTerms>
-size_t DecodeFullSteps([[maybe_unused]] const LaneTables& tables, [[maybe_unused]] const LaneGroup<ByteLanes>& group,
-                       [[maybe_unused]] LaneRansDecoder& rans) {
-#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SSE4  // too few registers
-  return 0;
-#else
-  const size_t count = group.columns < 2 * kRansLanes + 2 ? 0 : group.positions / kRansLanes;
-  if (count == 0) return 0;
-  alignas(64) uint8_t context[kRansLanes];
-  ByteStep step;
-  const StepPlace place = BytePredictor<kTerms>(tables, group).Predict(0, 0, step);
-  StoreStep(FindContexts<kTerms>(tables, place, step), context);
-  for (size_t k = 0; k < count;) {
-    rans.PrepareStage();
-    k = DecodeWhileWords<kTerms>(tables, group, rans, k, count, k * kRansLanes % group.columns, step, context);
-  }
-  return count;
-#endif
-}
-
-// ---- Intervals ----
 
 // Codes, errors and innovations of a step.
 HWY_INLINE void FinishStep(const LaneTables& tables, const LaneGroup<ByteLanes>& group, size_t p, const ByteStep& step,
@@ -540,7 +458,7 @@ size_t DecodeWhileBytes(const LaneTables& tables, const LaneGroup<ByteLanes>& gr
 #endif
 
 template <ByteTerms kTerms>
-bool DecodeIntervalSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans) {
+bool DecodeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans) {
   size_t p = 0;
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
   if (group.columns >= 2 * kRansLanes + 2) {
@@ -570,34 +488,7 @@ bool DecodeIntervalSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& g
   return !rans.failed;
 }
 
-bool DecodeIntervalGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans) {
-  return VisitTerms(
-      group, [&](auto terms) HWY_ATTR { return DecodeIntervalSteps<decltype(terms)::value>(tables, group, rans); });
-}
-
-// ---- Tokens ----
-
-template <ByteTerms kTerms>
-bool DecodeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans) {
-  const BytePredictor<kTerms> predictor(tables, group);
-  ByteStep step;
-  alignas(64) uint8_t context[kRansLanes];
-  alignas(64) uint32_t entries[kRansLanes] = {}, raw[kRansLanes] = {};
-  alignas(64) int32_t residuals[kRansLanes];
-  size_t p = DecodeFullSteps<kTerms>(tables, group, rans) * kRansLanes;
-  for (size_t c = p % group.columns; p < group.positions; p += group.step, c = NextColumn(group, c)) {
-    const size_t active = HWY_MIN(group.step, group.positions - p);
-    const StepPlace place = predictor.Predict(p, c, step);
-    StoreStep(FindContexts<kTerms>(tables, place, step), context);
-    LookUpSlots(rans, tables.slots, kNarrowTableBits, context, active, entries);
-    TakeSymbols<LaneRaw::kInState>(rans, kNarrowTableBits, entries, active, raw);
-    StoreResiduals(entries, raw, residuals);
-    FinishStep(tables, group, p, step, residuals);
-  }
-  return !rans.failed;
-}
-
-bool Decode(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans) {
+bool Decode(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans) {
   return VisitTerms(group,
                     [&](auto terms) HWY_ATTR { return DecodeSteps<decltype(terms)::value>(tables, group, rans); });
 }
@@ -719,7 +610,6 @@ namespace dcac {
 HWY_EXPORT(Analyse);
 HWY_EXPORT(Tokenize);
 HWY_EXPORT(Decode);
-HWY_EXPORT(DecodeIntervalGroup);
 HWY_EXPORT(SumBytes);
 
 void SumLaneReferences(const LaneReferences<ByteLanes>& references) {
@@ -735,12 +625,8 @@ void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& gro
   DCAC_DYNAMIC_DISPATCH(Tokenize)(tables, group, symbols);
 }
 
-bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans) {
-  return DCAC_DYNAMIC_DISPATCH(Decode)(tables, group, rans);
-}
-
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans) {
-  return DCAC_DYNAMIC_DISPATCH(DecodeIntervalGroup)(tables, group, rans);
+  return DCAC_DYNAMIC_DISPATCH(Decode)(tables, group, rans);
 }
 
 }  // namespace dcac

@@ -220,7 +220,6 @@ TEST_P(ByteGroupTest, SumsReferencesAsTheFormatSays) {
 // Tables of any cells and contexts.
 void MakeTables(std::mt19937_64& random, bool is_weighted, size_t contexts, LaneTables& tables) {
   tables.position_base = static_cast<int32_t>(random() % 256);
-  tables.has_intervals = true;
   tables.num_contexts = contexts;
   tables.has_mode = random() % 2 == 0;
   tables.mode_code = static_cast<int32_t>(random() % 256);

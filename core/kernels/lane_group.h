@@ -119,8 +119,7 @@ struct LaneTables {
   uint8_t filler_context = 0;
   int table_bits = 0;
   const uint32_t* slots = nullptr;
-  bool has_intervals = false;  // byte lanes: in place of tokens
-  size_t num_contexts = 0;     // of intervals
+  size_t num_contexts = 0;  // of intervals, which byte lanes have in place of tokens
   const IntervalTables* intervals = nullptr;
 };
 
@@ -257,7 +256,7 @@ void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& grou
 
 // Symbols of a group: 64 elements for each step, aligned to 64 bytes.
 struct LaneSymbols {
-  uint16_t* symbol = nullptr;     // context * 64 + token; with intervals the index of an IntervalEntry
+  uint16_t* symbol = nullptr;     // context * 64 + token; of byte lanes the index of an IntervalEntry
   uint8_t* narrow_raw = nullptr;  // narrow: raw bits
   uint16_t* raw = nullptr;        // wide: raw bits, and their number
   uint8_t* raw_bits = nullptr;
@@ -292,7 +291,6 @@ bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& gro
                      uint8_t* codes);
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, LaneRansDecoder& rans, int32_t* codes,
                      LaneEscapes& escapes);
-bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, LaneRansDecoder& rans);
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans);
 
 }  // namespace dcac

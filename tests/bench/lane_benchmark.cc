@@ -38,8 +38,12 @@ class Group {
     for (size_t p = 0; p < kPlanes; ++p) planes.push_back(data_.data() + p * data_.size() / kPlanes);
     encoded_ = EncodeLaneSet(set, planes, options);
     tables_ = MakeLaneTables(kind_, encoded_.model);
-    slots_ = MakeLaneSlots(kind_, encoded_.model);
-    tables_.slots = slots_.data();
+    if constexpr (std::is_same_v<Lanes, ByteLanes>) {
+      tables_.intervals = intervals_.Get(1);
+    } else {
+      slots_ = MakeLaneSlots(kind_, encoded_.model);
+      tables_.slots = slots_.data();
+    }
     raster_.emplace(SampleMap(kind_, encoded_.model.base_exponent), shape_, encoded_.model, scratch_);
     raster_->Begin(0);
     Load();
@@ -49,9 +53,10 @@ class Group {
 
   // Whether the codes come back.
   bool Decode(Code* codes) {
-    LaneRansDecoder rans;
+    std::conditional_t<std::is_same_v<Lanes, ByteLanes>, ByteRansDecoder, LaneRansDecoder> rans;
     if (!rans.Begin(encoded_.words).ok()) return false;
     if constexpr (std::is_same_v<Lanes, ByteLanes>) {
+      intervals_.Get(1)->Build(IntervalsOf(encoded_.model));  // of the target
       if (!DecodeLaneGroup(tables_, raster_->group(), rans)) return false;
       std::copy_n(raster_->group().value, positions(), codes);
       return true;
@@ -96,6 +101,7 @@ class Group {
   EncodedLaneSet encoded_;
   LaneTables tables_;
   std::vector<uint32_t> slots_;
+  Scratch<IntervalTables> intervals_;
   LaneScratch<typename Lanes::Value> scratch_;
   std::optional<LaneRaster<Lanes>> raster_;
   Scratch<Code> codes_;
