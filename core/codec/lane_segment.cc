@@ -54,13 +54,13 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.bytes = true;
       lanes.errors = false;
       lanes.min_columns = kFourStepColumns;
-      lanes.sample_positions = std::clamp<size_t>(samples / 8, 1 << 13, 1 << 15);
-      lanes.fit_samples = 2048;
+      lanes.sample_positions = std::clamp<size_t>(samples / 16, 1 << 13, 1 << 15);
+      lanes.fit_samples = 1024;
       lanes.max_contexts = kFewIntervalContexts;
       lanes.max_all_pairs = 18;
       lanes.position_bins = 8;
       lanes.activity_bins = 8;
-      if (narrow && samples >= 1 << 17) lanes.count_every = 4;
+      if (narrow && samples >= 1 << 17) lanes.count_every = 8;
       break;
     case 2:
       lanes.bytes = lanes.weighted = true;
