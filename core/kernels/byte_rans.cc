@@ -61,7 +61,6 @@ void FillTables(IntervalContexts contexts, IntervalTables& tables) {
 
 #if HWY_TARGET <= HWY_AVX3_DL && HWY_ARCH_X86
 
-// Where bounds of interval i are: before_four or before.
 void FillCode(IntervalContexts contexts, IntervalCode& code) {
   constexpr size_t kOfFour = 4;
   for (auto& row : code.before_four) row.fill(255);
@@ -104,6 +103,7 @@ void FillCode(IntervalContexts contexts, IntervalCode& code) {
 struct StepEntries {
   ByteVec raw, raw_mask, frequency, start, reciprocal_low, reciprocal_high, shift_and_add;
 };
+
 // Of steps that follow each other, in turns: what one waits for, another does not.
 template <bool kFew, size_t kSteps>
 HWY_INLINE void FindEntries(const IntervalCode& code, const uint16_t* HWY_RESTRICT symbols,

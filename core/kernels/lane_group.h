@@ -31,8 +31,8 @@ struct NarrowLanes {
   using Value = int16_t;
   using Code = uint8_t;
 };
-// Samples are 8 bits, and so are predictions, errors and what contexts are made of: taps alone, no references. Decoders
-// are the faster for it.
+// Samples are 8 bits, and so are predictions, errors, innovations and what contexts are made of; intervals of residuals
+// are coded (byte_rans.h).  Decoders are the faster for it.
 struct ByteLanes {
   using Value = uint8_t;
   using Code = uint8_t;
