@@ -41,6 +41,8 @@ constexpr LastCoarseLevels LastCoarseLevelsOf(SampleKind kind) {
 constexpr int kTwoStepColumns = 3 * static_cast<int>(kRansLanes) + 2;
 constexpr int kFourStepColumns = 4 * static_cast<int>(kRansLanes) + 2;
 
+constexpr size_t kManySamples = 1 << 17;  // for which it is worth while to have many cells
+
 // `planes`: how many the set has; `plane_samples`: what planes have, few of which do not pay for references.
 LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind, size_t planes, size_t plane_samples) {
   LaneEncoderOptions lanes;
@@ -79,8 +81,8 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.num_taps = narrow || IsFloat(kind) ? 3 : 6;
       if (narrow) lanes.min_columns = kTwoStepColumns;
       lanes.max_references = narrow ? 4 : 5;
-      lanes.position_bins = narrow ? 16 : 12;
-      lanes.activity_bins = narrow ? 10 : 12;
+      lanes.position_bins = narrow && samples >= kManySamples ? 16 : 12;
+      lanes.activity_bins = narrow ? (samples >= kManySamples ? 10 : 8) : 12;
       min_reference_samples = 400;
       if (lanes.window == 0) lanes.window = narrow ? 192 : 128;
       lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, 16384);
