@@ -106,8 +106,8 @@ struct StepEntries {
 
 // Of steps that follow each other, in turns: what one waits for, another does not.
 template <bool kFew, size_t kSteps>
-HWY_INLINE void FindEntries(const IntervalCode& code, const uint16_t* HWY_RESTRICT symbols,
-                            StepEntries (&entries)[kSteps]) {
+HWY_INLINE void FindStepEntries(const IntervalCode& code, const uint16_t* HWY_RESTRICT symbols,
+                                StepEntries (&entries)[kSteps]) {
   const ByteTag d;
   ByteVec low[kSteps], context[kSteps], value[kSteps], interval[kSteps], distance[kSteps];
   hn::Mask<ByteTag> is_mode[kSteps], is_upper[kSteps];
@@ -234,7 +234,7 @@ void EncodeAllSteps(std::span<const uint8_t> active, const uint16_t* symbols, co
     if (step % kRansBanks != 0 || !AreFull(active, step, kAtOnce)) {
       --step;
       StepEntries entries[1];
-      FindEntries<kFew>(code, symbols + kRansLanes * step, entries);
+      FindStepEntries<kFew>(code, symbols + kRansLanes * step, entries);
       EncodeStep<true>(entries[0], active[step], banks[step % kRansBanks], next);
       continue;
     }
@@ -242,7 +242,7 @@ void EncodeAllSteps(std::span<const uint8_t> active, const uint16_t* symbols, co
     do {
       step -= kAtOnce;
       StepEntries entries[kAtOnce];
-      FindEntries<kFew>(code, symbols + kRansLanes * step, entries);
+      FindStepEntries<kFew>(code, symbols + kRansLanes * step, entries);
 #pragma GCC unroll 4
       for (size_t s = kAtOnce; s-- > 0;) EncodeStep<false>(entries[s], kRansLanes, s % 2 == 0 ? first : second, next);
     } while (AreFull(active, step, kAtOnce));
@@ -392,19 +392,19 @@ void EncodeSteps(std::span<const uint8_t> active, const uint16_t* symbols, const
 
 void DecodeSteps(ByteRansDecoder& decoder, const IntervalTables& tables, std::span<const uint8_t> active,
                  const uint8_t* contexts, uint8_t* residuals, bool* is_mode) {
+  // From two centers the mode is the same.
+  LaneTables of_mode;
+  of_mode.has_mode = true;
+  StepBytes zero, one;
+  for (size_t k = 0; k < kByteVectors; ++k) {
+    zero.part[k] = hn::Zero(ByteTag());
+    one.part[k] = hn::Set(ByteTag(), 1);
+  }
   for (size_t step = 0; step < active.size(); ++step) {
     const size_t at = kRansLanes * step;
     const StepResiduals found = active[step] == kRansLanes
                                     ? DecodeIntervals<false>(decoder, tables, contexts + at, kRansLanes)
                                     : DecodeIntervals<true>(decoder, tables, contexts + at, active[step]);
-    // From two centers the mode is the same.
-    LaneTables of_mode;
-    of_mode.has_mode = true;
-    StepBytes zero, one;
-    for (size_t k = 0; k < kByteVectors; ++k) {
-      zero.part[k] = hn::Zero(ByteTag());
-      one.part[k] = hn::Set(ByteTag(), 1);
-    }
     alignas(64) uint8_t others[kRansLanes];
     StoreStep(CodesOf(of_mode, found, zero), residuals + at);
     StoreStep(CodesOf(of_mode, found, one), others);

@@ -162,7 +162,7 @@ struct ByteRansEncoder {
 
 // The size that a buffer needs for so many steps.
 constexpr size_t IntervalStreamBound(size_t num_steps) {
-  return kByteStateBytes + 2 * kRansLanes * (num_steps + 1);
+  return kByteStateBytes + kLaneStageBytes * (num_steps + 1);  // a step takes no more than a stage of words
 }
 
 // Undoes a step of a bank.  symbols[i]: the index of the entry of lane i < active.
