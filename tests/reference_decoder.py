@@ -1769,18 +1769,31 @@ class CoarseMap:
 
     def __init__(self, side, dtype):
         self.dtype = dtype
-        self.details = side.uniform(9)
         self.zero = side.ranged(0, 254)
-        most = (0x8000 >> self.details) - max(self.zero, 254 - self.zero)
-        check(most >= 0, 'codes of no samples')
-        self.least = side.ranged(0, most)
+        mantissa = 10 if dtype is F16 else 7
+        octaves = 1 << 15 - mantissa
+        octave, wanted = side.uniform(octaves), max(self.zero, 254 - self.zero)
+        steps = []  # the least upper half and the detail bits of each
+        same, bits = AdaptiveBit(), None
+        while len(steps) < wanted and octave < octaves:
+            if bits is None or not side.bit(same):
+                bits = side.uniform(9)
+            check(bits <= mantissa, 'bits of details')
+            steps += [((octave << mantissa) + (i << bits), bits) for i in range(1 << mantissa - bits)]
+            octave += 1
+        steps += [None] * wanted
+        self.upper, self.details = np.zeros(256, np.int64), np.zeros(256, np.int64)  # of codes
+        for code in range(256):
+            negative = code < self.zero
+            if code in (self.zero, self.zero + 1):
+                continue
+            if step := steps[self.zero - 1 - code if negative else code - self.zero - 2]:
+                self.upper[code], self.details[code] = step[0] | negative << 15, step[1]
         self.exact = {}  # samples by codes
         for _ in range(side.uniform(4)):
             code = side.ranged(0, 255)
             check(code not in (self.zero, self.zero + 1, *self.exact), 'an exact code')
-            negative = code < self.zero
-            steps = self.zero - 1 - code if negative else code - self.zero - 2
-            sample = self.least + steps << self.details | negative << 15 | side.direct(self.details)
+            sample = int(self.upper[code]) | side.direct(int(self.details[code]))
             self.exact[code] = sample << 16 | side.direct(16) if dtype is F32 else sample
 
     def join(self, planes, reader):
@@ -1791,12 +1804,16 @@ class CoarseMap:
         negative, positive = codes < self.zero, codes > self.zero + 1
         coded = (negative | positive) & ~np.isin(codes, list(self.exact))
         count = int(coded.sum())
+        lengths = self.details[codes[coded]]
+        total = int(lengths.sum())
         bits = np.unpackbits(np.frombuffer(details, np.uint8), bitorder='little')
-        check(len(details) == -(-count * self.details // 8), 'size of details')
-        check(not bits[count * self.details:].any(), 'bits after the details')
-        fields = bits[:count * self.details].reshape(count, self.details) @ (1 << np.arange(self.details))
-        steps = np.where(negative, self.zero - 1 - codes, codes - self.zero - 2)
-        samples = np.where(coded, self.least + steps << self.details | negative << 15, 0)
+        check(len(details) == -(-total // 8), 'size of details')
+        check(not bits[total:].any(), 'bits after the details')
+        # Of each bit, which detail it is of and which of its bits.
+        of, first = np.repeat(np.arange(count), lengths), np.cumsum(lengths) - lengths
+        fields = np.zeros(count, np.int64)
+        np.add.at(fields, of, bits[:total].astype(np.int64) << np.arange(total) - first[of])
+        samples = np.where(coded, self.upper[codes], 0)
         samples[coded] |= fields
         width = self.dtype.width
         if self.dtype is F32:

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,14 +21,15 @@
 namespace dcac {
 namespace {
 
-constexpr size_t kStatisticsSamples = 8192, kGuesses = 2048;
-// Codes per octave, as powers of two: the first that leaves few enough samples without a code.
-constexpr int kFinestOctave = 4, kCoarsestOctave = 2;
+constexpr size_t kSamplesPerStatistic = 64, kMinStatistics = 1024, kMaxStatistics = 8192;
 constexpr double kEscapeTokenBits = 8, kExactBits = 100;  // what escapes and exact codes cost, about
-constexpr double kMaxEscapes = 0.01, kMaxEscapesAtAll = 0.02;
-// Fewer guesses that are near make a set rough, with and without references; on real feature maps codes take 0 to 4 %
-// less than whole samples below that, and up to 14 % more above it.
-constexpr size_t kRoughPercent = 38, kRoughPercentAlone = 48, kMaxNegativePercent = 2;
+constexpr double kMaxEscapes = 0.005, kMaxEscapesAtAll = 0.02;
+// Maps that are tried: by how much of an octave's steps, as a power of two, the one below it has fewer.  With 0 steps are
+// proportional to samples, with 1 all of the same size; where errors are proportional to the root of what is predicted,
+// 0.5 makes all of them alike.
+constexpr std::array<double, 4> kSlopes = {0, 0.34, 0.5, 0.6};
+constexpr size_t kSamplesPerTrial = 512, kMinTrials = 256, kMaxTrials = 1024;
+constexpr double kMaxNegativeShare = 0.02;
 
 size_t BytesOf(SampleKind kind) {
   return static_cast<size_t>(SampleBits(kind)) / 8;
@@ -38,137 +40,189 @@ int MantissaBits(SampleKind kind) {
   return SampleMap::MantissaBits(LaneKindOf(kind));
 }
 
-// Codes of a whole set, and its details one a byte.
+// Codes and details of a whole set.
 struct CoarseScratch {
-  Scratch<uint8_t> codes, details;
+  Scratch<uint8_t> codes;
+  Scratch<std::byte> details;
   Scratch<uint16_t> low;
 };
 
-// How often magnitudes of samples occur that are not +0 and have a finite one, of each sign, in steps of the finest
-// codes.
+// How often octaves of samples occur that are not 0 and have a finite magnitude.
 struct Magnitudes {
-  std::array<std::vector<uint32_t>, 2> counts;
+  std::array<uint32_t, kMaxCoarseOctaves> counts{};
   size_t total = 0;
+  std::array<int, 2> greatest = {-1, -1};  // octaves of samples above and below 0
 };
-
-int FinestDetailBits(SampleKind kind) {
-  return MantissaBits(kind) - kFinestOctave;
-}
 
 Magnitudes CollectMagnitudes(SampleKind kind, size_t plane_samples, const std::vector<const std::byte*>& planes) {
   const size_t bytes = BytesOf(kind);
-  const uint32_t infinity = 0x7fffu >> MantissaBits(kind) << MantissaBits(kind);
+  const int mantissa_bits = MantissaBits(kind), infinity = (0x8000 >> mantissa_bits) - 1;
   Magnitudes result;
-  for (auto& counts : result.counts) counts.resize(size_t{0x8000} >> FinestDetailBits(kind));
-  VisitSpread(planes, plane_samples, bytes, kStatisticsSamples, [&](const std::byte* sample) {
+  const size_t limit =
+      std::clamp(planes.size() * plane_samples / kSamplesPerStatistic, kMinStatistics, kMaxStatistics);
+  VisitSpread(planes, plane_samples, bytes, limit, [&](const std::byte* sample) {
     const uint32_t upper = static_cast<uint32_t>(LoadLittleEndian(sample + bytes - 2, 2));
-    const uint32_t magnitude = upper & 0x7fff;
-    if (magnitude == 0 || magnitude >= infinity) return;
-    ++result.counts[upper >> 15][magnitude >> FinestDetailBits(kind)];
+    const int octave = static_cast<int>((upper & 0x7fff) >> mantissa_bits);
+    if ((upper & 0x7fff) == 0 || octave == infinity) return;
+    ++result.counts[static_cast<size_t>(octave)];
     ++result.total;
+    int& greatest = result.greatest[upper >> 15];
+    greatest = std::max(greatest, octave);
   });
   return result;
 }
 
-// The number of codes of a sign up to the greatest magnitude and a little beyond it: not all samples were looked at.
-int CodesOf(const std::vector<uint32_t>& counts, int octave_bits) {
-  const auto last = std::find_if(counts.rbegin(), counts.rend(), [](uint32_t count) { return count != 0; });
-  if (last == counts.rend()) return 0;
-  const int coarser = kFinestOctave - octave_bits, most = static_cast<int>(counts.size()) >> coarser;
-  const int greatest = static_cast<int>(counts.rend() - last) - 1;
-  return std::min((greatest >> coarser) + 1 + (1 << (octave_bits - 1)), most);
-}
-
-// The map of given precision that reaches from the greatest magnitudes of either sign as far down as there are codes.
-CoarseMap MapOf(const Magnitudes& magnitudes, int mantissa_bits, int octave_bits) {
-  CoarseMap map;
-  map.detail_bits = mantissa_bits - octave_bits;
-  const int most = 0x8000 >> map.detail_bits;
-  const int positive = CodesOf(magnitudes.counts[0], octave_bits);
-  const int negative = CodesOf(magnitudes.counts[1], octave_bits);
-  int least = negative == 0 ? positive - 254 : (positive + negative - 254 + 1) / 2;
-  // Codes below the zero for negative samples, all others for positive ones.
-  map.zero = std::clamp(negative - std::max(least, 0), 0, kMaxCoarseZero);
-  least = std::clamp(least, 0, most - std::max(map.positive(), map.negative()));
-  map.least = static_cast<uint32_t>(least);
-  return map;
-}
-
-double EscapeShare(const CoarseMap& map, const Magnitudes& magnitudes, int octave_bits) {
-  const int finer = kFinestOctave - octave_bits;
-  uint64_t coded = 0;
-  for (size_t sign = 0; sign < 2; ++sign) {
-    const std::vector<uint32_t>& counts = magnitudes.counts[sign];
-    const size_t codes = static_cast<size_t>(sign == 0 ? map.positive() : map.negative());
-    const size_t end = std::min(counts.size(), (map.least + codes) << finer);
-    for (size_t i = size_t{map.least} << finer; i < end; ++i) coded += counts[i];
+// Steps of octaves as powers of two, from the greatest octave down: as many octaves as there are codes for.
+std::vector<int> StepBitsOf(const Magnitudes& magnitudes, int mantissa_bits, double slope, double first) {
+  std::vector<int> result;
+  const int fewest = std::max(0, mantissa_bits - kMaxCoarseDetailBits);
+  const int top = std::max(magnitudes.greatest[0], magnitudes.greatest[1]);
+  int codes = 254;
+  for (int octave = top; octave >= 0; --octave) {
+    const double wanted = std::floor(first - slope * (top - octave) + 0.5);
+    const int bits = std::clamp(static_cast<int>(wanted), fewest, mantissa_bits);
+    const int signs = (octave <= magnitudes.greatest[0] ? 1 : 0) + (octave <= magnitudes.greatest[1] ? 1 : 0);
+    codes -= signs << bits;
+    if (codes < 0) break;
+    result.push_back(bits);
   }
-  return static_cast<double>(magnitudes.total - coded) / static_cast<double>(magnitudes.total);
+  return result;
 }
 
-// What the row above makes of samples.
-class SampleGuesses {
- public:
-  SampleGuesses(const PlaneSet& set, const std::vector<const std::byte*>& planes)
-      : set_(set),
-        planes_(planes),
-        bytes_(BytesOf(set.kind)),
-        width_(static_cast<size_t>(set.shape.width)),
-        plane_samples_(static_cast<size_t>(set.shape.plane_samples())),
-        shift_(23 - MantissaBits(set.kind)) {}
+double EscapeShare(const Magnitudes& magnitudes, size_t least) {
+  const uint64_t escapes = std::accumulate(magnitudes.counts.begin(),
+                                           magnitudes.counts.begin() + static_cast<ptrdiff_t>(least), uint64_t{0});
+  return static_cast<double>(escapes) / static_cast<double>(magnitudes.total);
+}
 
-  struct Guess {
-    double value, error;
-    std::optional<double> item_error;  // with what the same guess lacks in the item before
-  };
-
-  // Nothing for samples that are 0 or have no three samples above them.
-  std::optional<Guess> At(size_t index) const {
-    const size_t plane = index / plane_samples_, at = index % plane_samples_, column = at % width_;
-    if (at < width_ || column == 0 || column + 1 == width_) return std::nullopt;
-    const std::byte* const sample = planes_[plane] + at * bytes_;
-    Guess guess{Value(sample), ErrorAt(sample), std::nullopt};
-    if (guess.value == 0) return std::nullopt;
-    if (const int before = set_.same_channel[plane]; before >= 0) {
-      guess.item_error = guess.error - ErrorAt(planes_[static_cast<size_t>(before)] + at * bytes_);
+// The map of given slope, as fine as leaves few enough samples without a code.
+std::optional<CoarseMap> MapOf(const Magnitudes& magnitudes, int mantissa_bits, double slope) {
+  const int top = std::max(magnitudes.greatest[0], magnitudes.greatest[1]);
+  for (int halves = 2 * mantissa_bits; halves >= 0; --halves) {
+    const std::vector<int> bits = StepBitsOf(magnitudes, mantissa_bits, slope, 0.5 * halves);
+    const int least = top + 1 - static_cast<int>(bits.size());
+    const double share = EscapeShare(magnitudes, static_cast<size_t>(least));
+    if (bits.empty() || share > (halves == 0 ? kMaxEscapesAtAll : kMaxEscapes)) continue;
+    // Codes below the zero for negative samples, all others for positive ones.
+    int negative = 0;
+    for (int octave = least; octave <= magnitudes.greatest[1]; ++octave) {
+      negative += 1 << bits[static_cast<size_t>(top - octave)];
     }
-    return guess;
+    CoarseMap map(mantissa_bits, negative, least);
+    while (!map.is_complete()) {
+      const int octave = std::min(map.end, top);
+      map.AddOctave(mantissa_bits - bits[static_cast<size_t>(top - octave)]);
+    }
+    return map;
+  }
+  return std::nullopt;
+}
+
+// The upper 16 bits of samples, and of those above them, to the left and to the right of these.
+struct Neighbours {
+  static constexpr size_t kPlaces = 4;
+  enum Place : size_t { kSample, kAbove, kLeft, kRight };
+
+  size_t count = 0;
+  std::vector<uint16_t> upper;  // of all places one after the other
+};
+
+Neighbours CollectNeighbours(const PlaneSet& set, const std::vector<const std::byte*>& planes) {
+  const size_t bytes = BytesOf(set.kind), width = static_cast<size_t>(set.shape.width);
+  const size_t samples = set.shape.samples(), plane_samples = static_cast<size_t>(set.shape.plane_samples());
+  const size_t trials = std::min(samples, std::clamp(samples / kSamplesPerTrial, kMinTrials, kMaxTrials));
+  const SpreadIndices spread(trials, samples);
+  Neighbours result;
+  std::vector<const std::byte*> found;
+  found.reserve(trials);
+  for (size_t i = 0; i < trials; ++i) {
+    const size_t plane = spread[i] / plane_samples, at = spread[i] % plane_samples, column = at % width;
+    if (at >= width && column != 0 && column + 1 != width) found.push_back(planes[plane] + (at + 1) * bytes - 2);
+  }
+  result.count = found.size();
+  result.upper.resize(Neighbours::kPlaces * result.count);
+  const std::array<size_t, Neighbours::kPlaces> before = {0, width * bytes, (width + 1) * bytes, (width - 1) * bytes};
+  for (size_t i = 0; i < result.count; ++i) {
+    for (size_t place = 0; place < Neighbours::kPlaces; ++place) {
+      result.upper[place * result.count + i] = static_cast<uint16_t>(LoadLittleEndian(found[i] - before[place], 2));
+    }
+  }
+  return result;
+}
+
+// What codes of a map take, about, of samples that the row above predicts.
+class MapTrial {
+ public:
+  explicit MapTrial(Neighbours neighbours)
+      : neighbours_(std::move(neighbours)),
+        codes_(neighbours_.upper.size() + kCoarsePadding),
+        details_(neighbours_.upper.size() + kCoarsePadding) {
+    for (size_t i = 0; i < distance_bits_.size(); ++i) {
+      distance_bits_[i] = static_cast<float>(Log2(static_cast<double>(i + 1)));
+    }
+  }
+
+  struct Result {
+    double bits = 0;
+    double known = 0;  // as in CoarsePlan
+  };
+  Result Try(const CoarseMap& map) {
+    const CoarseTables tables(map, 2);
+    CoarseBitWriter details{details_.data()};
+    uint16_t* low = nullptr;
+    const std::byte* const samples = reinterpret_cast<const std::byte*>(neighbours_.upper.data());
+    SplitCoarse(tables, samples, neighbours_.upper.size(), codes_.data(), details, low);
+    std::array<float, 256> detail_bits;
+    for (size_t code = 0; code < 256; ++code) {
+      detail_bits[code] = static_cast<float>(std::popcount(static_cast<unsigned>(tables.detail_mask[code])));
+    }
+    detail_bits[static_cast<size_t>(map.escape())] = 16;
+    float bits = 0;
+    size_t known = 0, all = 0;
+    for (size_t i = 0; i < neighbours_.count; ++i) {
+      const uint8_t code = codes_[i];
+      const auto at = [&](Neighbours::Place place) { return int{codes_[place * neighbours_.count + i]}; };
+      const int guess = (2 * at(Neighbours::kAbove) + at(Neighbours::kLeft) + at(Neighbours::kRight) + 2) >> 2;
+      const size_t distance = static_cast<size_t>(std::abs(code - guess));
+      bits += distance_bits_[distance] + detail_bits[code];
+      all += code != map.zero ? 1 : 0;
+      known += distance <= 1 && tables.detail_mask[code] != 0 ? 1 : 0;
+    }
+    return {bits, all == 0 ? 0.0 : static_cast<double>(known) / static_cast<double>(all)};
+  }
+
+  bool HasSigns() const {
+    size_t negative = 0, all = 0;
+    for (size_t i = 0; i < neighbours_.count; ++i) {
+      negative += neighbours_.upper[i] >> 15;
+      all += neighbours_.upper[i] != 0 ? 1 : 0;
+    }
+    return static_cast<double>(negative) > kMaxNegativeShare * static_cast<double>(all);
   }
 
  private:
-  // In some unit.
-  double Value(const std::byte* sample) const {
-    const uint32_t upper = static_cast<uint32_t>(LoadLittleEndian(sample + bytes_ - 2, 2));
-    return static_cast<double>(std::bit_cast<float>((upper & 0x7fff) << shift_ | upper >> 15 << 31));
-  }
-  double ErrorAt(const std::byte* sample) const {
-    const std::byte* const above = sample - width_ * bytes_;
-    return Value(sample) - (2 * Value(above) + Value(above - bytes_) + Value(above + bytes_)) / 4;
-  }
-
-  const PlaneSet& set_;
-  const std::vector<const std::byte*>& planes_;
-  size_t bytes_, width_, plane_samples_;
-  int shift_;
+  Neighbours neighbours_;
+  std::vector<uint8_t> codes_;
+  std::vector<std::byte> details_;
+  std::array<float, 256> distance_bits_;
 };
-
-bool IsNear(double value, double error) {
-  return 4 * std::abs(error) < std::abs(value);
-}
 
 // Gives samples that are frequent a code of their own, where that saves bits.
 void ChooseExact(SampleKind kind, size_t plane_samples, const std::vector<const std::byte*>& planes, CoarseMap& map) {
   const size_t bytes = BytesOf(kind);
-  const int low_bits = bytes == 4 ? 16 : 0, fine_bits = map.detail_bits + low_bits;
+  const int low_bits = bytes == 4 ? 16 : 0;
+  const auto code_of = [&](uint32_t sample) { return sample == 0 ? map.zero : map.CodeOf(sample >> low_bits); };
+  const auto fine_bits = [&](uint32_t sample) { return map.StepOf(code_of(sample)).detail_bits + low_bits; };
   const FrequentSamples found = FindFrequentSamples(planes, plane_samples, bytes, fine_bits);
   for (const FrequentSample& frequent : found.samples) {
-    const int code = frequent.sample == 0 ? map.zero : map.CodeOf(frequent.sample >> low_bits);
+    const int code = code_of(frequent.sample);
     if (map.num_exact == kMaxCoarseExact || code == map.zero || code == map.escape()) continue;
     const auto end = map.exact.begin() + static_cast<ptrdiff_t>(map.num_exact);
     if (std::any_of(map.exact.begin(), end, [&](const CoarseExact& e) { return e.code == code; })) continue;
-    const double saved = static_cast<double>(fine_bits) * static_cast<double>(frequent.count);
+    const int bits = fine_bits(frequent.sample);
+    const double saved = static_cast<double>(bits) * static_cast<double>(frequent.count);
     const double lost =
-        (8.0 * static_cast<double>(bytes) + kEscapeTokenBits - fine_bits) * static_cast<double>(frequent.neighbours);
+        (8.0 * static_cast<double>(bytes) + kEscapeTokenBits - bits) * static_cast<double>(frequent.neighbours);
     const double times = static_cast<double>(planes.size() * plane_samples) / static_cast<double>(found.total);
     if ((saved - lost) * times > kExactBits) map.exact[map.num_exact++] = {static_cast<uint8_t>(code), frequent.sample};
   }
@@ -198,28 +252,27 @@ class CoarseJoiner {
         account_(account) {}
 
   absl::Status Join(const uint8_t* codes, const std::vector<std::byte*>& planes, CoarseScratch& scratch) {
-    std::vector<size_t> counts(planes.size());
-    size_t total = 0;
+    std::vector<CoarseRest> rests(planes.size());
+    CoarseRest total;
     for (size_t p = 0; p < planes.size(); ++p) {
-      counts[p] = CountCoarseDetails(map(), codes + p * plane_samples_, plane_samples_);
-      total += counts[p];
+      rests[p] = MeasureCoarse(tables_, codes + p * plane_samples_, plane_samples_);
+      total.coded += rests[p].coded;
+      total.detail_bits += rests[p].detail_bits;
     }
-    if (const size_t size = PackedFieldBytes(total, map().detail_bits); streams_.details.size() != size)
+    if (const size_t size = (total.detail_bits + 7) / 8; streams_.details.size() != size)
       return WrongSize("details", streams_.details.size(), size);
-    if (const int used = static_cast<int>(total * static_cast<size_t>(map().detail_bits) % 8);
+    if (const int used = static_cast<int>(total.detail_bits % 8);
         used != 0 && std::to_integer<int>(streams_.details.back()) >> used != 0) {
       return absl::DataLossError("details: bits after the last one are not 0");
     }
-    if (bytes_ == 4 && streams_.low.size() != 2 * total)
-      return WrongSize("lower halves", streams_.low.size(), 2 * total);
-    uint8_t* details = scratch.details.Get(total + 2 * kCoarsePadding);
-    UnpackFields(streams_.details.data(), total, map().detail_bits, details);
+    if (bytes_ == 4 && streams_.low.size() != 2 * total.coded)
+      return WrongSize("lower halves", streams_.low.size(), 2 * total.coded);
+    CoarseBitReader details{streams_.details};
     const std::byte* low = streams_.low.data();
     size_t next_escape = 0;
     for (size_t p = 0; p < planes.size(); ++p, codes += plane_samples_) {
-      const std::byte* const padded_low = PaddedLow(low, counts[p], scratch);
+      const std::byte* const padded_low = PaddedLow(low, rests[p].coded, scratch);
       JoinCoarse(tables_, codes, plane_samples_, details, padded_low, planes[p]);
-      details += counts[p];
       const size_t first_escape = next_escape;
       ForEachEscape(map(), codes, plane_samples_, [&](size_t i) {
         const size_t at = next_escape++ * bytes_;
@@ -227,7 +280,7 @@ class CoarseJoiner {
           std::memcpy(planes[p] + i * bytes_, streams_.escapes.data() + at, bytes_);
         }
       });
-      if (account_ != nullptr) Count(p, counts[p], next_escape - first_escape);
+      if (account_ != nullptr) Count(p, rests[p], next_escape - first_escape);
     }
     if (streams_.escapes.size() != next_escape * bytes_)
       return WrongSize("escapes", streams_.escapes.size(), next_escape * bytes_);
@@ -246,8 +299,8 @@ class CoarseJoiner {
     return reinterpret_cast<const std::byte*>(copy);
   }
 
-  void Count(size_t plane, size_t details, size_t escapes) {
-    const double detail_bits = static_cast<double>(details) * (map().detail_bits + (bytes_ == 4 ? 16 : 0));
+  void Count(size_t plane, const CoarseRest& rest, size_t escapes) {
+    const double detail_bits = static_cast<double>(rest.detail_bits + 16 * rest.coded);
     const double escape_bits = 8.0 * static_cast<double>(escapes * bytes_);
     account_->plane_bits[plane] += detail_bits + escape_bits;
     SampleCount& residuals = account_->samples[static_cast<size_t>(SampleCoding::kResidual)];
@@ -269,67 +322,46 @@ class CoarseJoiner {
 
 }  // namespace
 
-bool IsRough(const PlaneSet& set, const std::vector<const std::byte*>& planes, bool has_references) {
-  const size_t samples = set.shape.samples(), limit = std::min(samples, kGuesses);
-  if (limit == 0) return false;
-  const FloatEnvironment environment;  // subnormal samples count
-  const SampleGuesses guesses(set, planes);
-  const SpreadIndices spread(limit, samples);
-  size_t total = 0, negative = 0, near = 0, item_total = 0, item_near = 0;
-  for (size_t i = 0; i < limit; ++i) {
-    const auto guess = guesses.At(spread[i]);
-    if (!guess) continue;
-    ++total;
-    negative += guess->value < 0 ? 1 : 0;
-    near += IsNear(guess->value, guess->error) ? 1 : 0;
-    if (!guess->item_error) continue;
-    ++item_total;
-    item_near += IsNear(guess->value, *guess->item_error) ? 1 : 0;
-  }
-  if (total == 0) return false;
-  if (!has_references) return near * 100 < total * kRoughPercentAlone;
-  // Of samples with signs references may tell much where those around tell little: codes, which know magnitudes by
-  // their logarithms, jump where a sign changes.
-  return negative * 100 < total * kMaxNegativePercent && near * 100 < total * kRoughPercent &&
-         item_near * 100 <= item_total * kRoughPercent;
-}
-
-std::optional<CoarseMap> ChooseCoarseMap(const PlaneSet& set, const std::vector<const std::byte*>& planes) {
+std::optional<CoarsePlan> PlanCoarse(const PlaneSet& set, const std::vector<const std::byte*>& planes) {
   const size_t plane_samples = static_cast<size_t>(set.shape.plane_samples());
   const Magnitudes magnitudes = CollectMagnitudes(set.kind, plane_samples, planes);
   if (magnitudes.total == 0) return std::nullopt;
-  for (int octave_bits = kFinestOctave; octave_bits >= kCoarsestOctave; --octave_bits) {
-    const int mantissa_bits = MantissaBits(set.kind);
-    if (mantissa_bits - octave_bits > kMaxCoarseDetailBits) break;
-    CoarseMap map = MapOf(magnitudes, mantissa_bits, octave_bits);
-    const double share = EscapeShare(map, magnitudes, octave_bits);
-    const bool is_last = octave_bits == kCoarsestOctave || mantissa_bits - octave_bits == kMaxCoarseDetailBits;
-    if (share > (is_last ? kMaxEscapesAtAll : kMaxEscapes)) continue;
-    ChooseExact(set.kind, plane_samples, planes, map);
-    return map;
+  const FloatEnvironment environment;
+  MapTrial trial(CollectNeighbours(set, planes));
+  std::optional<CoarsePlan> best;
+  double least_bits = 0;
+  for (const double slope : kSlopes) {
+    const std::optional<CoarseMap> map = MapOf(magnitudes, MantissaBits(set.kind), slope);
+    if (!map) continue;
+    const MapTrial::Result result = trial.Try(*map);
+    if (best && result.bits >= least_bits) continue;
+    best = CoarsePlan{*map, trial.HasSigns(), result.known};
+    least_bits = result.bits;
   }
-  return std::nullopt;
+  if (!best) return best;
+  ChooseExact(set.kind, plane_samples, planes, best->map);
+  return best;
 }
 
 EncodedLaneSet EncodeCoarseSet(const PlaneSet& set, const CoarseMap& map, const std::vector<const std::byte*>& planes,
-                               const LaneEncoderOptions& options) {
+                               EncodeCodes encode) {
   const size_t plane_samples = static_cast<size_t>(set.shape.plane_samples()), bytes = BytesOf(set.kind);
   const size_t samples = planes.size() * plane_samples;
   const ScratchLease<CoarseScratch> scratch;
   ScratchLease<Scratch<uint16_t>> low_memory;
   uint8_t* const codes = scratch->codes.Get(samples + kCoarsePadding);
-  CoarseDetails next{scratch->details.Get(samples + kCoarsePadding),
-                     bytes == 4 ? low_memory->Get(samples + kCoarsePadding) : nullptr};
-  const CoarseDetails first = next;
+  std::byte* const first_detail = scratch->details.Get(samples + kCoarsePadding);
+  uint16_t* const first_low = bytes == 4 ? low_memory->Get(samples + kCoarsePadding) : nullptr;
+  const CoarseTables tables(map, bytes);
+  CoarseBitWriter details{first_detail};
+  uint16_t* low = first_low;
   Bytes escapes;
   std::vector<const std::byte*> code_planes;
   {
     const PhaseTimer timer(Phase::kModel);
     for (size_t p = 0; p < planes.size(); ++p) {
       uint8_t* const plane_codes = codes + p * plane_samples;
-      const size_t count = SplitCoarse(map, bytes, planes[p], plane_samples, plane_codes, next);
-      next.details += count;
-      if (bytes == 4) next.low += count;
+      SplitCoarse(tables, planes[p], plane_samples, plane_codes, details, low);
       ForEachEscape(map, plane_codes, plane_samples, [&](size_t i) {
         AppendBytes({planes[p] + i * bytes, bytes}, escapes);
       });
@@ -338,15 +370,12 @@ EncodedLaneSet EncodeCoarseSet(const PlaneSet& set, const CoarseMap& map, const 
   }
   PlaneSet coarse = set;
   coarse.kind = SampleKind::kU8;
-  EncodedLaneSet result = EncodeLaneSet(coarse, code_planes, options);
+  EncodedLaneSet result = encode(coarse, code_planes);
   result.model.coarse = map;
   result.escapes = std::move(escapes);
-  const size_t total = static_cast<size_t>(next.details - first.details);
-  result.details.resize(PackedFieldBytes(total, map.detail_bits) + kCoarsePadding);
-  PackFields(first.details, total, map.detail_bits, result.details.data());
-  result.details.resize(PackedFieldBytes(total, map.detail_bits));
+  result.details.assign(first_detail, details.Finish());
   if (bytes == 4) {
-    result.low = std::as_bytes(std::span(first.low, total));
+    result.low = std::as_bytes(std::span(first_low, low));
     result.low_memory = std::move(low_memory);
   }
   return result;

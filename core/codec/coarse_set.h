@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "core/codec/lane_encoder.h"
 #include "core/codec/lane_streams.h"
@@ -13,17 +14,23 @@
 
 namespace dcac {
 
-// Whether samples are so far from what those around them tell that a model by 8 bits takes no more bits than one of
-// whole samples, most likely; `has_references`: whether that would have reference planes.  `planes`: as in
+// How samples of floats become codes of 8 bits, and what that loses.
+struct CoarsePlan {
+  CoarseMap map;
+  bool has_signs = false;  // samples below 0 are more than a few
+  // The share of the samples other than 0 of which the row above tells the code, or the one next to it, but not the
+  // details: of so many a model of whole samples would know more.
+  double known = 0;
+};
+
+// The plan that takes the fewest bits, about; nothing where too many of the samples would have no code.  `planes`: as in
 // EncodeLaneSet.
-bool IsRough(const PlaneSet& set, const std::vector<const std::byte*>& planes, bool has_references);
+std::optional<CoarsePlan> PlanCoarse(const PlaneSet& set, const std::vector<const std::byte*>& planes);
 
-// Codes for a set of floats, as fine as 8 bits allow; nothing where too many of the samples would have none.
-// `planes`: as in EncodeLaneSet.
-std::optional<CoarseMap> ChooseCoarseMap(const PlaneSet& set, const std::vector<const std::byte*>& planes);
-
+// encode(set, planes): what encodes codes, a set of u8.
+using EncodeCodes = absl::FunctionRef<EncodedLaneSet(const PlaneSet&, const std::vector<const std::byte*>&)>;
 EncodedLaneSet EncodeCoarseSet(const PlaneSet& set, const CoarseMap& map, const std::vector<const std::byte*>& planes,
-                               const LaneEncoderOptions& options);
+                               EncodeCodes encode);
 
 // As DecodeLaneSet; `kind` is that of the samples.
 absl::Status DecodeCoarseSet(SampleKind kind, const SetShape& shape, const LaneModel& model, const LaneStreams& streams,

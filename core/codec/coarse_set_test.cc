@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
+#include <limits>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -32,7 +35,7 @@ struct Planes {
     }
   }
 
-  bool IsRough(bool has_references) const { return dcac::IsRough(set, pointers, has_references); }
+  std::optional<CoarsePlan> Plan() const { return PlanCoarse(set, pointers); }
 
   PlaneSet set;
   std::vector<float> samples;
@@ -41,7 +44,7 @@ struct Planes {
 
 float Smooth(size_t p, size_t i) {
   const float y = static_cast<float>(i / kWidth), x = static_cast<float>(i % kWidth);
-  return 3.0f + std::sin(0.2f * y + static_cast<float>(p)) + std::sin(0.15f * x);
+  return 3.0f + std::sin(0.02f * y + static_cast<float>(p)) + std::sin(0.015f * x);
 }
 
 struct Noise {
@@ -50,73 +53,98 @@ struct Noise {
   std::normal_distribution<float> normal;
 };
 
-TEST(IsRough, SaysSoOfNoise) {
-  const Planes planes(8, Noise());
-  EXPECT_TRUE(planes.IsRough(true));
-  EXPECT_TRUE(planes.IsRough(false));
+TEST(PlanCoarse, KnowsLittleOfNoise) {
+  const auto plan = Planes(8, Noise()).Plan();
+  ASSERT_TRUE(plan);
+  EXPECT_LT(plan->known, 0.1);
+  EXPECT_FALSE(plan->has_signs);
 }
 
-TEST(IsRough, DoesNotOfWhatTheRowAboveTells) {
-  const Planes planes(8, Smooth);
-  EXPECT_FALSE(planes.IsRough(true));
-  EXPECT_FALSE(planes.IsRough(false));
+TEST(PlanCoarse, KnowsWhatTheRowAboveTells) {
+  const auto plan = Planes(8, Smooth).Plan();
+  ASSERT_TRUE(plan);
+  EXPECT_GT(plan->known, 0.5);
 }
 
-TEST(IsRough, LeavesSignedSamplesToReferences) {
+TEST(PlanCoarse, SeesSigns) {
   Noise noise;
-  const Planes planes(8, [&](size_t p, size_t i) { return noise(p, i) * (noise.random() % 2 == 0 ? 1.0f : -1.0f); });
-  EXPECT_FALSE(planes.IsRough(true));
-  EXPECT_TRUE(planes.IsRough(false));
+  const auto of_share = [&](uint32_t one_in) {
+    return Planes(8, [&](size_t p, size_t i) { return noise(p, i) * (noise.random() % one_in == 0 ? -1.0f : 1.0f); })
+        .Plan();
+  };
+  EXPECT_TRUE(of_share(2)->has_signs);
+  EXPECT_FALSE(of_share(200)->has_signs);
 }
 
-TEST(IsRough, LooksAtTheItemBeforeWhereThereAreReferences) {
-  Planes planes(8, Noise());
-  for (size_t p = 4; p < 8; ++p) {
-    planes.set.same_channel[p] = static_cast<int>(p) - 4;
-    std::memcpy(&planes.samples[p * kPlaneSamples], &planes.samples[(p - 4) * kPlaneSamples],
-                kPlaneSamples * sizeof(float));
-  }
-  EXPECT_FALSE(planes.IsRough(true));
-  EXPECT_TRUE(planes.IsRough(false));
+// Steps grow with samples, or not, as their errors do.
+TEST(PlanCoarse, FollowsErrors) {
+  Noise noise;
+  const auto steps_of_greatest_octave = [](const Planes& planes) {
+    const CoarseMap map = planes.Plan()->map;
+    float greatest = 0;
+    for (const float sample : planes.samples) greatest = std::max(greatest, sample);
+    const auto octave = static_cast<size_t>(std::bit_cast<uint32_t>(greatest) >> 23);
+    return 1 << (map.mantissa_bits - map.detail_bits[octave]);
+  };
+  const Planes proportional(8, [&](size_t p, size_t i) { return std::pow(noise(p, i), 3.0f); });
+  const Planes of_one_size(8, [&](size_t p, size_t i) {
+    return std::max(0.0f, 6 + 4 * std::sin(0.3f * static_cast<float>(i % kWidth + p)) + 0.2f * noise.normal(noise.random));
+  });
+  EXPECT_LT(steps_of_greatest_octave(proportional), steps_of_greatest_octave(of_one_size));
 }
 
-TEST(IsRough, KnowsHalvesOf16Bits) {
+TEST(PlanCoarse, KnowsHalvesOf16Bits) {
   for (const SampleKind kind : {SampleKind::kF16, SampleKind::kBF16}) {
-    for (const bool is_rough : {false, true}) {
+    for (const bool is_noise : {false, true}) {
       Planes planes(4, [](size_t, size_t) { return 0.0f; });
       std::mt19937 random(2);
       std::vector<uint16_t> halves(planes.samples.size());
-      // Any numbers, or those of an eighth of an octave.
-      for (uint16_t& half : halves) half = static_cast<uint16_t>(is_rough ? random() % 0x7800 : 0x3f80 + random() % 8);
+      // Any numbers, or those of a part of an octave.
+      for (uint16_t& half : halves) half = static_cast<uint16_t>(is_noise ? random() % 0x7800 : 0x3f80 + random() % 4);
       planes.set.kind = kind;
       for (size_t p = 0; p < 4; ++p) {
         planes.pointers[p] = reinterpret_cast<const std::byte*>(halves.data() + p * kPlaneSamples);
       }
-      EXPECT_EQ(planes.IsRough(true), is_rough);
+      const auto plan = planes.Plan();
+      ASSERT_TRUE(plan);
+      for (const uint16_t half : halves) {
+        if (half == 0) continue;
+        const int code = plan->map.CodeOf(half);
+        ASSERT_TRUE(is_noise || code != plan->map.escape());
+        if (code == plan->map.escape()) continue;
+        const CoarseMap::Step step = plan->map.StepOf(code);
+        ASSERT_EQ(half >> step.detail_bits, step.upper >> step.detail_bits);
+      }
     }
   }
 }
 
 #if defined(__SSE2__)
-TEST(IsRough, DoesNotDependOnTheCallersModes) {
+TEST(PlanCoarse, DoesNotDependOnTheCallersModes) {
   Noise noise;
   const Planes planes(4, [&](size_t p, size_t i) { return noise(p, i) * 1e-40f; });
+  const auto plan = planes.Plan();
   const unsigned before = _mm_getcsr();
   _mm_setcsr(before | 0x8040u);  // flush to zero, denormals are zero
-  const bool is_rough = planes.IsRough(true);
+  const auto other = planes.Plan();
   _mm_setcsr(before);
-  EXPECT_TRUE(is_rough);
+  ASSERT_TRUE(plan && other);
+  EXPECT_EQ(plan->map.detail_bits, other->map.detail_bits);
+  EXPECT_EQ(plan->map.zero, other->map.zero);
+  EXPECT_EQ(plan->known, other->known);
 }
 #endif
 
-TEST(IsRough, DoesNotOfWhereNothingCanBeSaid) {
-  EXPECT_FALSE(Planes(3, [](size_t, size_t) { return 0.0f; }).IsRough(false));
-  EXPECT_FALSE(Planes(0, Noise()).IsRough(false));
+TEST(PlanCoarse, DoesWithoutNeighbours) {
+  EXPECT_FALSE(Planes(3, [](size_t, size_t) { return 0.0f; }).Plan());
+  EXPECT_FALSE(Planes(0, Noise()).Plan());
   Planes narrow(2, Noise());
   narrow.set.shape = {2, static_cast<int>(kPlaneSamples) / 2, 2};
-  EXPECT_FALSE(narrow.IsRough(false));
+  EXPECT_TRUE(narrow.Plan());
   narrow.set.shape = {2, 1, static_cast<int>(kPlaneSamples)};
-  EXPECT_FALSE(narrow.IsRough(false));
+  EXPECT_TRUE(narrow.Plan());
+  // No number: there is nothing to make a map of.
+  EXPECT_FALSE(Planes(3, [](size_t, size_t) { return std::numeric_limits<float>::quiet_NaN(); }).Plan());
 }
 
 }  // namespace

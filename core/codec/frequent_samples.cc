@@ -28,7 +28,7 @@ std::vector<uint32_t> Spread(const std::vector<const std::byte*>& planes, size_t
 }  // namespace
 
 FrequentSamples FindFrequentSamples(const std::vector<const std::byte*>& planes, size_t plane_samples,
-                                    size_t sample_bytes, int fine_bits) {
+                                    size_t sample_bytes, absl::FunctionRef<int(uint32_t)> fine_bits) {
   FrequentSamples result;
   std::vector<uint32_t> first = Spread(planes, plane_samples, sample_bytes, kFirstLook);
   std::sort(first.begin(), first.end());
@@ -41,9 +41,10 @@ FrequentSamples FindFrequentSamples(const std::vector<const std::byte*>& planes,
   const std::vector<uint32_t> second = Spread(planes, plane_samples, sample_bytes, kSecondLook);
   result.total = second.size();
   for (FrequentSample& frequent : result.samples) {
+    const int fine = fine_bits(frequent.sample);
     for (uint32_t sample : second) {
       frequent.count += sample == frequent.sample ? 1 : 0;
-      frequent.neighbours += (sample ^ frequent.sample) >> fine_bits == 0 && sample != frequent.sample ? 1 : 0;
+      frequent.neighbours += (sample ^ frequent.sample) >> fine == 0 && sample != frequent.sample ? 1 : 0;
     }
   }
   std::stable_sort(result.samples.begin(), result.samples.end(),

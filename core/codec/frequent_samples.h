@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
+
 namespace dcac {
 
 // Calls visit(sample) with a pointer to each of about `limit` samples, every n-th of all planes.
@@ -34,9 +36,9 @@ struct FrequentSamples {
 };
 
 // Looks at some of the samples of all planes, each of `plane_samples` samples of `sample_bytes` (2 or 4) bytes.
-// `fine_bits`: the low bits that neighbours may differ in, fewer than a sample has.
+// fine_bits(sample): the low bits that its neighbours may differ from it in, fewer than a sample has.
 FrequentSamples FindFrequentSamples(const std::vector<const std::byte*>& planes, size_t plane_samples,
-                                    size_t sample_bytes, int fine_bits);
+                                    size_t sample_bytes, absl::FunctionRef<int(uint32_t)> fine_bits);
 
 }  // namespace dcac
 

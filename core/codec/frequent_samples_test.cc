@@ -26,7 +26,7 @@ TEST(FrequentSamplesTest, FindsThemAndTheirNeighbours) {
   }
   std::vector<const std::byte*> planes;
   for (size_t p = 0; p < kPlanes; ++p) planes.push_back(data.data() + p * kPlaneSamples * 4);
-  const FrequentSamples found = FindFrequentSamples(planes, kPlaneSamples, 4, 16);
+  const FrequentSamples found = FindFrequentSamples(planes, kPlaneSamples, 4, [](uint32_t) { return 16; });
   ASSERT_EQ(found.samples.size(), 2u);
   EXPECT_EQ(found.samples[0].sample, kFirst);
   EXPECT_EQ(found.samples[1].sample, kSecond);
@@ -40,7 +40,7 @@ TEST(FrequentSamplesTest, FindsThemAndTheirNeighbours) {
 TEST(FrequentSamplesTest, FindsNoneAmongDifferentOnes) {
   Bytes data;
   for (uint32_t i = 0; i < 3000; ++i) AppendLittleEndian(i, 2, data);
-  EXPECT_TRUE(FindFrequentSamples({data.data()}, 3000, 2, 4).samples.empty());
+  EXPECT_TRUE(FindFrequentSamples({data.data()}, 3000, 2, [](uint32_t) { return 4; }).samples.empty());
 }
 
 }  // namespace

@@ -183,7 +183,7 @@ class LaneSetEncoder {
 
   // Samples of binary32 whose lower halves are better not sent, even if others like them become escapes.
   void ChooseExact() {
-    const FrequentSamples found = FindFrequentSamples(planes_, plane_samples(), 4, 16);
+    const FrequentSamples found = FindFrequentSamples(planes_, plane_samples(), 4, [](uint32_t) { return 16; });
     for (const FrequentSample& frequent : found.samples) {
       const uint16_t upper = static_cast<uint16_t>(frequent.sample >> 16);
       const auto code = map_.ToCode(upper);

@@ -81,17 +81,35 @@ class LaneModelCoder {
     CodeFlag(coder_, is_coarse);
     if (!is_coarse) return;
     CoarseMap map = model_.coarse.value_or(CoarseMap());
-    Uniform(static_cast<int>(kMaxCoarseDetailBits) + 1, map.detail_bits);
     Ranged(0, kMaxCoarseZero, map.zero);
-    const int32_t greatest = (0x8000 >> map.detail_bits) - std::max(map.positive(), map.negative());
-    int32_t least = static_cast<int32_t>(map.least);
-    Ranged(0, std::max(0, greatest), least);
-    Check(greatest >= 0);
-    map.least = static_cast<uint32_t>(least);
+    map = CodeOctaves(map);
     if (!coder_.failed()) CodeExact(map);
     model_.coarse = map;
     kind_ = SampleKind::kU8;
     has_low_ = false;
+  }
+
+  // Of a map whose zero is known.
+  CoarseMap CodeOctaves(const CoarseMap& map) {
+    const int mantissa_bits = SampleMap::MantissaBits(kind_);
+    int least = map.least;
+    Uniform(0x8000 >> mantissa_bits, least);
+    CoarseMap result(mantissa_bits, map.zero, least);
+    result.num_exact = map.num_exact;
+    result.exact = map.exact;
+    AdaptiveBit same;
+    int detail_bits = 0;
+    while (!result.is_complete() && !coder_.failed()) {
+      const bool is_first = result.end == result.least;
+      int of_octave = map.detail_bits[static_cast<size_t>(result.end)];
+      bool is_same = !is_first && of_octave == detail_bits;
+      if (!is_first) coder_.Bit(same, is_same);
+      if (!is_same) Uniform(kMaxCoarseDetailBits + 1, of_octave);
+      if (!is_same) detail_bits = of_octave;
+      Check(detail_bits <= mantissa_bits);
+      result.AddOctave(std::min(detail_bits, mantissa_bits));
+    }
+    return result;
   }
 
   void CodeExact(CoarseMap& map) {
@@ -107,11 +125,12 @@ class LaneModelCoder {
       Check(is_new);
       if (coder_.failed()) return;
       exact.code = static_cast<uint8_t>(code);
-      uint32_t detail = exact.sample >> (has_low_ ? 16 : 0) & ((1u << map.detail_bits) - 1);
+      const CoarseMap::Step step = map.StepOf(code);
+      uint32_t detail = exact.sample >> (has_low_ ? 16 : 0) & ((1u << step.detail_bits) - 1);
       uint32_t low = exact.sample & 0xffff;
-      CodeDirect(coder_, map.detail_bits, detail);
+      CodeDirect(coder_, step.detail_bits, detail);
       if (has_low_) CodeDirect(coder_, 16, low);
-      exact.sample = map.Upper(code) | detail;
+      exact.sample = step.upper | detail;
       if (has_low_) exact.sample = exact.sample << 16 | low;
     }
   }

@@ -136,13 +136,9 @@ class RandomLaneModels {
     const SampleKind kind = std::exchange(kind_, SampleKind::kU8);
     LaneModel m = Next();
     kind_ = kind;
-    CoarseMap map;
-    map.zero = Below(kMaxCoarseZero + 1);
-    const int codes = std::max(map.positive(), map.negative());
-    do {
-      map.detail_bits = Below(kMaxCoarseDetailBits + 1);
-    } while (0x8000 >> map.detail_bits < codes);
-    map.least = static_cast<uint32_t>(Below((0x8000 >> map.detail_bits) - codes + 1));
+    const int mantissa_bits = SampleMap::MantissaBits(LaneKindOf(kind_)), octaves = 0x8000 >> mantissa_bits;
+    CoarseMap map(mantissa_bits, Below(kMaxCoarseZero + 1), Below(octaves));
+    while (!map.is_complete()) map.AddOctave(Below(std::min(kMaxCoarseDetailBits, mantissa_bits) + 1));
     m.coarse = map;
     return m;
   }
@@ -282,9 +278,11 @@ void ExpectEqual(const LaneModel& a, const LaneModel& b) {
   }
   ASSERT_EQ(a.coarse.has_value(), b.coarse.has_value());
   if (a.coarse) {
-    EXPECT_EQ(a.coarse->detail_bits, b.coarse->detail_bits);
+    EXPECT_EQ(a.coarse->mantissa_bits, b.coarse->mantissa_bits);
     EXPECT_EQ(a.coarse->zero, b.coarse->zero);
     EXPECT_EQ(a.coarse->least, b.coarse->least);
+    EXPECT_EQ(a.coarse->end, b.coarse->end);
+    EXPECT_EQ(a.coarse->detail_bits, b.coarse->detail_bits);
   }
   ASSERT_EQ(a.bytes.has_value(), b.bytes.has_value());
   if (a.bytes) {
@@ -538,20 +536,21 @@ TEST(LaneModelTest, ByteLanesOutOfRangeFail) {
   }
 }
 
-TEST(LaneModelTest, CodesOfNoSampleFail) {
+TEST(LaneModelTest, MapsOfNoSamplesFail) {
   LaneModel model = SmallModel();
-  const auto fails = [&](int detail_bits, int zero, uint32_t least) {
-    model.coarse = CoarseMap{detail_bits, zero, least};
-    return EncodingFails(SampleKind::kBF16, model);
+  const auto fails = [&](SampleKind kind, int zero, int least, int detail_bits) {
+    CoarseMap map(SampleMap::MantissaBits(kind), zero, least);
+    while (!map.is_complete()) map.AddOctave(std::min(detail_bits, map.mantissa_bits));
+    map.detail_bits.fill(static_cast<uint8_t>(detail_bits));
+    model.coarse = map;
+    return EncodingFails(kind, model);
   };
-  EXPECT_FALSE(fails(4, 0, 0));
-  EXPECT_FALSE(fails(4, 0, 2048 - 254));
-  EXPECT_TRUE(fails(4, 0, 2048 - 253));
-  EXPECT_FALSE(fails(8, 127, 1));
-  EXPECT_TRUE(fails(8, 127, 2));
-  EXPECT_TRUE(fails(8, 0, 0));  // 254 codes, and 128 steps
-  EXPECT_TRUE(fails(9, 127, 0));
-  EXPECT_TRUE(fails(4, 255, 0));
+  EXPECT_FALSE(fails(SampleKind::kBF16, 0, 0, 0));
+  EXPECT_FALSE(fails(SampleKind::kBF16, 254, 255, 7));
+  EXPECT_TRUE(fails(SampleKind::kBF16, 255, 0, 0));
+  EXPECT_TRUE(fails(SampleKind::kBF16, 0, 0, 8));  // more than a mantissa has
+  EXPECT_FALSE(fails(SampleKind::kF16, 0, 31, 8));
+  EXPECT_TRUE(fails(SampleKind::kF16, 0, 31, 9));  // more than details have
 }
 
 TEST(LaneModelTest, ExactCodesAreDifferent) {
@@ -563,7 +562,9 @@ TEST(LaneModelTest, ExactCodesAreDifferent) {
   EXPECT_TRUE(EncodingFails(SampleKind::kF32, model));
   model.exact.clear();
   const auto fails = [&](uint8_t first, uint8_t second) {
-    model.coarse = CoarseMap{4, 10, 100, 2, {}};
+    model.coarse = CoarseMap(7, 10, 100);
+    while (!model.coarse->is_complete()) model.coarse->AddOctave(4);
+    model.coarse->num_exact = 2;
     model.coarse->exact[0].code = first;
     model.coarse->exact[1].code = second;
     return EncodingFails(SampleKind::kF32, model);

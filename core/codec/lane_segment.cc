@@ -26,16 +26,6 @@ namespace {
 constexpr int kMinSetColumns = 6;
 // Of planes that are coded smaller than they are.  Fewer are coded with the others: a model costs more than it gains.
 constexpr size_t kMinScaledSamples = 256;
-// The last levels at which floats are modelled by 8 bits: all of them, and those that are rough.
-struct LastCoarseLevels {
-  int all = 0, rough = 0;
-};
-constexpr LastCoarseLevels LastCoarseLevelsOf(SampleKind kind) {
-  if (kind == SampleKind::kF32) return {3, 5};
-  if (kind == SampleKind::kF16 || kind == SampleKind::kBF16) return {2, 4};
-  return {};
-}
-
 // Rows of rasters for which decoders of byte lanes are faster: a step is predicted by what came two steps before it, or
 // four.
 constexpr int kTwoStepColumns = 3 * static_cast<int>(kRansLanes) + 2;
@@ -209,35 +199,59 @@ void AppendStream(ByteSpan stream, Bytes& body) {
   AppendBytes(stream, body);
 }
 
-EncodedLaneSet EncodeSet(const PlaneSet& set, const std::vector<const std::byte*>& planes,
-                         const EncodeOptions& options) {
-  const auto lanes_of = [&](SampleKind kind) {
-    return OptionsOfLevel(options, kind, planes.size(), static_cast<size_t>(set.shape.plane_samples()));
-  };
-  const LastCoarseLevels last = LastCoarseLevelsOf(set.kind);
-  if (options.level <= last.all ||
-      (options.level <= last.rough && IsRough(set, planes, lanes_of(set.kind).max_references > 0))) {
-    if (const auto map = ChooseCoarseMap(set, planes)) {
-      LaneEncoderOptions lanes = lanes_of(SampleKind::kU8);
-      if (set.kind == SampleKind::kF32) {
-        // References save a small part of so many bits.
-        if (options.level <= 3) lanes.max_references = std::min(lanes.max_references, options.level == 3 ? 2 : 0);
-        if (options.level == 3) PreferSpeedOfFloats(lanes);
-      } else if (options.level == 3) {
-        PreferRatio(lanes);
-        // What is left of their bits is a small part of samples: it is worth while to spend more on it.
-        lanes.interlaced = true;
-      }
-      return EncodeCoarseSet(set, *map, planes, lanes);
-    }
+// Whether codes of 8 bits are worth while for floats: decoders are faster, but a model of whole samples knows more of
+// them where it predicts them well.
+bool IsCoarse(const CoarsePlan& plan, SampleKind kind, int level, bool has_references) {
+  // Of samples with signs references tell more than of codes, whose sizes are those of logarithms around 0.
+  const bool needs_signs = plan.has_signs && has_references;
+  switch (level) {
+    case 1:
+    case 2:
+      return true;
+    case 3:
+      return kind == SampleKind::kF32 || plan.known < (plan.has_signs ? 0.18 : 0.35);
+    case 4:
+    case 5:
+      return !needs_signs && (kind != SampleKind::kF16 || plan.known < 0.26);
+    default:
+      return !needs_signs && plan.known < 0.13;
   }
-  LaneEncoderOptions lanes = lanes_of(set.kind);
-  if (IsNarrow(set.kind) && (options.level == 2 || options.level == 3)) {
+}
+constexpr int kLastCoarseLevel = 6;
+
+// Of samples of 8 bits; `samples`: what they are, or are the codes of.
+EncodedLaneSet EncodeNarrowSet(const PlaneSet& set, const std::vector<const std::byte*>& planes,
+                               const EncodeOptions& options, SampleKind samples) {
+  LaneEncoderOptions lanes =
+      OptionsOfLevel(options, set.kind, planes.size(), static_cast<size_t>(set.shape.plane_samples()));
+  if (samples == SampleKind::kF32 && options.level <= 3) {
+    // References save a small part of so many bits.
+    lanes.max_references = std::min(lanes.max_references, options.level == 3 ? 2 : 0);
+    if (options.level == 3) PreferSpeedOfFloats(lanes);
+  } else if (options.level == 2 || options.level == 3) {
     if (set.shape.plane_samples() < kFewPlaneSamples) {
       PreferSpeed(lanes);
     } else if (options.level == 3 &&
                (lanes.max_references == 0 || (lanes.previous_item && RepeatsItems(set, planes)))) {
       PreferRatio(lanes);
+      // Codes are a part of samples only: it is worth while to spend more on them.
+      lanes.interlaced = IsFloat(samples);
+    }
+  }
+  return EncodeLaneSet(set, planes, lanes);
+}
+
+EncodedLaneSet EncodeSet(const PlaneSet& set, const std::vector<const std::byte*>& planes,
+                         const EncodeOptions& options) {
+  if (IsNarrow(set.kind)) return EncodeNarrowSet(set, planes, options, set.kind);
+  const LaneEncoderOptions lanes =
+      OptionsOfLevel(options, set.kind, planes.size(), static_cast<size_t>(set.shape.plane_samples()));
+  if (IsFloat(set.kind) && options.level <= kLastCoarseLevel) {
+    const auto plan = PlanCoarse(set, planes);
+    if (plan && IsCoarse(*plan, set.kind, options.level, lanes.max_references > 0)) {
+      return EncodeCoarseSet(set, plan->map, planes, [&](const PlaneSet& codes, const auto& code_planes) {
+        return EncodeNarrowSet(codes, code_planes, options, set.kind);
+      });
     }
   }
   return EncodeLaneSet(set, planes, lanes);

@@ -17,6 +17,9 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr size_t kBlock = 64;  // codes that are worked on together
+// Of vectors first all of so many samples, then of their details all, which are found eight at a time: loads of what
+// several stores wrote a moment before, or of parts of what one wrote, take long.
+constexpr size_t kChunk = 16 * kBlock;
 
 using CodeTag = hn::CappedTag<uint8_t, kBlock>;
 using HalfTag = hn::CappedTag<uint16_t, kBlock / 2>;
@@ -63,25 +66,6 @@ HWY_INLINE void ExpandPlain(uint64_t mask, const void* from, T* HWY_RESTRICT out
   }
 }
 
-HWY_INLINE void Expand(uint64_t mask, const uint8_t* HWY_RESTRICT from, uint8_t* HWY_RESTRICT out) {
-#if HWY_TARGET <= HWY_AVX3_DL
-  _mm512_store_si512(out, _mm512_maskz_expand_epi8(mask, _mm512_loadu_si512(from)));
-#elif HWY_TARGET == HWY_SCALAR
-  ExpandPlain(mask, from, out);
-#else
-  if (mask == ~uint64_t{0}) {
-    std::memcpy(out, from, kBlock);
-    return;
-  }
-  const hn::CappedTag<uint8_t, 8> d;
-  for (size_t i = 0; i < kBlock; i += 8) {
-    const size_t bits = mask >> i & 255;
-    hn::Store(hn::TableLookupBytesOr0(hn::LoadU(d, from), hn::LoadU(d, kExpandBytes8[bits].data())), d, out + i);
-    from += std::popcount(bits);
-  }
-#endif
-}
-
 HWY_INLINE void Expand(uint64_t mask, const std::byte* HWY_RESTRICT from, uint16_t* HWY_RESTRICT out) {
 #if HWY_TARGET <= HWY_AVX3_DL
   const uint32_t first = static_cast<uint32_t>(mask), second = static_cast<uint32_t>(mask >> 32);
@@ -102,60 +86,110 @@ HWY_INLINE void Expand(uint64_t mask, const std::byte* HWY_RESTRICT from, uint16
 #endif
 }
 
-#if HWY_TARGET > HWY_AVX3_DL
-using SignedHalfTag = hn::RebindToSigned<HalfTag>;
-
-// The upper 16 bits of samples less details; 0 for zero and the escape.
-HWY_INLINE hn::Vec<HalfTag> UpperOf(const CoarseMap& map, hn::Vec<SignedHalfTag> code) {
-  const HalfTag d;
-  const SignedHalfTag ds;
-  const auto above_escape = hn::Sub(code, hn::Set(ds, static_cast<int16_t>(map.escape())));
-  const auto sign = hn::BroadcastSignBit(above_escape);
-  const auto steps = hn::Xor(above_escape, sign);  // and one more; 0 for zero and the escape
-  const auto magnitude =
-      hn::ShiftLeftSame(hn::Add(steps, hn::Set(ds, static_cast<int16_t>(map.least - 1))), map.detail_bits);
-  const auto upper = hn::Or(magnitude, hn::And(sign, hn::Set(ds, INT16_MIN)));
-  return hn::BitCast(d, hn::IfThenZeroElse(hn::Eq(steps, hn::Zero(ds)), upper));
-}
+// Bytes to their bits that are in the mask, together, and back.  Masks of bytes are 2^n - 1.
+HWY_INLINE uint64_t Gather(uint64_t bytes, uint64_t mask) {
+#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX2
+  return _pext_u64(bytes, mask);
+#else
+  uint64_t result = 0;
+  for (int i = 0, count = 0; i < 64; i += 8) {
+    const uint64_t of_byte = mask >> i & 0xff;
+    result |= (bytes >> i & of_byte) << count;
+    count += std::popcount(of_byte);
+  }
+  return result;
 #endif
+}
+HWY_INLINE uint64_t Spread(uint64_t bits, uint64_t mask) {
+#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX2
+  return _pdep_u64(bits, mask);
+#else
+  uint64_t result = 0;
+  for (int i = 0; i < 64; i += 8) {
+    const uint64_t of_byte = mask >> i & 0xff;
+    result |= (bits & of_byte) << i;
+    bits >>= std::popcount(of_byte);
+  }
+  return result;
+#endif
+}
+
+HWY_INLINE uint64_t LoadEight(const uint8_t* HWY_RESTRICT bytes) {
+  uint64_t result;
+  std::memcpy(&result, bytes, 8);
+  return result;
+}
+
+// 57 bits from a position on, or 64 with kWhole; 9 bytes are read.
+template <bool kWhole>
+HWY_INLINE uint64_t LoadBits(const std::byte* HWY_RESTRICT bytes, size_t position) {
+  bytes += position / 8;
+  const unsigned skipped = position % 8;
+  uint64_t first;
+  std::memcpy(&first, bytes, 8);
+  first >>= skipped;
+  if constexpr (kWhole) first |= std::to_integer<uint64_t>(bytes[8]) << 1 << (63 - skipped);
+  return first;
+}
+
+// The masks of details, of a multiple of eight, to these, from a position on that is moved behind them.
+template <bool kWhole>
+HWY_INLINE void SpreadDetails(const std::byte* HWY_RESTRICT bytes, size_t& position, size_t count,
+                              uint8_t* HWY_RESTRICT details) {
+  size_t at = position;
+  for (size_t i = 0; i < count; i += 8) {
+    const uint64_t masks = LoadEight(details + i), eight = Spread(LoadBits<kWhole>(bytes, at), masks);
+    std::memcpy(details + i, &eight, 8);
+    at += static_cast<size_t>(std::popcount(masks));
+  }
+  position = at;
+}
+
+// What the details of a chunk take at most.  Where they are read, there are 9 bytes more.
+constexpr size_t kDetailBytes = kChunk * kMaxCoarseDetailBits / 8;
+
+#if HWY_TARGET <= HWY_AVX3_DL
+HWY_INLINE __m512i LookUp(const std::array<uint8_t, 256>& table, __m512i index) {
+  const uint8_t* rows = table.data();
+  const __m512i first = _mm512_permutex2var_epi8(_mm512_load_si512(rows), index, _mm512_load_si512(rows + 64));
+  const __m512i second = _mm512_permutex2var_epi8(_mm512_load_si512(rows + 128), index, _mm512_load_si512(rows + 192));
+  return _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), first, second);
+}
+
+HWY_INLINE void FindDetailMasks(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes,
+                                uint8_t* HWY_RESTRICT masks) {
+  _mm512_store_si512(masks, LookUp(tables.detail_mask, _mm512_loadu_si512(codes)));
+}
 
 // The upper 16 bits of a block's samples.
 HWY_INLINE void JoinUpper(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes,
-                          const uint8_t* HWY_RESTRICT details, uint16_t* HWY_RESTRICT upper) {
-#if HWY_TARGET <= HWY_AVX3_DL
+                          const uint8_t* HWY_RESTRICT details, std::byte* HWY_RESTRICT upper) {
   const __m512i code = _mm512_loadu_si512(codes);
-  const __mmask64 is_upper = _mm512_movepi8_mask(code);
-  const auto look_up = [&](const std::array<uint8_t, 256>& table) HWY_ATTR {
-    const uint8_t* rows = table.data();
-    const __m512i first = _mm512_permutex2var_epi8(_mm512_load_si512(rows), code, _mm512_load_si512(rows + 64));
-    const __m512i second = _mm512_permutex2var_epi8(_mm512_load_si512(rows + 128), code, _mm512_load_si512(rows + 192));
-    return _mm512_mask_blend_epi8(is_upper, first, second);
-  };
-  const __m512i low = _mm512_or_si512(look_up(tables.low_byte), _mm512_load_si512(details));
-  const __m512i high = look_up(tables.high_byte);
+  const __m512i low = _mm512_or_si512(LookUp(tables.low_byte, code), _mm512_load_si512(details));
+  const __m512i high = LookUp(tables.high_byte, code);
   // Pairs of bytes lie in the right order within each 16 bytes.
   const __m512i even = _mm512_unpacklo_epi8(low, high), odd = _mm512_unpackhi_epi8(low, high);
   const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11),
                 second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
   _mm512_storeu_si512(upper, _mm512_permutex2var_epi64(even, first, odd));
-  _mm512_storeu_si512(upper + 32, _mm512_permutex2var_epi64(even, second, odd));
-#else
-  const HalfTag d;
-  const SignedHalfTag ds;
-  const hn::Rebind<uint8_t, HalfTag> d8;
-  const CoarseMap& map = tables.map;
-  for (size_t i = 0; i < kBlock; i += hn::Lanes(d)) {
-    const auto code = hn::PromoteTo(ds, hn::LoadU(d8, codes + i));
-    auto joined = hn::Or(UpperOf(map, code), hn::PromoteTo(d, hn::Load(d8, details + i)));
-    for (size_t e = 0; e < map.num_exact; ++e) {
-      const auto is_exact = hn::Eq(code, hn::Set(ds, static_cast<int16_t>(map.exact[e].code)));
-      const auto exact = hn::Set(d, tables.ExactUpper(e));
-      joined = hn::IfThenElse(hn::RebindMask(d, is_exact), exact, joined);
-    }
-    hn::Store(joined, d, upper + i);
-  }
-#endif
+  _mm512_storeu_si512(upper + kBlock, _mm512_permutex2var_epi64(even, second, odd));
 }
+#else
+HWY_INLINE void FindDetailMasks(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes,
+                                uint8_t* HWY_RESTRICT masks) {
+  for (size_t i = 0; i < kBlock; ++i) masks[i] = tables.detail_mask[codes[i]];
+}
+
+HWY_INLINE void JoinUpper(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes,
+                          const uint8_t* HWY_RESTRICT details, std::byte* HWY_RESTRICT upper) {
+  for (size_t i = 0; i < kBlock; ++i) {
+    const uint8_t code = codes[i];
+    const uint16_t joined =
+        static_cast<uint16_t>(tables.high_byte[code] << 8 | tables.low_byte[code] | details[i]);
+    std::memcpy(upper + 2 * i, &joined, 2);
+  }
+}
+#endif
 
 // binary32 from halves.
 HWY_INLINE void JoinHalves(const CoarseMap& map, const uint8_t* HWY_RESTRICT codes, const uint16_t* HWY_RESTRICT upper,
@@ -179,54 +213,121 @@ HWY_INLINE void JoinHalves(const CoarseMap& map, const uint8_t* HWY_RESTRICT cod
 #endif
 }
 
-// A block's samples; returns the number of details that it has.
-HWY_INLINE size_t JoinBlock(const CoarseTables& tables, const DetailFinder& finder, const uint8_t* HWY_RESTRICT codes,
-                            const uint8_t* HWY_RESTRICT details, const std::byte* HWY_RESTRICT low,
-                            std::byte* HWY_RESTRICT samples) {
-  alignas(64) uint8_t expanded[kBlock];
-  alignas(64) uint16_t upper[kBlock], expanded_low[kBlock];
-  const uint64_t mask = finder.MaskOf(codes);
-  Expand(mask, details, expanded);
-  JoinUpper(tables, codes, expanded, upper);
-  if (tables.sample_bytes == 2) {
-    std::memcpy(samples, upper, sizeof(upper));
-  } else {
-    Expand(mask, low, expanded_low);
-    JoinHalves(tables.map, codes, upper, expanded_low, samples);
-  }
-  return static_cast<size_t>(std::popcount(mask));
-}
+// Joins samples of kBytes bytes, with copies of what it needs of what it reads from.  kWhole: details may have 8 bits.
+template <size_t kBytes, bool kWhole>
+class Joiner {
+ public:
+  HWY_INLINE Joiner(const CoarseTables& tables, const CoarseBitReader& details, const std::byte* low)
+      : tables_(tables),
+        finder_(tables.map),
+        details_(details.bytes.data()),
+        size_(details.bytes.size()),
+        position_(details.position),
+        low_(low) {}
 
-void Join(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, size_t count,
-          const uint8_t* HWY_RESTRICT details, const std::byte* HWY_RESTRICT low, std::byte* HWY_RESTRICT samples) {
-  const size_t sample_bytes = tables.sample_bytes;
-  const DetailFinder finder(tables.map);
+  // A multiple of kBlock samples, kChunk at most.
+  HWY_INLINE void JoinChunk(const uint8_t* HWY_RESTRICT codes, size_t count, std::byte* HWY_RESTRICT samples) {
+    alignas(64) uint8_t details[kChunk];
+    for (size_t i = 0; i < count; i += kBlock) FindDetailMasks(tables_, codes + i, details + i);
+    if (position_ / 8 + kDetailBytes + 9 <= size_) {
+      SpreadDetails<kWhole>(details_, position_, count, details);
+    } else {
+      SpreadLast(count, details);
+    }
+    for (size_t i = 0; i < count; i += kBlock) {
+      alignas(64) uint16_t upper[kBlock], low[kBlock];
+      if constexpr (kBytes == 2) {
+        JoinUpper(tables_, codes + i, details + i, samples + kBytes * i);
+      } else {
+        JoinUpper(tables_, codes + i, details + i, reinterpret_cast<std::byte*>(upper));
+        const uint64_t mask = finder_.MaskOf(codes + i);
+        Expand(mask, low_, low);
+        low_ += 2 * std::popcount(mask);
+        JoinHalves(tables_.map, codes + i, upper, low, samples + kBytes * i);
+      }
+    }
+  }
+
+  size_t position() const { return position_; }
+
+ private:
+  // Where there may be too few bytes to read in vain.
+  HWY_NOINLINE void SpreadLast(size_t count, uint8_t* HWY_RESTRICT details) {
+    std::byte last[kDetailBytes + 16] = {};
+    const size_t begin = HWY_MIN(position_ / 8, size_);
+    if (begin < size_) std::memcpy(last, details_ + begin, HWY_MIN(size_ - begin, sizeof(last)));
+    size_t position = position_ - 8 * begin;
+    SpreadDetails<kWhole>(last, position, count, details);
+    position_ = 8 * begin + position;
+  }
+
+  const CoarseTables& tables_;
+  DetailFinder finder_;
+  const std::byte* details_;
+  size_t size_, position_;
+  const std::byte* low_;
+};
+
+template <size_t kBytes, bool kWhole>
+void JoinSamples(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, size_t count, CoarseBitReader& details,
+                 const std::byte* HWY_RESTRICT low, std::byte* HWY_RESTRICT samples) {
+  Joiner<kBytes, kWhole> joiner(tables, details, low);
   size_t begin = 0;
-  for (; begin + kBlock <= count; begin += kBlock) {
-    const size_t used = JoinBlock(tables, finder, codes + begin, details, low, samples + begin * sample_bytes);
-    details += used;
-    if (sample_bytes == 4) low += 2 * used;
+  while (count - begin >= kBlock) {
+    const size_t blocks = HWY_MIN(count - begin, kChunk) / kBlock * kBlock;
+    joiner.JoinChunk(codes + begin, blocks, samples + begin * kBytes);
+    begin += blocks;
   }
-  if (begin == count) return;
-  alignas(64) uint8_t last[kBlock];
-  alignas(64) std::byte joined[4 * kBlock];
-  std::memset(last, tables.map.zero, kBlock);
-  std::memcpy(last, codes + begin, count - begin);
-  JoinBlock(tables, finder, last, details, low, joined);
-  std::memcpy(samples + begin * sample_bytes, joined, (count - begin) * sample_bytes);
+  if (begin < count) {
+    alignas(64) uint8_t last[kBlock];
+    alignas(64) std::byte joined[kBytes * kBlock];
+    std::memset(last, tables.map.zero, kBlock);
+    std::memcpy(last, codes + begin, count - begin);
+    joiner.JoinChunk(last, kBlock, joined);
+    std::memcpy(samples + begin * kBytes, joined, (count - begin) * kBytes);
+  }
+  details.position = joiner.position();
 }
 
-size_t CountDetails(const CoarseMap& map, const uint8_t* HWY_RESTRICT codes, size_t count) {
-  const DetailFinder finder(map);
-  size_t result = 0, i = 0;
-  for (; i + kBlock <= count; i += kBlock) result += static_cast<size_t>(std::popcount(finder.MaskOf(codes + i)));
+void Join(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, size_t count, CoarseBitReader& details,
+          const std::byte* HWY_RESTRICT low, std::byte* HWY_RESTRICT samples) {
+  if (tables.sample_bytes == 4) return JoinSamples<4, false>(tables, codes, count, details, low, samples);
+  if (tables.has_whole_bytes) return JoinSamples<2, true>(tables, codes, count, details, low, samples);
+  return JoinSamples<2, false>(tables, codes, count, details, low, samples);
+}
+
+// How many bits details of a block have.
+HWY_INLINE size_t DetailBitsOf(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes) {
+#if HWY_TARGET <= HWY_AVX3_DL
+  const __m512i masks = LookUp(tables.detail_mask, _mm512_loadu_si512(codes));
+  return static_cast<size_t>(_mm512_reduce_add_epi64(_mm512_popcnt_epi64(masks)));
+#else
+  size_t bits = 0;
+  for (size_t i = 0; i < kBlock; ++i) {
+    bits += static_cast<size_t>(std::popcount(static_cast<unsigned>(tables.detail_mask[codes[i]])));
+  }
+  return bits;
+#endif
+}
+
+CoarseRest Measure(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, size_t count) {
+  const DetailFinder finder(tables.map);
+  CoarseRest result;
+  const auto add = [&](const uint8_t* block) HWY_ATTR {
+    if (tables.sample_bytes == 4) result.coded += static_cast<size_t>(std::popcount(finder.MaskOf(block)));
+    result.detail_bits += DetailBitsOf(tables, block);
+  };
+  size_t i = 0;
+  for (; i + kBlock <= count; i += kBlock) add(codes + i);
   if (i == count) return result;
   alignas(64) uint8_t last[kBlock];
-  std::memset(last, map.zero, kBlock);
+  std::memset(last, tables.map.zero, kBlock);
   std::memcpy(last, codes + i, count - i);
-  return result + static_cast<size_t>(std::popcount(finder.MaskOf(last)));
+  add(last);
+  return result;
 }
 
+#if HWY_TARGET <= HWY_AVX3_DL
 // Upper and, of four bytes, lower halves of samples.
 template <size_t kBytes>
 HWY_INLINE hn::Vec<HalfTag> LoadHalves(const std::byte* HWY_RESTRICT samples, hn::Vec<HalfTag>& low) {
@@ -242,113 +343,7 @@ HWY_INLINE hn::Vec<HalfTag> LoadHalves(const std::byte* HWY_RESTRICT samples, hn
   return hn::ConcatOdd(d, second, first);
 #endif
 }
-
-// Splits samples of kBytes bytes, of which kExact are exact, with copies of what it needs of the map.
-template <size_t kBytes, size_t kExact>
-class Splitter {
- public:
-  HWY_INLINE explicit Splitter(const CoarseMap& map)
-      : finder_(map),
-        shift_(map.detail_bits),
-        detail_bits_(hn::Set(HalfTag(), static_cast<uint16_t>((1u << map.detail_bits) - 1))),
-        least_(Each(map.least)),
-        positive_(Each(map.positive())),
-        negative_(Each(map.negative())),
-        above_(Each(map.escape() + 1)),
-        below_(Each(map.zero - 1)),
-        zero_(Each(map.zero)),
-        escape_(Each(map.escape())) {
-    for (size_t e = 0; e < kExact; ++e) {
-      const uint32_t sample = map.exact[e].sample;
-      exact_code_[e] = Each(map.exact[e].code);
-      exact_upper_[e] = hn::Set(HalfTag(), static_cast<uint16_t>(kHasLow ? sample >> 16 : sample));
-      exact_low_[e] = hn::Set(HalfTag(), static_cast<uint16_t>(sample));
-    }
-  }
-
-  // Codes, details and, of four bytes, lower halves of a block; bit i: sample i has details.  From registers, for
-  // loads of what several stores wrote a moment before take long.
-  HWY_INLINE uint64_t Split(const std::byte* HWY_RESTRICT samples, uint8_t* HWY_RESTRICT codes,
-                            uint8_t* HWY_RESTRICT details, uint16_t* HWY_RESTRICT low_halves) const {
-    const CodeTag d;
-    uint64_t mask = 0;
-    for (size_t i = 0; i < kBlock; i += hn::Lanes(d)) {
-#if HWY_TARGET == HWY_SCALAR
-      const Half half = SplitHalf(samples + kBytes * i, low_halves + i);
-      const hn::Vec<CodeTag> code = hn::Set(d, static_cast<uint8_t>(hn::GetLane(half.code)));
-      const hn::Vec<CodeTag> detail = hn::Set(d, static_cast<uint8_t>(hn::GetLane(half.detail)));
-#else
-      constexpr size_t kHalf = hn::MaxLanes(HalfTag());
-      const Half first = SplitHalf(samples + kBytes * i, low_halves + i);
-      const Half second = SplitHalf(samples + kBytes * (i + kHalf), low_halves + i + kHalf);
-      const hn::Vec<CodeTag> code = Pack(first.code, second.code), detail = Pack(first.detail, second.detail);
 #endif
-      hn::StoreU(code, d, codes + i);
-      hn::StoreU(detail, d, details + i);
-      mask |= finder_.MaskOf(code) << i;
-    }
-    return mask;
-  }
-
- private:
-  static constexpr bool kHasLow = kBytes == 4;
-  using SignedTag = hn::RebindToSigned<HalfTag>;
-  using Signed = hn::Vec<SignedTag>;
-
-  struct Half {
-    Signed code, detail;
-  };
-
-  template <typename T>
-  static HWY_INLINE Signed Each(T value) {
-    return hn::Set(SignedTag(), static_cast<int16_t>(value));
-  }
-
-#if HWY_TARGET != HWY_SCALAR
-  // Numbers up to 255 as bytes.
-  static HWY_INLINE hn::Vec<CodeTag> Pack(Signed first, Signed second) {
-#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
-    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-    return hn::Vec<CodeTag>{_mm512_permutexvar_epi64(order, _mm512_packus_epi16(first.raw, second.raw))};
-#elif HWY_TARGET == HWY_AVX2
-    return hn::Vec<CodeTag>{_mm256_permute4x64_epi64(_mm256_packus_epi16(first.raw, second.raw), 0xd8)};
-#else
-    const hn::Rebind<uint8_t, SignedTag> d8;
-    return hn::Combine(CodeTag(), hn::DemoteTo(d8, second), hn::DemoteTo(d8, first));
-#endif
-  }
-#endif
-
-  HWY_INLINE Half SplitHalf(const std::byte* HWY_RESTRICT samples, uint16_t* HWY_RESTRICT low_halves) const {
-    const HalfTag d;
-    const SignedTag ds;
-    auto low = hn::Zero(d);
-    const auto sample = LoadHalves<kBytes>(samples, low);
-    if constexpr (kHasLow) hn::Store(low, d, low_halves);
-    const auto magnitude = hn::And(sample, hn::Set(d, uint16_t{0x7fff}));
-    const auto steps = hn::Sub(hn::BitCast(ds, hn::ShiftRightSame(magnitude, shift_)), least_);
-    const auto is_negative = hn::Lt(hn::BitCast(ds, sample), hn::Zero(ds));
-    const auto room = hn::IfThenElse(is_negative, negative_, positive_);
-    const auto is_coded = hn::And(hn::Not(hn::Lt(steps, hn::Zero(ds))), hn::Lt(steps, room));
-    const auto code = hn::IfThenElse(is_negative, hn::Sub(below_, steps), hn::Add(above_, steps));
-    const auto is_zero = hn::RebindMask(ds, hn::Eq(hn::Or(sample, low), hn::Zero(d)));
-    auto result = hn::IfThenElse(is_zero, zero_, hn::IfThenElse(is_coded, code, escape_));
-    for (size_t e = 0; e < kExact; ++e) {
-      auto differs = hn::Xor(sample, exact_upper_[e]);
-      if constexpr (kHasLow) differs = hn::Or(differs, hn::Xor(low, exact_low_[e]));
-      const auto is_other = hn::RebindMask(ds, hn::Ne(differs, hn::Zero(d)));
-      result = hn::IfThenElse(hn::And(hn::Eq(result, exact_code_[e]), is_other), escape_, result);
-    }
-    return {result, hn::BitCast(ds, hn::And(sample, detail_bits_))};
-  }
-
-  DetailFinder finder_;
-  int shift_;
-  hn::Vec<HalfTag> detail_bits_;
-  Signed least_, positive_, negative_, above_, below_, zero_, escape_;
-  Signed exact_code_[kMaxCoarseExact];
-  hn::Vec<HalfTag> exact_upper_[kMaxCoarseExact], exact_low_[kMaxCoarseExact];
-};
 
 // Moves the elements of the mask to `to`.
 template <typename T>
@@ -357,25 +352,6 @@ HWY_INLINE void CompressPlain(uint64_t mask, const T* HWY_RESTRICT from, T* HWY_
     *to = from[i];
     to += mask >> i & 1;
   }
-}
-
-HWY_INLINE void Compress(uint64_t mask, const uint8_t* HWY_RESTRICT from, uint8_t* HWY_RESTRICT to) {
-#if HWY_TARGET <= HWY_AVX3_DL
-  _mm512_storeu_si512(to, _mm512_maskz_compress_epi8(mask, _mm512_load_si512(from)));
-#elif HWY_TARGET == HWY_SCALAR
-  CompressPlain(mask, from, to);
-#else
-  if (mask == ~uint64_t{0}) {
-    std::memcpy(to, from, kBlock);
-    return;
-  }
-  const hn::CappedTag<uint8_t, 8> d;
-  for (size_t i = 0; i < kBlock; i += 8) {
-    const size_t bits = mask >> i & 255;
-    hn::StoreU(hn::TableLookupBytesOr0(hn::Load(d, from + i), hn::LoadU(d, kPackBytes8[bits].data())), d, to);
-    to += std::popcount(bits);
-  }
-#endif
 }
 
 HWY_INLINE void Compress(uint64_t mask, const uint16_t* HWY_RESTRICT from, uint16_t* HWY_RESTRICT to) {
@@ -398,105 +374,214 @@ HWY_INLINE void Compress(uint64_t mask, const uint16_t* HWY_RESTRICT from, uint1
 #endif
 }
 
-template <size_t kBytes, size_t kExact>
-HWY_INLINE size_t SplitSamples(const CoarseMap& map, const std::byte* HWY_RESTRICT samples, size_t count,
-                               uint8_t* HWY_RESTRICT codes, const CoarseDetails& out) {
-  alignas(64) uint16_t low[kBlock];
-  alignas(64) uint8_t details[kBlock];
-  const Splitter<kBytes, kExact> splitter(map);
-  size_t total = 0;
-  const auto split = [&](const std::byte* from, size_t begin) HWY_ATTR {
-    const uint64_t mask = splitter.Split(from, codes + begin, details, low);
-    Compress(mask, details, out.details + total);
-    if constexpr (kBytes == 4) Compress(mask, low, out.low + total);
-    total += static_cast<size_t>(std::popcount(mask));
+// What samples of a chunk are split into beside codes: details with all bits of the bytes that they are in.
+struct ChunkDetails {
+  alignas(64) uint8_t details[kChunk], masks[kChunk];
+};
+
+#if HWY_TARGET <= HWY_AVX3_DL
+// Words of a block in two vectors that packs make the bytes of in their order.
+struct BlockWords {
+  __m512i first, second;
+};
+HWY_INLINE BlockWords InPackOrder(__m512i first, __m512i second) {
+  return {_mm512_shuffle_i64x2(first, second, 0x88), _mm512_shuffle_i64x2(first, second, 0xdd)};
+}
+
+// Splits samples of kBytes bytes, with copies of what it needs of the map.
+template <size_t kBytes>
+class Splitter {
+ public:
+  HWY_INLINE explicit Splitter(const CoarseTables& tables)
+      : tables_(tables),
+        num_exact_(tables.map.num_exact),
+        mantissa_bits_(_mm_cvtsi32_si128(tables.map.mantissa_bits)),
+        mantissa_(_mm512_set1_epi16(static_cast<int16_t>((1 << tables.map.mantissa_bits) - 1))),
+        positive_(Each(tables.map.positive())),
+        negative_(Each(tables.map.negative())),
+        above_(Each(tables.map.escape() + 1)),
+        below_(Each(tables.map.zero - 1)),
+        zero_(Each(tables.map.zero)),
+        escape_(Each(tables.map.escape())) {
+    for (size_t e = 0; e < num_exact_; ++e) {
+      exact_code_[e] = Each(tables.map.exact[e].code);
+      exact_upper_[e] = _mm512_set1_epi16(static_cast<int16_t>(tables.ExactUpper(e)));
+      exact_low_[e] = _mm512_set1_epi16(static_cast<int16_t>(tables.map.exact[e].sample));
+    }
+  }
+
+  // Codes, details and their masks and, of four bytes, lower halves of a block.
+  HWY_INLINE void Block(const std::byte* HWY_RESTRICT samples, uint8_t* HWY_RESTRICT codes,
+                        uint8_t* HWY_RESTRICT details, uint8_t* HWY_RESTRICT masks,
+                        uint16_t* HWY_RESTRICT low_halves) const {
+    const HalfTag d;
+    auto low_first = hn::Zero(d), low_second = low_first;
+    const auto half_first = LoadHalves<kBytes>(samples, low_first);
+    const auto half_second = LoadHalves<kBytes>(samples + kBytes * kBlock / 2, low_second);
+    if constexpr (kHasLow) {
+      hn::Store(low_first, d, low_halves);
+      hn::Store(low_second, d, low_halves + kBlock / 2);
+    }
+    const BlockWords upper = InPackOrder(half_first.raw, half_second.raw);
+    const BlockWords low = kHasLow ? InPackOrder(low_first.raw, low_second.raw) : BlockWords();
+    const auto octaves_of = [&](__m512i words) HWY_ATTR {
+      return _mm512_srl_epi16(_mm512_and_si512(words, _mm512_set1_epi16(0x7fff)), mantissa_bits_);
+    };
+    const __m512i octave = _mm512_packus_epi16(octaves_of(upper.first), octaves_of(upper.second));
+    const __m512i bits = LookUp(tables_.detail_bits, octave), none = _mm512_setzero_si512();
+    const auto steps_of = [&](__m512i words, __m512i bits_of_words) HWY_ATTR {
+      return _mm512_srlv_epi16(_mm512_and_si512(words, mantissa_), bits_of_words);
+    };
+    const __m512i within = _mm512_packus_epi16(steps_of(upper.first, _mm512_unpacklo_epi8(bits, none)),
+                                               steps_of(upper.second, _mm512_unpackhi_epi8(bits, none)));
+    const __m512i step = _mm512_adds_epu8(LookUp(tables_.steps_to, octave), within);
+    // Bytes that have the signs of words, and are 0 where these are.
+    const __m512i signs = _mm512_packs_epi16(upper.first, upper.second);
+    const __mmask64 is_negative = _mm512_movepi8_mask(signs);
+    const __mmask64 is_coded =
+        _mm512_cmplt_epu8_mask(step, _mm512_mask_blend_epi8(is_negative, positive_, negative_));
+    __m512i code = _mm512_mask_sub_epi8(_mm512_add_epi8(above_, step), is_negative, below_, step);
+    code = _mm512_mask_blend_epi8(is_coded, escape_, code);
+    const __m512i rest = kHasLow ? Packed(_mm512_or_si512(upper.first, low.first), _mm512_or_si512(upper.second, low.second))
+                                 : signs;
+    code = _mm512_mask_blend_epi8(_mm512_testn_epi8_mask(rest, rest), code, zero_);
+    for (size_t e = 0; e < num_exact_; ++e) {
+      const auto differs = [&](__m512i of_upper, __m512i of_low) HWY_ATTR {
+        const __m512i differ = _mm512_xor_si512(of_upper, exact_upper_[e]);
+        return kHasLow ? _mm512_or_si512(differ, _mm512_xor_si512(of_low, exact_low_[e])) : differ;
+      };
+      const __m512i differ = Packed(differs(upper.first, low.first), differs(upper.second, low.second));
+      const __mmask64 is_other =
+          _mm512_mask_test_epi8_mask(_mm512_cmpeq_epi8_mask(code, exact_code_[e]), differ, differ);
+      code = _mm512_mask_blend_epi8(is_other, code, escape_);
+    }
+    const __m512i low_byte = _mm512_set1_epi16(0xff);
+    _mm512_storeu_si512(codes, code);
+    _mm512_store_si512(masks, LookUp(tables_.detail_mask, code));
+    _mm512_store_si512(details, _mm512_packus_epi16(_mm512_and_si512(upper.first, low_byte),
+                                                    _mm512_and_si512(upper.second, low_byte)));
+  }
+
+ private:
+  static constexpr bool kHasLow = kBytes == 4;
+
+  static HWY_INLINE __m512i Each(int value) { return _mm512_set1_epi8(static_cast<char>(value)); }
+  // Bytes that are 0 where words are.
+  static HWY_INLINE __m512i Packed(__m512i first, __m512i second) { return _mm512_packs_epi16(first, second); }
+
+  const CoarseTables& tables_;
+  size_t num_exact_;
+  __m128i mantissa_bits_;
+  __m512i mantissa_, positive_, negative_, above_, below_, zero_, escape_;
+  __m512i exact_code_[kMaxCoarseExact], exact_upper_[kMaxCoarseExact], exact_low_[kMaxCoarseExact];
+};
+#else
+template <size_t kBytes>
+class Splitter {
+ public:
+  explicit Splitter(const CoarseTables& tables) : tables_(tables) {}
+
+  HWY_INLINE void Block(const std::byte* HWY_RESTRICT samples, uint8_t* HWY_RESTRICT codes,
+                        uint8_t* HWY_RESTRICT details, uint8_t* HWY_RESTRICT masks,
+                        uint16_t* HWY_RESTRICT low_halves) const {
+    const CoarseMap& map = tables_.map;
+    for (size_t i = 0; i < kBlock; ++i) {
+      uint16_t upper, low = 0;
+      if constexpr (kBytes == 4) std::memcpy(&low, samples + kBytes * i, 2);
+      std::memcpy(&upper, samples + kBytes * i + kBytes - 2, 2);
+      const uint32_t magnitude = upper & 0x7fffu, octave = magnitude >> map.mantissa_bits;
+      const uint32_t mantissa = magnitude & ((1u << map.mantissa_bits) - 1);
+      const int step = tables_.steps_to[octave] + static_cast<int>(mantissa >> tables_.detail_bits[octave]);
+      const bool is_negative = upper >> 15 != 0;
+      int code = is_negative ? map.zero - 1 - step : map.escape() + 1 + step;
+      code = step < (is_negative ? map.negative() : map.positive()) ? code : map.escape();
+      code = (upper | low) == 0 ? map.zero : code;
+      for (size_t e = 0; e < map.num_exact; ++e) {
+        const bool is_exact = upper == tables_.ExactUpper(e) &&
+                              (kBytes == 2 || low == static_cast<uint16_t>(map.exact[e].sample));
+        code = code == map.exact[e].code && !is_exact ? map.escape() : code;
+      }
+      codes[i] = static_cast<uint8_t>(code);
+      masks[i] = tables_.detail_mask[static_cast<size_t>(code)];
+      details[i] = static_cast<uint8_t>(upper);
+      low_halves[i] = low;
+    }
+  }
+
+ private:
+  const CoarseTables& tables_;
+};
+#endif
+
+// The `count` (kMaxAppended at most) low bits, beyond which there are none.
+constexpr unsigned kMaxAppended = 56;
+HWY_INLINE void AppendBits(uint64_t bits, unsigned count, CoarseBitWriter& out) {
+  const uint64_t word = out.pending | bits << out.count;
+  std::memcpy(out.next, &word, 8);
+  count += out.count;
+  out.next += count / 8;
+  out.pending = word >> (count & ~7u);
+  out.count = count % 8;
+}
+
+// Of a multiple of eight.  A writer of its own can be in registers.
+template <bool kWhole>
+HWY_INLINE CoarseBitWriter AppendDetails(const ChunkDetails& chunk, size_t count, CoarseBitWriter out) {
+  for (size_t i = 0; i < count; i += 8) {
+    const uint64_t masks = LoadEight(chunk.masks + i), bits = Gather(LoadEight(chunk.details + i), masks);
+    const unsigned bits_of_eight = static_cast<unsigned>(std::popcount(masks));
+    if (kWhole && bits_of_eight > kMaxAppended) {
+      AppendBits(bits & 0xff, 8, out);
+      AppendBits(bits >> 8, bits_of_eight - 8, out);
+    } else {
+      AppendBits(bits, bits_of_eight, out);
+    }
+  }
+  return out;
+}
+
+template <size_t kBytes, bool kWhole>
+void SplitSamples(const CoarseTables& tables, const std::byte* HWY_RESTRICT samples, size_t count,
+                  uint8_t* HWY_RESTRICT codes, CoarseBitWriter& details, uint16_t*& low) {
+  const Splitter<kBytes> splitter(tables);
+  const DetailFinder finder(tables.map);
+  ChunkDetails chunk;
+  uint16_t* next_low = low;
+  // Of `wanted` samples; there is room for all of their last block.
+  const auto split = [&](const std::byte* from, size_t wanted, uint8_t* to) HWY_ATTR {
+    size_t i = 0;
+    for (; i < wanted; i += kBlock) {
+      alignas(64) uint16_t low_halves[kBlock];
+      splitter.Block(from + kBytes * i, to + i, chunk.details + i, chunk.masks + i, low_halves);
+      if constexpr (kBytes == 4) {
+        uint64_t mask = finder.MaskOf(to + i);
+        if (wanted - i < kBlock) mask &= (uint64_t{1} << (wanted - i)) - 1;
+        Compress(mask, low_halves, next_low);
+        next_low += std::popcount(mask);
+      }
+    }
+    std::memset(chunk.masks + wanted, 0, i - wanted);
+    details = AppendDetails<kWhole>(chunk, i, details);
   };
   size_t begin = 0;
-  for (; begin + kBlock <= count; begin += kBlock) split(samples + kBytes * begin, begin);
+  while (count - begin >= kBlock) {
+    const size_t blocks = HWY_MIN(count - begin, kChunk) / kBlock * kBlock;
+    split(samples + kBytes * begin, blocks, codes + begin);
+    begin += blocks;
+  }
   if (begin < count) {
     alignas(64) std::byte last[kBytes * kBlock] = {};
     std::memcpy(last, samples + kBytes * begin, kBytes * (count - begin));
-    split(last, begin);
+    split(last, count - begin, codes + begin);
   }
-  return total;
+  low = next_low;
 }
 
-template <size_t kBytes>
-size_t SplitOfBytes(const CoarseMap& map, const std::byte* HWY_RESTRICT samples, size_t count,
-                    uint8_t* HWY_RESTRICT codes, const CoarseDetails& out) {
-  switch (map.num_exact) {
-    case 0:
-      return SplitSamples<kBytes, 0>(map, samples, count, codes, out);
-    case 1:
-      return SplitSamples<kBytes, 1>(map, samples, count, codes, out);
-    case 2:
-      return SplitSamples<kBytes, 2>(map, samples, count, codes, out);
-    default:
-      return SplitSamples<kBytes, kMaxCoarseExact>(map, samples, count, codes, out);
-  }
-}
-
-size_t Split(const CoarseMap& map, size_t sample_bytes, const std::byte* HWY_RESTRICT samples, size_t count,
-             uint8_t* HWY_RESTRICT codes, const CoarseDetails& out) {
-  if (sample_bytes == 2) return SplitOfBytes<2>(map, samples, count, codes, out);
-  return SplitOfBytes<4>(map, samples, count, codes, out);
-}
-
-// Eight fields are as many bytes as they have bits.
-HWY_INLINE uint64_t PackEight(uint64_t fields, int bits) {
-#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX2
-  return _pext_u64(fields, 0x0101010101010101u * ((1u << bits) - 1));
-#else
-  uint64_t packed = 0;
-  for (int i = 0; i < 8; ++i) packed |= (fields >> (8 * i) & 0xff) << (bits * i);
-  return packed;
-#endif
-}
-
-HWY_INLINE uint64_t UnpackEight(uint64_t packed, int bits) {
-#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX2
-  return _pdep_u64(packed, 0x0101010101010101u * ((1u << bits) - 1));
-#else
-  const uint64_t mask = (uint64_t{1} << bits) - 1;
-  uint64_t fields = 0;
-  for (int i = 0; i < 8; ++i) fields |= (packed >> (bits * i) & mask) << (8 * i);
-  return fields;
-#endif
-}
-
-void Pack(const uint8_t* HWY_RESTRICT fields, size_t count, int bits, std::byte* HWY_RESTRICT packed) {
-  const auto pack = [bits, &packed](uint64_t eight) HWY_ATTR {
-    const uint64_t bytes = PackEight(eight, bits);
-    std::memcpy(packed, &bytes, 8);
-    packed += bits;
-  };
-  uint64_t eight = 0;
-  size_t i = 0;
-  for (; i + 8 <= count; i += 8) {
-    std::memcpy(&eight, fields + i, 8);
-    pack(eight);
-  }
-  if (i == count) return;
-  eight = 0;
-  std::memcpy(&eight, fields + i, count - i);
-  pack(eight);
-}
-
-void Unpack(const std::byte* HWY_RESTRICT packed, size_t count, int bits, uint8_t* HWY_RESTRICT fields) {
-  const std::byte* const end = packed + PackedFieldBytes(count, bits);
-  uint64_t bytes = 0;
-  size_t i = 0;
-  for (; i < count && end - packed >= 8; i += 8, packed += bits) {
-    std::memcpy(&bytes, packed, 8);
-    const uint64_t eight = UnpackEight(bytes, bits);
-    std::memcpy(fields + i, &eight, 8);
-  }
-  for (; i < count; i += 8, packed += bits) {
-    bytes = 0;
-    if (packed != end) std::memcpy(&bytes, packed, static_cast<size_t>(end - packed));
-    const uint64_t eight = UnpackEight(bytes, bits);
-    std::memcpy(fields + i, &eight, 8);
-  }
+void SplitAll(const CoarseTables& tables, const std::byte* HWY_RESTRICT samples, size_t count,
+              uint8_t* HWY_RESTRICT codes, CoarseBitWriter& details, uint16_t*& low) {
+  if (tables.sample_bytes == 4) return SplitSamples<4, false>(tables, samples, count, codes, details, low);
+  if (tables.has_whole_bytes) return SplitSamples<2, true>(tables, samples, count, codes, details, low);
+  return SplitSamples<2, false>(tables, samples, count, codes, details, low);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -506,43 +591,65 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace dcac {
 
-HWY_EXPORT(Split);
-HWY_EXPORT(CountDetails);
+HWY_EXPORT(SplitAll);
+HWY_EXPORT(Measure);
 HWY_EXPORT(Join);
-HWY_EXPORT(Pack);
-HWY_EXPORT(Unpack);
 
-size_t SplitCoarse(const CoarseMap& map, size_t sample_bytes, const std::byte* samples, size_t count, uint8_t* codes,
-                   const CoarseDetails& out) {
-  return DCAC_DYNAMIC_DISPATCH(Split)(map, sample_bytes, samples, count, codes, out);
-}
-
-size_t CountCoarseDetails(const CoarseMap& map, const uint8_t* codes, size_t count) {
-  return DCAC_DYNAMIC_DISPATCH(CountDetails)(map, codes, count);
-}
-
-CoarseTables::CoarseTables(const CoarseMap& coarse_map, size_t bytes) : map(coarse_map), sample_bytes(bytes) {
-  const auto set = [&](int code, uint32_t upper) {
-    low_byte[static_cast<size_t>(code)] = static_cast<uint8_t>(upper);
-    high_byte[static_cast<size_t>(code)] = static_cast<uint8_t>(upper >> 8);
-  };
-  for (int code = 0; code < 256; ++code) {
-    set(code, code == map.zero || code == map.escape() ? 0 : map.Upper(code));
+CoarseMap::Step CoarseMap::StepOf(int code) const {
+  const bool is_negative = code < zero;
+  const int step = is_negative ? zero - 1 - code : code - escape() - 1;
+  for (int octave = least; octave < end; ++octave) {
+    const size_t o = static_cast<size_t>(octave);
+    if (step >= steps_to[o + 1]) continue;
+    const uint32_t within = static_cast<uint32_t>(step - steps_to[o]) << detail_bits[o];
+    return {static_cast<uint32_t>(octave) << mantissa_bits | within | (is_negative ? 0x8000u : 0u), detail_bits[o]};
   }
-  for (size_t e = 0; e < map.num_exact; ++e) set(map.exact[e].code, ExactUpper(e));
+  return {};
 }
 
-void JoinCoarse(const CoarseTables& tables, const uint8_t* codes, size_t count, const uint8_t* details,
+CoarseTables::CoarseTables(const CoarseMap& coarse_map, size_t bytes_of_sample)
+    : map(coarse_map), sample_bytes(bytes_of_sample) {
+  const auto set = [&](int code, uint32_t upper, int detail_bits_of_code) {
+    const size_t c = static_cast<size_t>(code);
+    low_byte[c] = static_cast<uint8_t>(upper);
+    high_byte[c] = static_cast<uint8_t>(upper >> 8);
+    detail_mask[c] = static_cast<uint8_t>((1 << detail_bits_of_code) - 1);
+  };
+  for (int octave = map.least; octave < map.end; ++octave) {
+    const size_t o = static_cast<size_t>(octave);
+    uint32_t upper = static_cast<uint32_t>(octave) << map.mantissa_bits;
+    for (int step = map.steps_to[o]; step < map.steps_to[o + 1]; ++step, upper += 1u << map.detail_bits[o]) {
+      if (step < map.positive()) set(map.escape() + 1 + step, upper, map.detail_bits[o]);
+      if (step < map.negative()) set(map.zero - 1 - step, upper | 0x8000u, map.detail_bits[o]);
+    }
+  }
+  for (size_t e = 0; e < map.num_exact; ++e) set(map.exact[e].code, ExactUpper(e), 0);
+  has_whole_bytes = std::find(detail_mask.begin(), detail_mask.end(), 255) != detail_mask.end();
+  steps_to.fill(255);
+  for (size_t octave = static_cast<size_t>(map.least); octave < static_cast<size_t>(map.end); ++octave) {
+    steps_to[octave] = static_cast<uint8_t>(std::min<int>(map.steps_to[octave], 255));
+    detail_bits[octave] = map.detail_bits[octave];
+  }
+}
+
+std::byte* CoarseBitWriter::Finish() {
+  if (count > 0) *next++ = static_cast<std::byte>(pending);
+  count = 0;
+  return next;
+}
+
+void SplitCoarse(const CoarseTables& tables, const std::byte* samples, size_t count, uint8_t* codes,
+                 CoarseBitWriter& details, uint16_t*& low) {
+  DCAC_DYNAMIC_DISPATCH(SplitAll)(tables, samples, count, codes, details, low);
+}
+
+CoarseRest MeasureCoarse(const CoarseTables& tables, const uint8_t* codes, size_t count) {
+  return DCAC_DYNAMIC_DISPATCH(Measure)(tables, codes, count);
+}
+
+void JoinCoarse(const CoarseTables& tables, const uint8_t* codes, size_t count, CoarseBitReader& details,
                 const std::byte* low, std::byte* samples) {
   DCAC_DYNAMIC_DISPATCH(Join)(tables, codes, count, details, low, samples);
-}
-
-void PackFields(const uint8_t* fields, size_t count, int bits, std::byte* packed) {
-  DCAC_DYNAMIC_DISPATCH(Pack)(fields, count, bits, packed);
-}
-
-void UnpackFields(const std::byte* packed, size_t count, int bits, uint8_t* fields) {
-  DCAC_DYNAMIC_DISPATCH(Unpack)(packed, count, bits, fields);
 }
 
 }  // namespace dcac

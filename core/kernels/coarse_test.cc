@@ -42,27 +42,45 @@ bool HasDetails(const CoarseMap& map, uint8_t code) {
 }
 
 TEST(CoarseTest, CodesHaveTheirUpperBits) {
-  const CoarseMap map{4, 100, 1000, 0, {}};
+  CoarseMap map(7, 100, 120);
+  const std::vector<int> detail_bits = {7, 4, 2, 2, 1, 0};
+  for (size_t octave = 0; !map.is_complete(); ++octave) map.AddOctave(detail_bits[std::min(octave, size_t{5})]);
+  EXPECT_EQ(map.end, 126);
+  EXPECT_EQ(map.steps(), 1 + 8 + 32 + 32 + 64 + 128);
   for (int code = 0; code < 256; ++code) {
     if (code == map.zero || code == map.escape()) continue;
-    EXPECT_EQ(map.CodeOf(map.Upper(code)), code);
-    EXPECT_EQ(map.CodeOf(map.Upper(code) | 15), code);
-    EXPECT_EQ(map.Upper(code) >> 15, code < map.zero ? 1u : 0u);
+    const CoarseMap::Step step = map.StepOf(code);
+    EXPECT_EQ(map.CodeOf(step.upper), code);
+    EXPECT_EQ(map.CodeOf(step.upper | ((1u << step.detail_bits) - 1)), code);
+    EXPECT_EQ(step.upper >> 15, code < map.zero ? 1u : 0u);
   }
-  EXPECT_EQ(map.Upper(102), 16000u);
-  EXPECT_EQ(map.Upper(103), 16016u);
-  EXPECT_EQ(map.Upper(99), 0x8000u | 16000u);
-  EXPECT_EQ(map.CodeOf(15999), map.escape());
+  EXPECT_EQ(map.StepOf(102).upper, 120u << 7);
+  EXPECT_EQ(map.StepOf(102).detail_bits, 7);
+  EXPECT_EQ(map.StepOf(103).upper, 121u << 7);
+  EXPECT_EQ(map.StepOf(104).upper, (121u << 7) + 16);
+  EXPECT_EQ(map.StepOf(99).upper, 0x8000u | 120u << 7);
+  EXPECT_EQ(map.CodeOf((120u << 7) - 1), map.escape());
+  EXPECT_EQ(map.CodeOf(126u << 7), map.escape());
+  EXPECT_EQ(map.CodeOf(0x8000u | 125u << 7), map.escape());  // beyond the codes of this side
 }
 
-CoarseMap RandomMap(std::mt19937_64& random) {
-  CoarseMap map;
-  map.zero = random() % 3 == 0 ? 0 : static_cast<int>(random() % (kMaxCoarseZero + 1));
-  const int codes = std::max(map.positive(), map.negative());
-  do {
-    map.detail_bits = static_cast<int>(random() % (kMaxCoarseDetailBits + 1));
-  } while (0x8000 >> map.detail_bits < codes);
-  map.least = static_cast<uint32_t>(random() % static_cast<uint64_t>((0x8000 >> map.detail_bits) - codes + 1));
+TEST(CoarseTest, CodesWithoutStepsStandForNothing) {
+  CoarseMap map(10, 0, 30);
+  map.AddOctave(8);
+  map.AddOctave(8);
+  EXPECT_TRUE(map.is_complete());
+  EXPECT_EQ(map.StepOf(9).upper, (31u << 10) + 3 * 256);
+  EXPECT_EQ(map.StepOf(10).upper, 0u);
+  EXPECT_EQ(map.StepOf(10).detail_bits, 0);
+}
+
+CoarseMap RandomMap(std::mt19937_64& random, size_t bytes) {
+  const int mantissa_bits = bytes == 2 && random() % 2 == 0 ? 10 : 7;
+  const int zero = random() % 3 == 0 ? 0 : static_cast<int>(random() % (kMaxCoarseZero + 1));
+  CoarseMap map(mantissa_bits, zero, 0);
+  map.least = map.end = static_cast<int>(random() % static_cast<uint64_t>(map.num_octaves()));
+  const int most = std::min(kMaxCoarseDetailBits, mantissa_bits);
+  while (!map.is_complete()) map.AddOctave(static_cast<int>(random() % static_cast<uint64_t>(most + 1)));
   return map;
 }
 
@@ -72,13 +90,15 @@ Samples RandomSamples(std::mt19937_64& random, const CoarseMap& map, size_t byte
   for (size_t i = 0; i < count; ++i) {
     uint32_t upper = static_cast<uint32_t>(random() % 0x10000);
     if (random() % 4 != 0) {
-      upper = (map.least + static_cast<uint32_t>(random() % 256)) << map.detail_bits | (upper & 0x8000);
-      upper = (upper + static_cast<uint32_t>(random() % 256)) & 0xffff;
+      const uint64_t octaves = static_cast<uint64_t>(std::min(map.end + 2, map.num_octaves()) - map.least);
+      const uint32_t octave = static_cast<uint32_t>(map.least) + static_cast<uint32_t>(random() % octaves);
+      upper = (upper & 0x8000) | octave << map.mantissa_bits | (upper & ((1u << map.mantissa_bits) - 1));
     }
     if (random() % 3 == 0) upper = 0;
     if (all_coded) {
       const int code = static_cast<int>(map.zero + 2 + random() % 254) & 255;  // neither zero nor the escape
-      upper = map.Upper(code) | (upper & ((1u << map.detail_bits) - 1));
+      const CoarseMap::Step step = map.StepOf(code);
+      upper = step.upper | (upper & ((1u << step.detail_bits) - 1));
     }
     const uint32_t low = random() % 3 == 0 ? 0 : static_cast<uint32_t>(random() % 0x10000);
     result.samples.push_back(bytes == 4 ? upper << 16 | low : upper);
@@ -99,65 +119,87 @@ void AddExact(std::mt19937_64& random, size_t bytes, CoarseMap& map, Samples& sa
   }
 }
 
+// Bits as they are written: the first in the low bit of the first byte.
+class Bits {
+ public:
+  void Append(uint32_t value, int count) {
+    for (int b = 0; b < count; ++b) bits_.push_back((value >> b & 1) != 0);
+  }
+  size_t size() const { return bits_.size(); }
+  std::vector<std::byte> Packed() const {
+    std::vector<std::byte> packed((bits_.size() + 7) / 8);
+    for (size_t i = 0; i < bits_.size(); ++i) packed[i / 8] |= static_cast<std::byte>(bits_[i] ? 1 << i % 8 : 0);
+    return packed;
+  }
+
+ private:
+  std::vector<bool> bits_;
+};
+
+// What the specification makes of samples.
+struct Expected {
+  std::vector<uint8_t> codes;
+  Bits details;
+  std::vector<uint16_t> low;
+  Samples joined;
+};
+Expected ExpectedOf(const CoarseMap& map, const Samples& samples) {
+  Expected result{{}, {}, {}, {{}, samples.bytes}};
+  for (const uint32_t sample : samples.samples) {
+    const uint8_t code = static_cast<uint8_t>(CodeOf(map, sample, samples.bytes));
+    result.codes.push_back(code);
+    result.joined.samples.push_back(code == map.escape() ? 0 : sample);
+    if (!HasDetails(map, code)) continue;
+    result.details.Append(samples.bytes == 4 ? sample >> 16 : sample, map.StepOf(code).detail_bits);
+    if (samples.bytes == 4) result.low.push_back(static_cast<uint16_t>(sample));
+  }
+  return result;
+}
+
 TEST(CoarseTest, SplitsAndJoinsAsSpecifiedOnAllTargets) {
   ForEachTarget([] {
     std::mt19937_64 random(1);
-    for (size_t count : {0, 1, 2, 31, 63, 64, 65, 127, 128, 200, 1000}) {
+    for (size_t count : {0, 1, 2, 31, 63, 64, 65, 127, 128, 200, 1000, 1024, 1025, 3000}) {
       for (size_t bytes : {2, 4}) {
         for (int repetition = 0; repetition < 20; ++repetition) {
-          CoarseMap map = RandomMap(random);
+          CoarseMap map = RandomMap(random, bytes);
           Samples samples = RandomSamples(random, map, bytes, count, repetition % 4 == 0);
           AddExact(random, bytes, map, samples);
+          const Expected expected = ExpectedOf(map, samples);
           const std::vector<std::byte> packed = samples.Packed();
-          std::vector<uint8_t> codes(count + kCoarsePadding), details(count + kCoarsePadding);
-          std::vector<uint16_t> low(count + 2 * kCoarsePadding);
-          const size_t used = SplitCoarse(map, bytes, packed.data(), count, codes.data(), {details.data(), low.data()});
-          size_t next = 0;
-          std::vector<uint32_t> expected = samples.samples;
+          const CoarseTables tables(map, bytes);
+          // After some bits of others.
+          const unsigned before = static_cast<unsigned>(random() % 8);
+          std::vector<uint8_t> codes(count + kCoarsePadding);
+          std::vector<std::byte> details(count + 1 + kCoarsePadding);
+          std::vector<uint16_t> low(count + kCoarsePadding);
+          CoarseBitWriter writer{details.data(), 0, before};
+          uint16_t* next_low = low.data();
+          SplitCoarse(tables, packed.data(), count, codes.data(), writer, next_low);
+          details.resize(static_cast<size_t>(writer.Finish() - details.data()));
+          codes.resize(count);
+          low.resize(static_cast<size_t>(next_low - low.data()));
+          Bits bits;
+          bits.Append(0, static_cast<int>(before));
           for (size_t i = 0; i < count; ++i) {
-            ASSERT_EQ(codes[i], CodeOf(map, samples.samples[i], bytes)) << i;
-            if (codes[i] == map.escape()) expected[i] = 0;
             if (!HasDetails(map, codes[i])) continue;
             const uint32_t upper = bytes == 4 ? samples.samples[i] >> 16 : samples.samples[i];
-            ASSERT_EQ(details[next], upper & ((1u << map.detail_bits) - 1)) << i;
-            if (bytes == 4) {
-              ASSERT_EQ(low[next], samples.samples[i] & 0xffff) << i;
-            }
-            ++next;
+            bits.Append(upper, map.StepOf(codes[i]).detail_bits);
           }
-          ASSERT_EQ(used, next);
-          EXPECT_EQ(CountCoarseDetails(map, codes.data(), count), next);
-          std::vector<std::byte> back(packed.size() + 1), low_bytes(2 * low.size() + 1);
-          std::memcpy(low_bytes.data() + 1, low.data(), 2 * low.size());
-          JoinCoarse(CoarseTables(map, bytes), codes.data(), count, details.data(), low_bytes.data() + 1, back.data());
+          ASSERT_EQ(codes, expected.codes);
+          ASSERT_EQ(details, bits.Packed());
+          ASSERT_EQ(low, expected.low);
+          const CoarseRest rest = MeasureCoarse(tables, codes.data(), count);
+          EXPECT_EQ(rest.detail_bits, expected.details.size());
+          EXPECT_EQ(rest.coded, bytes == 4 ? low.size() : 0);
+          std::vector<std::byte> back(packed.size() + 1), low_bytes(2 * (low.size() + kCoarsePadding) + 1);
+          if (!low.empty()) std::memcpy(low_bytes.data() + 1, low.data(), 2 * low.size());
+          CoarseBitReader reader{details, before};
+          JoinCoarse(tables, codes.data(), count, reader, low_bytes.data() + 1, back.data());
+          EXPECT_EQ(reader.position, before + rest.detail_bits);
           back.pop_back();
-          EXPECT_EQ(back, (Samples{expected, bytes}).Packed());
+          EXPECT_EQ(back, expected.joined.Packed());
         }
-      }
-    }
-  });
-}
-
-TEST(CoarseTest, FieldsComeBackFromAsManyBytesAsTheyNeed) {
-  ForEachTarget([] {
-    std::mt19937_64 random(2);
-    for (int bits = 0; bits <= kMaxCoarseDetailBits; ++bits) {
-      for (size_t count : {0, 1, 7, 8, 9, 64, 65, 203}) {
-        std::vector<uint8_t> fields(count);
-        for (uint8_t& field : fields) field = static_cast<uint8_t>(random() & ((1u << bits) - 1));
-        std::vector<std::byte> packed(PackedFieldBytes(count, bits) + kCoarsePadding);
-        PackFields(fields.data(), count, bits, packed.data());
-        packed.resize(PackedFieldBytes(count, bits));
-        for (size_t i = 0; i < count; ++i) {
-          for (int b = 0; b < bits; ++b) {
-            const size_t at = i * static_cast<size_t>(bits) + static_cast<size_t>(b);
-            ASSERT_EQ(std::to_integer<int>(packed[at / 8]) >> (at % 8) & 1, fields[i] >> b & 1);
-          }
-        }
-        std::vector<uint8_t> back(count + kCoarsePadding);
-        UnpackFields(packed.data(), count, bits, back.data());
-        back.resize(count);
-        EXPECT_EQ(back, fields);
       }
     }
   });
