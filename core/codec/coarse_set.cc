@@ -44,7 +44,6 @@ int MantissaBits(SampleKind kind) {
 struct CoarseScratch {
   Scratch<uint8_t> codes;
   Scratch<std::byte> details;
-  Scratch<uint16_t> low;
 };
 
 // How often octaves of samples occur that are not 0 and have a finite magnitude.
@@ -251,56 +250,37 @@ class CoarseJoiner {
         streams_(streams),
         account_(account) {}
 
-  absl::Status Join(const uint8_t* codes, const std::vector<std::byte*>& planes, CoarseScratch& scratch) {
-    std::vector<CoarseRest> rests(planes.size());
-    CoarseRest total;
-    for (size_t p = 0; p < planes.size(); ++p) {
-      rests[p] = MeasureCoarse(tables_, codes + p * plane_samples_, plane_samples_);
-      total.coded += rests[p].coded;
-      total.detail_bits += rests[p].detail_bits;
-    }
-    if (const size_t size = (total.detail_bits + 7) / 8; streams_.details.size() != size)
-      return WrongSize("details", streams_.details.size(), size);
-    if (const int used = static_cast<int>(total.detail_bits % 8);
-        used != 0 && std::to_integer<int>(streams_.details.back()) >> used != 0) {
-      return absl::DataLossError("details: bits after the last one are not 0");
-    }
-    if (bytes_ == 4 && streams_.low.size() != 2 * total.coded)
-      return WrongSize("lower halves", streams_.low.size(), 2 * total.coded);
-    CoarseBitReader details{streams_.details};
-    const std::byte* low = streams_.low.data();
+  absl::Status Join(const uint8_t* codes, const std::vector<std::byte*>& planes) {
+    CoarseReader rest{streams_.details, streams_.low};
     size_t next_escape = 0;
     for (size_t p = 0; p < planes.size(); ++p, codes += plane_samples_) {
-      const std::byte* const padded_low = PaddedLow(low, rests[p].coded, scratch);
-      JoinCoarse(tables_, codes, plane_samples_, details, padded_low, planes[p]);
-      const size_t first_escape = next_escape;
+      const size_t first_bit = rest.detail_bits, first_low = rest.low_bytes, first_escape = next_escape;
+      JoinCoarse(tables_, codes, plane_samples_, rest, planes[p]);
       ForEachEscape(map(), codes, plane_samples_, [&](size_t i) {
         const size_t at = next_escape++ * bytes_;
         if (at + bytes_ <= streams_.escapes.size()) {
           std::memcpy(planes[p] + i * bytes_, streams_.escapes.data() + at, bytes_);
         }
       });
-      if (account_ != nullptr) Count(p, rests[p], next_escape - first_escape);
+      if (account_ == nullptr) continue;
+      Count(p, rest.detail_bits - first_bit + 8 * (rest.low_bytes - first_low), next_escape - first_escape);
     }
+    if (const size_t size = (rest.detail_bits + 7) / 8; streams_.details.size() != size)
+      return WrongSize("details", streams_.details.size(), size);
+    if (const int used = static_cast<int>(rest.detail_bits % 8);
+        used != 0 && std::to_integer<int>(streams_.details.back()) >> used != 0) {
+      return absl::DataLossError("details: bits after the last one are not 0");
+    }
+    if (streams_.low.size() != rest.low_bytes)
+      return WrongSize("lower halves", streams_.low.size(), rest.low_bytes);
     if (streams_.escapes.size() != next_escape * bytes_)
       return WrongSize("escapes", streams_.escapes.size(), next_escape * bytes_);
     return absl::OkStatus();
   }
 
  private:
-  // The next lower halves, where kernels may read beyond them.
-  const std::byte* PaddedLow(const std::byte*& low, size_t count, CoarseScratch& scratch) const {
-    if (bytes_ != 4) return nullptr;
-    const std::byte* const begin = std::exchange(low, low + 2 * count);
-    const std::byte* const end = streams_.low.data() + streams_.low.size();
-    if (static_cast<size_t>(end - low) >= 2 * kCoarsePadding) return begin;
-    uint16_t* copy = scratch.low.Get(count + kCoarsePadding);
-    if (count > 0) std::memcpy(copy, begin, 2 * count);
-    return reinterpret_cast<const std::byte*>(copy);
-  }
-
-  void Count(size_t plane, const CoarseRest& rest, size_t escapes) {
-    const double detail_bits = static_cast<double>(rest.detail_bits + 16 * rest.coded);
+  void Count(size_t plane, size_t rest_bits, size_t escapes) {
+    const double detail_bits = static_cast<double>(rest_bits);
     const double escape_bits = 8.0 * static_cast<double>(escapes * bytes_);
     account_->plane_bits[plane] += detail_bits + escape_bits;
     SampleCount& residuals = account_->samples[static_cast<size_t>(SampleCoding::kResidual)];
@@ -393,7 +373,7 @@ absl::Status DecodeCoarseSet(SampleKind kind, const SetShape& shape, const LaneM
   LaneStreams of_codes;
   of_codes.words = streams.words;
   DCAC_RETURN_IF_ERROR(DecodeLaneSet(SampleKind::kU8, shape, model, of_codes, code_planes, account));
-  return CoarseJoiner(kind, *model.coarse, plane_samples, streams, account).Join(codes, planes, *scratch);
+  return CoarseJoiner(kind, *model.coarse, plane_samples, streams, account).Join(codes, planes);
 }
 
 }  // namespace dcac

@@ -75,7 +75,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.activity_bins = narrow ? (samples >= kManySamples ? 10 : 8) : 12;
       min_reference_samples = 400;
       if (lanes.window == 0) lanes.window = narrow ? 192 : 128;
-      lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, 16384);
+      lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, narrow ? 4096 : 16384);
       lanes.sample_positions = narrow ? std::clamp<size_t>(samples / 2, 1 << 13, 5 << 15)
                                       : std::clamp<size_t>(samples / 4, 1 << 13, 1 << 16);
       lanes.max_contexts = kMaxIntervalContexts;
@@ -120,33 +120,62 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
   return lanes;
 }
 
+void LimitContexts(LaneEncoderOptions& lanes, size_t contexts) {
+  lanes.max_contexts = contexts;
+  lanes.max_all_pairs = contexts + 8;
+}
+
 // Of planes of few samples other models hardly gain more, but take longer to fit and to decode.
 constexpr int kFewPlaneSamples = 100;
 void PreferSpeed(LaneEncoderOptions& lanes) {
   lanes.bytes = true;
   lanes.weighted = false;
   lanes.fit_samples = 1024;
-  lanes.max_contexts = kFewIntervalContexts;
-  lanes.max_all_pairs = 18;
+  LimitContexts(lanes, kFewIntervalContexts);
   lanes.position_bins = 8;
   lanes.activity_bins = 6;
 }
 
-// Level 3 of binary32, half of which are lower halves that nothing is gained of.
-void PreferSpeedOfFloats(LaneEncoderOptions& lanes) {
-  lanes.position_bins = 12;
-  lanes.activity_bins = 8;
-  lanes.max_contexts = kFewIntervalContexts;
-  lanes.max_all_pairs = kFewIntervalContexts + 8;
-  lanes.sample_positions = std::min<size_t>(lanes.sample_positions, 1 << 15);
+// Codes of floats are a part of these: less is gained of them, of binary32 least, half of which nothing is gained of.
+void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) {
+  const bool is_binary32 = samples == SampleKind::kF32;
+  if (is_binary32 && level <= 3) lanes.max_references = 0;
+  if (level == 2 && is_binary32) {
+    lanes.min_columns = kFourStepColumns;
+    lanes.position_bins = lanes.activity_bins = 8;
+    lanes.count_every = 4;
+    lanes.sample_positions = 1 << 14;
+    lanes.fit_samples = 1024;
+  } else if (level == 3) {
+    if (samples != SampleKind::kF16) LimitContexts(lanes, kFewIntervalContexts);
+    if (!is_binary32) return;
+    lanes.position_bins = 12;
+    lanes.activity_bins = 8;
+    lanes.count_every = 2;
+    lanes.sample_positions = std::min<size_t>(lanes.sample_positions, 1 << 15);
+  } else if (level == 5) {
+    lanes.activity_bins = 8;
+    lanes.fit_samples = 4096;
+    if (is_binary32) {
+      lanes.max_references = std::min(lanes.max_references, 4);
+      lanes.own_taps = false;
+      lanes.search_samples = 1024;
+      lanes.sample_positions = 1 << 16;
+      LimitContexts(lanes, 32);
+    } else {
+      lanes.sample_positions = 1 << 17;
+      LimitContexts(lanes, 48);
+    }
+  }
 }
 
 // Level 3, where byte lanes would lose too much.
 void PreferRatio(LaneEncoderOptions& lanes) {
   lanes.bytes = false;
+  lanes.interlaced = true;
   lanes.min_columns = LaneEncoderOptions().min_columns;
-  lanes.max_contexts = 32;
-  lanes.max_all_pairs = 40;
+  lanes.count_every = 1;
+  LimitContexts(lanes, 32);
   lanes.position_bins = lanes.activity_bins = 8;
   lanes.sample_positions = std::clamp<size_t>(lanes.sample_positions / 2, 1 << 13, 1 << 16);
 }
@@ -202,20 +231,16 @@ void AppendStream(ByteSpan stream, Bytes& body) {
 // Whether codes of 8 bits are worth while for floats: decoders are faster, but a model of whole samples knows more of
 // them where it predicts them well.
 bool IsCoarse(const CoarsePlan& plan, SampleKind kind, int level, bool has_references) {
+  if (level <= 2 || (level == 3 && kind == SampleKind::kF32)) return true;
+  if (level == 3) {
+    const double limit = kind == SampleKind::kF16 ? 0.25 : 0.35;  // details of f16 have more bits
+    return plan.known < (plan.has_signs ? 0.5 * limit : limit);
+  }
   // Of samples with signs references tell more than of codes, whose sizes are those of logarithms around 0.
   const bool needs_signs = plan.has_signs && has_references;
-  switch (level) {
-    case 1:
-    case 2:
-      return true;
-    case 3:
-      return kind == SampleKind::kF32 || plan.known < (plan.has_signs ? 0.18 : 0.35);
-    case 4:
-    case 5:
-      return !needs_signs && (kind != SampleKind::kF16 || plan.known < 0.26);
-    default:
-      return !needs_signs && plan.known < 0.13;
-  }
+  if (level >= 6) return !needs_signs && plan.known < 0.13;
+  if (kind == SampleKind::kF32) return !needs_signs || plan.known < 0.1;
+  return !needs_signs && plan.known < 0.28;
 }
 constexpr int kLastCoarseLevel = 6;
 
@@ -224,19 +249,18 @@ EncodedLaneSet EncodeNarrowSet(const PlaneSet& set, const std::vector<const std:
                                const EncodeOptions& options, SampleKind samples) {
   LaneEncoderOptions lanes =
       OptionsOfLevel(options, set.kind, planes.size(), static_cast<size_t>(set.shape.plane_samples()));
-  if (samples == SampleKind::kF32 && options.level <= 3) {
-    // References save a small part of so many bits.
-    lanes.max_references = std::min(lanes.max_references, options.level == 3 ? 2 : 0);
-    if (options.level == 3) PreferSpeedOfFloats(lanes);
-  } else if (options.level == 2 || options.level == 3) {
-    if (set.shape.plane_samples() < kFewPlaneSamples) {
-      PreferSpeed(lanes);
-    } else if (options.level == 3 &&
-               (lanes.max_references == 0 || (lanes.previous_item && RepeatsItems(set, planes)))) {
-      PreferRatio(lanes);
-      // Codes are a part of samples only: it is worth while to spend more on them.
-      lanes.interlaced = IsFloat(samples);
-    }
+  if (IsFloat(samples)) SpendLessOnCodes(samples, options.level, lanes);
+  const bool are_small = set.shape.plane_samples() < kFewPlaneSamples;
+  if (are_small && !IsFloat(samples) && (options.level == 2 || options.level == 3)) {
+    PreferSpeed(lanes);
+  } else if (options.level == 3) {
+    const bool may_refer = !are_small && options.mode != Mode::kIntra && options.max_references != 0;
+    const bool repeats = may_refer && lanes.previous_item && RepeatsItems(set, planes);
+    const bool are_alone = lanes.max_references == 0;
+    // Of codes bytes of innovations tell enough: what they do not is a smaller part of samples.
+    if (are_alone ? repeats || samples != SampleKind::kF32 : repeats && !IsFloat(samples)) PreferRatio(lanes);
+    // That of the item before at least, even of small planes.
+    if (are_alone && repeats) lanes.max_references = lanes.window = 1;
   }
   return EncodeLaneSet(set, planes, lanes);
 }

@@ -282,7 +282,9 @@ HWY_INLINE void RefillBytes(BankStates& states, const StepBytes& lanes, const st
     if constexpr (kPartial) is_low = hn::And(is_low, hn::MaskFromVec(lanes.part[k]));
     high = hn::IfThenElse(is_low, low, high);
 #if HWY_TARGET <= HWY_AVX3_DL
-    low.raw = _mm512_mask_expand_epi8(low.raw, is_low.raw, _mm512_loadu_si512(next));
+    __m512i bytes = _mm512_loadu_si512(next);
+    asm("" : "+v"(bytes));
+    low.raw = _mm512_mask_expand_epi8(low.raw, is_low.raw, bytes);
     next += std::popcount(is_low.raw);
 #else
     low = hn::IfThenElse(is_low, NextBytes(is_low, next), low);

@@ -217,61 +217,70 @@ HWY_INLINE void JoinHalves(const CoarseMap& map, const uint8_t* HWY_RESTRICT cod
 template <size_t kBytes, bool kWhole>
 class Joiner {
  public:
-  HWY_INLINE Joiner(const CoarseTables& tables, const CoarseBitReader& details, const std::byte* low)
-      : tables_(tables),
-        finder_(tables.map),
-        details_(details.bytes.data()),
-        size_(details.bytes.size()),
-        position_(details.position),
-        low_(low) {}
+  HWY_INLINE Joiner(const CoarseTables& tables, const CoarseReader& rest)
+      : tables_(tables), finder_(tables.map), rest_(rest) {}
 
   // A multiple of kBlock samples, kChunk at most.
   HWY_INLINE void JoinChunk(const uint8_t* HWY_RESTRICT codes, size_t count, std::byte* HWY_RESTRICT samples) {
     alignas(64) uint8_t details[kChunk];
     for (size_t i = 0; i < count; i += kBlock) FindDetailMasks(tables_, codes + i, details + i);
-    if (position_ / 8 + kDetailBytes + 9 <= size_) {
-      SpreadDetails<kWhole>(details_, position_, count, details);
+    if (rest_.detail_bits / 8 + kDetailBytes + 9 <= rest_.details.size()) {
+      SpreadDetails<kWhole>(rest_.details.data(), rest_.detail_bits, count, details);
     } else {
       SpreadLast(count, details);
     }
     for (size_t i = 0; i < count; i += kBlock) {
-      alignas(64) uint16_t upper[kBlock], low[kBlock];
       if constexpr (kBytes == 2) {
         JoinUpper(tables_, codes + i, details + i, samples + kBytes * i);
       } else {
+        alignas(64) uint16_t upper[kBlock], low[kBlock];
         JoinUpper(tables_, codes + i, details + i, reinterpret_cast<std::byte*>(upper));
-        const uint64_t mask = finder_.MaskOf(codes + i);
-        Expand(mask, low_, low);
-        low_ += 2 * std::popcount(mask);
+        ExpandLow(finder_.MaskOf(codes + i), low);
         JoinHalves(tables_.map, codes + i, upper, low, samples + kBytes * i);
       }
     }
   }
 
-  size_t position() const { return position_; }
+  const CoarseReader& rest() const { return rest_; }
 
  private:
+  HWY_INLINE void ExpandLow(uint64_t mask, uint16_t* HWY_RESTRICT low) {
+    if (rest_.low_bytes + 2 * kBlock <= rest_.low.size()) {
+      Expand(mask, rest_.low.data() + rest_.low_bytes, low);
+    } else {
+      std::byte last[2 * kBlock];
+      CopyRest(rest_.low, rest_.low_bytes, last);
+      Expand(mask, last, low);
+    }
+    rest_.low_bytes += 2 * static_cast<size_t>(std::popcount(mask));
+  }
+
   // Where there may be too few bytes to read in vain.
   HWY_NOINLINE void SpreadLast(size_t count, uint8_t* HWY_RESTRICT details) {
-    std::byte last[kDetailBytes + 16] = {};
-    const size_t begin = HWY_MIN(position_ / 8, size_);
-    if (begin < size_) std::memcpy(last, details_ + begin, HWY_MIN(size_ - begin, sizeof(last)));
-    size_t position = position_ - 8 * begin;
+    std::byte last[kDetailBytes + 16];
+    CopyRest(rest_.details, rest_.detail_bits / 8, last);
+    size_t position = rest_.detail_bits % 8;
     SpreadDetails<kWhole>(last, position, count, details);
-    position_ = 8 * begin + position;
+    rest_.detail_bits += position - rest_.detail_bits % 8;
+  }
+
+  // Bytes from `begin` on, and zeros.
+  template <size_t kSize>
+  static void CopyRest(ByteSpan bytes, size_t begin, std::byte (&out)[kSize]) {
+    const size_t count = begin < bytes.size() ? HWY_MIN(bytes.size() - begin, kSize) : 0;
+    if (count > 0) std::memcpy(out, bytes.data() + begin, count);
+    std::memset(out + count, 0, kSize - count);
   }
 
   const CoarseTables& tables_;
   DetailFinder finder_;
-  const std::byte* details_;
-  size_t size_, position_;
-  const std::byte* low_;
+  CoarseReader rest_;
 };
 
 template <size_t kBytes, bool kWhole>
-void JoinSamples(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, size_t count, CoarseBitReader& details,
-                 const std::byte* HWY_RESTRICT low, std::byte* HWY_RESTRICT samples) {
-  Joiner<kBytes, kWhole> joiner(tables, details, low);
+void JoinSamples(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, size_t count, CoarseReader& rest,
+                 std::byte* HWY_RESTRICT samples) {
+  Joiner<kBytes, kWhole> joiner(tables, rest);
   size_t begin = 0;
   while (count - begin >= kBlock) {
     const size_t blocks = HWY_MIN(count - begin, kChunk) / kBlock * kBlock;
@@ -286,45 +295,14 @@ void JoinSamples(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, 
     joiner.JoinChunk(last, kBlock, joined);
     std::memcpy(samples + begin * kBytes, joined, (count - begin) * kBytes);
   }
-  details.position = joiner.position();
+  rest = joiner.rest();
 }
 
-void Join(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, size_t count, CoarseBitReader& details,
-          const std::byte* HWY_RESTRICT low, std::byte* HWY_RESTRICT samples) {
-  if (tables.sample_bytes == 4) return JoinSamples<4, false>(tables, codes, count, details, low, samples);
-  if (tables.has_whole_bytes) return JoinSamples<2, true>(tables, codes, count, details, low, samples);
-  return JoinSamples<2, false>(tables, codes, count, details, low, samples);
-}
-
-// How many bits details of a block have.
-HWY_INLINE size_t DetailBitsOf(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes) {
-#if HWY_TARGET <= HWY_AVX3_DL
-  const __m512i masks = LookUp(tables.detail_mask, _mm512_loadu_si512(codes));
-  return static_cast<size_t>(_mm512_reduce_add_epi64(_mm512_popcnt_epi64(masks)));
-#else
-  size_t bits = 0;
-  for (size_t i = 0; i < kBlock; ++i) {
-    bits += static_cast<size_t>(std::popcount(static_cast<unsigned>(tables.detail_mask[codes[i]])));
-  }
-  return bits;
-#endif
-}
-
-CoarseRest Measure(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, size_t count) {
-  const DetailFinder finder(tables.map);
-  CoarseRest result;
-  const auto add = [&](const uint8_t* block) HWY_ATTR {
-    if (tables.sample_bytes == 4) result.coded += static_cast<size_t>(std::popcount(finder.MaskOf(block)));
-    result.detail_bits += DetailBitsOf(tables, block);
-  };
-  size_t i = 0;
-  for (; i + kBlock <= count; i += kBlock) add(codes + i);
-  if (i == count) return result;
-  alignas(64) uint8_t last[kBlock];
-  std::memset(last, tables.map.zero, kBlock);
-  std::memcpy(last, codes + i, count - i);
-  add(last);
-  return result;
+void Join(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, size_t count, CoarseReader& rest,
+          std::byte* HWY_RESTRICT samples) {
+  if (tables.sample_bytes == 4) return JoinSamples<4, false>(tables, codes, count, rest, samples);
+  if (tables.has_whole_bytes) return JoinSamples<2, true>(tables, codes, count, rest, samples);
+  return JoinSamples<2, false>(tables, codes, count, rest, samples);
 }
 
 #if HWY_TARGET <= HWY_AVX3_DL
@@ -592,7 +570,6 @@ HWY_AFTER_NAMESPACE();
 namespace dcac {
 
 HWY_EXPORT(SplitAll);
-HWY_EXPORT(Measure);
 HWY_EXPORT(Join);
 
 CoarseMap::Step CoarseMap::StepOf(int code) const {
@@ -643,13 +620,9 @@ void SplitCoarse(const CoarseTables& tables, const std::byte* samples, size_t co
   DCAC_DYNAMIC_DISPATCH(SplitAll)(tables, samples, count, codes, details, low);
 }
 
-CoarseRest MeasureCoarse(const CoarseTables& tables, const uint8_t* codes, size_t count) {
-  return DCAC_DYNAMIC_DISPATCH(Measure)(tables, codes, count);
-}
-
-void JoinCoarse(const CoarseTables& tables, const uint8_t* codes, size_t count, CoarseBitReader& details,
-                const std::byte* low, std::byte* samples) {
-  DCAC_DYNAMIC_DISPATCH(Join)(tables, codes, count, details, low, samples);
+void JoinCoarse(const CoarseTables& tables, const uint8_t* codes, size_t count, CoarseReader& rest,
+                std::byte* samples) {
+  DCAC_DYNAMIC_DISPATCH(Join)(tables, codes, count, rest, samples);
 }
 
 }  // namespace dcac

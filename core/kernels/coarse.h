@@ -103,9 +103,11 @@ struct CoarseBitWriter {
   // Writes what is pending; returns the end of the bytes.
   std::byte* Finish();
 };
-struct CoarseBitReader {
-  ByteSpan bytes;
-  size_t position = 0;  // in bits
+// What codes leave to be told, and how much of it is read: it may be more than there is, which reads as zeros.
+struct CoarseReader {
+  ByteSpan details, low;
+  size_t detail_bits = 0;
+  size_t low_bytes = 0;
 };
 
 // Codes of `count` samples, with room for kCoarsePadding more, and their details one after the other.  `low` gets the
@@ -114,18 +116,8 @@ struct CoarseBitReader {
 void SplitCoarse(const CoarseTables& tables, const std::byte* samples, size_t count, uint8_t* codes,
                  CoarseBitWriter& details, uint16_t*& low);
 
-// What codes leave to be told.
-struct CoarseRest {
-  size_t coded = 0;  // how many are neither zero nor the escape nor exact
-  size_t detail_bits = 0;
-};
-CoarseRest MeasureCoarse(const CoarseTables& tables, const uint8_t* codes, size_t count);
-
-// Samples from codes; escapes become +0.  As many detail bits, and of 4 bytes lower halves (2 bytes each, of any
-// alignment), as MeasureCoarse says are used; there must be as many bits, and kCoarsePadding lower halves more can be
-// read.
-void JoinCoarse(const CoarseTables& tables, const uint8_t* codes, size_t count, CoarseBitReader& details,
-                const std::byte* low, std::byte* samples);
+// Samples from codes; escapes become +0.
+void JoinCoarse(const CoarseTables& tables, const uint8_t* codes, size_t count, CoarseReader& rest, std::byte* samples);
 
 }  // namespace dcac
 
