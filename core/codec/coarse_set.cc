@@ -24,9 +24,9 @@ namespace {
 constexpr size_t kSamplesPerStatistic = 64, kMinStatistics = 1024, kMaxStatistics = 8192;
 constexpr double kEscapeTokenBits = 8, kExactBits = 100;  // what escapes and exact codes cost, about
 constexpr double kMaxEscapes = 0.005, kMaxEscapesAtAll = 0.02;
-// Maps that are tried: by how much of an octave's steps, as a power of two, the one below it has fewer.  With 0 steps are
-// proportional to samples, with 1 all of the same size; where errors are proportional to the root of what is predicted,
-// 0.5 makes all of them alike.
+// Maps that are tried: by how much of an octave's steps, as a power of two, the one below it has fewer.  With 0 steps
+// are proportional to samples, with 1 all of the same size; where errors are proportional to the root of what is
+// predicted, 0.5 makes all of them alike.
 constexpr std::array<double, 4> kSlopes = {0, 0.34, 0.5, 0.6};
 constexpr size_t kSamplesPerTrial = 512, kMinTrials = 256, kMaxTrials = 1024;
 constexpr double kMaxNegativeShare = 0.02;
@@ -57,8 +57,7 @@ Magnitudes CollectMagnitudes(SampleKind kind, size_t plane_samples, const std::v
   const size_t bytes = BytesOf(kind);
   const int mantissa_bits = MantissaBits(kind), infinity = (0x8000 >> mantissa_bits) - 1;
   Magnitudes result;
-  const size_t limit =
-      std::clamp(planes.size() * plane_samples / kSamplesPerStatistic, kMinStatistics, kMaxStatistics);
+  const size_t limit = std::clamp(planes.size() * plane_samples / kSamplesPerStatistic, kMinStatistics, kMaxStatistics);
   VisitSpread(planes, plane_samples, bytes, limit, [&](const std::byte* sample) {
     const uint32_t upper = static_cast<uint32_t>(LoadLittleEndian(sample + bytes - 2, 2));
     const int octave = static_cast<int>((upper & 0x7fff) >> mantissa_bits);
@@ -271,8 +270,7 @@ class CoarseJoiner {
         used != 0 && std::to_integer<int>(streams_.details.back()) >> used != 0) {
       return absl::DataLossError("details: bits after the last one are not 0");
     }
-    if (streams_.low.size() != rest.low_bytes)
-      return WrongSize("lower halves", streams_.low.size(), rest.low_bytes);
+    if (streams_.low.size() != rest.low_bytes) return WrongSize("lower halves", streams_.low.size(), rest.low_bytes);
     if (streams_.escapes.size() != next_escape * bytes_)
       return WrongSize("escapes", streams_.escapes.size(), next_escape * bytes_);
     return absl::OkStatus();

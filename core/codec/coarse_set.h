@@ -23,8 +23,8 @@ struct CoarsePlan {
   double known = 0;
 };
 
-// The plan that takes the fewest bits, about; nothing where too many of the samples would have no code.  `planes`: as in
-// EncodeLaneSet.
+// The plan that takes the fewest bits, about; nothing where too many of the samples would have no code.  `planes`: as
+// in EncodeLaneSet.
 std::optional<CoarsePlan> PlanCoarse(const PlaneSet& set, const std::vector<const std::byte*>& planes);
 
 // encode(set, planes): what encodes codes, a set of u8.

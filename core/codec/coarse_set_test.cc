@@ -88,7 +88,8 @@ TEST(PlanCoarse, FollowsErrors) {
   };
   const Planes proportional(8, [&](size_t p, size_t i) { return std::pow(noise(p, i), 3.0f); });
   const Planes of_one_size(8, [&](size_t p, size_t i) {
-    return std::max(0.0f, 6 + 4 * std::sin(0.3f * static_cast<float>(i % kWidth + p)) + 0.2f * noise.normal(noise.random));
+    return std::max(0.0f,
+                    6 + 4 * std::sin(0.3f * static_cast<float>(i % kWidth + p)) + 0.2f * noise.normal(noise.random));
   });
   EXPECT_LT(steps_of_greatest_octave(proportional), steps_of_greatest_octave(of_one_size));
 }

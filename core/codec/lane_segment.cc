@@ -74,7 +74,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.position_bins = narrow && samples >= kManySamples ? 16 : 12;
       lanes.activity_bins = narrow ? (samples >= kManySamples ? 10 : 8) : 12;
       min_reference_samples = 400;
-      if (lanes.window == 0) lanes.window = narrow ? 192 : 128;
+      if (lanes.window == 0) lanes.window = narrow ? 64 : 128;
       lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, narrow ? 4096 : 16384);
       lanes.sample_positions = narrow ? std::clamp<size_t>(samples / 2, 1 << 13, 5 << 15)
                                       : std::clamp<size_t>(samples / 4, 1 << 13, 1 << 16);
@@ -147,12 +147,18 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.sample_positions = 1 << 14;
     lanes.fit_samples = 1024;
   } else if (level == 3) {
+    lanes.search_samples = 256;
+    lanes.fit_samples = std::min<size_t>(lanes.fit_samples, 2048);
+    lanes.sample_positions = std::min<size_t>(lanes.sample_positions, 1 << 15);
     if (samples != SampleKind::kF16) LimitContexts(lanes, kFewIntervalContexts);
     if (!is_binary32) return;
     lanes.position_bins = 12;
     lanes.activity_bins = 8;
     lanes.count_every = 2;
-    lanes.sample_positions = std::min<size_t>(lanes.sample_positions, 1 << 15);
+  } else if (level == 4 && is_binary32) {
+    lanes.max_references = std::min(lanes.max_references, 2);
+    lanes.search_samples = 256;
+    LimitContexts(lanes, 32);
   } else if (level == 5) {
     lanes.activity_bins = 8;
     lanes.fit_samples = 4096;

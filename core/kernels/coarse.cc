@@ -184,8 +184,7 @@ HWY_INLINE void JoinUpper(const CoarseTables& tables, const uint8_t* HWY_RESTRIC
                           const uint8_t* HWY_RESTRICT details, std::byte* HWY_RESTRICT upper) {
   for (size_t i = 0; i < kBlock; ++i) {
     const uint8_t code = codes[i];
-    const uint16_t joined =
-        static_cast<uint16_t>(tables.high_byte[code] << 8 | tables.low_byte[code] | details[i]);
+    const uint16_t joined = static_cast<uint16_t>(tables.high_byte[code] << 8 | tables.low_byte[code] | details[i]);
     std::memcpy(upper + 2 * i, &joined, 2);
   }
 }
@@ -407,21 +406,19 @@ class Splitter {
     };
     const __m512i octave = _mm512_packus_epi16(octaves_of(upper.first), octaves_of(upper.second));
     const __m512i bits = LookUp(tables_.detail_bits, octave), none = _mm512_setzero_si512();
-    const auto steps_of = [&](__m512i words, __m512i bits_of_words) HWY_ATTR {
-      return _mm512_srlv_epi16(_mm512_and_si512(words, mantissa_), bits_of_words);
-    };
+    const auto steps_of = [&](__m512i words, __m512i bits_of_words)
+                              HWY_ATTR { return _mm512_srlv_epi16(_mm512_and_si512(words, mantissa_), bits_of_words); };
     const __m512i within = _mm512_packus_epi16(steps_of(upper.first, _mm512_unpacklo_epi8(bits, none)),
                                                steps_of(upper.second, _mm512_unpackhi_epi8(bits, none)));
     const __m512i step = _mm512_adds_epu8(LookUp(tables_.steps_to, octave), within);
     // Bytes that have the signs of words, and are 0 where these are.
     const __m512i signs = _mm512_packs_epi16(upper.first, upper.second);
     const __mmask64 is_negative = _mm512_movepi8_mask(signs);
-    const __mmask64 is_coded =
-        _mm512_cmplt_epu8_mask(step, _mm512_mask_blend_epi8(is_negative, positive_, negative_));
+    const __mmask64 is_coded = _mm512_cmplt_epu8_mask(step, _mm512_mask_blend_epi8(is_negative, positive_, negative_));
     __m512i code = _mm512_mask_sub_epi8(_mm512_add_epi8(above_, step), is_negative, below_, step);
     code = _mm512_mask_blend_epi8(is_coded, escape_, code);
-    const __m512i rest = kHasLow ? Packed(_mm512_or_si512(upper.first, low.first), _mm512_or_si512(upper.second, low.second))
-                                 : signs;
+    const __m512i rest =
+        kHasLow ? Packed(_mm512_or_si512(upper.first, low.first), _mm512_or_si512(upper.second, low.second)) : signs;
     code = _mm512_mask_blend_epi8(_mm512_testn_epi8_mask(rest, rest), code, zero_);
     for (size_t e = 0; e < num_exact_; ++e) {
       const auto differs = [&](__m512i of_upper, __m512i of_low) HWY_ATTR {
@@ -475,8 +472,8 @@ class Splitter {
       code = step < (is_negative ? map.negative() : map.positive()) ? code : map.escape();
       code = (upper | low) == 0 ? map.zero : code;
       for (size_t e = 0; e < map.num_exact; ++e) {
-        const bool is_exact = upper == tables_.ExactUpper(e) &&
-                              (kBytes == 2 || low == static_cast<uint16_t>(map.exact[e].sample));
+        const bool is_exact =
+            upper == tables_.ExactUpper(e) && (kBytes == 2 || low == static_cast<uint16_t>(map.exact[e].sample));
         code = code == map.exact[e].code && !is_exact ? map.escape() : code;
       }
       codes[i] = static_cast<uint8_t>(code);

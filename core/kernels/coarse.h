@@ -66,8 +66,8 @@ struct CoarseMap {
     const int octave = static_cast<int>(magnitude >> mantissa_bits);
     if (octave < least || octave >= end) return escape();
     const uint32_t mantissa = magnitude & ((1u << mantissa_bits) - 1);
-    const int step = steps_to[static_cast<size_t>(octave)] +
-                     static_cast<int>(mantissa >> detail_bits[static_cast<size_t>(octave)]);
+    const int step =
+        steps_to[static_cast<size_t>(octave)] + static_cast<int>(mantissa >> detail_bits[static_cast<size_t>(octave)]);
     const bool is_negative = upper >> 15 != 0;
     if (step >= (is_negative ? negative() : positive())) return escape();
     return is_negative ? zero - 1 - step : escape() + 1 + step;
@@ -86,7 +86,7 @@ struct CoarseTables {
   }
 
   CoarseMap map;
-  size_t sample_bytes;         // 2 or 4
+  size_t sample_bytes;           // 2 or 4
   bool has_whole_bytes = false;  // details of 8 bits
   // Of codes: the upper 16 bits of their samples, less details, by their bytes, 0 for escapes; which bits details have.
   alignas(64) std::array<uint8_t, 256> low_byte{}, high_byte{}, detail_mask{};
