@@ -28,6 +28,9 @@ constexpr double kMaxEscapes = 0.005, kMaxEscapesAtAll = 0.02;
 // are proportional to samples, with 1 all of the same size; where errors are proportional to the root of what is
 // predicted, 0.5 makes all of them alike.
 constexpr std::array<double, 4> kSlopes = {0, 0.34, 0.5, 0.6};
+// Octaves that have codes: with those above the greatest sample few, for which encoders are faster, or as many as can
+// be.
+constexpr std::array<size_t, 2> kMostOctaves = {kFewCoarseOctaves - 4, kMaxCoarseOctaves};
 constexpr size_t kSamplesPerTrial = 512, kMinTrials = 256, kMaxTrials = 1024;
 constexpr double kMaxNegativeShare = 0.02;
 
@@ -71,12 +74,12 @@ Magnitudes CollectMagnitudes(SampleKind kind, size_t plane_samples, const std::v
 }
 
 // Steps of octaves as powers of two, from the greatest octave down: as many octaves as there are codes for.
-std::vector<int> StepBitsOf(const Magnitudes& magnitudes, int mantissa_bits, double slope, double first) {
+std::vector<int> StepBitsOf(const Magnitudes& magnitudes, int mantissa_bits, size_t most, double slope, double first) {
   std::vector<int> result;
   const int fewest = std::max(0, mantissa_bits - kMaxCoarseDetailBits);
   const int top = std::max(magnitudes.greatest[0], magnitudes.greatest[1]);
   int codes = 254;
-  for (int octave = top; octave >= 0; --octave) {
+  for (int octave = top; octave >= 0 && result.size() < most; --octave) {
     const double wanted = std::floor(first - slope * (top - octave) + 0.5);
     const int bits = std::clamp(static_cast<int>(wanted), fewest, mantissa_bits);
     const int signs = (octave <= magnitudes.greatest[0] ? 1 : 0) + (octave <= magnitudes.greatest[1] ? 1 : 0);
@@ -94,10 +97,10 @@ double EscapeShare(const Magnitudes& magnitudes, size_t least) {
 }
 
 // The map of given slope, as fine as leaves few enough samples without a code.
-std::optional<CoarseMap> MapOf(const Magnitudes& magnitudes, int mantissa_bits, double slope) {
+std::optional<CoarseMap> MapOf(const Magnitudes& magnitudes, int mantissa_bits, size_t most_octaves, double slope) {
   const int top = std::max(magnitudes.greatest[0], magnitudes.greatest[1]);
   for (int halves = 2 * mantissa_bits; halves >= 0; --halves) {
-    const std::vector<int> bits = StepBitsOf(magnitudes, mantissa_bits, slope, 0.5 * halves);
+    const std::vector<int> bits = StepBitsOf(magnitudes, mantissa_bits, most_octaves, slope, 0.5 * halves);
     const int least = top + 1 - static_cast<int>(bits.size());
     const double share = EscapeShare(magnitudes, static_cast<size_t>(least));
     if (bits.empty() || share > (halves == 0 ? kMaxEscapesAtAll : kMaxEscapes)) continue;
@@ -308,13 +311,15 @@ std::optional<CoarsePlan> PlanCoarse(const PlaneSet& set, const std::vector<cons
   MapTrial trial(CollectNeighbours(set, planes));
   std::optional<CoarsePlan> best;
   double least_bits = 0;
-  for (const double slope : kSlopes) {
-    const std::optional<CoarseMap> map = MapOf(magnitudes, MantissaBits(set.kind), slope);
-    if (!map) continue;
-    const MapTrial::Result result = trial.Try(*map);
-    if (best && result.bits >= least_bits) continue;
-    best = CoarsePlan{*map, trial.HasSigns(), result.known};
-    least_bits = result.bits;
+  for (size_t i = 0; i < kMostOctaves.size() && !best; ++i) {
+    for (const double slope : kSlopes) {
+      const auto map = MapOf(magnitudes, MantissaBits(set.kind), kMostOctaves[i], slope);
+      if (!map) continue;
+      const MapTrial::Result result = trial.Try(*map);
+      if (best && result.bits >= least_bits) continue;
+      best = CoarsePlan{*map, trial.HasSigns(), result.known};
+      least_bits = result.bits;
+    }
   }
   if (!best) return best;
   ChooseExact(set.kind, plane_samples, planes, best->map);

@@ -183,8 +183,7 @@ HWY_INLINE void FindDetailMasks(const CoarseTables& tables, const uint8_t* HWY_R
 HWY_INLINE void JoinUpper(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes,
                           const uint8_t* HWY_RESTRICT details, std::byte* HWY_RESTRICT upper) {
   for (size_t i = 0; i < kBlock; ++i) {
-    const uint8_t code = codes[i];
-    const uint16_t joined = static_cast<uint16_t>(tables.high_byte[code] << 8 | tables.low_byte[code] | details[i]);
+    const uint16_t joined = tables.upper[codes[i]] | details[i];
     std::memcpy(upper + 2 * i, &joined, 2);
   }
 }
@@ -304,21 +303,16 @@ void Join(const CoarseTables& tables, const uint8_t* HWY_RESTRICT codes, size_t 
   return JoinSamples<2, false>(tables, codes, count, rest, samples);
 }
 
-#if HWY_TARGET <= HWY_AVX3_DL
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
 // Upper and, of four bytes, lower halves of samples.
 template <size_t kBytes>
 HWY_INLINE hn::Vec<HalfTag> LoadHalves(const std::byte* HWY_RESTRICT samples, hn::Vec<HalfTag>& low) {
   const HalfTag d;
   const uint16_t* const halves = reinterpret_cast<const uint16_t*>(samples);
   if constexpr (kBytes == 2) return hn::LoadU(d, halves);
-#if HWY_TARGET == HWY_SCALAR
-  low = hn::LoadU(d, halves);
-  return hn::LoadU(d, halves + 1);
-#else
   const auto first = hn::LoadU(d, halves), second = hn::LoadU(d, halves + hn::Lanes(d));
   low = hn::ConcatEven(d, second, first);
   return hn::ConcatOdd(d, second, first);
-#endif
 }
 #endif
 
@@ -369,6 +363,8 @@ HWY_INLINE BlockWords InPackOrder(__m512i first, __m512i second) {
 template <size_t kBytes>
 class Splitter {
  public:
+  static constexpr size_t kSampleBytes = kBytes;
+
   HWY_INLINE explicit Splitter(const CoarseTables& tables)
       : tables_(tables),
         num_exact_(tables.map.num_exact),
@@ -451,10 +447,13 @@ class Splitter {
   __m512i exact_code_[kMaxCoarseExact], exact_upper_[kMaxCoarseExact], exact_low_[kMaxCoarseExact];
 };
 #else
+
 template <size_t kBytes>
-class Splitter {
+class PlainSplitter {
  public:
-  explicit Splitter(const CoarseTables& tables) : tables_(tables) {}
+  static constexpr size_t kSampleBytes = kBytes;
+
+  explicit PlainSplitter(const CoarseTables& tables) : tables_(tables) {}
 
   HWY_INLINE void Block(const std::byte* HWY_RESTRICT samples, uint8_t* HWY_RESTRICT codes,
                         uint8_t* HWY_RESTRICT details, uint8_t* HWY_RESTRICT masks,
@@ -486,6 +485,160 @@ class Splitter {
  private:
   const CoarseTables& tables_;
 };
+
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+// Numbers up to 255 as bytes.
+HWY_INLINE hn::Vec<CodeTag> PackHalves(hn::Vec<HalfTag> first, hn::Vec<HalfTag> second) {
+  const hn::RebindToSigned<HalfTag> ds;
+  const auto lower = hn::BitCast(ds, first), upper = hn::BitCast(ds, second);
+#if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+  const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+  return hn::Vec<CodeTag>{_mm512_permutexvar_epi64(order, _mm512_packus_epi16(lower.raw, upper.raw))};
+#elif HWY_TARGET == HWY_AVX2
+  return hn::Vec<CodeTag>{_mm256_permute4x64_epi64(_mm256_packus_epi16(lower.raw, upper.raw), 0xd8)};
+#else
+  const hn::Rebind<uint8_t, decltype(ds)> half;
+  return hn::Combine(CodeTag(), hn::DemoteTo(half, upper), hn::DemoteTo(half, lower));
+#endif
+}
+
+// Places of numbers in the two halves of tables of 32, above 127 where they are not in these.
+class FewIndex {
+ public:
+  HWY_INLINE explicit FewIndex(hn::Vec<CodeTag> number)
+      : first_(hn::Or(number, Beyond(number))), second_(hn::Sub(number, hn::Set(CodeTag(), 16))) {
+    second_ = hn::Or(second_, Beyond(second_));
+  }
+
+  // table[number]; 0 of numbers from 32 to 127.
+  HWY_INLINE hn::Vec<CodeTag> LookUp(const std::array<uint8_t, kFewCoarseOctaves>& table) const {
+    const CodeTag d;
+    return hn::Or(hn::TableLookupBytesOr0(hn::LoadDup128(d, table.data()), first_),
+                  hn::TableLookupBytesOr0(hn::LoadDup128(d, table.data() + 16), second_));
+  }
+
+ private:
+  static HWY_INLINE hn::Vec<CodeTag> Beyond(hn::Vec<CodeTag> number) {
+    const CodeTag d;
+    const hn::RebindToSigned<CodeTag> ds;
+    return hn::BitCast(d, hn::VecFromMask(ds, hn::Gt(hn::BitCast(ds, number), hn::Set(ds, int8_t{15}))));
+  }
+
+  hn::Vec<CodeTag> first_, second_;
+};
+
+// Of maps of few octaves, with copies of what it needs of the map.
+template <size_t kBytes>
+class VectorSplitter {
+ public:
+  static constexpr size_t kSampleBytes = kBytes;
+
+  HWY_INLINE explicit VectorSplitter(const CoarseTables& tables)
+      : tables_(tables),
+        num_exact_(tables.map.num_exact),
+        mantissa_bits_(tables.map.mantissa_bits),
+        least_(hn::Set(HalfTag(), static_cast<uint16_t>(tables.map.least))),
+        num_octaves_(Each(tables.map.end - tables.map.least)),
+        positive_(Each(tables.map.positive())),
+        negative_(Each(tables.map.negative())),
+        above_(Each(tables.map.escape() + 1)),
+        below_(Each(tables.map.zero - 1)),
+        zero_(Each(tables.map.zero)),
+        escape_(Each(tables.map.escape())) {
+    for (size_t e = 0; e < num_exact_; ++e) {
+      exact_code_[e] = Each(tables.map.exact[e].code);
+      exact_upper_[e] = hn::Set(HalfTag(), tables.ExactUpper(e));
+      exact_low_[e] = hn::Set(HalfTag(), static_cast<uint16_t>(tables.map.exact[e].sample));
+    }
+  }
+
+  HWY_INLINE void Block(const std::byte* HWY_RESTRICT samples, uint8_t* HWY_RESTRICT codes,
+                        uint8_t* HWY_RESTRICT details, uint8_t* HWY_RESTRICT masks,
+                        uint16_t* HWY_RESTRICT low_halves) const {
+    const CodeTag d;
+    for (size_t i = 0; i < kBlock; i += hn::Lanes(d)) {
+      Vector(samples + kBytes * i, codes + i, details + i, masks + i, low_halves + i);
+    }
+  }
+
+ private:
+  static constexpr bool kHasLow = kBytes == 4;
+  using Bytes = hn::Vec<CodeTag>;
+  using Halves = hn::Vec<HalfTag>;
+
+  static HWY_INLINE Bytes Each(int value) { return hn::Set(CodeTag(), static_cast<uint8_t>(value)); }
+
+  // Bytes that are 1 where halves are not 0.
+  static HWY_INLINE Bytes PackNonzero(Halves first, Halves second) {
+    const auto one = hn::Set(HalfTag(), uint16_t{1});
+    return PackHalves(hn::Min(first, one), hn::Min(second, one));
+  }
+
+  HWY_INLINE void Vector(const std::byte* HWY_RESTRICT samples, uint8_t* HWY_RESTRICT codes,
+                         uint8_t* HWY_RESTRICT details, uint8_t* HWY_RESTRICT masks,
+                         uint16_t* HWY_RESTRICT low_halves) const {
+    const CodeTag d;
+    const HalfTag dh;
+    const hn::Half<CodeTag> half;
+    constexpr size_t kHalf = hn::MaxLanes(HalfTag());
+    Halves low[2] = {hn::Zero(dh), hn::Zero(dh)};
+    const Halves upper[2] = {LoadHalves<kBytes>(samples, low[0]), LoadHalves<kBytes>(samples + kBytes * kHalf, low[1])};
+    if constexpr (kHasLow) {
+      hn::Store(low[0], dh, low_halves);
+      hn::Store(low[1], dh, low_halves + kHalf);
+    }
+    const auto octave_of = [&](Halves of) HWY_ATTR {
+      const Halves magnitude = hn::And(of, hn::Set(dh, uint16_t{0x7fff}));
+      // Those below the first are beyond the last, too.
+      return hn::Min(hn::Sub(hn::ShiftRightSame(magnitude, mantissa_bits_), least_), hn::Set(dh, uint16_t{127}));
+    };
+    const Bytes octave = PackHalves(octave_of(upper[0]), octave_of(upper[1]));
+    const FewIndex index(octave);
+    const auto& few = tables_.few_octaves;
+    const Bytes steps = index.LookUp(few.steps);
+    const auto within_of = [&](Halves of, auto factor) HWY_ATTR {
+      return hn::MulHigh(hn::ShiftLeftSame(of, 16 - mantissa_bits_), hn::PromoteTo(dh, factor));
+    };
+    const Bytes within =
+        PackHalves(within_of(upper[0], hn::LowerHalf(half, steps)), within_of(upper[1], hn::UpperHalf(half, steps)));
+    const Bytes step = hn::SaturatedAdd(index.LookUp(few.steps_to), within);
+    const auto none = hn::Zero(d);
+    const auto sign = [&](Halves of) HWY_ATTR { return hn::ShiftRight<15>(of); };
+    const auto is_positive = hn::Eq(PackHalves(sign(upper[0]), sign(upper[1])), none);
+    const Bytes room = hn::IfThenElse(is_positive, positive_, negative_);
+    const auto is_coded = hn::And(hn::Lt(octave, num_octaves_), hn::Lt(step, room));
+    Bytes code = hn::IfThenElse(is_positive, hn::Add(above_, step), hn::Sub(below_, step));
+    code = hn::IfThenElse(is_coded, code, escape_);
+    const Bytes nonzero =
+        kHasLow ? PackNonzero(hn::Or(upper[0], low[0]), hn::Or(upper[1], low[1])) : PackNonzero(upper[0], upper[1]);
+    const auto is_zero = hn::Eq(nonzero, none);
+    code = hn::IfThenElse(is_zero, zero_, code);
+    Bytes mask = hn::IfThenElseZero(is_coded, hn::IfThenZeroElse(is_zero, index.LookUp(few.detail_mask)));
+    for (size_t e = 0; e < num_exact_; ++e) {
+      const auto differ = [&](size_t k) HWY_ATTR {
+        const Halves of_upper = hn::Xor(upper[k], exact_upper_[e]);
+        return kHasLow ? hn::Or(of_upper, hn::Xor(low[k], exact_low_[e])) : of_upper;
+      };
+      const auto has_code = hn::Eq(code, exact_code_[e]);
+      const auto is_other = hn::And(has_code, hn::Ne(PackNonzero(differ(0), differ(1)), none));
+      mask = hn::IfThenZeroElse(has_code, mask);
+      code = hn::IfThenElse(is_other, escape_, code);
+    }
+    const auto low_byte = [&](Halves of) HWY_ATTR { return hn::And(of, hn::Set(dh, uint16_t{0xff})); };
+    hn::StoreU(code, d, codes);
+    hn::Store(PackHalves(low_byte(upper[0]), low_byte(upper[1])), d, details);
+    hn::Store(mask, d, masks);
+  }
+
+  const CoarseTables& tables_;
+  size_t num_exact_;
+  int mantissa_bits_;
+  Halves least_;
+  Bytes num_octaves_, positive_, negative_, above_, below_, zero_, escape_;
+  Bytes exact_code_[kMaxCoarseExact];
+  Halves exact_upper_[kMaxCoarseExact], exact_low_[kMaxCoarseExact];
+};
+#endif
 #endif
 
 // The `count` (kMaxAppended at most) low bits, beyond which there are none.
@@ -515,10 +668,11 @@ HWY_INLINE CoarseBitWriter AppendDetails(const ChunkDetails& chunk, size_t count
   return out;
 }
 
-template <size_t kBytes, bool kWhole>
+template <class Splitter, bool kWhole>
 void SplitSamples(const CoarseTables& tables, const std::byte* HWY_RESTRICT samples, size_t count,
                   uint8_t* HWY_RESTRICT codes, CoarseBitWriter& details, uint16_t*& low) {
-  const Splitter<kBytes> splitter(tables);
+  constexpr size_t kBytes = Splitter::kSampleBytes;
+  const Splitter splitter(tables);
   const DetailFinder finder(tables.map);
   ChunkDetails chunk;
   uint16_t* next_low = low;
@@ -552,11 +706,24 @@ void SplitSamples(const CoarseTables& tables, const std::byte* HWY_RESTRICT samp
   low = next_low;
 }
 
+template <template <size_t> class Splitter>
+void SplitBy(const CoarseTables& tables, const std::byte* HWY_RESTRICT samples, size_t count,
+             uint8_t* HWY_RESTRICT codes, CoarseBitWriter& details, uint16_t*& low) {
+  if (tables.sample_bytes == 4) return SplitSamples<Splitter<4>, false>(tables, samples, count, codes, details, low);
+  if (tables.has_whole_bytes) return SplitSamples<Splitter<2>, true>(tables, samples, count, codes, details, low);
+  return SplitSamples<Splitter<2>, false>(tables, samples, count, codes, details, low);
+}
+
 void SplitAll(const CoarseTables& tables, const std::byte* HWY_RESTRICT samples, size_t count,
               uint8_t* HWY_RESTRICT codes, CoarseBitWriter& details, uint16_t*& low) {
-  if (tables.sample_bytes == 4) return SplitSamples<4, false>(tables, samples, count, codes, details, low);
-  if (tables.has_whole_bytes) return SplitSamples<2, true>(tables, samples, count, codes, details, low);
-  return SplitSamples<2, false>(tables, samples, count, codes, details, low);
+#if HWY_TARGET <= HWY_AVX3_DL
+  SplitBy<Splitter>(tables, samples, count, codes, details, low);
+#else
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+  if (tables.has_few_octaves) return SplitBy<VectorSplitter>(tables, samples, count, codes, details, low);
+#endif
+  SplitBy<PlainSplitter>(tables, samples, count, codes, details, low);
+#endif
 }
 
 }  // namespace HWY_NAMESPACE
@@ -583,18 +750,19 @@ CoarseMap::Step CoarseMap::StepOf(int code) const {
 
 CoarseTables::CoarseTables(const CoarseMap& coarse_map, size_t bytes_of_sample)
     : map(coarse_map), sample_bytes(bytes_of_sample) {
-  const auto set = [&](int code, uint32_t upper, int detail_bits_of_code) {
+  const auto set = [&](int code, uint32_t of_code, int detail_bits_of_code) {
     const size_t c = static_cast<size_t>(code);
-    low_byte[c] = static_cast<uint8_t>(upper);
-    high_byte[c] = static_cast<uint8_t>(upper >> 8);
+    upper[c] = static_cast<uint16_t>(of_code);
+    low_byte[c] = static_cast<uint8_t>(of_code);
+    high_byte[c] = static_cast<uint8_t>(of_code >> 8);
     detail_mask[c] = static_cast<uint8_t>((1 << detail_bits_of_code) - 1);
   };
   for (int octave = map.least; octave < map.end; ++octave) {
     const size_t o = static_cast<size_t>(octave);
-    uint32_t upper = static_cast<uint32_t>(octave) << map.mantissa_bits;
-    for (int step = map.steps_to[o]; step < map.steps_to[o + 1]; ++step, upper += 1u << map.detail_bits[o]) {
-      if (step < map.positive()) set(map.escape() + 1 + step, upper, map.detail_bits[o]);
-      if (step < map.negative()) set(map.zero - 1 - step, upper | 0x8000u, map.detail_bits[o]);
+    uint32_t first = static_cast<uint32_t>(octave) << map.mantissa_bits;
+    for (int step = map.steps_to[o]; step < map.steps_to[o + 1]; ++step, first += 1u << map.detail_bits[o]) {
+      if (step < map.positive()) set(map.escape() + 1 + step, first, map.detail_bits[o]);
+      if (step < map.negative()) set(map.zero - 1 - step, first | 0x8000u, map.detail_bits[o]);
     }
   }
   for (size_t e = 0; e < map.num_exact; ++e) set(map.exact[e].code, ExactUpper(e), 0);
@@ -603,6 +771,16 @@ CoarseTables::CoarseTables(const CoarseMap& coarse_map, size_t bytes_of_sample)
   for (size_t octave = static_cast<size_t>(map.least); octave < static_cast<size_t>(map.end); ++octave) {
     steps_to[octave] = static_cast<uint8_t>(std::min<int>(map.steps_to[octave], 255));
     detail_bits[octave] = map.detail_bits[octave];
+  }
+  has_few_octaves = static_cast<size_t>(map.end - map.least) <= kFewCoarseOctaves;
+  for (int octave = map.least; octave < map.end; ++octave) {
+    const size_t o = static_cast<size_t>(octave), i = o - static_cast<size_t>(map.least);
+    const int steps = 1 << (map.mantissa_bits - map.detail_bits[o]);
+    has_few_octaves = has_few_octaves && steps < 256;
+    if (!has_few_octaves) break;
+    few_octaves.steps_to[i] = steps_to[o];
+    few_octaves.steps[i] = static_cast<uint8_t>(steps);
+    few_octaves.detail_mask[i] = static_cast<uint8_t>((1 << map.detail_bits[o]) - 1);
   }
 }
 

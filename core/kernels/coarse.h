@@ -74,6 +74,7 @@ struct CoarseMap {
   }
 };
 
+inline constexpr size_t kFewCoarseOctaves = 32;
 inline constexpr size_t kCoarsePadding = 64;  // elements that kernels may read or write beyond what they need
 
 // A map by codes and by octaves.
@@ -88,10 +89,17 @@ struct CoarseTables {
   CoarseMap map;
   size_t sample_bytes;           // 2 or 4
   bool has_whole_bytes = false;  // details of 8 bits
-  // Of codes: the upper 16 bits of their samples, less details, by their bytes, 0 for escapes; which bits details have.
+  // Of codes: the upper 16 bits of their samples, less details, 0 for escapes, and their bytes; which bits details
+  // have.
+  std::array<uint16_t, 256> upper{};
   alignas(64) std::array<uint8_t, 256> low_byte{}, high_byte{}, detail_mask{};
   // Of octaves: how many steps those before have, 255 where they have none themselves; detail bits.
   alignas(64) std::array<uint8_t, kMaxCoarseOctaves> steps_to, detail_bits{};
+  // Of octaves from `least` on, where there are few: as above, and how many steps they have.
+  bool has_few_octaves = false;
+  struct {
+    alignas(16) std::array<uint8_t, kFewCoarseOctaves> steps_to{}, steps{}, detail_mask{};
+  } few_octaves;
 };
 
 // Bits that follow each other, the first in the low bit of the first byte.
