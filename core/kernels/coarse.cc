@@ -24,21 +24,21 @@ constexpr size_t kChunk = 16 * kBlock;
 using CodeTag = hn::CappedTag<uint8_t, kBlock>;
 using HalfTag = hn::CappedTag<uint16_t, kBlock / 2>;
 
-// Tells codes that have details from the others.
-class DetailFinder {
+// Tells codes that are neither zero nor the escape nor exact from these.
+class StepFinder {
  public:
-  HWY_INLINE explicit DetailFinder(const CoarseMap& map)
+  HWY_INLINE explicit StepFinder(const CoarseMap& map)
       : num_exact_(map.num_exact), zero_(hn::Set(CodeTag(), static_cast<uint8_t>(map.zero))) {
     for (size_t e = 0; e < map.num_exact; ++e) exact_[e] = hn::Set(CodeTag(), map.exact[e].code);
   }
 
-  // Bit i: element i has details.
+  // Bit i: element i is one of them.
   HWY_INLINE uint64_t MaskOf(hn::Vec<CodeTag> codes) const {
     const auto above_zero = hn::Sub(codes, zero_);  // 1 of the escape
-    auto has_none = hn::Eq(hn::Min(above_zero, hn::Set(CodeTag(), 1)), above_zero);
-    for (size_t e = 0; e < num_exact_; ++e) has_none = hn::Or(has_none, hn::Eq(codes, exact_[e]));
+    auto is_none = hn::Eq(hn::Min(above_zero, hn::Set(CodeTag(), 1)), above_zero);
+    for (size_t e = 0; e < num_exact_; ++e) is_none = hn::Or(is_none, hn::Eq(codes, exact_[e]));
     uint64_t bits = 0;
-    hn::StoreMaskBits(CodeTag(), hn::Not(has_none), reinterpret_cast<uint8_t*>(&bits));
+    hn::StoreMaskBits(CodeTag(), hn::Not(is_none), reinterpret_cast<uint8_t*>(&bits));
     return bits;
   }
   // Of a block.
@@ -271,7 +271,7 @@ class Joiner {
   }
 
   const CoarseTables& tables_;
-  DetailFinder finder_;
+  StepFinder finder_;
   CoarseReader rest_;
 };
 
@@ -673,7 +673,7 @@ void SplitSamples(const CoarseTables& tables, const std::byte* HWY_RESTRICT samp
                   uint8_t* HWY_RESTRICT codes, CoarseBitWriter& details, uint16_t*& low) {
   constexpr size_t kBytes = Splitter::kSampleBytes;
   const Splitter splitter(tables);
-  const DetailFinder finder(tables.map);
+  const StepFinder finder(tables.map);
   ChunkDetails chunk;
   uint16_t* next_low = low;
   // Of `wanted` samples; there is room for all of their last block.
