@@ -55,11 +55,11 @@ struct EncodeOptions {
   static constexpr std::uint64_t kMinSegmentBytes = 4096;
   static constexpr std::uint64_t kMaxSegmentBytes = 16u << 20;
 
-  // 1 (fastest) .. 9 (smallest).  1 and 2: planes by themselves, from the rows above.  3: up to 4 reference planes (none
-  // of binary32).  4: both neighbours of every other column, too.  5: up to 9 references (13 of wide samples, 4 of
-  // binary32), weights of a plane's own.  6 and 7: up to 16, and a closer search.  8: the left neighbour of every sample,
-  // up to 12 references.  9: up to 16 references and their neighbours.  Tokens (layouts tokens and heads) are coded alike
-  // at all levels.
+  // 1 (fastest) .. 9 (smallest).  1 and 2: planes by themselves, from the rows above.  3: up to 4 reference planes
+  // (none of binary32).  4: both neighbours of every other column, too.  5: up to 9 references (13 of wide samples, 4
+  // of binary32), weights of a plane's own.  6 and 7: up to 16, and a closer search.  8: the left neighbour of every
+  // sample, up to 12 references.  9: up to 16 references and their neighbours.  Tokens (layouts tokens and heads) are
+  // coded alike at all levels.
   int level = kDefaultLevel;
   Mode mode = Mode::kLs;
 
