@@ -14,6 +14,8 @@ struct AwsCredentials {
   std::string access_key;
   std::string secret_key;
   std::string session_token;  // may be empty
+
+  friend bool operator==(const AwsCredentials&, const AwsCredentials&) = default;
 };
 
 // The value of an environment variable; nothing: it is not set.

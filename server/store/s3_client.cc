@@ -34,6 +34,12 @@ bool AsksForPatience(int status) {
   return status >= 500 || status == 429 || status == 408;
 }
 
+// Expired tokens and unknown keys; of rights that are missing, too, and of what is wrong with a request.
+bool RefusesCredentials(int status) {
+  return status == 400 || status == 401 || status == 403;
+}
+constexpr int kMostRefusals = 3;  // of one call, each of other credentials
+
 std::chrono::milliseconds AtRandom(std::chrono::milliseconds most) {
   thread_local std::minstd_rand random(std::random_device{}());
   return most / 2 + std::chrono::milliseconds(random() % static_cast<unsigned>(most.count() / 2 + 1));
@@ -56,7 +62,7 @@ bool Wait(std::chrono::milliseconds time, SteadyClock::time_point end, const Cal
 
 }  // namespace
 
-S3Client::S3Client(S3ClientOptions options) : options_(std::move(options)) {
+S3Client::S3Client(S3ClientOptions options) : options_(std::move(options)), credentials_(options_.credentials) {
   const bool aws = options_.endpoint.empty();
   url_ = aws ? absl::StrCat("https://", options_.bucket, ".s3.", options_.region, ".amazonaws.com") : options_.endpoint;
   while (!url_.empty() && url_.back() == '/') url_.pop_back();
@@ -66,11 +72,27 @@ S3Client::S3Client(S3ClientOptions options) : options_(std::move(options)) {
   http_ = std::make_unique<HttpClient>(options_.timeouts, !IsLoopback(host_));
 }
 
-absl::StatusOr<HttpResponse> S3Client::Once(const Call& call, const CallControl& control) {
+AwsCredentials S3Client::Credentials() const {
+  const std::scoped_lock lock(credentials_mutex_);
+  return credentials_;
+}
+
+bool S3Client::HasOthers(const AwsCredentials& refused) {
+  if (!options_.read_credentials) return false;
+  const std::scoped_lock lock(credentials_mutex_);
+  if (credentials_ != refused) return true;
+  absl::StatusOr<AwsCredentials> found = options_.read_credentials();
+  if (!found.ok() || *found == refused) return false;
+  credentials_ = *std::move(found);
+  return true;
+}
+
+absl::StatusOr<HttpResponse> S3Client::Once(const Call& call, const AwsCredentials& credentials,
+                                            const CallControl& control) {
   SignedParts parts{call.method, absl::StrCat(path_, "/", UriEncoded(call.name, true)), call.query, call.headers};
   parts.headers["host"] = host_;
   parts.headers["x-amz-content-sha256"] = std::string(kPayloadHash);
-  SignRequest(options_.credentials, options_.region, "s3", kPayloadHash, options_.clock(), parts);
+  SignRequest(credentials, options_.region, "s3", kPayloadHash, options_.clock(), parts);
   HttpRequest request;
   request.method = call.method;
   request.url = absl::StrCat(url_, parts.path, call.query.empty() ? "" : "?", CanonicalQuery(call.query));
@@ -82,11 +104,14 @@ absl::StatusOr<HttpResponse> S3Client::Once(const Call& call, const CallControl&
 
 absl::StatusOr<HttpResponse> S3Client::Do(const Call& call, const CallControl& control) {
   const auto end = std::min(control.deadline, SteadyClock::now() + options_.retry_for);
+  int refusals = 0;
   for (auto wait = options_.first_wait;; wait = std::min(2 * wait, kLongestWait)) {
-    absl::StatusOr<HttpResponse> response = Once(call, control);
+    const AwsCredentials credentials = Credentials();
+    absl::StatusOr<HttpResponse> response = Once(call, credentials, control);
     absl::Status error = response.status();
     if (response.ok()) {
       if (response->status >= 200 && response->status < 300) return response;
+      if (RefusesCredentials(response->status) && refusals++ < kMostRefusals && HasOthers(credentials)) continue;
       error = ErrorOf(call, *response);
     }
     if (!absl::IsUnavailable(error)) return error;
@@ -117,7 +142,8 @@ absl::Status S3Client::ErrorOf(const Call& call, int status, const std::string& 
   if (condition && status == 412) return absl::AlreadyExistsError("there is an object of this name");
   if (status == 404 && code != "NoSuchBucket") return absl::NotFoundError("no such object");
   if (status == 501) return absl::UnimplementedError(what);
-  if (status == 403 || status == 401 || status == 404 || status == 301) {
+  const bool is_of_token = code == "ExpiredToken" || code == "InvalidToken" || code == "TokenRefreshRequired";
+  if (status == 403 || status == 401 || status == 404 || status == 301 || is_of_token) {
     return absl::FailedPreconditionError(absl::StrCat("the S3 store refuses access to bucket: ", what));
   }
   return absl::InternalError(absl::StrCat("the S3 store answers ", call.method, " with ", what));

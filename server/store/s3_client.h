@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +26,9 @@ struct S3ClientOptions {
   std::string endpoint;  // "http://host:port"; empty: AWS itself
   std::string region = "us-east-1";
   AwsCredentials credentials;
+  // Called when the store refuses credentials, as it does temporary ones that have expired: others may have come. Null:
+  // there are no others.  Called by one thread at a time.
+  std::function<absl::StatusOr<AwsCredentials>()> read_credentials;
   HttpTimeouts timeouts;
   // A request is sent again after no answer, or one that asks for patience, for so long; the deadline of the call if
   // that is earlier.  The first wait, doubled each time; at random between half and all of it.
@@ -90,7 +94,10 @@ class S3Client {
 
   // Sends the call until its answer is final; that is given out if its status is good.
   absl::StatusOr<HttpResponse> Do(const Call& call, const CallControl& control);
-  absl::StatusOr<HttpResponse> Once(const Call& call, const CallControl& control);
+  absl::StatusOr<HttpResponse> Once(const Call& call, const AwsCredentials& credentials, const CallControl& control);
+  AwsCredentials Credentials() const;
+  // Whether there are others now than those that were refused.
+  bool HasOthers(const AwsCredentials& refused);
   static absl::Status ErrorOf(const Call& call, const HttpResponse& response);
   static absl::Status ErrorOf(const Call& call, int status, const std::string& code);
 
@@ -99,6 +106,8 @@ class S3Client {
   std::string host_;  // as it is signed
   std::string path_;  // of the bucket: "", or "/bucket"
   std::unique_ptr<HttpClient> http_;
+  mutable std::mutex credentials_mutex_;
+  AwsCredentials credentials_;
 };
 
 // Calls `call` with 0 .. `count` - 1, at most `parallel` at a time, in the calling thread too; fewer at a time where

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <mutex>
 #include <new>
 #include <string>
 #include <thread>
@@ -45,6 +46,11 @@ class FakeServer {
 
   std::string endpoint() const { return "http://127.0.0.1:" + std::to_string(port_); }
   std::size_t requests() const { return requests_; }
+  // That of the request before, once it is answered.
+  std::string last_request() const {
+    const std::scoped_lock lock(mutex_);
+    return last_request_;
+  }
 
  private:
   void Run() {
@@ -57,6 +63,10 @@ class FakeServer {
         const ssize_t n = read(connection, buffer, sizeof(buffer));
         if (n <= 0) break;
         request.append(buffer, static_cast<std::size_t>(n));
+      }
+      {
+        const std::scoped_lock lock(mutex_);
+        last_request_ = request;
       }
       const std::string& answer = answers_[std::min(requests_++, answers_.size() - 1)];
       // Who was answered may have hung up.
@@ -72,6 +82,8 @@ class FakeServer {
   const int socket_ = socket(AF_INET, SOCK_STREAM, 0);
   int port_ = 0;
   std::atomic<std::size_t> requests_{0};
+  mutable std::mutex mutex_;
+  std::string last_request_;
   std::thread thread_;
 };
 
@@ -130,6 +142,57 @@ TEST(S3Client, IsUnavailableWithoutAServer) {
     endpoint = server.endpoint();
   }
   EXPECT_EQ(GetFrom(endpoint, milliseconds(20)).status().code(), absl::StatusCode::kUnavailable);
+}
+
+const std::string kExpired = Answer("400 Bad Request", "<Error><Code>ExpiredToken</Code></Error>");
+
+// A client whose credentials are read anew, as numbers of how often that was.
+struct ClientOfLiveCredentials {
+  explicit ClientOfLiveCredentials(const std::string& endpoint, int most)
+      : client([&] {
+          S3ClientOptions options{.bucket = "b", .endpoint = endpoint, .credentials = {"id0", "secret", "token"}};
+          options.read_credentials = [this, most]() -> absl::StatusOr<AwsCredentials> {
+            if (reads < most) ++reads;
+            return AwsCredentials{"id" + std::to_string(reads), "secret", "token"};
+          };
+          options.clock = [] { return Time{}; };
+          return options;
+        }()) {}
+
+  absl::StatusOr<S3Got> Get() {
+    std::byte out[16];
+    return client.Get("name", 0, out, {});
+  }
+
+  int reads = 0;
+  S3Client client;
+};
+
+TEST(S3Client, TakesNewCredentialsWhereOldOnesAreRefused) {
+  FakeServer server({kExpired, kBytes});
+  ClientOfLiveCredentials live(server.endpoint(), 1);
+  EXPECT_TRUE(live.Get().ok());
+  EXPECT_NE(server.last_request().find("Credential=id1/"), std::string::npos) << server.last_request();
+  EXPECT_TRUE(live.Get().ok());
+  EXPECT_NE(server.last_request().find("Credential=id1/"), std::string::npos) << server.last_request();
+  EXPECT_EQ(live.reads, 1);
+  EXPECT_EQ(server.requests(), 3u);
+}
+
+TEST(S3Client, GivesUpWhereThereAreNoOtherCredentials) {
+  FakeServer server({kExpired});
+  ClientOfLiveCredentials live(server.endpoint(), 0);
+  const auto got = live.Get();
+  EXPECT_EQ(got.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(got.status().message().find("ExpiredToken"), absl::string_view::npos);
+  EXPECT_EQ(server.requests(), 1u);
+}
+
+TEST(S3Client, DoesNotReadCredentialsForEver) {
+  FakeServer server({kExpired});
+  ClientOfLiveCredentials live(server.endpoint(), 1000);
+  EXPECT_FALSE(live.Get().ok());
+  EXPECT_LT(live.reads, 10);
 }
 
 TEST(S3Client, TellsRefusalsWithoutSecrets) {

@@ -327,7 +327,8 @@ absl::StatusOr<S3StoreOptions> S3StoreOptionsOf(const std::string& place, const 
   options.client.region = FindAwsRegion(environment);
   options.client.endpoint = FindAwsEndpoint(environment);
   DCAC_RETURN_IF_ERROR(CheckPlace(options));
-  DCAC_ASSIGN_OR_RETURN(options.client.credentials, FindAwsCredentials(environment));
+  options.client.read_credentials = [environment] { return FindAwsCredentials(environment); };
+  DCAC_ASSIGN_OR_RETURN(options.client.credentials, options.client.read_credentials());
   return options;
 }
 
