@@ -157,8 +157,9 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.count_every = 2;
   } else if (level == 4 && is_binary32) {
     lanes.max_references = std::min(lanes.max_references, 2);
+    lanes.position_bins = 8;
     lanes.search_samples = 256;
-    LimitContexts(lanes, 32);
+    LimitContexts(lanes, 16);
   } else if (level == 5) {
     lanes.activity_bins = 8;
     lanes.fit_samples = 4096;
