@@ -21,7 +21,7 @@
 namespace dcac {
 namespace {
 
-constexpr size_t kSamplesPerStatistic = 64, kMinStatistics = 1024, kMaxStatistics = 8192;
+constexpr size_t kSamplesPerStatistic = 64, kMinStatistics = 1024, kMaxStatistics = 4096;
 constexpr double kEscapeTokenBits = 8, kExactBits = 100;  // what escapes and exact codes cost, about
 constexpr double kMaxEscapes = 0.005, kMaxEscapesAtAll = 0.02;
 // Maps that are tried: by how much of an octave's steps, as a power of two, the one below it has fewer.  With 0 steps
@@ -31,7 +31,7 @@ constexpr std::array<double, 4> kSlopes = {0, 0.34, 0.5, 0.6};
 // Octaves that have codes: with those above the greatest sample few, for which encoders are faster, or as many as can
 // be.
 constexpr std::array<size_t, 2> kMostOctaves = {kFewCoarseOctaves - 4, kMaxCoarseOctaves};
-constexpr size_t kSamplesPerTrial = 512, kMinTrials = 256, kMaxTrials = 1024;
+constexpr size_t kSamplesPerTrial = 512, kMinTrials = 256, kMaxTrials = 512;
 constexpr double kMaxNegativeShare = 0.02;
 
 size_t BytesOf(SampleKind kind) {

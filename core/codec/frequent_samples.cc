@@ -7,7 +7,7 @@
 namespace dcac {
 namespace {
 
-constexpr size_t kFirstLook = 512, kSecondLook = 8192;
+constexpr size_t kFirstLook = 512, kSecondLook = 4096;
 constexpr size_t kMinFirstCount = 4;  // in the first look
 
 template <int kBytes>

@@ -140,7 +140,9 @@ void PreferSpeed(LaneEncoderOptions& lanes) {
 void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) {
   const bool is_binary32 = samples == SampleKind::kF32;
   if (is_binary32 && level <= 3) lanes.max_references = 0;
-  if (level == 2 && is_binary32) {
+  if (level == 1 && is_binary32) {
+    lanes.count_every = 8;
+  } else if (level == 2 && is_binary32) {
     lanes.min_columns = kFourStepColumns;
     lanes.position_bins = lanes.activity_bins = 8;
     lanes.count_every = 4;
