@@ -251,7 +251,7 @@ bool IsCoarse(const CoarsePlan& plan, SampleKind kind, int level, bool has_refer
   if (kind == SampleKind::kF32) return !needs_signs || plan.known < 0.1;
   return !needs_signs && plan.known < 0.28;
 }
-constexpr int kLastCoarseLevel = 7;  // of lanes, too
+constexpr int kLastCoarseLevel = 7;  // no level above has lanes
 
 // Of samples of 8 bits; `samples`: what they are, or are the codes of.
 EncodedLaneSet EncodeNarrowSet(const PlaneSet& set, const std::vector<const std::byte*>& planes,
