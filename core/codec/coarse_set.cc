@@ -213,7 +213,11 @@ void ChooseExact(SampleKind kind, size_t plane_samples, const std::vector<const 
   const size_t bytes = BytesOf(kind);
   const int low_bits = bytes == 4 ? 16 : 0;
   const auto code_of = [&](uint32_t sample) { return sample == 0 ? map.zero : map.CodeOf(sample >> low_bits); };
-  const auto fine_bits = [&](uint32_t sample) { return map.StepOf(code_of(sample)).detail_bits + low_bits; };
+  const auto fine_bits = [&](uint32_t sample) {
+    const int code = code_of(sample);
+    const bool has_step = code != map.zero && code != map.escape();
+    return (has_step ? map.StepOf(code).detail_bits : 0) + low_bits;
+  };
   const FrequentSamples found = FindFrequentSamples(planes, plane_samples, bytes, fine_bits);
   for (const FrequentSample& frequent : found.samples) {
     const int code = code_of(frequent.sample);
@@ -317,11 +321,12 @@ std::optional<CoarsePlan> PlanCoarse(const PlaneSet& set, const std::vector<cons
       if (!map) continue;
       const MapTrial::Result result = trial.Try(*map);
       if (best && result.bits >= least_bits) continue;
-      best = CoarsePlan{*map, trial.HasSigns(), result.known};
+      best = CoarsePlan{*map, false, result.known};
       least_bits = result.bits;
     }
   }
   if (!best) return best;
+  best->has_signs = trial.HasSigns();
   ChooseExact(set.kind, plane_samples, planes, best->map);
   return best;
 }

@@ -283,7 +283,7 @@ HWY_INLINE void RefillBytes(BankStates& states, const StepBytes& lanes, const st
     high = hn::IfThenElse(is_low, low, high);
 #if HWY_TARGET <= HWY_AVX3_DL
     __m512i bytes = _mm512_loadu_si512(next);
-    asm("" : "+v"(bytes));
+    asm("" : "+v"(bytes));  // expanding from memory would wait for the mask
     low.raw = _mm512_mask_expand_epi8(low.raw, is_low.raw, bytes);
     next += std::popcount(is_low.raw);
 #else

@@ -54,15 +54,13 @@ class StepFinder {
 };
 
 // out[i] = the next of `from` for each bit of the mask, 0 elsewhere.
-template <typename T>
-HWY_INLINE void ExpandPlain(uint64_t mask, const void* from, T* HWY_RESTRICT out) {
-  const std::byte* next = static_cast<const std::byte*>(from);
+HWY_INLINE void ExpandPlain(uint64_t mask, const std::byte* next, uint16_t* HWY_RESTRICT out) {
   for (size_t i = 0; i < kBlock; ++i) {
     const bool is_next = (mask >> i & 1) != 0;
-    T value;
-    std::memcpy(&value, next, sizeof(T));
-    out[i] = is_next ? value : T{0};
-    next += is_next ? sizeof(T) : 0;
+    uint16_t value;
+    std::memcpy(&value, next, 2);
+    out[i] = is_next ? value : 0;
+    next += is_next ? 2 : 0;
   }
 }
 
@@ -317,8 +315,7 @@ HWY_INLINE hn::Vec<HalfTag> LoadHalves(const std::byte* HWY_RESTRICT samples, hn
 #endif
 
 // Moves the elements of the mask to `to`.
-template <typename T>
-HWY_INLINE void CompressPlain(uint64_t mask, const T* HWY_RESTRICT from, T* HWY_RESTRICT to) {
+HWY_INLINE void CompressPlain(uint64_t mask, const uint16_t* HWY_RESTRICT from, uint16_t* HWY_RESTRICT to) {
   for (size_t i = 0; i < kBlock; ++i) {
     *to = from[i];
     to += mask >> i & 1;
@@ -345,6 +342,33 @@ HWY_INLINE void Compress(uint64_t mask, const uint16_t* HWY_RESTRICT from, uint1
 #endif
 }
 
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+// What splitters need of a map, in each byte or word.
+struct MapVectors {
+  HWY_INLINE explicit MapVectors(const CoarseTables& tables)
+      : num_exact(tables.map.num_exact),
+        positive(Each(tables.map.positive())),
+        negative(Each(tables.map.negative())),
+        above(Each(tables.map.escape() + 1)),
+        below(Each(tables.map.zero - 1)),
+        zero(Each(tables.map.zero)),
+        escape(Each(tables.map.escape())) {
+    for (size_t e = 0; e < num_exact; ++e) {
+      exact_code[e] = Each(tables.map.exact[e].code);
+      exact_upper[e] = hn::Set(HalfTag(), tables.ExactUpper(e));
+      exact_low[e] = hn::Set(HalfTag(), static_cast<uint16_t>(tables.map.exact[e].sample));
+    }
+  }
+
+  static HWY_INLINE hn::Vec<CodeTag> Each(int value) { return hn::Set(CodeTag(), static_cast<uint8_t>(value)); }
+
+  size_t num_exact;
+  hn::Vec<CodeTag> positive, negative, above, below, zero, escape;
+  hn::Vec<CodeTag> exact_code[kMaxCoarseExact];
+  hn::Vec<HalfTag> exact_upper[kMaxCoarseExact], exact_low[kMaxCoarseExact];
+};
+#endif
+
 // What samples of a chunk are split into beside codes: details with all bits of the bytes that they are in.
 struct ChunkDetails {
   alignas(64) uint8_t details[kChunk], masks[kChunk];
@@ -367,21 +391,9 @@ class Splitter {
 
   HWY_INLINE explicit Splitter(const CoarseTables& tables)
       : tables_(tables),
-        num_exact_(tables.map.num_exact),
+        map_(tables),
         mantissa_bits_(_mm_cvtsi32_si128(tables.map.mantissa_bits)),
-        mantissa_(_mm512_set1_epi16(static_cast<int16_t>((1 << tables.map.mantissa_bits) - 1))),
-        positive_(Each(tables.map.positive())),
-        negative_(Each(tables.map.negative())),
-        above_(Each(tables.map.escape() + 1)),
-        below_(Each(tables.map.zero - 1)),
-        zero_(Each(tables.map.zero)),
-        escape_(Each(tables.map.escape())) {
-    for (size_t e = 0; e < num_exact_; ++e) {
-      exact_code_[e] = Each(tables.map.exact[e].code);
-      exact_upper_[e] = _mm512_set1_epi16(static_cast<int16_t>(tables.ExactUpper(e)));
-      exact_low_[e] = _mm512_set1_epi16(static_cast<int16_t>(tables.map.exact[e].sample));
-    }
-  }
+        mantissa_(_mm512_set1_epi16(static_cast<int16_t>((1 << tables.map.mantissa_bits) - 1))) {}
 
   // Codes, details and their masks and, of four bytes, lower halves of a block.
   HWY_INLINE void Block(const std::byte* HWY_RESTRICT samples, uint8_t* HWY_RESTRICT codes,
@@ -410,21 +422,22 @@ class Splitter {
     // Bytes that have the signs of words, and are 0 where these are.
     const __m512i signs = _mm512_packs_epi16(upper.first, upper.second);
     const __mmask64 is_negative = _mm512_movepi8_mask(signs);
-    const __mmask64 is_coded = _mm512_cmplt_epu8_mask(step, _mm512_mask_blend_epi8(is_negative, positive_, negative_));
-    __m512i code = _mm512_mask_sub_epi8(_mm512_add_epi8(above_, step), is_negative, below_, step);
-    code = _mm512_mask_blend_epi8(is_coded, escape_, code);
+    const __mmask64 is_coded =
+        _mm512_cmplt_epu8_mask(step, _mm512_mask_blend_epi8(is_negative, map_.positive.raw, map_.negative.raw));
+    __m512i code = _mm512_mask_sub_epi8(_mm512_add_epi8(map_.above.raw, step), is_negative, map_.below.raw, step);
+    code = _mm512_mask_blend_epi8(is_coded, map_.escape.raw, code);
     const __m512i rest =
         kHasLow ? Packed(_mm512_or_si512(upper.first, low.first), _mm512_or_si512(upper.second, low.second)) : signs;
-    code = _mm512_mask_blend_epi8(_mm512_testn_epi8_mask(rest, rest), code, zero_);
-    for (size_t e = 0; e < num_exact_; ++e) {
+    code = _mm512_mask_blend_epi8(_mm512_testn_epi8_mask(rest, rest), code, map_.zero.raw);
+    for (size_t e = 0; e < map_.num_exact; ++e) {
       const auto differs = [&](__m512i of_upper, __m512i of_low) HWY_ATTR {
-        const __m512i differ = _mm512_xor_si512(of_upper, exact_upper_[e]);
-        return kHasLow ? _mm512_or_si512(differ, _mm512_xor_si512(of_low, exact_low_[e])) : differ;
+        const __m512i differ = _mm512_xor_si512(of_upper, map_.exact_upper[e].raw);
+        return kHasLow ? _mm512_or_si512(differ, _mm512_xor_si512(of_low, map_.exact_low[e].raw)) : differ;
       };
       const __m512i differ = Packed(differs(upper.first, low.first), differs(upper.second, low.second));
       const __mmask64 is_other =
-          _mm512_mask_test_epi8_mask(_mm512_cmpeq_epi8_mask(code, exact_code_[e]), differ, differ);
-      code = _mm512_mask_blend_epi8(is_other, code, escape_);
+          _mm512_mask_test_epi8_mask(_mm512_cmpeq_epi8_mask(code, map_.exact_code[e].raw), differ, differ);
+      code = _mm512_mask_blend_epi8(is_other, code, map_.escape.raw);
     }
     const __m512i low_byte = _mm512_set1_epi16(0xff);
     _mm512_storeu_si512(codes, code);
@@ -436,15 +449,13 @@ class Splitter {
  private:
   static constexpr bool kHasLow = kBytes == 4;
 
-  static HWY_INLINE __m512i Each(int value) { return _mm512_set1_epi8(static_cast<char>(value)); }
   // Bytes that are 0 where words are.
   static HWY_INLINE __m512i Packed(__m512i first, __m512i second) { return _mm512_packs_epi16(first, second); }
 
   const CoarseTables& tables_;
-  size_t num_exact_;
+  MapVectors map_;
   __m128i mantissa_bits_;
-  __m512i mantissa_, positive_, negative_, above_, below_, zero_, escape_;
-  __m512i exact_code_[kMaxCoarseExact], exact_upper_[kMaxCoarseExact], exact_low_[kMaxCoarseExact];
+  __m512i mantissa_;
 };
 #else
 
@@ -535,22 +546,10 @@ class VectorSplitter {
 
   HWY_INLINE explicit VectorSplitter(const CoarseTables& tables)
       : tables_(tables),
-        num_exact_(tables.map.num_exact),
+        map_(tables),
         mantissa_bits_(tables.map.mantissa_bits),
         least_(hn::Set(HalfTag(), static_cast<uint16_t>(tables.map.least))),
-        num_octaves_(Each(tables.map.end - tables.map.least)),
-        positive_(Each(tables.map.positive())),
-        negative_(Each(tables.map.negative())),
-        above_(Each(tables.map.escape() + 1)),
-        below_(Each(tables.map.zero - 1)),
-        zero_(Each(tables.map.zero)),
-        escape_(Each(tables.map.escape())) {
-    for (size_t e = 0; e < num_exact_; ++e) {
-      exact_code_[e] = Each(tables.map.exact[e].code);
-      exact_upper_[e] = hn::Set(HalfTag(), tables.ExactUpper(e));
-      exact_low_[e] = hn::Set(HalfTag(), static_cast<uint16_t>(tables.map.exact[e].sample));
-    }
-  }
+        num_octaves_(MapVectors::Each(tables.map.end - tables.map.least)) {}
 
   HWY_INLINE void Block(const std::byte* HWY_RESTRICT samples, uint8_t* HWY_RESTRICT codes,
                         uint8_t* HWY_RESTRICT details, uint8_t* HWY_RESTRICT masks,
@@ -565,8 +564,6 @@ class VectorSplitter {
   static constexpr bool kHasLow = kBytes == 4;
   using Bytes = hn::Vec<CodeTag>;
   using Halves = hn::Vec<HalfTag>;
-
-  static HWY_INLINE Bytes Each(int value) { return hn::Set(CodeTag(), static_cast<uint8_t>(value)); }
 
   // Bytes that are 1 where halves are not 0.
   static HWY_INLINE Bytes PackNonzero(Halves first, Halves second) {
@@ -605,24 +602,24 @@ class VectorSplitter {
     const auto none = hn::Zero(d);
     const auto sign = [&](Halves of) HWY_ATTR { return hn::ShiftRight<15>(of); };
     const auto is_positive = hn::Eq(PackHalves(sign(upper[0]), sign(upper[1])), none);
-    const Bytes room = hn::IfThenElse(is_positive, positive_, negative_);
+    const Bytes room = hn::IfThenElse(is_positive, map_.positive, map_.negative);
     const auto is_coded = hn::And(hn::Lt(octave, num_octaves_), hn::Lt(step, room));
-    Bytes code = hn::IfThenElse(is_positive, hn::Add(above_, step), hn::Sub(below_, step));
-    code = hn::IfThenElse(is_coded, code, escape_);
+    Bytes code = hn::IfThenElse(is_positive, hn::Add(map_.above, step), hn::Sub(map_.below, step));
+    code = hn::IfThenElse(is_coded, code, map_.escape);
     const Bytes nonzero =
         kHasLow ? PackNonzero(hn::Or(upper[0], low[0]), hn::Or(upper[1], low[1])) : PackNonzero(upper[0], upper[1]);
     const auto is_zero = hn::Eq(nonzero, none);
-    code = hn::IfThenElse(is_zero, zero_, code);
+    code = hn::IfThenElse(is_zero, map_.zero, code);
     Bytes mask = hn::IfThenElseZero(is_coded, hn::IfThenZeroElse(is_zero, index.LookUp(few.detail_mask)));
-    for (size_t e = 0; e < num_exact_; ++e) {
+    for (size_t e = 0; e < map_.num_exact; ++e) {
       const auto differ = [&](size_t k) HWY_ATTR {
-        const Halves of_upper = hn::Xor(upper[k], exact_upper_[e]);
-        return kHasLow ? hn::Or(of_upper, hn::Xor(low[k], exact_low_[e])) : of_upper;
+        const Halves of_upper = hn::Xor(upper[k], map_.exact_upper[e]);
+        return kHasLow ? hn::Or(of_upper, hn::Xor(low[k], map_.exact_low[e])) : of_upper;
       };
-      const auto has_code = hn::Eq(code, exact_code_[e]);
+      const auto has_code = hn::Eq(code, map_.exact_code[e]);
       const auto is_other = hn::And(has_code, hn::Ne(PackNonzero(differ(0), differ(1)), none));
       mask = hn::IfThenZeroElse(has_code, mask);
-      code = hn::IfThenElse(is_other, escape_, code);
+      code = hn::IfThenElse(is_other, map_.escape, code);
     }
     const auto low_byte = [&](Halves of) HWY_ATTR { return hn::And(of, hn::Set(dh, uint16_t{0xff})); };
     hn::StoreU(code, d, codes);
@@ -631,12 +628,10 @@ class VectorSplitter {
   }
 
   const CoarseTables& tables_;
-  size_t num_exact_;
+  MapVectors map_;
   int mantissa_bits_;
   Halves least_;
-  Bytes num_octaves_, positive_, negative_, above_, below_, zero_, escape_;
-  Bytes exact_code_[kMaxCoarseExact];
-  Halves exact_upper_[kMaxCoarseExact], exact_low_[kMaxCoarseExact];
+  Bytes num_octaves_;
 };
 #endif
 #endif

@@ -39,15 +39,8 @@ alignas(64) inline constexpr auto kPackUpOtherWords8 = [] {
   return table;
 }();
 
-// [mask]: where elements of the mask, of eight of one or of two bytes, find theirs among those that follow each other;
-// zero elsewhere.
-inline constexpr auto kExpandBytes8 = [] {
-  std::array<std::array<uint8_t, 8>, 256> table{};
-  for (size_t mask = 0; mask < 256; ++mask) {
-    for (size_t i = 0; i < 8; ++i) table[mask][i] = (mask >> i & 1) != 0 ? kExpand8[mask][i] : 0x80;
-  }
-  return table;
-}();
+// [mask]: where elements of the mask, of eight of two bytes, find theirs among those that follow each other; zero
+// elsewhere.
 alignas(64) inline constexpr auto kExpandWords8 = [] {
   std::array<ByteShuffle, 256> table{};
   for (size_t mask = 0; mask < 256; ++mask) {
