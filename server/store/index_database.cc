@@ -45,8 +45,9 @@ constexpr double kMaxRewrittenShare = 0.5, kRewrittenStep = 1.1;
 constexpr int kRewritingSteps = 8;
 constexpr std::uint64_t kTolerableGarbage = 16;
 
-// What opening writes beside tables is less.
-constexpr std::size_t kRoomBytes = std::size_t{1} << 20;
+// What opening writes beside tables and the list of them is less.  A small disk may have little more left, all of it.
+constexpr std::uint64_t kRoomBytes = std::uint64_t{128} << 10;
+constexpr char kListPrefix[] = "MANIFEST-";
 // So that a disk that stays full does not make every call open the database, nor reads wait for it most of the time.
 constexpr std::chrono::seconds kRestoreInterval{1};
 constexpr int kRestorePause = 10;  // times as long as an attempt
@@ -268,8 +269,15 @@ absl::Status IndexDatabase::Impl::CheckOpen() const {
 // Of a database that was closed and cannot be opened, nothing can be read any more: what opening needs is held until
 // then, on a disk that takes it.
 absl::Status IndexDatabase::Impl::HoldRoom() const {
-  const std::string bytes(kRoomBytes, '\0');
-  return FromRocks(rocksdb::WriteStringToFile(env(), bytes, room_path(), /*should_sync=*/true));
+  std::vector<rocksdb::Env::FileAttributes> files;
+  DCAC_RETURN_IF_ERROR(FromRocks(env()->GetChildrenFileAttributes(folder, &files)));
+  std::uint64_t bytes = kRoomBytes;
+  // Opening writes the list anew, without what changed in it since it was begun.
+  for (const auto& file : files) {
+    if (file.name.starts_with(kListPrefix)) bytes += file.size_bytes;
+  }
+  return FromRocks(rocksdb::WriteStringToFile(env(), std::string(static_cast<std::size_t>(bytes), '\0'), room_path(),
+                                              /*should_sync=*/true));
 }
 
 void IndexDatabase::Impl::GiveRoom() const {

@@ -215,6 +215,19 @@ TEST_F(LocalFullDiskTest, StartsWithoutRoomForTables) {
   CheckBlocks();
 }
 
+// Of a small disk the store itself leaves no more: the index is not to wait for what does not come.
+TEST_F(LocalFullDiskTest, AFailedIndexGoesOnWithLittleRoom) {
+  Open();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Put("t/" + std::to_string(i), 100).ok());
+  disk_.FillWithOthers(SmallDisk::kAll);
+  EXPECT_TRUE(absl::IsResourceExhausted(Delete("t/0")));
+  disk_.FillWithOthers(0);
+  disk_.FillWithOthers(disk_.space().available_bytes - (256u << 10));
+  EXPECT_EQ(store_->Maintain({}), absl::OkStatus());
+  EXPECT_EQ(Delete("t/1"), absl::OkStatus());
+  CheckBlocks();
+}
+
 // Deletes among puts: what writes packed payloads anew, to give back what
 // deleted ones took, needs room itself.
 TEST_F(LocalFullDiskTest, DeletesGoOnWhileItStaysFull) {
