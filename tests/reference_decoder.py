@@ -670,6 +670,13 @@ class SideInformation:
         check(a < 1 << 31, 'a signed number is too large')
         return -a if a and self.bit(model.sign) else a
 
+    def byte(self, model):
+        node = 1
+        while node < 8:
+            node = 2 * node + self.bit(model[node])
+        n = node - 8
+        return 0 if n == 0 else self.direct(8) if n == 7 else 1 << (n - 1) | self.direct(n - 1)
+
     def flag(self):
         return self.bit(AdaptiveBit())
 
@@ -1569,13 +1576,12 @@ class LaneModel:
         return weights, base, base_range
 
     def read_byte_terms(self, side):
-        c, r, same, coarse = NumberModel(), SignedModel(), AdaptiveBit(), AdaptiveBit()
+        same, coarse = AdaptiveBit(), AdaptiveBit()
         for p, plane in enumerate(self.terms):
             begin = p // self.group * self.group
-            count = side.number(c) if begin else 0
-            check(count <= 4, 'references of a plane')
+            count = side.uniform(5) if begin else 0
             for _ in range(count):
-                plane.references.append((self.read_reference(side, p, begin, same), side.weight(r, 127)))
+                plane.references.append((self.read_reference(side, p, begin, same), side.ranged(-127, 127)))
             plane.is_coarse = side.bit(coarse) if count else 0
             for pair in plane.references[:2], plane.references[2:]:
                 check(sum(abs(weight) for _, weight in pair) <= 127, 'weights of references')
@@ -1734,8 +1740,8 @@ class LaneModel:
 class IntervalModels:
     def __init__(self):
         self.split = adaptive_bits(8)
-        self.mode_frequency, self.escape_frequency = NumberModel(), NumberModel()
-        self.leaf_frequency = [NumberModel() for _ in range(9)]
+        self.mode_frequency, self.escape_frequency = adaptive_bits(8), adaptive_bits(8)
+        self.leaf_frequency = [adaptive_bits(8) for _ in range(9)]
 
 
 class Intervals:
@@ -1750,10 +1756,10 @@ class Intervals:
         check(len(self.slots) == 256, 'frequencies of intervals')
 
     def read(self, model, base, bits):
-        f = self.side.number(model)
+        f = self.side.byte(model)
         self.count += f > 0
         check(self.count <= 16, 'intervals of a cluster')
-        check(f <= 255 and len(self.slots) + f <= 256, 'frequencies of intervals')
+        check(len(self.slots) + f <= 256, 'frequencies of intervals')
         self.slots += [(base, bits, f, len(self.slots))] * f
 
     def read_node(self, depth, first):

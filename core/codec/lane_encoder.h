@@ -23,6 +23,7 @@ struct LaneEncoderOptions {
   int max_references = 0;
   int window = 0;  // earlier planes that are searched; 0: all
   bool previous_item = true;
+  double min_saved_bits = 0;  // of each sample, by a term: a decoder is faster with fewer
   bool own_taps = false;
   bool errors = true;  // of the row above tell of those to come; a decoder is faster without them
   size_t max_contexts = 64, max_all_pairs = 72;

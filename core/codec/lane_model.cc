@@ -271,13 +271,18 @@ class LaneModelCoder {
       LanePlane& plane = model_.planes[static_cast<size_t>(p)];
       const int begin = model_.GroupBegin(p);
       uint32_t count = static_cast<uint32_t>(plane.references.size());
-      if (begin > 0) CodeNumber(coder_, count_state, count);
       const size_t most = model_.bytes ? kMaxByteReferences : kMaxLaneReferences;
+      if (begin > 0 && model_.bytes) CodeUniform(coder_, static_cast<uint32_t>(most + 1), count);
+      if (begin > 0 && !model_.bytes) CodeNumber(coder_, count_state, count);
       Check(count <= most);
       plane.references.resize(begin > 0 ? std::min<size_t>(count, most) : 0);
       for (LaneReference& reference : plane.references) {
         CodeReference(same_channel_[static_cast<size_t>(p)], begin, reference.plane);
-        Signed(reference_weight_, model_.bytes ? kMaxBytePairWeight : kMaxLaneTermWeight, reference.weight);
+        if (model_.bytes) {  // adaptive bits would save little for their time
+          Ranged(-kMaxBytePairWeight, kMaxBytePairWeight, reference.weight);
+        } else {
+          Signed(reference_weight_, kMaxLaneTermWeight, reference.weight);
+        }
       }
       if (model_.bytes) {
         if (!plane.references.empty()) coder_.Bit(coarse_weights_state_, plane.has_coarse_weights);
@@ -387,8 +392,8 @@ class LaneModelCoder {
   }
 
   struct IntervalStates {
-    AdaptiveNumber mode, all;
-    std::array<AdaptiveNumber, 9> leaf;
+    AdaptiveByte mode, all;
+    std::array<AdaptiveByte, 9> leaf;
     std::array<AdaptiveBit, 8> split;
   };
   // Of a cluster.
@@ -401,7 +406,7 @@ class LaneModelCoder {
   };
 
   // The frequency of an interval, or 0 if there is none.
-  void CodeInterval(Interval interval, AdaptiveNumber& state, CodedIntervals& coded) {
+  void CodeInterval(Interval interval, AdaptiveByte& state, CodedIntervals& coded) {
     uint32_t frequency = 0;
     if (Coder::kEncodes && coded.next < coded.given.size()) {
       const Interval& next = coded.given[coded.next];
@@ -410,10 +415,9 @@ class LaneModelCoder {
         ++coded.next;
       }
     }
-    CodeNumber(coder_, state, frequency);
+    CodeByte(coder_, state, frequency);
     if (frequency == 0) return;
-    Check(coded.intervals.size() < kMaxIntervals && frequency <= kMaxIntervalFrequency &&
-          coded.sum + frequency <= kIntervalSlots);
+    Check(coded.intervals.size() < kMaxIntervals && coded.sum + frequency <= kIntervalSlots);
     if (coder_.failed()) return;
     coded.sum += frequency;
     interval.frequency = static_cast<uint8_t>(frequency);

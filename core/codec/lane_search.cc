@@ -849,7 +849,8 @@ class LaneSearch {
       }
       if (best == k) break;
       const double gain = kGainTrust * samples / 2 * Log2((error + noise) / (std::max(error - saved, 0.0) + noise));
-      if (gain < pool.feature[best].bits + (terms.size == 0 ? kFirstTermBits : 0)) break;
+      const double cost = pool.feature[best].bits + options_.min_saved_bits * samples;
+      if (gain < cost + (terms.size == 0 ? kFirstTermBits : 0)) break;
       const size_t n = terms.size++;
       terms.feature[n] = best;
       error -= saved;

@@ -75,11 +75,11 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.activity_bins = narrow ? (samples >= kManySamples ? 10 : 8) : 12;
       min_reference_samples = 400;
       if (lanes.window == 0) lanes.window = narrow ? 64 : 128;
-      lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, narrow ? 4096 : 16384);
-      lanes.sample_positions = narrow ? std::clamp<size_t>(samples / 2, 1 << 13, 5 << 15)
-                                      : std::clamp<size_t>(samples / 4, 1 << 13, 1 << 16);
-      lanes.max_contexts = kMaxIntervalContexts;
-      lanes.max_all_pairs = lanes.max_contexts + 8;
+      lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, narrow ? 3072 : 16384);
+      lanes.sample_positions = std::clamp<size_t>(samples / (narrow ? 2 : 4), 1 << 13, 1 << 16);
+      lanes.max_contexts = narrow ? kFewIntervalContexts : 32;
+      lanes.max_all_pairs = lanes.max_contexts + (narrow ? 2 : 8);
+      if (narrow) lanes.min_saved_bits = 0.01;
       lanes.fixed_centers = true;
       break;
     case 4:
@@ -152,7 +152,7 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.search_samples = 256;
     lanes.fit_samples = std::min<size_t>(lanes.fit_samples, 2048);
     lanes.sample_positions = std::min<size_t>(lanes.sample_positions, 1 << 15);
-    if (samples != SampleKind::kF16) LimitContexts(lanes, kFewIntervalContexts);
+    if (samples == SampleKind::kF16) LimitContexts(lanes, kMaxIntervalContexts);
     if (!is_binary32) return;
     lanes.position_bins = 12;
     lanes.activity_bins = 8;

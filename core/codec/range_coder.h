@@ -43,6 +43,11 @@ struct AdaptiveSigned {
   AdaptiveBit sign;
 };
 
+// State of numbers below 256: of their classes, as nodes of a binary tree from 1 on.
+struct AdaptiveByte {
+  std::array<AdaptiveBit, 8> node;
+};
+
 class RangeEncoder {
  public:
   static constexpr bool kEncodes = true;
@@ -217,6 +222,28 @@ void CodeNumber(Coder& coder, AdaptiveNumber& model, uint32_t& value) {
     return;
   }
   value = static_cast<uint32_t>(((uint64_t{1} << n) | (uint64_t{top} << (n - 1)) | rest) - 1);
+}
+
+// A number 0 .. 255, with fewer decisions: how many bits it has, 7 for more, then those below the leading one, or all.
+template <typename Coder>
+void CodeByte(Coder& coder, AdaptiveByte& model, uint32_t& value) {
+  constexpr int kClassBits = 3, kAllBits = 8;
+  constexpr uint32_t kLast = (1u << kClassBits) - 1;
+  if (Coder::kEncodes && value >= 1u << kAllBits) return coder.Fail();
+  const uint32_t size = std::min(static_cast<uint32_t>(std::bit_width(value)), kLast);
+  uint32_t node = 1;
+  for (int i = kClassBits - 1; i >= 0; --i) {
+    bool bit = (size >> i & 1) != 0;
+    coder.Bit(model.node[node], bit);
+    node = 2 * node + (bit ? 1 : 0);
+  }
+  const uint32_t of_class = node & kLast;
+  const int count = of_class == kLast ? kAllBits : std::max(static_cast<int>(of_class) - 1, 0);
+  const uint32_t leading = of_class == 0 || of_class == kLast ? 0 : 1u << (of_class - 1);
+  uint32_t rest = value - leading;
+  if (count > 0) coder.Bits(count, rest);
+  if constexpr (Coder::kEncodes) return;
+  value = leading + (count > 0 ? rest : 0);
 }
 
 // A signed number of magnitude below 2^31: the magnitude, then the sign unless it is 0.
