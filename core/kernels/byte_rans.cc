@@ -489,7 +489,7 @@ void BuildIntervalEntries(IntervalContexts contexts, std::span<IntervalEntry> en
       const uint32_t size = 1u << interval.raw_bits;
       for (uint32_t raw = 0; raw < size; ++raw) {
         const size_t residual = (interval.base + raw) & 255;
-        if (raw_bits[residual] <= interval.raw_bits) continue;
+        if (raw_bits[residual] < interval.raw_bits) continue;
         raw_bits[residual] = interval.raw_bits;
         entry.raw = static_cast<uint8_t>(raw);
         entries[context * 256 + residual] = entry;

@@ -125,8 +125,8 @@ constexpr size_t NumIntervalEntries(size_t contexts) {
 // Of an interval whose slots begin at `start`, of its first residual.
 IntervalEntry EntryOf(const Interval& interval, uint32_t start);
 
-// Sets the entries of contexts.  Of residuals in several intervals those in the one with the fewest raw bits; of others
-// none.
+// Sets the entries of contexts.  Of residuals in several intervals those in the one with the fewest raw bits, the last
+// of such; of others none.
 void BuildIntervalEntries(IntervalContexts contexts, std::span<IntervalEntry> entries);
 
 // Of all contexts, for encoders.  What a target does not look into may be left as it is.

@@ -22,7 +22,7 @@ std::vector<Interval> RandomIntervals(std::mt19937_64& random) {
   if (random() % 2 == 0) intervals.push_back({0, 8, 1, false});
   const size_t count = std::max<size_t>(2, intervals.size() + 1 + random() % kMaxIntervals);
   for (int first = -128; first < 128 && intervals.size() < std::min(count, kMaxIntervals);) {
-    int raw_bits = static_cast<int>(random() % (intervals.size() + 1 < count ? 5 : 8));
+    int raw_bits = static_cast<int>(random() % (intervals.size() + 1 < count ? 5 : 9));
     while ((first + 128) % (1 << raw_bits) != 0) --raw_bits;
     if (random() % 4 != 0) {
       intervals.push_back({static_cast<uint8_t>(first), static_cast<uint8_t>(raw_bits), 1, false});
