@@ -1543,7 +1543,7 @@ class LaneModel:
         self.activity_thresholds = self.read_thresholds(side)
         self.read_cells(side)
         self.filler_cluster = self.clusters
-        if self.is_bytes:
+        if self.has_intervals:
             check(self.clusters <= 32, 'clusters of intervals')
             models = IntervalModels()
             self.intervals = [Intervals(side, models, 'mode' in self.specials) for _ in range(self.clusters)]
@@ -1620,9 +1620,12 @@ class LaneModel:
         self.table_bits = 10 if narrow else 10 + side.uniform(2)
         specials, self.shift, self.unit_exponent = [], 0, 0
         has_escape = 0
+        self.has_intervals = self.is_bytes
         if self.is_bytes:
             self.low_code, self.high_code = 0, 255
         elif narrow:
+            self.has_intervals = side.flag()
+            check(not (self.has_intervals and self.interlaced and self.width % 2), 'intervals beside fillers')
             self.low_code = side.ranged(0, 255)
             self.high_code = side.ranged(self.low_code, 255)
         else:
@@ -2202,7 +2205,7 @@ class LaneSetDecoder:
     def __init__(self, model, words, escapes, low):
         self.model = model
         self.arithmetic = (NarrowLanes if model.dtype.is_narrow else WideLanes)(model)
-        if model.is_bytes:
+        if model.has_intervals:
             self.lanes = Banks(words, model.intervals)
         else:
             tables = [places_of_tokens(table, model.table_bits) for table in model.frequencies]
@@ -2238,7 +2241,7 @@ class LaneSetDecoder:
         plane, y, x = group.plane_and_place(p)
         is_filler = x == model.width
         clusters = np.where(is_filler, model.filler_cluster, model.cell_cluster[row, column]).tolist()
-        if model.is_bytes:
+        if model.has_intervals:
             codes, samples = self.decode_intervals(clusters, center)
         else:
             codes, samples = self.decode_symbols(clusters, center, is_filler.tolist())

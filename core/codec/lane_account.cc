@@ -16,7 +16,7 @@ constexpr double kEscapeBits = 16, kLowHalfBits = 16;
 LaneCounter::LaneCounter(SampleKind kind, const LaneModel& model, SetAccount& account)
     : kind_(kind), model_(model), account_(account) {
   account_.plane_bits.assign(model.planes.size(), 0);
-  if (model.bytes) {
+  if (model.has_intervals) {
     FindBitsOfResiduals();
     return;
   }
@@ -42,7 +42,7 @@ void LaneCounter::FindBitsOfResiduals() {
 }
 
 SampleCoding LaneCounter::CodingOf(size_t symbol) const {
-  if (model_.bytes)
+  if (model_.has_intervals)
     return symbol < ModeEntries(model_.intervals.size()) ? SampleCoding::kResidual : SampleCoding::kMode;
   const size_t token = symbol % kMaxLaneTokens;
   if (static_cast<int>(token) >= model_.first_residual_token()) return SampleCoding::kResidual;

@@ -295,11 +295,14 @@ TEST_P(LaneCodecTest, AccountsAddUp) {
 
 TEST_P(LaneCodecTest, EveryTargetWritesTheSameAndReadsTheOthers) {
   // The last one is so large that not all of its tokens are counted.
-  const SegmentShape shapes[] = {
-      {GetParam(), 2, 11, 20, 6}, {GetParam(), 2, 6, 20, 30}, {GetParam(), 2, 5, 20, 75}, {GetParam(), 1, 24, 75, 75}};
+  const SegmentShape shapes[] = {{GetParam(), 2, 11, 20, 6},
+                                 {GetParam(), 2, 6, 20, 30},
+                                 {GetParam(), 2, 5, 20, 75},
+                                 {GetParam(), 2, 9, 20, 76},
+                                 {GetParam(), 1, 24, 75, 75}};
   for (const SegmentShape& shape : shapes) {
     const Bytes packed = SmoothPlanes(shape, shape.width == 30);
-    for (int level : {1, 2, 3, 5}) {
+    for (int level : {1, 2, 3, 5, 6}) {
       Bytes first;
       for (std::string_view target : SupportedTargets()) {
         SCOPED_TRACE(std::string(target));

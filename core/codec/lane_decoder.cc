@@ -40,18 +40,22 @@ class LaneSetDecoder {
 
   absl::Status Decode() {
     LaneTables tables = MakeLaneTables(LaneKindOf(kind_), model_);
-    if constexpr (std::is_same_v<Lanes, ByteLanes>) {
-      IntervalTables intervals;
-      intervals.Build(IntervalsOf(model_));
-      tables.intervals = &intervals;
-      ByteRansDecoder rans;
-      return DecodeGroups(tables, rans);
-    } else {
+    if constexpr (!std::is_same_v<Lanes, WideLanes>) {
+      if (model_.has_intervals) {
+        IntervalTables intervals;
+        intervals.Build(IntervalsOf(model_));
+        tables.intervals = &intervals;
+        ByteRansDecoder rans;
+        return DecodeGroups(tables, rans);
+      }
+    }
+    if constexpr (!std::is_same_v<Lanes, ByteLanes>) {
       const std::vector<uint32_t> slots = MakeLaneSlots(kind_, model_);
       tables.slots = slots.data();
       LaneRansDecoder rans;
       return DecodeGroups(tables, rans);
     }
+    return Malformed();
   }
 
  private:

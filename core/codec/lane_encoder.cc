@@ -84,10 +84,11 @@ class LaneSetEncoder {
     }
     EncodedLaneSet result;
     Tokenize(result);
-    if constexpr (kBytes) {
-      EncodeIntervals(result);
-    } else {
-      EncodeTokens(result);
+    if constexpr (kNarrow) {
+      if (model_.has_intervals) EncodeIntervals(result);
+    }
+    if constexpr (!kBytes) {
+      if (!model_.has_intervals) EncodeTokens(result);
     }
     if (set_.kind == SampleKind::kF32) CollectLowHalves(result);
     result.model = std::move(model_);
@@ -130,6 +131,7 @@ class LaneSetEncoder {
 
   void LoadCodes() {
     model_.interlaced = !kBytes && options_.interlaced && set_.shape.width >= 4;
+    model_.has_intervals = kBytes || (kNarrow && options_.intervals && !model_.has_fillers(set_.shape.width));
     model_.num_taps = kBytes ? static_cast<int>(kByteTaps) : model_.interlaced ? 6 : options_.num_taps;
     if (set_.kind == SampleKind::kF32) ChooseExact();
     const size_t halves = model_.interlaced ? 2 : 1;
@@ -827,7 +829,9 @@ class LaneSetEncoder {
       }
     }
     const float sampled_bits = kSampledTableBits * static_cast<float>(times - 1);
-    Clusters clusters = ClusterCells(moving, static_cast<int>(columns), options_.max_contexts, options_.max_all_pairs,
+    const size_t most =
+        model_.has_intervals ? std::min(options_.max_contexts, kMaxIntervalContexts) : options_.max_contexts;
+    Clusters clusters = ClusterCells(moving, static_cast<int>(columns), most, std::max(most, options_.max_all_pairs),
                                      std::max(kLearntTableBits, sampled_bits));
     model_.cluster = std::move(clusters.cluster);
     model_.tables = std::move(clusters.tables);

@@ -40,7 +40,7 @@ class LaneModelCoder {
     CodeThresholds(model_.activity_thresholds);
     CodeCells();
     if (coder_.failed()) return;
-    if (model_.bytes) return CodeIntervals();
+    if (model_.has_intervals) return CodeIntervals();
     CodeTables(coder_, model_.table_bits, model_.num_tokens, model_.tables);
     Check(model_.num_tokens <= static_cast<int>(kMaxLaneTokens));
     if (coder_.failed()) return;
@@ -139,6 +139,7 @@ class LaneModelCoder {
     bool is_bytes = model_.bytes.has_value();
     CodeFlag(coder_, is_bytes);
     if (is_bytes && !model_.bytes) model_.bytes.emplace();
+    model_.has_intervals = model_.has_intervals || is_bytes;
   }
 
   void CodeByteTaps(ByteTaps& taps) {
@@ -187,6 +188,8 @@ class LaneModelCoder {
     if (IsNarrow(kind_)) {
       model_.table_bits = kNarrowTableBits;
       if (!model_.bytes) {
+        CodeFlag(coder_, model_.has_intervals);
+        Check(!model_.has_intervals || !model_.has_fillers(shape_.width));
         Ranged(0, 255, model_.low_code);
         Ranged(model_.low_code, 255, model_.high_code);
       }

@@ -111,6 +111,7 @@ constexpr uint32_t ByteThresholdNumber(uint8_t threshold) {
 struct LaneModel {
   std::optional<CoarseMap> coarse;  // of floats that are modelled as u8: which codes they are
   std::optional<ByteTaps> bytes;    // of byte lanes, which have these taps only; error_prior is a byte
+  bool has_intervals = false;       // in place of tokens: byte lanes always, other narrow ones without fillers
   int innovation_bits = 0;          // of byte lanes, below the point
   bool interlaced = false;
   int num_taps = 3;      // 3 or 6; interlaced: 6
@@ -138,10 +139,12 @@ struct LaneModel {
   std::vector<bool> fixed_center;
   std::vector<int32_t> center;  // of each position bin
   int num_tokens = 0;
-  std::vector<std::vector<uint32_t>> tables;     // weights of each cluster's tokens; of byte lanes empty
-  std::vector<std::vector<Interval>> intervals;  // of each cluster, of byte lanes
+  std::vector<std::vector<uint32_t>> tables;     // weights of each cluster's tokens, empty with intervals
+  std::vector<std::vector<Interval>> intervals;  // of each cluster
 
   size_t num_classes() const { return interlaced ? 2 : 1; }
+  // Whether rows of planes of such a width have positions that stand for no sample.
+  bool has_fillers(int width) const { return interlaced && width % 2 != 0; }
   size_t position_bins() const { return position_thresholds.size() + 1; }
   size_t activity_bins() const { return activity_thresholds.size() + 1; }
   // Whether a plane has a model of its own, beside its mean.

@@ -27,6 +27,7 @@ class RandomLaneModels {
     if (IsNarrow(kind_) && Flag()) return Bytes();
     m.interlaced = Flag();
     m.num_taps = m.interlaced || Flag() ? 6 : 3;
+    m.has_intervals = IsNarrow(kind_) && !m.has_fillers(shape_.width) && Flag();
     do {
       m.group_planes = 1 + Below(shape_.planes);
     } while (!CanBeLaneGroups(shape_.planes, m.interlaced ? (shape_.width + 1) / 2 : shape_.width, m.group_planes));
@@ -41,7 +42,7 @@ class RandomLaneModels {
     m.position_thresholds = Thresholds();
     m.activity_thresholds = Thresholds();
     Cells(m);
-    Tables(m);
+    m.has_intervals ? Intervals(m) : Tables(m);
     return m;
   }
 
@@ -57,6 +58,7 @@ class RandomLaneModels {
     m.error_prior = Below(256);
     m.mean = Code(m);
     m.bytes.emplace();
+    m.has_intervals = true;
     m.bytes->value = ByteWeightsOf();
     if (Flag()) {
       m.bytes->activity = ByteWeightsOf();
@@ -228,7 +230,7 @@ class RandomLaneModels {
   }
 
   void Cells(LaneModel& m) {
-    const int clusters = 1 + Below(m.bytes ? static_cast<int>(kMaxIntervalContexts) : 64);
+    const int clusters = 1 + Below(m.has_intervals ? static_cast<int>(kMaxIntervalContexts) : 64);
     m.tables.resize(static_cast<size_t>(clusters));
     const bool any_fixed = (!m.bytes || m.bytes->activity) && Flag();
     for (size_t cell = 0; cell < m.position_bins() * m.activity_bins(); ++cell) {
@@ -264,11 +266,11 @@ void ExpectEqual(const ByteWeights& a, const ByteWeights& b) {
 
 void ExpectEqual(const LaneModel& a, const LaneModel& b) {
   const auto head = [](const LaneModel& m) {
-    return std::vector<int64_t>{m.interlaced,     m.num_taps,       m.group_planes,  m.table_bits,     m.base_exponent,
-                                m.low_code,       m.high_code,      m.has_mode,      m.has_escape,     m.mode_code,
-                                m.shift,          m.unit_exponent,  m.sends_means,   m.mean,           m.error_prior,
-                                m.position_base,  m.position_shift, m.activity_base, m.activity_shift, m.num_tokens,
-                                m.innovation_bits};
+    return std::vector<int64_t>{m.interlaced,      m.num_taps,       m.group_planes,  m.table_bits,     m.base_exponent,
+                                m.low_code,        m.high_code,      m.has_mode,      m.has_escape,     m.mode_code,
+                                m.shift,           m.unit_exponent,  m.sends_means,   m.mean,           m.error_prior,
+                                m.position_base,   m.position_shift, m.activity_base, m.activity_shift, m.num_tokens,
+                                m.innovation_bits, m.has_intervals};
   };
   EXPECT_EQ(head(a), head(b));
   ASSERT_EQ(a.exact.size(), b.exact.size());
@@ -482,6 +484,20 @@ TEST(LaneModelTest, IntervalsOutOfRangeFail) {
       EXPECT_LE(intervals.size(), kMaxIntervals);
     }
   }
+}
+
+TEST(LaneModelTest, IntervalsBesideFillersFail) {
+  LaneModel model = SmallModel();
+  model.interlaced = true;
+  model.num_taps = 6;
+  model.group_planes = 4;
+  model.has_intervals = true;
+  model.tables = {{}};
+  model.intervals = {{{128, 7, 128, false}, {0, 7, 128, false}}};
+  EXPECT_FALSE(EncodingFails(SampleKind::kU8, model));
+  RangeEncoder encoder;
+  EncodeLaneModel(encoder, SampleKind::kU8, {4, 4, 5}, std::vector<int>(4, -1), model);
+  EXPECT_TRUE(encoder.failed());
 }
 
 TEST(LaneModelTest, ByteLanesOutOfRangeFail) {

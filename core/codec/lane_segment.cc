@@ -86,21 +86,25 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.interlaced = true;
       lanes.position_bins = narrow ? 16 : 12;
       lanes.activity_bins = narrow ? 8 : 12;
-      lanes.max_references = 4;
+      lanes.max_references = narrow ? 6 : 4;
+      if (narrow) lanes.min_saved_bits = 0.002;
       lanes.max_contexts = 48;
       lanes.max_all_pairs = 56;
       lanes.fixed_centers = true;
+      lanes.intervals = true;
       break;
     case 5:
       lanes.interlaced = true;
       lanes.num_taps = 6;
-      lanes.max_references = narrow ? 9 : 13;
+      lanes.max_references = narrow ? 14 : 13;
+      if (narrow) lanes.min_saved_bits = 0.0015;
       lanes.activity_bins = narrow ? 12 : 16;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
       lanes.search_samples = 2048;
       lanes.fit_samples = 8192;
       lanes.sample_positions = narrow ? 1 << 18 : 1 << 19;
+      lanes.intervals = true;
       break;
     default:
       lanes.interlaced = true;
@@ -139,6 +143,7 @@ void PreferSpeed(LaneEncoderOptions& lanes) {
 // Codes of floats are a part of these: less is gained of them, of binary32 least, half of which nothing is gained of.
 void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) {
   const bool is_binary32 = samples == SampleKind::kF32;
+  lanes.intervals = true;  // tokens would hardly save more
   if (is_binary32 && level <= 3) lanes.max_references = 0;
   if (level == 1 && is_binary32) {
     lanes.count_every = 8;
@@ -157,8 +162,9 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.position_bins = 12;
     lanes.activity_bins = 8;
     lanes.count_every = 2;
-  } else if (level == 4 && is_binary32) {
-    lanes.max_references = std::min(lanes.max_references, 2);
+  } else if (level == 4) {
+    lanes.max_references = std::min(lanes.max_references, is_binary32 ? 2 : 4);
+    if (!is_binary32) return;
     lanes.position_bins = 8;
     lanes.search_samples = 256;
     LimitContexts(lanes, 16);
@@ -181,7 +187,7 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
 // Level 3, where byte lanes would lose too much.
 void PreferRatio(LaneEncoderOptions& lanes) {
   lanes.bytes = false;
-  lanes.interlaced = true;
+  lanes.interlaced = lanes.intervals = true;
   lanes.min_columns = LaneEncoderOptions().min_columns;
   lanes.count_every = 1;
   LimitContexts(lanes, 32);

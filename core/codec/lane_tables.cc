@@ -131,6 +131,7 @@ LaneTables MakeLaneTables(SampleKind kind, const LaneModel& model) {
   tables.context.FindChanges();
   SetCenters(model.center, tables);
   tables.num_contexts = model.tables.size();
+  tables.has_intervals = model.has_intervals;
   tables.has_mode = model.has_mode;
   tables.mode_code = model.mode_code;
   tables.first_residual_token = model.first_residual_token();

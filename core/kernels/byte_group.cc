@@ -353,22 +353,6 @@ HWY_INLINE StepBytes FindContexts(const LaneTables& tables, const StepPlace& pla
   return contexts;
 }
 
-// Indices of the entries of the residuals of a step, or of the mode.
-HWY_INLINE void StoreResidualSymbols(const LaneTables& tables, const StepBytes& codes, const StepBytes& center,
-                                     const StepBytes& contexts, uint16_t* HWY_RESTRICT out) {
-  const ByteTag d;
-  for (size_t k = 0; k < kByteVectors; ++k) {
-    const ByteVec context = contexts.part[k];
-    ByteVec low = hn::Sub(codes.part[k], center.part[k]), high = context;
-    if (tables.has_mode) {
-      const auto is_mode = hn::Eq(codes.part[k], hn::Set(d, static_cast<uint8_t>(tables.mode_code)));
-      low = hn::IfThenElse(is_mode, context, low);
-      high = hn::IfThenElse(is_mode, hn::Set(d, static_cast<uint8_t>(tables.num_contexts)), high);
-    }
-    hn::StoreInterleaved2(low, high, d, reinterpret_cast<uint8_t*>(out + k * hn::Lanes(d)));
-  }
-}
-
 template <ByteTerms kTerms>
 void TokenizeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, const LaneSymbols& symbols) {
   const BytePredictor<kTerms> predictor(tables, group);

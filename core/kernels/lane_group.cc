@@ -12,6 +12,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 // After highway.h: what follows is compiled for each target.
+#include "core/kernels/byte_rans-inl.h"
 #include "core/kernels/lane_rans-inl.h"
 #include "core/kernels/lane_step-inl.h"
 
@@ -49,12 +50,16 @@ struct Step {
 // Arrays of LaneGroup::sigma.
 constexpr size_t kRangeWeight = kLaneErrors + 1, kReferenceWeight = kLaneErrors + 2;
 
-// Which terms predictions of a group have beside the shared taps.
-enum class Terms { kNone, kReferences, kAny };
+// Which terms predictions of a group have beside the shared taps: kAll are references and own taps.
+enum class Terms { kNone, kReferences, kAll, kAny };
 
 template <Terms kTerms, typename Lanes>
 HWY_INLINE bool HasReferences(const LaneGroup<Lanes>& group) {
-  return kTerms == Terms::kReferences || (kTerms == Terms::kAny && group.has_references);
+  return kTerms == Terms::kReferences || kTerms == Terms::kAll || (kTerms == Terms::kAny && group.has_references);
+}
+template <Terms kTerms, typename Lanes>
+HWY_INLINE bool HasOwnTaps(const LaneGroup<Lanes>& group) {
+  return kTerms == Terms::kAll || (kTerms == Terms::kAny && group.has_own_weights);
 }
 
 using NarrowTag = StepTag<int16_t>;
@@ -69,6 +74,7 @@ HWY_INLINE auto VisitTerms(const LaneGroup<Lanes>& group, Visit visit) {
       return visit(taps, std::integral_constant<Terms, Terms::kReferences>());
     }
     if (!group.has_own_weights) return visit(taps, std::integral_constant<Terms, Terms::kNone>());
+    if (group.has_references) return visit(taps, std::integral_constant<Terms, Terms::kAll>());
 #endif
     return visit(taps, std::integral_constant<Terms, Terms::kAny>());
   };
@@ -101,9 +107,9 @@ class LaneSums {
         sigma_(group.sigma),
         reference_(group.reference),
         reference_activity_(group.reference_activity),
-        has_own_(kTerms == Terms::kAny && group.has_own_weights),
+        has_own_(HasOwnTaps<kTerms>(group)),
         has_references_(HasReferences<kTerms>(group)),
-        has_errors_(group.has_errors),
+        has_errors_(kIsNarrow || group.has_errors),
         sigma_base_(SigmaWeight(0, 0)),
         error_weight0_(SigmaWeight(1, 0)),
         error_weight1_(SigmaWeight(2, 0)),
@@ -122,10 +128,15 @@ class LaneSums {
     const Value* row = value_ + p - columns_;
     // The first three taps are those of the range, too.
     const Vec here = Load(row), left = Load(row - 1), right = Load(row + 1);
-    const Vec spatial = Sum(spatial_ + c, row, here, left, right);
-    Vec prediction = spatial;
-    if (kTerms == Terms::kAny && has_own_) prediction = hn::Add(prediction, Sum(own_ + c, row, here, left, right));
-    if (has_references_) prediction = hn::Add(prediction, Load(reference_ + p));
+    Vec spatial, prediction;
+    if constexpr (kIsNarrow && kTaps == 9) {
+      spatial = Load(spatial_ + c);
+      SumClasses(c, row, here, left, right, spatial, prediction);
+    } else {
+      prediction = spatial = Sum(spatial_ + c, row, here, left, right);
+      if (HasOwn()) prediction = hn::Add(prediction, Sum(own_ + c, row, here, left, right));
+    }
+    if (HasReferenceSums()) prediction = hn::Add(prediction, Load(reference_ + p));
     return {spatial, prediction, hn::Sub(hn::Max(hn::Max(left, right), here), hn::Min(hn::Min(left, right), here))};
   }
 
@@ -134,20 +145,26 @@ class LaneSums {
     const Value* row = error_ + p - columns_;
     if constexpr (kTaps == 9) c = ColumnOfClass(c);
     Vec sum = SigmaWeight(0, c, sigma_base_);
-    if (has_errors_) {
+    if (kIsNarrow || has_errors_) {
       sum = AddProduct(sum, Load(row), SigmaWeight(1, c, error_weight0_));
       sum = AddProduct(sum, Load(row - 1), SigmaWeight(2, c, error_weight1_));
       sum = AddProduct(sum, Load(row + 1), SigmaWeight(3, c, error_weight2_));
       sum = AddProduct(sum, Load(row - columns_), SigmaWeight(4, c, error_weight3_));
     }
     sum = AddProduct(sum, range, SigmaWeight(kRangeWeight, c, range_weight_));
-    if (has_references_) {
+    if (HasReferenceSums()) {
       sum = AddProduct(sum, Load(reference_activity_ + p), SigmaWeight(kReferenceWeight, c, reference_weight_));
     }
     return hn::Max(sum, hn::Zero(Tag()));
   }
 
  private:
+  static constexpr bool kIsNarrow = std::is_same_v<Lanes, NarrowLanes>;
+
+  // Known where code is compiled for the terms.
+  HWY_INLINE bool HasOwn() const { return kTerms == Terms::kAny ? has_own_ : kTerms == Terms::kAll; }
+  HWY_INLINE bool HasReferenceSums() const { return kTerms == Terms::kAny ? has_references_ : kTerms != Terms::kNone; }
+
   static HWY_INLINE Vec Load(const Value* from) { return hn::LoadU(Tag(), from); }
   // sum + v * w.
   static HWY_INLINE Vec AddProduct(Vec sum, Vec v, Vec w) { return hn::Add(sum, Weighted(Tag(), v, w)); }
@@ -174,6 +191,36 @@ class LaneSums {
     sum = AddProduct(sum, Load(row), Load(columns));
     sum = AddProduct(sum, Load(row + 1), Load(columns + stride_));
     return AddProduct(sum, Load(row - columns_), Load(columns + 2 * stride_));
+  }
+
+  // Adds the taps of interlaced rows, of which each class has six; the weights of the others are 0 there.  `spatial`
+  // is what the shared weights begin with.
+  HWY_INLINE void SumClasses(size_t c, const Value* row, Vec here, Vec left, Vec right, Vec& spatial,
+                             Vec& prediction) const {
+    const Value *const weights = spatial_ + c, *const own = own_ + c;
+    const size_t end = c + hn::Lanes(Tag());
+    const bool has_even = c < columns_ || end > 2 * columns_, has_odd = end > columns_;
+    Vec own_sum = HasOwn() ? Load(own) : hn::Zero(Tag());
+    const auto add = [&](size_t tap, Vec value) HWY_ATTR __attribute__((always_inline)) {
+      spatial = AddProduct(spatial, value, Load(weights + (tap + 1) * stride_));
+      if (HasOwn()) own_sum = AddProduct(own_sum, value, Load(own + (tap + 1) * stride_));
+    };
+    const Value* const above = row - columns_;
+    add(0, here);
+    add(3, Load(above));
+    add(8, Load(above - 2 * columns_));
+    if (has_even) {
+      add(1, left);
+      add(4, Load(above - 1));
+      add(5, Load(above + 1));
+    }
+    if (has_odd) {
+      const Value* const before = above - columns_;
+      add(2, right);
+      add(6, Load(before));
+      add(7, Load(before + 1));
+    }
+    prediction = HasOwn() ? hn::Add(spatial, own_sum) : spatial;
   }
 
   // Columns with the same weights of errors as those of the vector from c on: always the same where they have one
@@ -543,7 +590,7 @@ HWY_INLINE void StoreErrors(const LaneGroup<Lanes>& group, size_t p, const Step<
   const StepTag<typename Lanes::Value> d;
   for (size_t i = 0; i < kRansLanes; i += hn::Lanes(d)) {
     const auto value = hn::LoadU(d, group.value + p + i);
-    if (group.has_errors) {
+    if (std::is_same_v<Lanes, NarrowLanes> || group.has_errors) {
       hn::StoreU(hn::Abs(hn::Sub(value, hn::Load(d, step.prediction + i))), d, group.error + p + i);
     }
     if (group.has_innovations) {
@@ -804,6 +851,22 @@ HWY_INLINE void FillStep(const LaneTables& tables, const LaneGroup<Lanes>& group
   StoreValues(tables, valued, group.value + p);
 }
 
+HWY_INLINE void SymbolStep(const LaneTables& tables, const uint8_t* HWY_RESTRICT codes,
+                           const uint8_t* HWY_RESTRICT center, const StepBytes& context, const LaneSymbols& symbols,
+                           size_t out) {
+  if (tables.has_intervals) {
+    StoreResidualSymbols(tables, LoadStep(codes), LoadStep(center), context, symbols.symbol + out);
+  } else {
+    TokenStep(tables, codes, center, context, symbols, out);
+  }
+}
+
+HWY_INLINE void SymbolStep(const LaneTables& tables, const int32_t* HWY_RESTRICT codes,
+                           const int32_t* HWY_RESTRICT center, const StepBytes& context, const LaneSymbols& symbols,
+                           size_t out) {
+  TokenStep(tables, codes, center, context, symbols, out);
+}
+
 template <int kTaps, Terms kTerms, typename Lanes>
 void TokenizeTerms(const LaneTables& tables, const LaneGroup<Lanes>& group, typename Lanes::Code* codes,
                    const LaneSymbols& symbols) {
@@ -813,7 +876,7 @@ void TokenizeTerms(const LaneTables& tables, const LaneGroup<Lanes>& group, type
   for (size_t p = 0; p < group.positions; p += group.step, c = NextColumn(group, c), out += kRansLanes) {
     const StepPlace place = predictor.Predict(p, c, step);
     const StepBytes context = FindContexts(tables, place, step);
-    TokenStep(tables, codes + p, step.center, context, symbols, out);
+    SymbolStep(tables, codes + p, step.center, context, symbols, out);
     if (group.filler != nullptr) FillStep(tables, group, p, c, step, codes + p, symbols, out);
     StoreErrors(group, p, step);
   }
@@ -871,11 +934,9 @@ HWY_INLINE void FindStepContexts(const LaneTables& tables, const LaneGroup<Lanes
   StoreStep(found, context);
 }
 
-// Codes, values, errors and innovations of a narrow step.
-HWY_INLINE void FinishDecoding(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, size_t p,
-                               const Step<NarrowLanes>& step, const int32_t* HWY_RESTRICT residuals,
-                               uint8_t* HWY_RESTRICT codes) {
-  const StepBytes found = CodesOf(tables, residuals, LoadStep(step.center));
+// Codes, values, errors and innovations of a narrow step whose codes are found.
+HWY_INLINE void FinishDecoding(const LaneGroup<NarrowLanes>& group, size_t p, const Step<NarrowLanes>& step,
+                               const StepBytes& found, uint8_t* HWY_RESTRICT codes) {
   StoreStep(found, codes + p);
   const NarrowTag d;
   NarrowVec values[kRansLanes / hn::MaxLanes(d)];
@@ -887,10 +948,8 @@ HWY_INLINE void FinishDecoding(const LaneTables& tables, const LaneGroup<NarrowL
     }
   };
   store(group.value, [](NarrowVec v, size_t) HWY_ATTR { return v; });
-  if (group.has_errors) {
-    store(group.error,
-          [&](NarrowVec v, size_t i) HWY_ATTR { return hn::Abs(hn::Sub(v, hn::Load(d, step.prediction + i))); });
-  }
+  store(group.error,
+        [&](NarrowVec v, size_t i) HWY_ATTR { return hn::Abs(hn::Sub(v, hn::Load(d, step.prediction + i))); });
   if (group.has_innovations) {
     store(group.innovation, [&](NarrowVec v, size_t i) HWY_ATTR { return hn::Sub(v, hn::Load(d, step.spatial + i)); });
   }
@@ -942,7 +1001,8 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
     }
     FindStepContexts(tables, group, c, place, next, context);
     take(kRansLanes - kVector);
-    FinishDecoding(tables, group, p, steps[k % 2], residuals, codes);
+    const Step<NarrowLanes>& step = steps[k % 2];
+    FinishDecoding(group, p, step, CodesOf(tables, residuals, LoadStep(step.center)), codes);
   } while (++k < end && words <= rans.limit);
   rans.next = words;
   return k;
@@ -990,7 +1050,63 @@ bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
     LookUpSlots(rans, tables.slots, kNarrowTableBits, context, active, entries);
     TakeSymbols<LaneRaw::kInState>(rans, kNarrowTableBits, entries, active, raw);
     StoreResiduals(entries, raw, residuals);
-    FinishDecoding(tables, group, p, step, residuals, codes);
+    FinishDecoding(group, p, step, CodesOf(tables, residuals, LoadStep(step.center)), codes);
+  }
+  return !rans.failed;
+}
+
+// Decodes full steps of intervals from the first on while there are bytes for sure; returns how many.  While the lanes
+// of a step wait for their slots, the next one is predicted, which is not to depend on it: rows must be long enough.
+template <int kTaps, Terms kTerms>
+size_t DecodeWhileBytes([[maybe_unused]] const LaneTables& tables, [[maybe_unused]] const LaneGroup<NarrowLanes>& group,
+                        [[maybe_unused]] ByteRansDecoder& rans, [[maybe_unused]] uint8_t* HWY_RESTRICT codes) {
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
+  return 0;
+#else
+  const size_t count = group.columns < 2 * kRansLanes + 2 ? 0 : group.positions / kRansLanes;
+  if (count == 0) return 0;
+  NarrowPredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
+  BankStates banks[kRansBanks] = {LoadBank(rans, rans.bank), LoadBank(rans, rans.bank ^ 1)};
+  const std::byte* next = rans.next;
+  Step<NarrowLanes> steps[kRansBanks];
+  size_t k = 0, c = 0;
+  StepBytes contexts = FindContexts(tables, predictor.Predict(0, 0, steps[0]), steps[0]);
+  const auto decode = [&](BankStates & bank, const Step<NarrowLanes>& step, Step<NarrowLanes>& following) HWY_ATTR
+      __attribute__((always_inline)) {
+    const size_t p = k++ * kRansLanes;
+    c = NextColumn(group, c);
+    const StepSlots slots = FindSlots<false>(*tables.intervals, bank, contexts);
+    contexts = FindContexts(tables, predictor.Predict(p + kRansLanes, c, following), following);
+    const StepResiduals found = TakeResiduals<false>(slots, bank, kRansLanes, next);
+    FinishDecoding(group, p, step, CodesOf(tables, found, LoadStep(step.center)), codes);
+  };
+  while (k + kRansBanks <= count && rans.limit - next >= static_cast<ptrdiff_t>(kLaneStageBytes)) {
+    decode(banks[0], steps[0], steps[1]);
+    decode(banks[1], steps[1], steps[0]);
+  }
+  StoreBank(banks[0], rans.bank, rans);
+  StoreBank(banks[1], rans.bank ^ 1, rans);
+  rans.next = next;
+  return k;
+#endif
+}
+
+bool DecodeIntervalsOfGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, ByteRansDecoder& rans,
+                            uint8_t* HWY_RESTRICT codes) {
+  const size_t count = VisitTerms(group, [&](auto taps, auto terms) HWY_ATTR {
+    return DecodeWhileBytes<decltype(taps)::value, decltype(terms)::value>(tables, group, rans, codes);
+  });
+  Step<NarrowLanes> step;
+  alignas(64) uint8_t context[kRansLanes];
+  size_t c = count * kRansLanes % group.period;
+  for (size_t p = count * kRansLanes; p < group.positions; p += group.step, c = NextColumn(group, c)) {
+    const size_t active = HWY_MIN(group.step, group.positions - p);
+    const StepPlace place = PredictStep(tables, group, p, c, step);
+    StoreStep(FindContexts(tables, place, step), context);
+    const StepResiduals found = active == kRansLanes
+                                    ? DecodeIntervals<false>(rans, *tables.intervals, context, kRansLanes)
+                                    : DecodeIntervals<true>(rans, *tables.intervals, context, active);
+    FinishDecoding(group, p, step, CodesOf(tables, found, LoadStep(step.center)), codes);
   }
   return !rans.failed;
 }
@@ -1203,6 +1319,7 @@ HWY_EXPORT(TokenizeWide);
 HWY_EXPORT(TokenizeNarrowCells);
 HWY_EXPORT(TokenizeWideCells);
 HWY_EXPORT(DecodeNarrow);
+HWY_EXPORT(DecodeIntervalsOfGroup);
 HWY_EXPORT(DecodeWide);
 
 void SumLaneReferences(const LaneReferences<NarrowLanes>& references) {
@@ -1246,6 +1363,11 @@ void TokenizeLaneCells(const LaneTables& tables, const LaneAnalysis<WideLanes>& 
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
                      uint8_t* codes) {
   return DCAC_DYNAMIC_DISPATCH(DecodeNarrow)(tables, group, rans, codes);
+}
+
+bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, ByteRansDecoder& rans,
+                     uint8_t* codes) {
+  return DCAC_DYNAMIC_DISPATCH(DecodeIntervalsOfGroup)(tables, group, rans, codes);
 }
 
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, LaneRansDecoder& rans, int32_t* codes,

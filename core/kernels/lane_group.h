@@ -26,13 +26,14 @@ inline constexpr size_t kMaxLaneBins = 16;        // of position, of activity
 inline constexpr size_t kLaneCells = 256;         // at most
 inline constexpr uint8_t kFixedCenter = 0x80;     // of an entry of the context map: residuals are from the bin's center
 
-// Samples are 8 bits: values are in sixty-fourths, predictions in sixteenths of a step, weights in 2^-13.
+// Samples are 8 bits: values are in sixty-fourths, predictions in sixteenths of a step, weights in 2^-13.  Residuals
+// are in intervals (byte_rans.h) or tokens (lane_rans.h), for which decoders are slower.
 struct NarrowLanes {
   using Value = int16_t;
   using Code = uint8_t;
 };
-// Samples are 8 bits, and so are predictions, errors, innovations and what contexts are made of; intervals of residuals
-// are coded (byte_rans.h).  Decoders are the faster for it.
+// Samples are 8 bits, and so are predictions, errors, innovations and what contexts are made of; residuals are in
+// intervals.  Decoders are the faster for it.
 struct ByteLanes {
   using Value = uint8_t;
   using Code = uint8_t;
@@ -119,8 +120,9 @@ struct LaneTables {
   uint8_t filler_context = 0;
   int table_bits = 0;
   const uint32_t* slots = nullptr;
-  size_t num_contexts = 0;  // of intervals, which byte lanes have in place of tokens
-  const IntervalTables* intervals = nullptr;
+  size_t num_contexts = 0;
+  bool has_intervals = false;                 // in place of tokens
+  const IntervalTables* intervals = nullptr;  // to decode them
 };
 
 // Raster and parameters of a group.  Arrays that have an entry for each column of a period (one row, or two where
@@ -256,7 +258,7 @@ void AnalyseLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& grou
 
 // Symbols of a group: 64 elements for each step, aligned to 64 bytes.
 struct LaneSymbols {
-  uint16_t* symbol = nullptr;     // context * 64 + token; of byte lanes the index of an IntervalEntry
+  uint16_t* symbol = nullptr;     // context * 64 + token, or the index of an IntervalEntry
   uint8_t* narrow_raw = nullptr;  // narrow: raw bits
   uint16_t* raw = nullptr;        // wide: raw bits, and their number
   uint8_t* raw_bits = nullptr;
@@ -289,6 +291,8 @@ struct LaneEscapes {
 };
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, LaneRansDecoder& rans,
                      uint8_t* codes);
+bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& group, ByteRansDecoder& rans,
+                     uint8_t* codes);  // of intervals; there are no fillers
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, LaneRansDecoder& rans, int32_t* codes,
                      LaneEscapes& escapes);
 bool DecodeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans);
