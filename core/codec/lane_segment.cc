@@ -58,6 +58,8 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.bytes = lanes.weighted = true;
       lanes.num_taps = 6;
       lanes.max_references = narrow ? 1 : 0;
+      if (narrow) lanes.min_columns = kTwoStepColumns;
+      if (narrow) lanes.min_saved_bits = 0.01;
       min_reference_samples = 400;
       if (lanes.window == 0) lanes.window = 64;
       lanes.position_bins = narrow ? 8 : 16;
