@@ -26,8 +26,7 @@ namespace {
 constexpr int kMinSetColumns = 6;
 // Of planes that are coded smaller than they are.  Fewer are coded with the others: a model costs more than it gains.
 constexpr size_t kMinScaledSamples = 256;
-// Rows of rasters for which decoders of byte lanes are faster: a step is predicted by what came two steps before it, or
-// four.
+// Rows of rasters for which decoders are faster: a step is predicted by what came two steps before it, or four.
 constexpr int kTwoStepColumns = 3 * static_cast<int>(kRansLanes) + 2;
 constexpr int kFourStepColumns = 4 * static_cast<int>(kRansLanes) + 2;
 
@@ -89,6 +88,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.position_bins = narrow ? 16 : 12;
       lanes.activity_bins = narrow ? 8 : 12;
       lanes.max_references = narrow ? 6 : 4;
+      if (narrow) lanes.min_columns = kTwoStepColumns;
       if (narrow) lanes.min_saved_bits = 0.002;
       lanes.max_contexts = 48;
       lanes.max_all_pairs = 56;
@@ -171,6 +171,7 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.search_samples = 256;
     LimitContexts(lanes, 16);
   } else if (level == 5) {
+    lanes.min_columns = kTwoStepColumns;
     lanes.activity_bins = 8;
     lanes.fit_samples = 4096;
     if (is_binary32) {
