@@ -174,16 +174,14 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.min_columns = kTwoStepColumns;
     lanes.activity_bins = 8;
     lanes.fit_samples = 4096;
-    if (is_binary32) {
-      lanes.max_references = std::min(lanes.max_references, 4);
-      lanes.own_taps = false;
-      lanes.search_samples = 1024;
-      lanes.sample_positions = 1 << 16;
-      LimitContexts(lanes, 32);
-    } else {
-      lanes.sample_positions = 1 << 17;
-      LimitContexts(lanes, 48);
-    }
+    lanes.sample_positions = 1 << 16;
+    lanes.min_saved_bits = 0.003;
+    if (!is_binary32) return;
+    lanes.max_references = std::min(lanes.max_references, 4);
+    lanes.own_taps = false;
+    lanes.search_samples = 512;
+    lanes.sample_positions = 1 << 15;
+    LimitContexts(lanes, 16);
   }
 }
 
