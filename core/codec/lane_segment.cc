@@ -165,8 +165,10 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.activity_bins = 8;
     lanes.count_every = 2;
   } else if (level == 4) {
-    lanes.max_references = std::min(lanes.max_references, is_binary32 ? 2 : 4);
+    lanes.max_references = std::min(lanes.max_references, is_binary32 ? 1 : 4);
     if (!is_binary32) return;
+    lanes.min_saved_bits = 0.01;
+    lanes.sample_positions = 1 << 14;
     lanes.position_bins = 8;
     lanes.search_samples = 256;
     LimitContexts(lanes, 16);
