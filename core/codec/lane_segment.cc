@@ -184,6 +184,8 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.search_samples = 512;
     lanes.sample_positions = 1 << 15;
     LimitContexts(lanes, 16);
+  } else if (level == 6) {
+    lanes.min_columns = LaneEncoderOptions().min_columns;
   }
 }
 
