@@ -152,7 +152,7 @@ struct LaneGroup {
 
   // By position, with what lies above the first row before it and room for 64 behind the last.
   Value* value = nullptr;
-  bool has_errors = true;  // whether one of their weights is not 0; if not, they may be left as they are
+  bool has_errors = true;  // wide: whether one of their weights is not 0; if not, they may be left as they are
   Value* error = nullptr;
   bool has_references = false;
   const Value* reference = nullptr;  // what references add to the spatial prediction
