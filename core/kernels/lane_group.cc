@@ -69,7 +69,7 @@ using NarrowVec = hn::Vec<NarrowTag>;
 template <typename Lanes, typename Visit>
 HWY_INLINE auto VisitTerms(const LaneGroup<Lanes>& group, Visit visit) {
   const auto with_taps = [&](auto taps) HWY_ATTR {
-#ifndef __SANITIZE_ADDRESS__  // with it, code for each takes minutes to compile
+#if !HWY_IS_ASAN  // with it, code for each takes minutes to compile
     if (!group.has_own_weights && group.has_references) {
       return visit(taps, std::integral_constant<Terms, Terms::kReferences>());
     }
