@@ -197,13 +197,13 @@ class LaneSums {
   // is what the shared weights begin with.
   HWY_INLINE void SumClasses(size_t c, const Value* row, Vec here, Vec left, Vec right, Vec& spatial,
                              Vec& prediction) const {
-    const Value *const weights = spatial_ + c, *const own = own_ + c;
     const size_t end = c + hn::Lanes(Tag());
     const bool has_even = c < columns_ || end > 2 * columns_, has_odd = end > columns_;
-    Vec own_sum = HasOwn() ? Load(own) : hn::Zero(Tag());
+    Vec own = HasOwn() ? Load(own_ + c) : hn::Zero(Tag());
     const auto add = [&](size_t tap, Vec value) HWY_ATTR __attribute__((always_inline)) {
-      spatial = AddProduct(spatial, value, Load(weights + (tap + 1) * stride_));
-      if (HasOwn()) own_sum = AddProduct(own_sum, value, Load(own + (tap + 1) * stride_));
+      const size_t at = (tap + 1) * stride_ + c;
+      spatial = AddProduct(spatial, value, Load(spatial_ + at));
+      if (HasOwn()) own = AddProduct(own, value, Load(own_ + at));
     };
     const Value* const above = row - columns_;
     add(0, here);
@@ -220,7 +220,7 @@ class LaneSums {
       add(6, Load(before));
       add(7, Load(before + 1));
     }
-    prediction = HasOwn() ? hn::Add(spatial, own_sum) : spatial;
+    prediction = HasOwn() ? hn::Add(spatial, own) : spatial;
   }
 
   // Columns with the same weights of errors as those of the vector from c on: always the same where they have one
