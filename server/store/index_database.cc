@@ -45,8 +45,9 @@ constexpr double kMaxRewrittenShare = 0.5, kRewrittenStep = 1.1;
 constexpr int kRewritingSteps = 8;
 constexpr std::uint64_t kTolerableGarbage = 16;
 
-// What opening writes beside tables and the list of them is less.  A small disk may have little more left, all of it.
-constexpr std::uint64_t kRoomBytes = std::uint64_t{128} << 10;
+// What opening writes beside tables and the list of them is less, and what the list has of a file: its first and last
+// key.  A small disk may have little more left, all of it.
+constexpr std::uint64_t kRoomBytes = std::uint64_t{128} << 10, kListedBytes = 4096;
 constexpr char kListPrefix[] = "MANIFEST-";
 // So that a disk that stays full does not make every call open the database, nor reads wait for it most of the time.
 constexpr std::chrono::seconds kRestoreInterval{1};
@@ -271,11 +272,12 @@ absl::Status IndexDatabase::Impl::CheckOpen() const {
 absl::Status IndexDatabase::Impl::HoldRoom() const {
   std::vector<rocksdb::Env::FileAttributes> files;
   DCAC_RETURN_IF_ERROR(FromRocks(env()->GetChildrenFileAttributes(folder, &files)));
-  std::uint64_t bytes = kRoomBytes;
   // Opening writes the list anew, without what changed in it since it was begun.
+  std::uint64_t list_bytes = 0;
   for (const auto& file : files) {
-    if (file.name.starts_with(kListPrefix)) bytes += file.size_bytes;
+    if (file.name.starts_with(kListPrefix)) list_bytes += file.size_bytes;
   }
+  const std::uint64_t bytes = kRoomBytes + std::min<std::uint64_t>(list_bytes, kListedBytes * files.size());
   return FromRocks(rocksdb::WriteStringToFile(env(), std::string(static_cast<std::size_t>(bytes), '\0'), room_path(),
                                               /*should_sync=*/true));
 }
