@@ -53,15 +53,6 @@ constexpr size_t kRangeWeight = kLaneErrors + 1, kReferenceWeight = kLaneErrors 
 // Which terms predictions of a group have beside the shared taps: kAll are references and own taps.
 enum class Terms { kNone, kReferences, kAll, kAny };
 
-template <Terms kTerms, typename Lanes>
-HWY_INLINE bool HasReferences(const LaneGroup<Lanes>& group) {
-  return kTerms == Terms::kReferences || kTerms == Terms::kAll || (kTerms == Terms::kAny && group.has_references);
-}
-template <Terms kTerms, typename Lanes>
-HWY_INLINE bool HasOwnTaps(const LaneGroup<Lanes>& group) {
-  return kTerms == Terms::kAll || (kTerms == Terms::kAny && group.has_own_weights);
-}
-
 using NarrowTag = StepTag<int16_t>;
 using NarrowVec = hn::Vec<NarrowTag>;
 
@@ -107,9 +98,9 @@ class LaneSums {
         sigma_(group.sigma),
         reference_(group.reference),
         reference_activity_(group.reference_activity),
-        has_own_(HasOwnTaps<kTerms>(group)),
-        has_references_(HasReferences<kTerms>(group)),
-        has_errors_(kIsNarrow || group.has_errors),
+        has_own_(group.has_own_weights),
+        has_references_(group.has_references),
+        has_errors_(group.has_errors),
         sigma_base_(SigmaWeight(0, 0)),
         error_weight0_(SigmaWeight(1, 0)),
         error_weight1_(SigmaWeight(2, 0)),
@@ -161,7 +152,7 @@ class LaneSums {
  private:
   static constexpr bool kIsNarrow = std::is_same_v<Lanes, NarrowLanes>;
 
-  // Known where code is compiled for the terms.
+  // Known where code is compiled for the terms; the members count for kAny alone.
   HWY_INLINE bool HasOwn() const { return kTerms == Terms::kAny ? has_own_ : kTerms == Terms::kAll; }
   HWY_INLINE bool HasReferenceSums() const { return kTerms == Terms::kAny ? has_references_ : kTerms != Terms::kNone; }
 
