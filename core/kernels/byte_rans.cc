@@ -68,33 +68,35 @@ void FillCode(IntervalContexts contexts, IntervalCode& code) {
   for (size_t context = 0; context < contexts.size(); ++context) {
     uint32_t start = 0;
     size_t disjoint = 0, end = kMaxIntervals;
-    for (const Interval& interval : contexts[context]) {
-      size_t i = 0;
-      const uint8_t base = static_cast<uint8_t>(interval.base ^ 0x80);
-      if (interval.is_mode) {
-        i = --end;
-      } else if (interval.base == 0 && interval.raw_bits == 8) {
-        i = --end;
-        code.all[context] = static_cast<uint8_t>(context * kMaxIntervals + i);
-      } else {
-        i = disjoint++;
-        const size_t four = i / kOfFour, place = i % kOfFour;
-        if (place > 0) {
-          code.before[place - 1][context * kOfFour + four] = static_cast<uint8_t>(base - 1);
-        } else if (four > 0) {
-          code.before_four[four - 1][context] = static_cast<uint8_t>(base - 1);
-        }
-      }
+    const auto set = [&](size_t i, const Interval& interval, const IntervalEntry& entry) {
       const size_t number = context * kMaxIntervals + i;
-      const IntervalEntry entry = EntryOf(interval, start);
-      start += interval.frequency;
-      code.base[number] = base;
+      code.base[number] = interval.base ^ 0x80;
       code.raw_mask[number] = entry.raw_mask;
       code.frequency[number] = entry.frequency;
       code.start[number] = entry.start;
       code.reciprocal_low[number] = static_cast<uint8_t>(entry.reciprocal);
       code.reciprocal_high[number] = static_cast<uint8_t>(entry.reciprocal >> 8);
       code.shift_and_add[number] = static_cast<uint8_t>(entry.shift_and_add >> 8 | (entry.shift_and_add & 1));
+    };
+    for (const Interval& interval : contexts[context]) {
+      const IntervalEntry entry = EntryOf(interval, start);
+      start += interval.frequency;
+      if (interval.is_mode) {
+        set(--end, interval, entry);
+      } else if (interval.base == 0 && interval.raw_bits == 8) {
+        set(--end, interval, entry);
+        code.all[context] = static_cast<uint8_t>(context * kMaxIntervals + end);
+        if (disjoint == 0) set(0, interval, entry);  // others are found first, where there are any
+      } else {
+        const size_t i = disjoint++, four = i / kOfFour, place = i % kOfFour;
+        const uint8_t before = static_cast<uint8_t>((interval.base ^ 0x80) - 1);
+        if (place > 0) {
+          code.before[place - 1][context * kOfFour + four] = before;
+        } else if (four > 0) {
+          code.before_four[four - 1][context] = before;
+        }
+        set(i, interval, entry);
+      }
     }
   }
 }
