@@ -14,6 +14,8 @@ namespace {
 constexpr int kPointBits = 8;                       // of code lengths, below the point
 constexpr int64_t kNaturalBits = 369;               // log2(e)
 constexpr int64_t kIntervalBits = 9 << kPointBits;  // what the side information takes for one
+// Of a residual in an interval of all that has one slot, of which others miss the less.
+constexpr int64_t kBitsInAll = (16 << kPointBits) - kNaturalBits;
 
 // log2(count) for 0 < count, within 2^-8 or so.
 int64_t LogOf(uint64_t count) {
@@ -45,99 +47,111 @@ class IntervalTree {
       const uint32_t count = counts[(i - 256) ^ 128];
       if (count != 0) node_of[i] = Add(count, i, 0, 0);
     }
+    end_of_leaves_ = size_;
     for (size_t i = 255; i > 0; --i) {
       const uint16_t low = node_of[2 * i], high = node_of[2 * i + 1];
       node_of[i] = low == 0 || high == 0 ? static_cast<uint16_t>(low | high)
-                                         : Add(node_[low].count + node_[high].count, i, low, high);
+                                         : Add(count_[low] + count_[high], i, low, high);
     }
     root_ = node_of[1];
   }
 
-  // Adds about as few and as good ones as cost the least, at most max_count, with their counts.
-  void Choose(size_t max_count, std::vector<Interval>& intervals, std::vector<uint64_t>& counts) {
-    if (root_ == 0) return;
+  // Adds about as few and as good ones as cost the least, at most max_count, with their counts.  The first one is of all
+  // residuals, if `has_all` wants it or it saves bits: it has those that no other one has.
+  void Choose(size_t max_count, bool has_all, std::vector<Interval>& intervals, std::vector<uint64_t>& counts) {
     int64_t cost = kIntervalBits, too_low = cost;
-    size_t count = CountAt(cost);
+    size_t count = Part<true>(cost);
     if (count > max_count) {
-      cost = std::max<int64_t>(2 * cost, static_cast<int64_t>(node_[root_].count));  // is often enough
+      cost = std::max<int64_t>(2 * cost, static_cast<int64_t>(count_[root_]));  // is often enough
     }
-    while (count > max_count && (count = CountAt(cost)) > max_count) too_low = std::exchange(cost, 4 * cost);
-    int64_t last = cost;
+    while (count > max_count && (count = Part<true>(cost)) > max_count) too_low = std::exchange(cost, 4 * cost);
+    int64_t with_all = best_[root_] + cost;
     for (int i = 0; i < kSteps && count < max_count && too_low < cost; ++i) {
-      last = (3 * too_low + cost) / 4;
-      const size_t count_there = CountAt(last);
+      const int64_t next = (3 * too_low + cost) / 4;
+      const size_t count_there = Part<true>(next);
       if (count_there > max_count) {
-        too_low = last;
+        too_low = next;
       } else {
-        cost = last;
+        cost = next;
         count = count_there;
+        with_all = best_[root_] + cost;
       }
     }
-    if (last != cost) CountAt(cost);
-    Collect(root_, intervals, counts);
+    with_all += static_cast<int64_t>(of_slot_) * kNaturalBits;
+    if (!has_all && Part<false>(cost) <= max_count && best_[root_] <= with_all) {
+      return Collect<false>(root_, 0, intervals, counts);
+    }
+    Part<true>(cost);
+    intervals.push_back({.raw_bits = 8});
+    counts.push_back(0);
+    Collect<true>(root_, counts.size() - 1, intervals, counts);
   }
 
  private:
   static constexpr int kSteps = 5;  // towards the least cost
 
-  struct Node {
-    uint64_t count;
-    uint16_t interval;
-    uint16_t low, high;  // halves, or 0
-    bool is_parted;
-    size_t chosen;       // intervals
-    int64_t bits, best;  // as one, and as what was chosen
-  };
-
   static int RawBits(size_t interval) { return 9 - static_cast<int>(std::bit_width(interval)); }
 
   uint16_t Add(uint64_t count, size_t interval, uint16_t low, uint16_t high) {
-    Node& node = node_[size_];
-    node.count = count;
-    node.interval = static_cast<uint16_t>(interval);
-    node.low = low;
-    node.high = high;
-    node.is_parted = false;
+    count_[size_] = count;
+    interval_[size_] = static_cast<uint16_t>(interval);
+    low_[size_] = low;
+    high_[size_] = high;
     // Who occurs less often than a slot has a whole one, which others miss.
     const int64_t slot_bits = log_all_ - LogOf(std::max(count, of_slot_));
-    node.bits = static_cast<int64_t>(count) * ((int64_t{RawBits(interval)} << kPointBits) + slot_bits);
-    if (count < of_slot_) node.bits += static_cast<int64_t>(of_slot_ - count) * kNaturalBits;
+    int64_t bits = static_cast<int64_t>(count) * ((int64_t{RawBits(interval)} << kPointBits) + slot_bits);
+    if (count < of_slot_) bits += static_cast<int64_t>(of_slot_ - count) * kNaturalBits;
+    bits_[size_] = bits;
+    bits_in_all_[size_] = static_cast<int64_t>(count) * kBitsInAll;
     return static_cast<uint16_t>(size_++);
   }
 
-  // How many intervals are best where each costs so much.
-  size_t CountAt(int64_t cost) {
-    for (size_t i = 1; i < size_; ++i) {
-      Node& node = node_[i];
-      node.best = node.bits + cost;
-      node.chosen = 1;
-      if (node.low == 0) continue;
-      const Node &low = node_[node.low], &high = node_[node.high];
-      node.is_parted = low.best + high.best < node.best;
-      if (!node.is_parted) continue;
-      node.best = low.best + high.best;
-      node.chosen = low.chosen + high.chosen;
+  // How many intervals are best where each costs so much; `kHasAll`: with one of all residuals.  Nothing branches on
+  // which is best: that is hard to foresee.
+  template <bool kHasAll>
+  size_t Part(int64_t cost) {
+    const auto choose = [&](size_t i, int64_t best, uint32_t chosen) {
+      const bool is_in_all = kHasAll && bits_in_all_[i] < best;
+      best_[i] = is_in_all ? bits_in_all_[i] : best;
+      chosen_[i] = is_in_all ? 0 : chosen;
+    };
+    for (size_t i = 1; i < end_of_leaves_; ++i) choose(i, bits_[i] + cost, 1);
+    for (size_t i = end_of_leaves_; i < size_; ++i) {
+      const int64_t whole = bits_[i] + cost, parts = best_[low_[i]] + best_[high_[i]];
+      const uint32_t of_parts = chosen_[low_[i]] + chosen_[high_[i]];
+      choose(i, std::min(whole, parts), parts < whole ? of_parts : 1);
     }
-    return node_[root_].chosen;
+    return chosen_[root_] + (kHasAll ? 1u : 0u);
   }
 
-  void Collect(size_t at, std::vector<Interval>& intervals, std::vector<uint64_t>& counts) const {
-    const Node& node = node_[at];
-    if (node.is_parted) {
-      Collect(node.low, intervals, counts);
-      Collect(node.high, intervals, counts);
-      return;
+  // After Part.  `all`: where the count of the interval of all residuals is.
+  template <bool kHasAll>
+  void Collect(size_t at, size_t all, std::vector<Interval>& intervals, std::vector<uint64_t>& counts) const {
+    if (kHasAll && best_[at] == bits_in_all_[at] && chosen_[at] == 0) {
+      counts[all] += count_[at];
+    } else if (at >= end_of_leaves_ && best_[at] == best_[low_[at]] + best_[high_[at]] &&
+               chosen_[at] == chosen_[low_[at]] + chosen_[high_[at]]) {
+      Collect<kHasAll>(low_[at], all, intervals, counts);
+      Collect<kHasAll>(high_[at], all, intervals, counts);
+    } else {
+      const int raw_bits = RawBits(interval_[at]);
+      const size_t first = (size_t{interval_[at]} << raw_bits) - 256;
+      intervals.push_back({static_cast<uint8_t>(first ^ 128), static_cast<uint8_t>(raw_bits)});
+      counts.push_back(count_[at]);
     }
-    const int raw_bits = RawBits(node.interval);
-    const size_t first = (size_t{node.interval} << raw_bits) - 256;
-    intervals.push_back({static_cast<uint8_t>(first ^ 128), static_cast<uint8_t>(raw_bits)});
-    counts.push_back(node.count);
   }
 
   uint64_t of_slot_;  // what has the share of a slot
   int64_t log_all_;
-  std::array<Node, 512> node_;  // halves before what they are the halves of; only what was added is set
-  size_t size_ = 0, root_ = 0;
+  // Of nodes, those without halves first, then halves before what they are the halves of; only those added are set.
+  template <typename T>
+  using OfNodes = std::array<T, 512>;
+  OfNodes<uint64_t> count_;
+  OfNodes<int64_t> bits_, bits_in_all_;  // as one interval, and in that of all residuals
+  OfNodes<int64_t> best_;                // as what is chosen
+  OfNodes<uint32_t> chosen_;             // intervals
+  OfNodes<uint16_t> interval_, low_, high_;
+  size_t size_ = 0, end_of_leaves_ = 0, root_ = 0;
 };
 
 // Frequencies of the sum kIntervalSlots, as near to the counts as it saves bits.
@@ -179,8 +193,12 @@ std::vector<Interval> ChooseIntervals(const ResidualCounts& counts) {
   if (counts.mode != 0 || (counts.has_mode && counts.are_sampled)) {
     add({.is_mode = true}, counts.mode);
   }
-  if (counts.are_sampled || all == counts.mode) add({.raw_bits = 8}, 0);
-  IntervalTree(counts.residual, all).Choose(kMaxIntervals - intervals.size(), intervals, counts_of);
+  if (all == counts.mode) {
+    add({.raw_bits = 8}, 0);
+  } else {
+    IntervalTree(counts.residual, all)
+        .Choose(kMaxIntervals - intervals.size(), counts.are_sampled, intervals, counts_of);
+  }
   // One alone would have all slots, which no frequency says.
   if (intervals.size() == 1) {
     const uint8_t first = intervals[0].base == 0 && intervals[0].raw_bits == 8 ? 128 : 0;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numeric>
@@ -74,30 +75,47 @@ TEST(IntervalBuilder, ExtremesHaveIntervals) {
   }
 }
 
+// Bits that samples of the counts take, each in the interval where it takes the least.
+double LengthOf(const Counts& counts, const std::vector<Interval>& intervals) {
+  std::array<double, 256> bits;
+  bits.fill(1e9);
+  for (const Interval& interval : intervals) {
+    for (uint32_t i = 0; i < 1u << interval.raw_bits; ++i) {
+      double& of = bits[(interval.base + i) & 255];
+      of = std::min(of, 8 - std::log2(interval.frequency) + interval.raw_bits);
+    }
+  }
+  double length = 0;
+  for (size_t i = 0; i < 256; ++i) length += counts[i] == 0 ? 0 : counts[i] * bits[i];
+  return length;
+}
+
+double EntropyOf(const Counts& counts) {
+  const double all = std::accumulate(counts.begin(), counts.end(), 0.0);
+  double entropy = 0;
+  for (const uint32_t count : counts) entropy += count == 0 ? 0 : count * std::log2(all / count);
+  return entropy;
+}
+
 TEST(IntervalBuilder, CodeLengthsAreNearTheEntropy) {
   for (const double scale : {0.4, 1.0, 3.0, 10.0, 30.0}) {
     Counts counts;
     for (int i = -128; i < 128; ++i) {
       counts[static_cast<uint8_t>(i)] = static_cast<uint32_t>(1e6 * std::exp(-std::abs(i + 0.5) / scale));
     }
-    const double all = std::accumulate(counts.begin(), counts.end(), 0.0);
-    std::array<double, 256> bits;
-    bits.fill(1e9);
-    const std::vector<Interval> intervals = ChooseIntervals({counts});
-    for (const Interval& interval : intervals) {
-      for (uint32_t i = 0; i < 1u << interval.raw_bits; ++i) {
-        double& of = bits[(interval.base + i) & 255];
-        of = std::min(of, 8 - std::log2(interval.frequency) + interval.raw_bits);
-      }
-    }
-    double entropy = 0, length = 0;
-    for (size_t i = 0; i < 256; ++i) {
-      if (counts[i] == 0) continue;
-      entropy += counts[i] * std::log2(all / counts[i]);
-      length += counts[i] * bits[i];
-    }
-    EXPECT_LT(length, 1.015 * entropy) << "scale " << scale;
+    EXPECT_LT(LengthOf(counts, ChooseIntervals({counts})), 1.015 * EntropyOf(counts)) << "scale " << scale;
   }
+}
+
+TEST(IntervalBuilder, RareResidualsAreInTheIntervalOfAll) {
+  Counts counts{};
+  for (size_t i = 0; i < 12; ++i) counts[20 * i] = 100000;
+  for (size_t i = 0; i < 256; i += 3) ++counts[i];
+  const std::vector<Interval> intervals = ChooseIntervals({counts});
+  ExpectIntervalsOf({counts}, intervals);
+  EXPECT_EQ(intervals.size(), 13u);
+  EXPECT_EQ(intervals[0].raw_bits, 8);
+  EXPECT_LT(LengthOf(counts, intervals), 1.01 * EntropyOf(counts));
 }
 
 }  // namespace

@@ -200,17 +200,21 @@ class LaneSetEncoder {
   }
 
   // Planes whose rows have min_columns columns together.  Some more, if all steps are full then and no plane is the
-  // worse for being in a group with those before it; of wide samples, if rows are whole vectors then.
+  // worse for being in a group with those before it, or if rows are whole vectors then and few planes are the worse.
   size_t PlanesOfRows() const {
     const size_t planes = (static_cast<size_t>(options_.min_columns) + codes_.columns - 1) / codes_.columns;
-    const auto in_multiples = [&](size_t whole, size_t of_plane, size_t max_columns) {
+    const auto in_multiples = [&](size_t whole, size_t of_plane, size_t max_planes) {
+      constexpr size_t kMaxColumns = 512;
       const size_t multiple = whole / std::gcd(whole, of_plane);
       const size_t more = (planes + multiple - 1) / multiple * multiple;
-      return more * codes_.columns <= max_columns ? more : planes;
+      return more * codes_.columns <= kMaxColumns && more <= max_planes ? more : planes;
     };
-    if (kNarrow && options_.max_references == 0) return in_multiples(kRansLanes, codes_.columns * codes_.rows, 512);
-    if (kNarrow || codes_.interlaced) return planes;
-    return in_multiples(16, codes_.columns, 256);
+    if (kNarrow && options_.max_references == 0) {
+      return in_multiples(kRansLanes, codes_.columns * codes_.rows, num_planes());
+    }
+    if constexpr (kBytes) return planes;
+    constexpr size_t kFewOf = 16, kVectorBytes = 64;
+    return in_multiples(kVectorBytes / sizeof(Value), codes_.columns, num_planes() / kFewOf);
   }
 
   void DescribeSamples() {
@@ -990,7 +994,7 @@ class LaneSetEncoder {
     if (exact_.Has(static_cast<uint16_t>(upper))) AppendBytes({planes_[plane] + 4 * sample, 2}, result.escapes);
   }
 
-  const uint32_t* CountSymbols(size_t size) {
+  const uint32_t* CountSymbols(size_t size, size_t every) {
     constexpr size_t kTables = 4;
     const size_t stride = size + kCountPadding;
     uint32_t* counts = scratch().counts.Get(kTables * stride);
@@ -999,7 +1003,6 @@ class LaneSetEncoder {
     for (size_t t = 0; t < kTables; ++t) tables[t] = counts + t * stride;
     constexpr size_t kAtOnce = 16;
     const uint16_t* symbol = symbols_.symbol;
-    const size_t every = options_.count_every;
     for (size_t step = 0; step < active_.size(); step += every, symbol += every * kRansLanes) {
       const size_t active = active_[step];
       size_t i = 0;
@@ -1017,7 +1020,7 @@ class LaneSetEncoder {
   void EncodeTokens(EncodedLaneSet& result) {
     const PhaseTimer timer(Phase::kEntropy);
     const size_t contexts = model_.tables.size();
-    const uint32_t* counts = CountSymbols((contexts + 1) * kMaxLaneTokens);
+    const uint32_t* counts = CountSymbols((contexts + 1) * kMaxLaneTokens, 1);
     size_t used = static_cast<size_t>(model_.first_residual_token()) + 1;
     for (size_t context = 0; context < contexts; ++context) {
       for (size_t token = kMaxLaneTokens; token > used; --token) {
@@ -1054,7 +1057,7 @@ class LaneSetEncoder {
   void EncodeIntervals(EncodedLaneSet& result) {
     const PhaseTimer timer(Phase::kEntropy);
     const size_t contexts = model_.tables.size();
-    const uint32_t* counts = CountSymbols(NumIntervalEntries(contexts));
+    const uint32_t* counts = CountSymbols(NumIntervalEntries(contexts), options_.count_every);
     model_.intervals.resize(contexts);
     for (size_t context = 0; context < contexts; ++context) {
       model_.intervals[context] =

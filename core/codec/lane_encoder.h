@@ -33,7 +33,7 @@ struct LaneEncoderOptions {
   size_t fit_samples = 4096;        // that spatial weights and expected errors are fitted to
   size_t sample_positions = 65536;  // that contexts are made of
   size_t search_samples = 512;      // of each plane
-  size_t count_every = 1;           // byte lanes: of so many steps one tells how frequent residuals are
+  size_t count_every = 1;           // intervals: of so many steps one tells how frequent residuals are
 };
 
 struct EncodedLaneSet {

@@ -30,7 +30,8 @@ constexpr size_t kMinScaledSamples = 256;
 constexpr int kTwoStepColumns = 3 * static_cast<int>(kRansLanes) + 2;
 constexpr int kFourStepColumns = 4 * static_cast<int>(kRansLanes) + 2;
 
-constexpr size_t kManySamples = 1 << 17;  // for which it is worth while to have many cells
+// For which it is worth while to have many cells, and a part of which tells how frequent residuals are.
+constexpr size_t kManySamples = 1 << 17;
 
 // `planes`: how many the set has; `plane_samples`: what planes have, few of which do not pay for references.
 LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind, size_t planes, size_t plane_samples) {
@@ -51,7 +52,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.max_all_pairs = 18;
       lanes.position_bins = 8;
       lanes.activity_bins = 8;
-      if (narrow && samples >= 1 << 17) lanes.count_every = 8;
+      if (narrow && samples >= kManySamples) lanes.count_every = 8;
       break;
     case 2:
       lanes.bytes = lanes.weighted = true;
@@ -81,6 +82,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.max_contexts = narrow ? kFewIntervalContexts : 32;
       lanes.max_all_pairs = lanes.max_contexts + (narrow ? 2 : 8);
       if (narrow) lanes.min_saved_bits = 0.01;
+      if (narrow && samples >= kManySamples) lanes.count_every = 2;
       lanes.fixed_centers = true;
       break;
     case 4:
@@ -180,9 +182,12 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.min_saved_bits = 0.003;
     if (!is_binary32) return;
     lanes.max_references = std::min(lanes.max_references, 4);
+    lanes.min_saved_bits = 0.002;
     lanes.own_taps = false;
-    lanes.search_samples = 512;
+    if (lanes.window == 0) lanes.window = 64;
+    lanes.search_samples = 384;
     lanes.sample_positions = 1 << 15;
+    lanes.count_every = 2;
     LimitContexts(lanes, 16);
   } else if (level == 6) {
     lanes.min_columns = LaneEncoderOptions().min_columns;
