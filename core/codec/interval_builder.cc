@@ -50,14 +50,14 @@ class IntervalTree {
     end_of_leaves_ = size_;
     for (size_t i = 255; i > 0; --i) {
       const uint16_t low = node_of[2 * i], high = node_of[2 * i + 1];
-      node_of[i] = low == 0 || high == 0 ? static_cast<uint16_t>(low | high)
-                                         : Add(count_[low] + count_[high], i, low, high);
+      node_of[i] =
+          low == 0 || high == 0 ? static_cast<uint16_t>(low | high) : Add(count_[low] + count_[high], i, low, high);
     }
     root_ = node_of[1];
   }
 
-  // Adds about as few and as good ones as cost the least, at most max_count, with their counts.  The first one is of all
-  // residuals, if `has_all` wants it or it saves bits: it has those that no other one has.
+  // Adds about as few and as good ones as cost the least, at most max_count, with their counts.  The first one is of
+  // all residuals, if `has_all` wants it or it saves bits: it has those that no other one has.
   void Choose(size_t max_count, bool has_all, std::vector<Interval>& intervals, std::vector<uint64_t>& counts) {
     int64_t cost = kIntervalBits, too_low = cost;
     size_t count = Part<true>(cost);
