@@ -1066,8 +1066,9 @@ size_t DecodeWhileBytes([[maybe_unused]] const LaneTables& tables, [[maybe_unuse
       __attribute__((always_inline)) {
     const size_t p = k++ * kRansLanes;
     c = NextColumn(group, c);
+    const StepPlace place = predictor.Predict(p + kRansLanes, c, following);
     const StepSlots slots = FindSlots<false>(*tables.intervals, bank, contexts);
-    contexts = FindContexts(tables, predictor.Predict(p + kRansLanes, c, following), following);
+    contexts = FindContexts(tables, place, following);
     const StepResiduals found = TakeResiduals<false>(slots, bank, kRansLanes, next);
     FinishDecoding(group, p, step, CodesOf(tables, found, LoadStep(step.center)), codes);
   };
