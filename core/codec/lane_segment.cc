@@ -101,7 +101,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.interlaced = true;
       lanes.num_taps = 6;
       lanes.max_references = narrow ? 14 : 13;
-      if (narrow) lanes.min_saved_bits = 0.0015;
+      if (narrow) lanes.min_saved_bits = 0.003;
       lanes.activity_bins = narrow ? 12 : 16;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
@@ -179,7 +179,6 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.activity_bins = 8;
     lanes.fit_samples = 4096;
     lanes.sample_positions = 1 << 16;
-    lanes.min_saved_bits = 0.003;
     if (!is_binary32) return;
     lanes.max_references = std::min(lanes.max_references, 4);
     lanes.min_saved_bits = 0.002;
