@@ -3,19 +3,23 @@
 #define DCAC_CORE_BASE_SCRATCH_H_
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <new>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace dcac {
 
-// An array of uninitialised elements, aligned to 64 bytes, that keeps its size: but where it was made large and much
+// An array of uninitialised elements, aligned to 64 bytes, that keeps its size; but where it was made large and much
 // less is wanted now, it is not to be kept for that.
 template <typename T>
 class Scratch {
+  static_assert(std::is_trivially_copyable_v<T>);
+
  public:
-  // At least `count` elements; what was in it is lost when its size changes.
+  // At least `count` elements; what was in it is lost.
   T* Get(size_t count) {
     const bool is_oversized = capacity_ > kLargeBytes / sizeof(T) && count < capacity_ / kMuchLess;
     if (count > capacity_ || is_oversized) {
@@ -25,12 +29,17 @@ class Scratch {
       data_.reset(static_cast<T*>(::operator new(room * sizeof(T), kAlignment)));
       capacity_ = room;
     }
+#ifndef NDEBUG
+    // What others have left here is mostly what is put here next, which hides who reads it.
+    if (count > 0) std::memset(static_cast<void*>(data_.get()), kLeftovers, count * sizeof(T));
+#endif
     return data_.get();
   }
 
  private:
   static constexpr size_t kLargeBytes = size_t{16} << 20, kMuchLess = 8;
   static constexpr std::align_val_t kAlignment{64};
+  [[maybe_unused]] static constexpr int kLeftovers = 0xa5;
   struct Delete {
     void operator()(T* data) const { ::operator delete(data, kAlignment); }
   };
