@@ -200,7 +200,7 @@ class LaneSetEncoder {
   }
 
   // Planes whose rows have min_columns columns together.  Some more, if all steps are full then and no plane is the
-  // worse for being in a group with those before it, or if rows are whole vectors then and few planes are the worse.
+  // worse for being in a group with those before it, or rows are whole vectors then and few planes are the worse.
   size_t PlanesOfRows() const {
     const size_t planes = (static_cast<size_t>(options_.min_columns) + codes_.columns - 1) / codes_.columns;
     const auto in_multiples = [&](size_t whole, size_t of_plane, size_t max_planes) {
@@ -212,7 +212,7 @@ class LaneSetEncoder {
     if (kNarrow && options_.max_references == 0) {
       return in_multiples(kRansLanes, codes_.columns * codes_.rows, num_planes());
     }
-    if constexpr (kBytes) return planes;
+    if (kBytes || !options_.whole_vectors) return planes;
     constexpr size_t kFewOf = 16, kVectorBytes = 64;
     return in_multiples(kVectorBytes / sizeof(Value), codes_.columns, num_planes() / kFewOf);
   }

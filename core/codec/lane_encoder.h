@@ -19,7 +19,8 @@ struct LaneEncoderOptions {
   bool weighted = false;    // byte lanes: errors are expected from weighted ones, which references need
   bool interlaced = false;  // where rows have four samples or more
   int num_taps = 3;
-  int min_columns = 130;  // of a raster, where there are as many: a decoder is faster where rows are long
+  int min_columns = 130;      // of a raster, where there are as many: a decoder is faster where rows are long
+  bool whole_vectors = true;  // more columns, where rows are these then and few planes lose references by that
   int max_references = 0;
   int window = 0;  // earlier planes that are searched; 0: all
   bool previous_item = true;

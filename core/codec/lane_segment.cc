@@ -117,6 +117,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.own_taps = true;
       lanes.fixed_centers = true;
       lanes.min_columns = 66;
+      lanes.whole_vectors = false;
       lanes.search_samples = options.level == 6 ? 2048 : 4096;
       lanes.fit_samples = 16384;
       lanes.sample_positions = options.level == 6 ? 1 << 20 : 1 << 24;
