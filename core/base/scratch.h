@@ -12,8 +12,10 @@
 
 namespace dcac {
 
-// An array of uninitialised elements, aligned to 64 bytes, that keeps its size; but where it was made large and much
-// less is wanted now, it is not to be kept for that.
+inline constexpr size_t kScratchAlignment = 64;  // bytes: that of the longest vectors and of lines of caches
+
+// An array of uninitialised elements, aligned to kScratchAlignment, that keeps its size; but where it was made large
+// and much less is wanted now, it is not to be kept for that.
 template <typename T>
 class Scratch {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -31,6 +33,7 @@ class Scratch {
     }
 #ifndef NDEBUG
     // What others have left here is mostly what is put here next, which hides who reads it.
+    constexpr int kLeftovers = 0xa5;
     if (count > 0) std::memset(static_cast<void*>(data_.get()), kLeftovers, count * sizeof(T));
 #endif
     return data_.get();
@@ -38,8 +41,7 @@ class Scratch {
 
  private:
   static constexpr size_t kLargeBytes = size_t{16} << 20, kMuchLess = 8;
-  static constexpr std::align_val_t kAlignment{64};
-  [[maybe_unused]] static constexpr int kLeftovers = 0xa5;
+  static constexpr std::align_val_t kAlignment{kScratchAlignment};
   struct Delete {
     void operator()(T* data) const { ::operator delete(data, kAlignment); }
   };

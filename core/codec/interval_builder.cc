@@ -57,8 +57,8 @@ class IntervalTree {
   }
 
   // Adds about as few and as good ones as cost the least, at most max_count, with their counts.  The first one is of
-  // all residuals, if `has_all` wants it or it saves bits: it has those that no other one has.
-  void Choose(size_t max_count, bool has_all, std::vector<Interval>& intervals, std::vector<uint64_t>& counts) {
+  // all residuals, if `needs_all` or if it saves bits: it has those that no other one has.
+  void Choose(size_t max_count, bool needs_all, std::vector<Interval>& intervals, std::vector<uint64_t>& counts) {
     int64_t cost = kIntervalBits, too_low = cost;
     size_t count = Part<true>(cost);
     if (count > max_count) {
@@ -78,7 +78,7 @@ class IntervalTree {
       }
     }
     with_all += static_cast<int64_t>(of_slot_) * kNaturalBits;
-    if (!has_all && Part<false>(cost) <= max_count && best_[root_] <= with_all) {
+    if (!needs_all && Part<false>(cost) <= max_count && best_[root_] <= with_all) {
       return Collect<false>(root_, 0, intervals, counts);
     }
     Part<true>(cost);
@@ -124,7 +124,8 @@ class IntervalTree {
     return chosen_[root_] + (kHasAll ? 1u : 0u);
   }
 
-  // After Part.  `all`: where the count of the interval of all residuals is.
+  // After Part, whose counts it keeps to where parts cost as much as the whole.  `all`: where the count of the interval
+  // of all residuals is.
   template <bool kHasAll>
   void Collect(size_t at, size_t all, std::vector<Interval>& intervals, std::vector<uint64_t>& counts) const {
     if (kHasAll && best_[at] == bits_in_all_[at] && chosen_[at] == 0) {

@@ -213,8 +213,8 @@ class LaneSetEncoder {
       return in_multiples(kRansLanes, codes_.columns * codes_.rows, num_planes());
     }
     if (kBytes || !options_.whole_vectors) return planes;
-    constexpr size_t kFewOf = 16, kVectorBytes = 64;
-    return in_multiples(kVectorBytes / sizeof(Value), codes_.columns, num_planes() / kFewOf);
+    constexpr size_t kFewOf = 16;
+    return in_multiples(kScratchAlignment / sizeof(Value), codes_.columns, num_planes() / kFewOf);
   }
 
   void DescribeSamples() {

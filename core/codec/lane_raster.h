@@ -188,7 +188,7 @@ class LaneRaster {
     group_.step = std::min<size_t>(kRansLanes, v - 2);
     group_.tap_distance = TapDistances(model_.interlaced, v);
     group_.error_distance = {v, v + 1, v - 1, 2 * v};
-    constexpr size_t kVector = 64 / sizeof(Value);  // rows that are whole vectors are aligned to them
+    constexpr size_t kVector = kScratchAlignment / sizeof(Value);  // rows that are whole vectors are aligned to them
     stride_ = (group_.period + kRansLanes + kVector - 1) / kVector * kVector;
     Value* next = scratch_.columns.Get(stride_ * (2 * kMaxLaneTaps + kLaneErrors + 5));
     const auto take = [&] {

@@ -34,7 +34,7 @@ class LaneReferencePlanes {
       if (slot != kNone) slot = slots++;
     }
     const size_t rows = static_cast<size_t>(shape.height) * (model.interlaced ? 2 : 1);
-    constexpr size_t kAligned = 64 / sizeof(Value);
+    constexpr size_t kAligned = kScratchAlignment / sizeof(Value);
     slot_samples_ = (rows * group_planes_ * width_ + kAligned - 1) / kAligned * kAligned;
     innovations_ = scratch.Get(slots * slot_samples_ + 2 * kRansLanes);
   }

@@ -1046,8 +1046,8 @@ bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
   return !rans.failed;
 }
 
-// Decodes full steps of intervals from the first on while there are bytes for sure; returns how many.  While the lanes
-// of a step wait for their slots, the next one is predicted, which is not to depend on it: rows must be long enough.
+// Decodes full steps of intervals from the first on while there are bytes for sure; returns how many.  Before the slots
+// of a step are found, the next one is predicted, which is not to depend on it: rows must be long enough.
 template <int kTaps, Terms kTerms>
 size_t DecodeWhileBytes([[maybe_unused]] const LaneTables& tables, [[maybe_unused]] const LaneGroup<NarrowLanes>& group,
                         [[maybe_unused]] ByteRansDecoder& rans, [[maybe_unused]] uint8_t* HWY_RESTRICT codes) {
