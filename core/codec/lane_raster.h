@@ -204,7 +204,11 @@ class LaneRaster {
     for (auto& weight : error_weights_) weight = take();
     range_weights_ = take();
     reference_weights_ = take();
-    for (size_t c = 0; c < model_.num_classes(); ++c) SetClass(c);
+    for (size_t c = 0; c < model_.num_classes(); ++c) {
+      SetClass(c);
+      SetSideTaps(c);
+    }
+    for (Value* weight : own_weights_) std::fill_n(weight, stride_, Value{});
     for (size_t t = 0; t < group_.num_taps; ++t) Repeat(weights_[t]);
     for (Value* weight : error_weights_) Repeat(weight);
     for (Value* array : {range_weights_, reference_weights_, activity_base_}) Repeat(array);
@@ -252,6 +256,17 @@ class LaneRaster {
     group_.filler = filler;
   }
 
+  // Taps that are elsewhere in some columns than in most, for they would be beyond the sides of the plane.
+  void SetSideTaps(size_t c) {
+    side_taps_[c].clear();
+    for (size_t t = 0; t < static_cast<size_t>(model_.num_taps); ++t) {
+      for (size_t x = 0; x < plane_columns_; ++x) {
+        const size_t distance = TapDistanceIndex(model_.interlaced, c, t, x, static_cast<size_t>(shape_.width));
+        if (distance != InnerDistance(c, t)) side_taps_[c].push_back({t, x, distance});
+      }
+    }
+  }
+
   // What depends on the planes: means, own weights, the rows above the first.
   void SetPlanes() {
     group_.has_own_weights = false;
@@ -259,9 +274,6 @@ class LaneRaster {
     for (int g = 0; g < planes_; ++g) {
       group_.has_own_weights = group_.has_own_weights || PlaneAt(g).has_own_taps;
       group_.has_references = group_.has_references || PlaneAt(g).has_terms();
-    }
-    if (group_.has_own_weights) {
-      for (size_t t = 0; t < group_.num_taps; ++t) std::fill_n(own_weights_[t], group_.period, Value{});
     }
     std::array<int32_t, kLaneClasses> sums{};
     for (size_t c = 0; c < model_.num_classes(); ++c) sums[c] = SumOf(model_.spatial[c].tap, model_.num_taps);
@@ -271,9 +283,8 @@ class LaneRaster {
         const LanePlane& plane = PlaneAt(g);
         const Value base =
             arithmetic_.Add(arithmetic_.MeanPart(plane.mean, sums[c]), arithmetic_.Unit(model_.spatial[c].unit));
-        std::fill_n(base_ + begin, plane_columns_, base);
-        if (!group_.has_own_weights) continue;
-        SetOwnWeights(plane, c, begin);
+        FillColumns(base_ + begin, base);
+        if (group_.has_own_weights) SetOwnWeights(plane, c, begin);
       }
     }
     Repeat(base_);
@@ -302,20 +313,34 @@ class LaneRaster {
     } else {
       mean = arithmetic_.TermWeight(-sum) * arithmetic_.ValueOf(plane.mean);
     }
-    std::fill_n(own_base_ + begin, plane_columns_, mean);
-    if (!plane.has_own_taps) return;
-    // All but the columns at the sides have the same.
-    constexpr size_t kSide = 2;
-    for (size_t x = 0; x < plane_columns_; ++x) {
-      const bool is_inner = x >= kSide && x + kSide < plane_columns_;
-      AddTaps(plane.own[c], c, x, begin + x, LaneArithmetic<Lanes>::TermWeight, own_weights_);
-      if (!is_inner) continue;
-      const size_t count = plane_columns_ - kSide - x;
-      for (size_t t = 0; t < group_.num_taps; ++t) {
-        std::fill_n(own_weights_[t] + begin + x, count, own_weights_[t][begin + x]);
-      }
-      x += count - 1;
+    FillColumns(own_base_ + begin, mean);
+    for (size_t t = 0; t < static_cast<size_t>(model_.num_taps); ++t) {
+      FillColumns(own_weights_[InnerDistance(c, t)] + begin, LaneArithmetic<Lanes>::TermWeight(plane.own[c][t]));
     }
+    if (!plane.has_own_taps) return;
+    for (const SideTap& side : side_taps_[c]) {
+      const Value weight = LaneArithmetic<Lanes>::TermWeight(plane.own[c][side.tap]);
+      Value& inner = own_weights_[InnerDistance(c, side.tap)][begin + side.column];
+      Value& outside = own_weights_[side.distance][begin + side.column];
+      inner = static_cast<Value>(inner - weight);
+      outside = static_cast<Value>(outside + weight);
+    }
+  }
+
+  // Sets a plane's columns of an array: in vectors, the last of which overlaps the one before it.
+  void FillColumns(Value* columns, Value value) const {
+    constexpr size_t kAtOnce = 16 / sizeof(Value);
+    if (plane_columns_ < kAtOnce) {
+      std::fill_n(columns, plane_columns_, value);
+      return;
+    }
+    const size_t last = plane_columns_ - kAtOnce;
+    for (size_t x = 0; x < last; x += kAtOnce) std::fill_n(columns + x, kAtOnce, value);
+    std::fill_n(columns + last, kAtOnce, value);
+  }
+
+  size_t InnerDistance(size_t c, size_t t) const {
+    return model_.interlaced ? kInterlacedTaps[c][t].distance : kRasterTaps[t].distance;
   }
 
   template <typename Weight>
@@ -352,6 +377,10 @@ class LaneRaster {
   int first_ = 0, planes_ = 0;
   bool planes_are_alike_ = false;  // but for their samples
   std::array<Value*, kMaxLaneTaps> weights_{}, own_weights_{};
+  struct SideTap {
+    size_t tap, column, distance;
+  };
+  std::array<std::vector<SideTap>, kLaneClasses> side_taps_;
   std::array<Value*, kLaneErrors> error_weights_{};
   Value *range_weights_ = nullptr, *reference_weights_ = nullptr, *activity_base_ = nullptr;
   Value *base_ = nullptr, *own_base_ = nullptr;
