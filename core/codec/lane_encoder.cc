@@ -737,7 +737,9 @@ class LaneSetEncoder {
     model_.activity_base = activities.empty() ? 0 : Quantile(activities, 0.02) - 4;
   }
 
+  // Of what is analysed, about as much as wanted, as much of each plane: blocks of positions in a row.
   Band CollectBand() {
+    constexpr size_t kBlock = 64;
     const size_t room =
         (codes_.columns * (model_.interlaced ? 2 : 1)) * static_cast<size_t>(band_shape_.height) * num_planes();
     Band band;
@@ -746,28 +748,38 @@ class LaneSetEncoder {
     band.activity = band.position + padded;
     band.center = scratch().band_codes.Get(2 * padded);
     band.code = band.center + padded;
+    const size_t blocks = room / kBlock + 1;
+    const SpreadIndices wanted(std::clamp<size_t>(options_.context_positions / kBlock, 1, blocks), blocks);
+    size_t seen = 0, taken = 0;  // blocks
     AnalyseBand([&](LaneRaster<Lanes>& raster, const LaneAnalysis<Lanes>& analysis, const Code* codes) {
       const LaneGroup<Lanes>& group = raster.group();
       const size_t begin = FirstPosition(group);
-      if (group.filler == nullptr) {
-        const size_t count = group.positions - begin;
-        std::copy_n(analysis.position + begin, count, band.position + band.size);
-        std::copy_n(analysis.activity + begin, count, band.activity + band.size);
-        std::copy_n(analysis.center + begin, count, band.center + band.size);
-        std::copy_n(codes + begin, count, band.code + band.size);
-        band.size += count;
-        return;
-      }
-      size_t c = begin % group.period;
-      for (size_t p = begin; p < group.positions; ++p, c = c + 1 == group.period ? 0 : c + 1) {
-        band.position[band.size] = analysis.position[p];
-        band.activity[band.size] = analysis.activity[p];
-        band.center[band.size] = analysis.center[p];
-        band.code[band.size] = codes[p];
-        if (group.filler[c] == 0) ++band.size;
+      for (size_t p = begin; p < group.positions; p += kBlock, ++seen) {
+        if (wanted[taken] != seen) continue;
+        ++taken;
+        CollectPositions(group, analysis, codes, p, std::min(kBlock, group.positions - p), band);
       }
     });
     return band;
+  }
+
+  void CollectPositions(const LaneGroup<Lanes>& group, const LaneAnalysis<Lanes>& analysis, const Code* codes,
+                        size_t begin, size_t count, Band& band) const {
+    const auto append = [&](size_t first, size_t n) {
+      std::copy_n(analysis.position + first, n, band.position + band.size);
+      std::copy_n(analysis.activity + first, n, band.activity + band.size);
+      std::copy_n(analysis.center + first, n, band.center + band.size);
+      std::copy_n(codes + first, n, band.code + band.size);
+    };
+    if (group.filler == nullptr) {
+      append(begin, count);
+      band.size += count;
+      return;
+    }
+    for (size_t p = begin, c = begin % group.period; p < begin + count; ++p, c = c + 1 == group.period ? 0 : c + 1) {
+      append(p, 1);
+      if (group.filler[c] == 0) ++band.size;
+    }
   }
 
   static std::vector<uint8_t> Thresholds(const uint8_t* bytes, size_t all, int bins) {

@@ -30,7 +30,7 @@ constexpr size_t kMinScaledSamples = 256;
 constexpr int kTwoStepColumns = 3 * static_cast<int>(kRansLanes) + 2;
 constexpr int kFourStepColumns = 4 * static_cast<int>(kRansLanes) + 2;
 
-// For which it is worth while to have many cells, and a part of which tells how frequent residuals are.
+// A part of which tells how frequent residuals are.
 constexpr size_t kManySamples = 1 << 17;
 
 // `planes`: how many the set has; `plane_samples`: what planes have, few of which do not pay for references.
@@ -73,16 +73,17 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.num_taps = narrow || IsFloat(kind) ? 3 : 6;
       if (narrow) lanes.min_columns = kTwoStepColumns;
       lanes.max_references = narrow ? 4 : 5;
-      lanes.position_bins = narrow && samples >= kManySamples ? 16 : 12;
-      lanes.activity_bins = narrow ? (samples >= kManySamples ? 10 : 8) : 12;
+      lanes.position_bins = 12;
+      lanes.activity_bins = narrow ? 8 : 12;
       min_reference_samples = 400;
       if (lanes.window == 0) lanes.window = narrow ? 64 : 128;
       lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, narrow ? 3072 : 16384);
       lanes.sample_positions = std::clamp<size_t>(samples / (narrow ? 2 : 4), 1 << 13, 1 << 16);
+      if (narrow) lanes.context_positions = 1 << 15;
       lanes.max_contexts = narrow ? kFewIntervalContexts : 32;
       lanes.max_all_pairs = lanes.max_contexts + (narrow ? 2 : 8);
       if (narrow) lanes.min_saved_bits = 0.01;
-      if (narrow && samples >= kManySamples) lanes.count_every = 2;
+      if (narrow && samples >= kManySamples) lanes.count_every = 4;
       lanes.fixed_centers = true;
       break;
     case 4:
@@ -102,12 +103,13 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.num_taps = 6;
       lanes.max_references = narrow ? 14 : 13;
       if (narrow) lanes.min_saved_bits = 0.003;
-      lanes.activity_bins = narrow ? 12 : 16;
+      lanes.activity_bins = narrow ? 8 : 16;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
-      lanes.search_samples = 2048;
+      lanes.search_samples = narrow ? 1536 : 2048;
       lanes.fit_samples = 8192;
-      lanes.sample_positions = narrow ? 1 << 18 : 1 << 19;
+      lanes.sample_positions = 1 << 19;
+      if (!narrow) lanes.context_positions = lanes.sample_positions;
       lanes.intervals = true;
       break;
     default:
@@ -120,7 +122,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.whole_vectors = false;
       lanes.search_samples = options.level == 6 ? 2048 : 4096;
       lanes.fit_samples = 16384;
-      lanes.sample_positions = options.level == 6 ? 1 << 20 : 1 << 24;
+      lanes.context_positions = lanes.sample_positions = options.level == 6 ? 1 << 20 : 1 << 24;
       lanes.max_all_pairs = kMaxAllPairs;
       min_reference_samples = 0;
   }
@@ -179,7 +181,9 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.min_columns = kTwoStepColumns;
     lanes.activity_bins = 8;
     lanes.fit_samples = 4096;
-    lanes.sample_positions = 1 << 16;
+    lanes.search_samples = 1280;
+    lanes.sample_positions = 1 << 18;
+    lanes.min_saved_bits = 0.005;
     if (!is_binary32) return;
     lanes.max_references = std::min(lanes.max_references, 4);
     lanes.min_saved_bits = 0.002;
@@ -203,6 +207,7 @@ void PreferRatio(LaneEncoderOptions& lanes) {
   LimitContexts(lanes, 32);
   lanes.position_bins = lanes.activity_bins = 8;
   lanes.sample_positions = std::clamp<size_t>(lanes.sample_positions / 2, 1 << 13, 1 << 16);
+  lanes.context_positions = LaneEncoderOptions().context_positions;
 }
 
 // Whether planes of 8 bits are nearly those of the item before: innovations need more bits then than byte lanes have.

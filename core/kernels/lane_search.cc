@@ -190,6 +190,17 @@ HWY_INLINE int32_t ProductOf(const int16_t* HWY_RESTRICT a, const int16_t* HWY_R
 }
 
 #if HWY_TARGET != HWY_SCALAR
+// The sum of a vector's blocks of four lanes.
+template <class D>
+HWY_INLINE hn::Vec<hn::FixedTag<int32_t, 4>> TotalOfBlocks(D d, hn::Vec<D> v) {
+  if constexpr (hn::MaxLanes(d) <= 4) {
+    return v;
+  } else {
+    const hn::Half<D> half;
+    return TotalOfBlocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+
 // The sums of the lanes of four vectors, on top of what is there with `kAdd`.
 template <bool kAdd, class V>
 HWY_INLINE void StoreTotals(V s0, V s1, V s2, V s3, int32_t* HWY_RESTRICT out) {
@@ -201,11 +212,8 @@ HWY_INLINE void StoreTotals(V s0, V s1, V s2, V s3, int32_t* HWY_RESTRICT out) {
   const auto high = hn::InterleaveUpper(d64, hn::BitCast(d64, s01), hn::BitCast(d64, s23));
   const auto of_blocks = hn::Add(hn::BitCast(d, low), hn::BitCast(d, high));
   const hn::FixedTag<int32_t, 4> d4;
-  alignas(64) int32_t blocks[hn::MaxLanes(d)];
-  hn::Store(of_blocks, d, blocks);
-  auto total = hn::Load(d4, blocks);
+  auto total = TotalOfBlocks(d, of_blocks);
   if constexpr (kAdd) total = hn::Add(total, hn::LoadU(d4, out));
-  for (size_t i = 4; i < hn::Lanes(d); i += 4) total = hn::Add(total, hn::Load(d4, blocks + i));
   hn::StoreU(total, d4, out);
 }
 
