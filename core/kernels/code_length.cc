@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "core/kernels/code_length.cc"
 #include "hwy/foreach_target.h"
 // After foreach_target.h:
+#include "core/kernels/log2-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -16,24 +17,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using LengthTag = hn::CappedTag<float, kCodeLengthLanes>;
 using Lengths = hn::Vec<LengthTag>;
 
-// log2(x) of positive x: the exponent, and a polynomial of the mantissa.
-template <size_t kTerms>
-HWY_INLINE Lengths Log2Of(Lengths x, const float (&terms)[kTerms]) {
-  const LengthTag d;
-  const hn::RebindToSigned<LengthTag> di;
-  const auto bits = hn::BitCast(di, x);
-  const auto exponent = hn::ConvertTo(d, hn::Sub(hn::ShiftRight<23>(bits), hn::Set(di, 127)));
-  const auto mantissa = hn::BitCast(d, hn::Or(hn::And(bits, hn::Set(di, 0x7fffff)), hn::Set(di, 0x3f800000)));
-  const auto t = hn::Sub(hn::Add(mantissa, mantissa), hn::Set(d, 3.0f));  // -1 .. 1
-  auto sum = hn::Set(d, terms[kTerms - 1]);
-  for (size_t i = kTerms - 1; i-- > 0;) sum = hn::Add(hn::Mul(sum, t), hn::Set(d, terms[i]));
-  return hn::Add(exponent, sum);
-}
-
-constexpr float kFine[] = {0.584962785f,    0.480897993f,   -0.0801580846f,  0.0178157967f,
-                           -0.00441185478f, 0.00117071683f, -0.00039255005f, 0.000115458759f};
-constexpr float kCoarse[] = {0.585575581f, 0.480481625f, -0.0849379525f, 0.0194307324f};
-
 // What the adaptive code of tables (set_model.cc) needs for an entry, as they occur: for one of 0, and for others.
 constexpr float kZeroEntry = 0.35f, kLeastEntry = 2.0f, kMoreEntry = 1.8f, kEntryShare = 0.25f;
 
@@ -43,9 +26,9 @@ HWY_INLINE Lengths TokenLength(hn::Vec<hn::RebindToSigned<LengthTag>> count) {
   const auto one = hn::Set(d, 1.0f), x = hn::ConvertTo(d, count);
   const auto occurs = hn::Gt(x, hn::Zero(d));
   const auto entry =
-      hn::Min(hn::Mul(hn::Set(d, kEntryShare), Log2Of(hn::Add(x, one), kCoarse)), hn::Set(d, kMoreEntry));
+      hn::Min(hn::Mul(hn::Set(d, kEntryShare), Log2Of(d, hn::Add(x, one), kCoarseLog2)), hn::Set(d, kMoreEntry));
   const auto length =
-      hn::Sub(hn::Add(entry, hn::Set(d, kLeastEntry - kZeroEntry)), hn::Mul(x, Log2Of(hn::Max(x, one), kFine)));
+      hn::Sub(hn::Add(entry, hn::Set(d, kLeastEntry - kZeroEntry)), hn::Mul(x, Log2Of(d, hn::Max(x, one), kFineLog2)));
   return hn::IfThenElseZero(occurs, length);
 }
 
@@ -69,7 +52,7 @@ float CodeLengthOfCounts(const uint32_t* HWY_RESTRICT a, const uint32_t* HWY_RES
     for (size_t lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
   }
   const auto total = hn::ConvertTo(d, hn::SumOfLanes(di, totals));
-  const float length = hn::GetLane(hn::Mul(total, Log2Of(hn::Max(total, hn::Set(d, 1.0f)), kFine)));
+  const float length = hn::GetLane(hn::Mul(total, Log2Of(d, hn::Max(total, hn::Set(d, 1.0f)), kFineLog2)));
   return length + sums[0] + kZeroEntry * static_cast<float>(n);
 }
 
