@@ -83,7 +83,6 @@ class LaneValues {
     if (code == kLaneEscapeCode) code = 0;
     return narrow_ ? static_cast<float>(code) : map_.ToValue(code);
   }
-  void OfCodes(size_t count, const uint8_t* codes, float* values) const { StoreFitValues(count, codes, values); }
   void OfCodes(size_t count, const int32_t* codes, float* values) const {
     StoreLaneValues({1, 1, count, count, count}, WideValuesOf(map_.kind()), codes, values, nullptr);
   }

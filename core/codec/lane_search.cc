@@ -363,13 +363,16 @@ struct SearchScratch {
 
 // What one thread has.
 struct PlaneScratch {
-  Scratch<float> values, samples, left;
+  Scratch<float> values, sampled, samples, left;
   Scratch<int16_t> integers, rows;
   Scratch<int32_t> products;
 };
 
 template <typename Lanes>
 class LaneSearch {
+  static constexpr bool kNarrow = !std::is_same_v<Lanes, WideLanes>;
+  using Sampled = std::conditional_t<kNarrow, int16_t, float>;
+
  public:
   LaneSearch(const PlaneSet& set, const LaneCodes<Lanes>& codes, const LaneValues& values,
              const LaneEncoderOptions& options, LaneModel& model)
@@ -396,7 +399,7 @@ class LaneSearch {
     scale_ = scratch_->scale.Get(size);
     edges_ = scratch_->edges.Get(size);
     candidate_samples_ = plan_.candidate_end() - plan_.candidate_begin();
-    if (values_.is_narrow()) {
+    if (kNarrow) {
       candidates_ = {innovation_ + plan_.candidate_begin(), stride_, planes_.size()};
     } else {
       const size_t stride = StrideOf(candidate_samples_);
@@ -450,15 +453,20 @@ class LaneSearch {
   // In units.
   float Above(float value, size_t plane) const { return (value - MeanOf(plane)) * inverse_unit_; }
 
-  // What the values of a plane are above its mean, in units; zeros before and behind.
-  const float* ValuesOf(size_t plane, PlaneScratch& scratch) const {
-    const size_t samples = codes_.plane_samples();
-    float* all = scratch.values.Get(plan_.margin() + samples + kGramLanes);
-    float* values = all + plan_.margin();
-    std::fill_n(all, plan_.margin(), 0.0f);
-    values_.OfCodes(samples, codes_.Plane(plane), values);
-    CenterRow(MeanOf(plane), inverse_unit_, samples, values);
-    std::fill_n(values + samples, kGramLanes, 0.0f);
+  // What the values of a plane are above its mean, in units (narrow: in 64ths); zeros before and behind.
+  const Sampled* ValuesOf(size_t plane, PlaneScratch& scratch) const {
+    const size_t margin = plan_.margin(), samples = codes_.plane_samples(), size = margin + samples + kGramLanes;
+    Sampled* values = nullptr;
+    if constexpr (kNarrow) {
+      values = scratch.integers.Get(size) + margin;
+      CenterCodes(codes_.Plane(plane), static_cast<uint8_t>(model_.planes[plane].mean), samples, values);
+    } else {
+      values = scratch.values.Get(size) + margin;
+      values_.OfCodes(samples, codes_.Plane(plane), values);
+      CenterRow(MeanOf(plane), inverse_unit_, samples, values);
+    }
+    std::fill_n(values - margin, margin, Sampled{});
+    std::fill_n(values + samples, kGramLanes, Sampled{});
     return values;
   }
 
@@ -485,28 +493,37 @@ class LaneSearch {
   // Innovations of a plane and how much they count.
   void Sample(size_t plane) {
     const ScratchLease<PlaneScratch> scratch;
-    const float* values = ValuesOf(plane, *scratch);
-    float* rows = scratch->samples.Get((5 + num_taps_) * stride_ + kGramLanes);
+    const Sampled* values = ValuesOf(plane, *scratch);
+    const auto rows_of = [this](auto& memory, size_t count) { return memory.Get(count * stride_ + kGramLanes); };
+    Sampled* sampled = nullptr;
+    if constexpr (kNarrow) {
+      sampled = rows_of(scratch->rows, 1 + num_taps_);
+    } else {
+      sampled = rows_of(scratch->sampled, 1 + num_taps_);
+    }
+    float* rows = rows_of(scratch->samples, 4);
     const auto take = [&] { return std::exchange(rows, rows + stride_); };
-    float *residual = take(), *innovation = take(), *scale = take(), *product = take(), *value = take();
-    LaneTapRows taps;
+    float *residual = take(), *innovation = take(), *scale = take(), *product = take();
+    LaneTapRows<Sampled> taps;
     taps.num_taps = num_taps_;
     for (size_t c = 0; c < model_.num_classes(); ++c) {
       const size_t begin = plan_.begin(c);
-      plan_.CopySamples(c, values, value);
-      taps.value = value + begin;
+      plan_.CopySamples(c, values, sampled);
+      taps.value = sampled + begin;
       taps.count = plan_.end(c) - begin;
       for (size_t t = 0; t < num_taps_; ++t) {
-        plan_.CopyTaps(c, t, values, rows + t * stride_);
-        taps.tap[t] = rows + t * stride_ + begin;
+        Sampled* const tap = sampled + (1 + t) * stride_;
+        plan_.CopyTaps(c, t, values, tap);
+        taps.tap[t] = tap + begin;
       }
       FindLaneInnovations(taps, SpatialFitOf(plane, c), {residual + begin, innovation + begin, scale + begin});
     }
-    for (float* row : {residual, innovation, scale, value}) plan_.ClearPadding(row);
-    Quantize(plane, {residual, innovation, scale}, value, product);
+    for (float* row : {residual, innovation, scale}) plan_.ClearPadding(row);
+    plan_.ClearPadding(sampled);
+    Quantize(plane, {residual, innovation, scale}, sampled, product);
   }
 
-  void Quantize(size_t plane, const LaneInnovations& rows, const float* value, float* product) {
+  void Quantize(size_t plane, const LaneInnovations& rows, const Sampled* value, float* product) {
     const size_t at = plane * stride_;
     Plane& result = planes_[plane];
     const float factor = FactorOf(rows.innovation, Root());
@@ -519,12 +536,19 @@ class LaneSearch {
     const float target = FactorOf(product, kTargetRoot);
     result.target = double{target};
     QuantizeRow(product, target, length_, target_ + at);
-    MarkEdges(value, Above(low_, plane), Above(high_, plane), length_, edges_ + at);
+    const auto edge_at = [&](float bound) {
+      return static_cast<Sampled>(Above(bound, plane) * (kNarrow ? kNarrowValue : 1));
+    };
+    MarkEdges(value, edge_at(low_), edge_at(high_), length_, edges_ + at);
     plan_.ClearPadding(edges_ + at);
     result.has_edges = std::any_of(edges_ + at, edges_ + at + length_, [](int16_t edge) { return edge != 0; });
-    if (HasOwnTaps()) result.value = values_.is_narrow() ? kNarrowValue : FactorOf(value, Root());
+    if constexpr (kNarrow) {
+      result.value = kNarrowValue;
+    } else if (HasOwnTaps()) {
+      result.value = FactorOf(value, Root());
+    }
     if (options_.max_references == 0) return;
-    if (!values_.is_narrow()) {
+    if (!kNarrow) {
       // As they count, for few large values would rule their products.
       MultiplyRows(rows.innovation, rows.scale, length_, product);
       QuantizeRow(product + plan_.candidate_begin(), FactorOf(product, Root()), candidate_samples_,
@@ -761,18 +785,16 @@ class LaneSearch {
     std::copy_n(target_ + plane * stride_ + from, to - from, rows + pool.rows * stride_ + from);
   }
 
-  // What the values of a plane are above its mean; zeros before and behind.
+  // What the values of a plane are above its mean, in integers; zeros before and behind.
   const int16_t* IntegersOf(size_t plane, PlaneScratch& scratch) const {
-    const size_t margin = plan_.margin(), samples = codes_.plane_samples();
-    int16_t* all = scratch.integers.Get(margin + samples + kGramLanes);
-    std::fill_n(all, margin, int16_t{0});
-    std::fill_n(all + margin + samples, kGramLanes, int16_t{0});
-    if constexpr (!std::is_same_v<Lanes, WideLanes>) {
-      CenterCodes(codes_.Plane(plane), static_cast<uint8_t>(model_.planes[plane].mean), samples, all + margin);
+    if constexpr (kNarrow) {
+      return ValuesOf(plane, scratch);
     } else {
-      QuantizeRow(ValuesOf(plane, scratch), planes_[plane].value, samples, all + margin);
+      const size_t size = plan_.margin() + codes_.plane_samples() + kGramLanes;
+      int16_t* all = scratch.integers.Get(size);
+      QuantizeRow(ValuesOf(plane, scratch) - plan_.margin(), planes_[plane].value, size, all);
+      return all + plan_.margin();
     }
-    return all + margin;
   }
 
   // Over samples from `from` to `to`.

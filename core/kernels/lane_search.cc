@@ -45,24 +45,36 @@ void CopyIntegerRuns(const LaneRun* runs, size_t num_runs, const int16_t* values
   CopyAllRuns(runs, num_runs, values, row);
 }
 
-template <size_t kTaps>
-HWY_INLINE void FindInnovations(const LaneTapRows& rows, const LaneSpatialFit& fit, const LaneInnovations& out) {
+template <class D>
+HWY_INLINE hn::Vec<D> LoadValues(D d, const float* from) {
+  return hn::LoadU(d, from);
+}
+template <class D>
+HWY_INLINE hn::Vec<D> LoadValues(D d, const int16_t* from) {
+  const hn::RebindToSigned<D> di;
+  const auto in_64ths = hn::PromoteTo(di, hn::LoadU(hn::Rebind<int16_t, D>(), from));
+  return hn::Mul(hn::ConvertTo(d, in_64ths), hn::Set(d, 1.0f / 64));
+}
+
+template <size_t kTaps, typename T>
+HWY_INLINE void FindInnovations(const LaneTapRows<T>& rows, const LaneSpatialFit& fit, const LaneInnovations& out) {
   const hn::CappedTag<float, kGramLanes> d;
-  const float* taps[kTaps];
+  const T* taps[kTaps];
   for (size_t t = 0; t < kTaps; ++t) taps[t] = rows.tap[t];
   const auto low = hn::Set(d, fit.low), high = hn::Set(d, fit.high), slack = hn::Set(d, fit.slack);
   const auto share = hn::Set(d, 1.0f / static_cast<float>(kTaps)), tenth = hn::Set(d, 0.1f);
   const auto half_share = hn::Set(d, 0.5f / static_cast<float>(kTaps)), one = hn::Set(d, 1.0f);
   for (size_t i = 0; i < rows.count; i += hn::Lanes(d)) {
+    hn::Vec<decltype(d)> tap[kTaps];
     auto p = hn::Set(d, fit.base), sum = hn::Zero(d), spread = hn::Zero(d);
     for (size_t t = 0; t < kTaps; ++t) {
-      const auto tap = hn::LoadU(d, taps[t] + i);
-      sum = hn::Add(sum, tap);
-      p = hn::Add(p, hn::Mul(hn::Set(d, fit.weight[t]), tap));
+      tap[t] = LoadValues(d, taps[t] + i);
+      sum = hn::Add(sum, tap[t]);
+      p = hn::Add(p, hn::Mul(hn::Set(d, fit.weight[t]), tap[t]));
     }
     const auto center = hn::Mul(sum, share);
-    for (size_t t = 0; t < kTaps; ++t) spread = hn::Add(spread, hn::Abs(hn::Sub(hn::LoadU(d, taps[t] + i), center)));
-    const auto value = hn::LoadU(d, rows.value + i);
+    for (size_t t = 0; t < kTaps; ++t) spread = hn::Add(spread, hn::Abs(hn::Sub(tap[t], center)));
+    const auto value = LoadValues(d, rows.value + i);
     const auto innovation = hn::Sub(value, hn::Min(hn::Max(p, low), high));
     hn::StoreU(hn::Sub(value, p), d, out.residual + i);
     hn::StoreU(innovation, d, out.innovation + i);
@@ -71,7 +83,9 @@ HWY_INLINE void FindInnovations(const LaneTapRows& rows, const LaneSpatialFit& f
   }
 }
 
-void FindInnovationsOfPlane(const LaneTapRows& rows, const LaneSpatialFit& fit, const LaneInnovations& out) {
+template <typename T>
+HWY_INLINE void FindInnovationsOfRows(const LaneTapRows<T>& rows, const LaneSpatialFit& fit,
+                                      const LaneInnovations& out) {
   switch (rows.num_taps) {
     case 3:
       return FindInnovations<3>(rows, fit, out);
@@ -80,6 +94,15 @@ void FindInnovationsOfPlane(const LaneTapRows& rows, const LaneSpatialFit& fit, 
     default:
       return FindInnovations<6>(rows, fit, out);
   }
+}
+
+void FindInnovationsOfFloats(const LaneTapRows<float>& rows, const LaneSpatialFit& fit, const LaneInnovations& out) {
+  FindInnovationsOfRows(rows, fit, out);
+}
+
+void FindInnovationsOfIntegers(const LaneTapRows<int16_t>& rows, const LaneSpatialFit& fit,
+                               const LaneInnovations& out) {
+  FindInnovationsOfRows(rows, fit, out);
 }
 
 void MultiplyTwoRows(const float* a, const float* b, size_t n, float* out) {
@@ -114,10 +137,19 @@ void CenterAllCodes(const uint8_t* HWY_RESTRICT codes, int32_t mean, size_t n, i
   for (size_t i = 0; i < n; ++i) out[i] = static_cast<int16_t>((codes[i] - mean) << 6);
 }
 
-void MarkEdgesOfRow(const float* HWY_RESTRICT values, float low, float high, size_t n, int16_t* HWY_RESTRICT out) {
+template <typename T>
+HWY_INLINE void MarkEdgesOfRow(const T* HWY_RESTRICT values, T low, T high, size_t n, int16_t* HWY_RESTRICT out) {
   for (size_t i = 0; i < n; ++i) {
     out[i] = static_cast<int16_t>((values[i] >= high ? 1 : 0) - (values[i] <= low ? 1 : 0));
   }
+}
+
+void MarkEdgesOfFloats(const float* values, float low, float high, size_t n, int16_t* out) {
+  MarkEdgesOfRow(values, low, high, n, out);
+}
+
+void MarkEdgesOfIntegers(const int16_t* values, int16_t low, int16_t high, size_t n, int16_t* out) {
+  MarkEdgesOfRow(values, low, high, n, out);
 }
 
 using IntegerTag = hn::CappedTag<int16_t, kGramLanes>;
@@ -339,13 +371,15 @@ namespace dcac {
 
 HWY_EXPORT(CopyFloatRuns);
 HWY_EXPORT(CopyIntegerRuns);
-HWY_EXPORT(FindInnovationsOfPlane);
+HWY_EXPORT(FindInnovationsOfFloats);
+HWY_EXPORT(FindInnovationsOfIntegers);
 HWY_EXPORT(MultiplyTwoRows);
 HWY_EXPORT(AddWeightedRow);
 HWY_EXPORT(CenterOneRow);
 HWY_EXPORT(QuantizeOneRow);
 HWY_EXPORT(CenterAllCodes);
-HWY_EXPORT(MarkEdgesOfRow);
+HWY_EXPORT(MarkEdgesOfFloats);
+HWY_EXPORT(MarkEdgesOfIntegers);
 HWY_EXPORT(WeightOneRow);
 HWY_EXPORT(GramOfTwo);
 HWY_EXPORT(GramOfOne);
@@ -362,8 +396,12 @@ void CopyRuns(const LaneRun* runs, size_t num_runs, const int16_t* values, int16
   DCAC_DYNAMIC_DISPATCH(CopyIntegerRuns)(runs, num_runs, values, row);
 }
 
-void FindLaneInnovations(const LaneTapRows& rows, const LaneSpatialFit& fit, const LaneInnovations& out) {
-  DCAC_DYNAMIC_DISPATCH(FindInnovationsOfPlane)(rows, fit, out);
+void FindLaneInnovations(const LaneTapRows<float>& rows, const LaneSpatialFit& fit, const LaneInnovations& out) {
+  DCAC_DYNAMIC_DISPATCH(FindInnovationsOfFloats)(rows, fit, out);
+}
+
+void FindLaneInnovations(const LaneTapRows<int16_t>& rows, const LaneSpatialFit& fit, const LaneInnovations& out) {
+  DCAC_DYNAMIC_DISPATCH(FindInnovationsOfIntegers)(rows, fit, out);
 }
 
 void MultiplyRows(const float* a, const float* b, size_t n, float* out) {
@@ -387,7 +425,11 @@ void CenterCodes(const uint8_t* codes, uint8_t mean, size_t n, int16_t* out) {
 }
 
 void MarkEdges(const float* values, float low, float high, size_t n, int16_t* out) {
-  DCAC_DYNAMIC_DISPATCH(MarkEdgesOfRow)(values, low, high, n, out);
+  DCAC_DYNAMIC_DISPATCH(MarkEdgesOfFloats)(values, low, high, n, out);
+}
+
+void MarkEdges(const int16_t* values, int16_t low, int16_t high, size_t n, int16_t* out) {
+  DCAC_DYNAMIC_DISPATCH(MarkEdgesOfIntegers)(values, low, high, n, out);
 }
 
 void WeightRow(const int16_t* a, const int16_t* b, int16_t limit, size_t n, int16_t* out) {

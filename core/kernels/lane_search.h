@@ -13,6 +13,7 @@ namespace dcac {
 
 // Lengths of rows are multiples of this.
 inline constexpr size_t kGramLanes = 32;
+inline constexpr size_t kMaxSampledTaps = 6;
 
 // Consecutive samples of a plane, and where in a row they go.
 struct LaneRun {
@@ -24,17 +25,16 @@ struct LaneRun {
 void CopyRuns(const LaneRun* runs, size_t num_runs, const float* values, float* row);
 void CopyRuns(const LaneRun* runs, size_t num_runs, const int16_t* values, int16_t* row);
 
-// Values of samples, and of the taps of each.
+// Values of samples, and of the taps of each: binary32, or integers in 64ths.
+template <typename T>
 struct LaneTapRows {
-  static constexpr size_t kMaxTaps = 6;
-
   size_t count = 0, num_taps = 0;
-  const float* value = nullptr;
-  std::array<const float*, kMaxTaps> tap{};
+  const T* value = nullptr;
+  std::array<const T*, kMaxSampledTaps> tap{};
 };
 
 struct LaneSpatialFit {
-  std::array<float, LaneTapRows::kMaxTaps> weight{};
+  std::array<float, kMaxSampledTaps> weight{};
   float base = 0;           // what the prediction begins with
   float low = 0, high = 0;  // range of values
   float slack = 0;
@@ -45,7 +45,8 @@ struct LaneInnovations {
   float *residual = nullptr, *innovation = nullptr, *scale = nullptr;
 };
 
-void FindLaneInnovations(const LaneTapRows& rows, const LaneSpatialFit& fit, const LaneInnovations& out);
+void FindLaneInnovations(const LaneTapRows<float>& rows, const LaneSpatialFit& fit, const LaneInnovations& out);
+void FindLaneInnovations(const LaneTapRows<int16_t>& rows, const LaneSpatialFit& fit, const LaneInnovations& out);
 
 // out[i] = a[i] * b[i]
 void MultiplyRows(const float* a, const float* b, size_t n, float* out);
@@ -59,6 +60,7 @@ void QuantizeRow(const float* a, float factor, size_t n, int16_t* out);
 void CenterCodes(const uint8_t* codes, uint8_t mean, size_t n, int16_t* out);
 // -1 where a value is not above `low`, 1 where it is not below `high`, else 0.
 void MarkEdges(const float* values, float low, float high, size_t n, int16_t* out);
+void MarkEdges(const int16_t* values, int16_t low, int16_t high, size_t n, int16_t* out);
 
 // out[i] = a[i] * b[i] / 2^15, to the nearest, cut to -limit .. limit.
 void WeightRow(const int16_t* a, const int16_t* b, int16_t limit, size_t n, int16_t* out);

@@ -54,21 +54,22 @@ TEST(LaneSearchKernelTest, CopiesRunsOfAnyLength) {
   });
 }
 
-TEST(LaneSearchKernelTest, InnovationsAreWhatThePlainLoopsFind) {
-  std::vector<std::vector<float>> rows;
-  for (unsigned t = 0; t < 7; ++t) rows.push_back(Floats(kLength, 10 + t));
+// `rows`: of six taps, then the values; `unit`: what a one of them is.
+template <typename T>
+void ExpectInnovationsOfPlainLoops(const std::vector<std::vector<T>>& rows, float unit) {
   LaneSpatialFit fit;
   fit.weight = {0.4f, -0.1f, 0.3f, 0.2f, 0.15f, -0.05f};
   fit.base = 0.7f;
   fit.low = -60;
   fit.high = 50;
   fit.slack = 2;
-  for (size_t num_taps : {3u, 6u}) {
-    LaneTapRows taps;
+  for (size_t num_taps : {3u, 4u, 6u}) {
+    LaneTapRows<T> taps;
     taps.count = kLength;
     taps.num_taps = num_taps;
     taps.value = rows[6].data();
     for (size_t t = 0; t < num_taps; ++t) taps.tap[t] = rows[t].data();
+    const auto value_of = [&](size_t row, size_t i) { return static_cast<float>(rows[row][i]) * unit; };
     ForEachTarget([&] {
       std::vector<float> residual(kLength), innovation(kLength), scale(kLength);
       FindLaneInnovations(taps, fit, {residual.data(), innovation.data(), scale.data()});
@@ -76,11 +77,11 @@ TEST(LaneSearchKernelTest, InnovationsAreWhatThePlainLoopsFind) {
       for (size_t i = 0; i < kLength; ++i) {
         float p = fit.base, sum = 0, spread = 0;
         for (size_t t = 0; t < num_taps; ++t) {
-          sum += rows[t][i];
-          p += fit.weight[t] * rows[t][i];
+          sum += value_of(t, i);
+          p += fit.weight[t] * value_of(t, i);
         }
-        for (size_t t = 0; t < num_taps; ++t) spread += std::abs(rows[t][i] - sum * share);
-        const float value = rows[6][i], expected = value - std::clamp(p, fit.low, fit.high);
+        for (size_t t = 0; t < num_taps; ++t) spread += std::abs(value_of(t, i) - sum * share);
+        const float value = value_of(6, i), expected = value - std::clamp(p, fit.low, fit.high);
         ASSERT_EQ(residual[i], value - p);
         ASSERT_EQ(innovation[i], expected);
         ASSERT_EQ(scale[i], 1.0f / (half_share * spread + 0.1f * std::abs(expected) + fit.slack));
@@ -89,13 +90,25 @@ TEST(LaneSearchKernelTest, InnovationsAreWhatThePlainLoopsFind) {
   }
 }
 
+TEST(LaneSearchKernelTest, InnovationsAreWhatThePlainLoopsFind) {
+  std::vector<std::vector<float>> floats;
+  std::vector<std::vector<int16_t>> integers;
+  for (unsigned t = 0; t < 7; ++t) {
+    floats.push_back(Floats(kLength, 10 + t));
+    integers.push_back(Integers(kLength, 16320, 10 + t));
+  }
+  ExpectInnovationsOfPlainLoops(floats, 1);
+  ExpectInnovationsOfPlainLoops(integers, 1.0f / 64);
+}
+
 TEST(LaneSearchKernelTest, RowsOfIntegersAreWhatThePlainLoopsMake) {
   const std::vector<float> floats = Floats(kLength, 20);
   const std::vector<int16_t> a = Integers(kLength, 32767, 21), b = Integers(kLength, 32767, 22);
   ForEachTarget([&] {
-    std::vector<int16_t> quantized(kLength), edges(kLength), weighted(kLength), masked = a;
+    std::vector<int16_t> quantized(kLength), edges(kLength), integer_edges(kLength), weighted(kLength), masked = a;
     QuantizeRow(floats.data(), 300.0f, kLength, quantized.data());
     MarkEdges(floats.data(), -40.0f, 60.0f, kLength, edges.data());
+    MarkEdges(a.data(), -3000, 20000, kLength, integer_edges.data());
     WeightRow(a.data(), b.data(), 1000, kLength, weighted.data());
     MaskRow(edges.data(), kLength, masked.data());
     const std::vector<uint8_t> codes = {0, 1, 77, 128, 254, 255};
@@ -108,6 +121,7 @@ TEST(LaneSearchKernelTest, RowsOfIntegersAreWhatThePlainLoopsMake) {
       const float cut = std::clamp(floats[i] * 300.0f, -32767.0f, 32767.0f);
       ASSERT_EQ(quantized[i], static_cast<int>(std::floor(cut + 32768.5f)) - 32768);
       ASSERT_EQ(edges[i], floats[i] <= -40.0f ? -1 : floats[i] >= 60.0f ? 1 : 0);
+      ASSERT_EQ(integer_edges[i], a[i] <= -3000 ? -1 : a[i] >= 20000 ? 1 : 0);
       ASSERT_EQ(weighted[i], std::clamp(Weighted(a[i], b[i]), -1000, 1000));
       ASSERT_EQ(masked[i], a[i] & edges[i]);
       ASSERT_EQ(centered[i], (floats[i] - 1.5f) * 4.0f);

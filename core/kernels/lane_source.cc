@@ -264,10 +264,6 @@ void StoreWideValues(const LaneRows& rows, const WideValues& kind, const int32_t
   }
 }
 
-void StoreNarrowFitValues(size_t count, const uint8_t* HWY_RESTRICT codes, float* HWY_RESTRICT values) {
-  for (size_t i = 0; i < count; ++i) values[i] = static_cast<float>(codes[i]);
-}
-
 LaneCodeRange RangeOfNarrow(size_t count, const uint8_t* HWY_RESTRICT codes) {
   constexpr size_t kBlock = 1 << 16;  // whose sum has 32 bits
   LaneCodeRange range;
@@ -343,7 +339,6 @@ HWY_EXPORT(LoadNarrowCodes);
 HWY_EXPORT(LoadWideCodes);
 HWY_EXPORT(StoreNarrowValues);
 HWY_EXPORT(StoreWideValues);
-HWY_EXPORT(StoreNarrowFitValues);
 HWY_EXPORT(RangeOfNarrow);
 HWY_EXPORT(RangeOfWide);
 HWY_EXPORT(PackLow);
@@ -406,10 +401,6 @@ void CopyLaneCodes(const LaneRows& rows, const uint8_t* codes, uint8_t* raster_c
   } else {
     copy(CopyInChunks<1>);
   }
-}
-
-void StoreFitValues(size_t count, const uint8_t* codes, float* values) {
-  DCAC_DYNAMIC_DISPATCH(StoreNarrowFitValues)(count, codes, values);
 }
 
 LaneCodeRange RangeOfLaneCodes(size_t count, const uint8_t* codes) {

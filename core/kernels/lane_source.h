@@ -51,9 +51,6 @@ void StoreLaneValues(const LaneRows& rows, const WideValues& kind, const int32_t
 // The codes alone.
 void CopyLaneCodes(const LaneRows& rows, const uint8_t* codes, uint8_t* raster_codes);
 
-// Values as fits have them: those of 8 bits in steps.
-void StoreFitValues(size_t count, const uint8_t* codes, float* values);
-
 // Least and greatest of codes, without escapes which count as 0, and their sum.
 struct LaneCodeRange {
   int32_t low = INT32_MAX, high = INT32_MIN;
