@@ -541,7 +541,9 @@ class LaneSearch {
     };
     MarkEdges(value, edge_at(low_), edge_at(high_), length_, edges_ + at);
     plan_.ClearPadding(edges_ + at);
-    result.has_edges = std::any_of(edges_ + at, edges_ + at + length_, [](int16_t edge) { return edge != 0; });
+    int16_t any = 0;  // all of them: vectors of them are faster than to stop at the first
+    for (size_t i = 0; i < length_; ++i) any = static_cast<int16_t>(any | edges_[at + i]);
+    result.has_edges = any != 0;
     if constexpr (kNarrow) {
       result.value = kNarrowValue;
     } else if (HasOwnTaps()) {
@@ -616,6 +618,7 @@ class LaneSearch {
     const size_t end = static_cast<size_t>(model_.GroupBegin(static_cast<int>(plane)));
     const size_t first = FirstOfPool(plane, end), pool = end - first;
     if (planes_[plane].power == 0) return chosen;
+    const double reference_bits = ReferenceBits(plane);
     double power = planes_[plane].power;
     float* left = scratch.left.Get(pool);
     std::fill_n(left, pool, 0.0f);
@@ -643,7 +646,7 @@ class LaneSearch {
       choose(other, static_cast<float>(CandidateProduct(plane, other)), products);
     }
     while (chosen.size() < static_cast<size_t>(options_.max_references)) {
-      if (match.at == pool || !MayPay(plane, double{match.score}, power)) break;
+      if (match.at == pool || !MayPay(reference_bits, double{match.score}, power)) break;
       const size_t other = first + match.at;
       choose(other, left[match.at], GramRow(other) + first - GramBegin(other));
     }
@@ -651,9 +654,9 @@ class LaneSearch {
   }
 
   // Whether a reference that takes `saved` off the power of the innovations may be worth its bits, seen kindly.
-  bool MayPay(size_t plane, double saved, double power) const {
+  bool MayPay(double reference_bits, double saved, double power) const {
     const double share = std::min(0.999, 1.2 * saved / std::max(power, 1e-9));
-    return static_cast<double>(codes_.plane_samples()) / 2 * -Log2(1 - share) > ReferenceBits(plane) / 2;
+    return static_cast<double>(codes_.plane_samples()) / 2 * -Log2(1 - share) > reference_bits / 2;
   }
 
   double ReferenceBits(size_t plane) const {
@@ -691,9 +694,9 @@ class LaneSearch {
 
   Features PoolOf(size_t plane, const Candidates& candidates) const {
     Features pool;
-    const double scale = planes_[plane].scale;
+    const double scale = planes_[plane].scale, reference_bits = ReferenceBits(plane);
     for (size_t candidate : candidates) {
-      pool.feature[pool.size++] = {static_cast<int>(candidate),          0, 0, false, ReferenceBits(plane), pool.rows++,
+      pool.feature[pool.size++] = {static_cast<int>(candidate),          0, 0, false, reference_bits, pool.rows++,
                                    scale * planes_[candidate].innovation};
     }
     if (!HasOwnTaps()) return pool;
