@@ -362,10 +362,11 @@ class LaneSetEncoder {
     constexpr std::array<double, kMaxInnovationBits> kMostBeyond = {0.012, 0.004};  // with one bit, with two
     const ByteWeights& taps = model_.bytes->value;
     const size_t columns = codes_.columns, first = 2 * columns;
-    const SpreadIndices places(StatisticsSamples(), num_samples());
+    const size_t samples = StatisticsSamples() / 2;
+    const SpreadIndices places(samples, num_samples());
     const ByteBases bases(taps, model_.mean);
     std::array<size_t, kMaxInnovationBits> beyond{};
-    for (size_t k = 0; k < StatisticsSamples(); ++k) {
+    for (size_t k = 0; k < samples; ++k) {
       const size_t plane = places[k] / plane_samples(), at = places[k] % plane_samples();
       if (at <= first) continue;
       const Code* const code = codes_.Plane(plane) + at;
@@ -380,7 +381,7 @@ class LaneSetEncoder {
     int bits = kMaxInnovationBits;
     while (bits > 0) {
       const size_t i = static_cast<size_t>(bits - 1);
-      if (static_cast<double>(beyond[i]) <= kMostBeyond[i] * static_cast<double>(StatisticsSamples())) break;
+      if (static_cast<double>(beyond[i]) <= kMostBeyond[i] * static_cast<double>(samples)) break;
       --bits;
     }
     return bits;

@@ -190,29 +190,35 @@ void MaskOneRow(const int16_t* HWY_RESTRICT keep, size_t n, int16_t* HWY_RESTRIC
 
 LaneMatch TakeOutOneRow(float weight, const int32_t* HWY_RESTRICT row, const float* HWY_RESTRICT inverse_power,
                         size_t n, float* HWY_RESTRICT left) {
-  // Scores are not negative: as bit patterns they are in the same order.
-  int32_t best = 0;
-  for (size_t i = 0; i < n; ++i) {
-    const float rest = left[i] - weight * static_cast<float>(row[i]);
-    left[i] = rest;
-    const int32_t score = std::bit_cast<int32_t>(rest * rest * inverse_power[i]);
+  using Tag = hn::CappedTag<float, 16>;
+  const Tag d;
+  const size_t whole = n / hn::Lanes(d) * hn::Lanes(d);
+  const auto score_at = [=](auto tag, size_t i) HWY_ATTR {
+    const auto rest = hn::LoadU(tag, left + i);
+    return hn::Mul(hn::Mul(rest, rest), hn::LoadU(tag, inverse_power + i));
+  };
+  const auto take_out = [=](auto tag, size_t i) HWY_ATTR {
+    const hn::RebindToSigned<decltype(tag)> di;
+    const auto product = hn::Mul(hn::Set(tag, weight), hn::ConvertTo(tag, hn::LoadU(di, row + i)));
+    hn::StoreU(hn::Sub(hn::LoadU(tag, left + i), product), tag, left + i);
+    return score_at(tag, i);
+  };
+  const hn::CappedTag<float, 1> one;
+  auto best_of_lanes = hn::Zero(d);
+  for (size_t i = 0; i < whole; i += hn::Lanes(d)) best_of_lanes = hn::Max(best_of_lanes, take_out(d, i));
+  float best = hn::GetLane(hn::MaxOfLanes(d, best_of_lanes));
+  for (size_t i = whole; i < n; ++i) {
+    const float score = hn::GetLane(take_out(one, i));
     best = score > best ? score : best;
   }
-  LaneMatch match{n, std::bit_cast<float>(best)};
-  const auto is_best = [=](size_t i) {
-    return std::bit_cast<int32_t>(left[i] * left[i] * inverse_power[i]) == best ? 1 : 0;
-  };
-  constexpr size_t kBlock = 64;
-  for (size_t begin = 0; best > 0 && begin < n; begin += kBlock) {
-    const size_t end = n - begin < kBlock ? n : begin + kBlock;
-    int found = 0;
-    for (size_t i = begin; i < end; ++i) found |= is_best(i);
-    if (found == 0) continue;
-    match.at = begin;
-    while (is_best(match.at) == 0) ++match.at;
-    break;
+  if (!(best > 0)) return {n, 0};
+  for (size_t i = 0; i < whole; i += hn::Lanes(d)) {
+    const auto is_best = hn::Eq(score_at(d, i), hn::Set(d, best));
+    if (!hn::AllFalse(d, is_best)) return {i + hn::FindKnownFirstTrue(d, is_best), best};
   }
-  return match;
+  size_t i = whole;
+  while (i < n && hn::GetLane(score_at(one, i)) != best) ++i;
+  return {i, best};
 }
 
 HWY_INLINE int32_t ProductOf(const int16_t* HWY_RESTRICT a, const int16_t* HWY_RESTRICT b, size_t n) {
