@@ -47,19 +47,21 @@ class SpatialFit {
     stride_ = RoundUp(wanted_, kDotLanes);
     const size_t num_rows = num_taps_ + 2;
     float* rows = scratch_->rows.Get(kLaneClasses * num_rows * stride_);
-    float* gaps = scratch_->gaps.Get((2 * kLaneClasses + 1) * stride_);
+    float* gaps = scratch_->gaps.Get((3 * kLaneClasses + 1) * stride_);
     for (size_t c = 0; c < kLaneClasses; ++c) {
       for (size_t f = 0; f < num_rows; ++f) rows_[c][f] = rows + (c * num_rows + f) * stride_;
-      low_gap_[c] = gaps + 2 * c * stride_;
-      high_gap_[c] = low_gap_[c] + stride_;
+      low_gap_[c] = std::exchange(gaps, gaps + stride_);
+      high_gap_[c] = std::exchange(gaps, gaps + stride_);
+      scale_[c] = std::exchange(gaps, gaps + stride_);
     }
-    predicted_ = gaps + 2 * kLaneClasses * stride_;
+    predicted_ = gaps;
   }
 
   void Run() {
     Collect();
     for (size_t c = 0; c < model_.num_classes(); ++c) {
       if (count_[c] == 0) continue;
+      Weight(c);
       const size_t padded = RoundUp(count_[c], kDotLanes);
       for (size_t f = 0; f < num_taps_ + 2; ++f) std::fill(rows_[c][f] + count_[c], rows_[c][f] + padded, 0.0f);
       Solve(c, padded);
@@ -129,13 +131,21 @@ class SpatialFit {
       least = t == 0 ? tap[t] : std::min(least, tap[t]);
       most = t == 0 ? tap[t] : std::max(most, tap[t]);
     }
-    const float scale = 1.0f / ((most - least) * kSpreadOfRange + values_.slack());
-    for (size_t t = 0; t < num_taps_; ++t) rows_[c][t][n] = tap[t] * scale;
-    rows_[c][num_taps_][n] = values_.unit() * scale;
+    scale_[c][n] = most - least;
+    for (size_t t = 0; t < num_taps_; ++t) rows_[c][t][n] = tap[t];
+    rows_[c][num_taps_][n] = values_.unit();
     const int32_t code = *code_at;
-    rows_[c][num_taps_ + 1][n] = (ValueOf(code) - mean) * scale;
-    low_gap_[c][n] = code <= model_.low_code ? (ValueOf(model_.low_code) - mean) * scale : -kNoGap;
-    high_gap_[c][n] = code >= model_.high_code ? (ValueOf(model_.high_code) - mean) * scale : kNoGap;
+    rows_[c][num_taps_ + 1][n] = ValueOf(code) - mean;
+    low_gap_[c][n] = code <= model_.low_code ? ValueOf(model_.low_code) - mean : -kNoGap;
+    high_gap_[c][n] = code >= model_.high_code ? ValueOf(model_.high_code) - mean : kNoGap;
+  }
+
+  // By itself, for divisions take long where nothing else goes on.
+  void Weight(size_t c) {
+    const float slack = values_.slack();
+    for (size_t i = 0; i < count_[c]; ++i) scale_[c][i] = 1.0f / (scale_[c][i] * kSpreadOfRange + slack);
+    for (size_t f = 0; f < num_taps_ + 2; ++f) MultiplyRows(rows_[c][f], scale_[c], count_[c], rows_[c][f]);
+    for (float* gap : {low_gap_[c], high_gap_[c]}) MultiplyRows(gap, scale_[c], count_[c], gap);
   }
 
   void Solve(size_t c, size_t padded) {
@@ -175,7 +185,7 @@ class SpatialFit {
   std::vector<TapStep> taps_;  // of each class and column
   std::array<size_t, kLaneClasses> count_{};
   std::array<std::array<float*, kLaneTapsOfClass + 2>, kLaneClasses> rows_{};
-  std::array<float*, kLaneClasses> low_gap_{}, high_gap_{};
+  std::array<float*, kLaneClasses> low_gap_{}, high_gap_{}, scale_{};  // scale: of a sample, from the range of its taps
   float* predicted_ = nullptr;
 };
 
@@ -667,20 +677,21 @@ class LaneSearch {
 
   // A feature of the pool of a plane: a reference, an own tap of a class, or the unit.
   struct Feature {
-    int reference = -1;
-    size_t c = 0, tap = 0;
-    bool is_unit = false;
-    double bits = 0;
-    size_t row = 0;
-    double unit = 1;  // what a weight of the row is in weights of the feature, but for the target
+    int reference;  // -1: none
+    size_t c, tap;
+    bool is_unit;
+    double bits;
+    size_t row;
+    double unit;  // what a weight of the row is in weights of the feature, but for the target
   };
+  // What is beyond the sizes is not set, for that would take longer than the rest.
   struct Features {
     std::array<Feature, kMaxFeatures> feature;
     size_t size = 0, rows = 0;
   };
   struct Terms {
-    std::array<size_t, kMaxFeatures> feature{};
-    std::array<double, kMaxFeatures> weight{};  // of rows
+    std::array<size_t, kMaxFeatures> feature;
+    std::array<double, kMaxFeatures> weight;  // of rows
     size_t size = 0;
   };
   // Symmetric; of rows of features and, last, of the target.
@@ -858,7 +869,7 @@ class LaneSearch {
     std::array<double, kMaxFeatures> diagonal, rhs = products.rhs;
     for (size_t f = 0; f < k; ++f) diagonal[f] = products.gram[f][f] * (1 + 1e-6);
     std::array<std::array<double, kMaxFeatures>, kMaxFeatures> factor;  // [term][feature]
-    std::array<double, kMaxFeatures> projected{};
+    std::array<double, kMaxFeatures> projected;
     double error = products.target;
     Terms terms;
     const size_t limit =
