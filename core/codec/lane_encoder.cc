@@ -39,8 +39,9 @@ constexpr size_t kThresholdSamples = 1 << 14, kFewThresholdSamples = 1 << 13;
 // multiple of 4096 bytes, which would look like the same addresses.
 constexpr size_t kCountPadding = 272;
 constexpr int kByteErrorPrior = 8;
-constexpr size_t kCellBlock = 4096;          // samples whose tokens are counted together
-constexpr size_t kErrorPositions = 1 << 14;  // of a band, that expected errors are fitted to a part of
+constexpr size_t kMostKeptPositions = 1 << 22;  // whose analysis is kept: four bytes of each
+constexpr size_t kCellBlock = 4096;             // samples whose tokens are counted together
+constexpr size_t kErrorPositions = 1 << 14;     // of a band, that expected errors are fitted to a part of
 
 // Every n-th of `count`, about `limit` of them.
 size_t StepOf(size_t count, size_t limit) {
@@ -435,7 +436,9 @@ class LaneSetEncoder {
       ChooseBand(std::min(options_.sample_positions, kErrorPositions));
       FitErrors();
     }
-    ChooseBand(options_.sample_positions);
+    keeps_analysis_ =
+        !kBytes && kNarrow && model_.has_intervals && options_.analyses_once && num_samples() <= kMostKeptPositions;
+    ChooseBand(keeps_analysis_ ? num_samples() : options_.sample_positions);
     ChooseBins();
   }
 
@@ -450,7 +453,8 @@ class LaneSetEncoder {
     const size_t planes_of_group = static_cast<size_t>(model_.group_planes);
     const size_t of_group = planes_of_group * static_cast<size_t>(band_shape_.plane_samples());
     num_groups_ = (num_planes() + planes_of_group - 1) / planes_of_group;
-    band_groups_ = model_.has_terms() ? num_groups_ : std::clamp<size_t>(samples / of_group, 1, num_groups_);
+    const bool wants_all = keeps_analysis_ || model_.has_terms();
+    band_groups_ = wants_all ? num_groups_ : std::clamp<size_t>(samples / of_group, 1, num_groups_);
   }
 
   // At most; those of rows above the first that are not used among them.
@@ -466,38 +470,43 @@ class LaneSetEncoder {
     LaneRaster<Lanes> raster(map_, band_shape_, model_, scratch());
     LaneReferencePlanes<Lanes> references(band_shape_, model_, scratch().innovations);
     const SpreadIndices groups(band_groups_, num_groups_);
+    size_t room = 0;
+    analysed_.clear();
     for (size_t k = 0; k < band_groups_; ++k) {
       raster.Begin(static_cast<int>(groups[k]) * model_.group_planes);
       references.Sum(raster);
-      const size_t room = raster.group().positions + 2 * kRansLanes;
-      const Code* const codes = LoadGroup(raster, band_begin_, scratch().band_raster);
-      LaneAnalysis<Lanes> analysis;
-      analysis.position = scratch().bytes.Get(2 * room);
-      analysis.activity = analysis.position + room;
-      analysis.center = scratch().centers.Get(room);
-      AnalyseLaneGroup(tables, raster.group(), analysis);
-      visit(raster, analysis, codes);
+      // Those of all groups, of which the first is as large as any, or of this one alone.
+      const size_t positions = raster.group().positions;
+      if (k == 0) room = positions + 2 * kRansLanes;
+      const size_t all = keeps_analysis_ ? band_groups_ * room : room, at = keeps_analysis_ ? k * room : 0;
+      AnalysedGroup analysed;
+      analysed.positions = positions;
+      analysed.step = raster.group().step;
+      analysed.analysis.position = scratch().bytes.Get(2 * all) + at;
+      analysed.analysis.activity = analysed.analysis.position + all;
+      analysed.analysis.center = scratch().centers.Get(all) + at;
+      analysed.codes = LoadGroup(raster, band_begin_, scratch().band_raster.Get(all) + at);
+      AnalyseLaneGroup(tables, raster.group(), analysed.analysis);
+      visit(raster, analysed.analysis, analysed.codes);
+      if (keeps_analysis_) analysed_.push_back(analysed);
     }
   }
 
-  // Values of a group, from raster row `row_begin` of its planes on; returns its codes, with 64 more that are 0.
-  Code* LoadGroup(LaneRaster<Lanes>& raster, size_t row_begin, Scratch<Code>& memory) const {
+  // Values of a group, from raster row `row_begin` of its planes on; returns its codes, with 64 more that are 0:
+  // they go to `out`, which has room for two steps more, but those of byte lanes, which are values.
+  Code* LoadGroup(LaneRaster<Lanes>& raster, size_t row_begin, Code* out) const {
     const LaneGroup<Lanes>& group = raster.group();
     const size_t width = raster.plane_columns();
     const LaneRows rows{static_cast<size_t>(raster.planes()), raster.rows(), width, codes_.plane_samples(),
                         group.columns};
     const Code* codes = codes_.Plane(static_cast<size_t>(raster.first())) + row_begin * width;
-    Code* out = nullptr;
     if constexpr (kBytes) {
       out = group.value;
       CopyLaneCodes(rows, codes, out);
+    } else if constexpr (kNarrow) {
+      StoreLaneValues(rows, codes, group.value, out);
     } else {
-      out = memory.Get(group.positions + 2 * kRansLanes);
-      if constexpr (kNarrow) {
-        StoreLaneValues(rows, codes, group.value, out);
-      } else {
-        StoreLaneValues(rows, LaneValues::WideValuesOf(kind_), codes, group.value, out);
-      }
+      StoreLaneValues(rows, LaneValues::WideValuesOf(kind_), codes, group.value, out);
     }
     std::fill_n(out + group.positions, kRansLanes, Code{});
     return out;
@@ -935,9 +944,12 @@ class LaneSetEncoder {
   void Tokenize(EncodedLaneSet& result) {
     const PhaseTimer timer(Phase::kTokens);
     const LaneTables tables = MakeLaneTables(kind_, model_);
+    active_.clear();
+    if constexpr (kNarrow && !kBytes) {
+      if (keeps_analysis_) return TokenizeAnalysis(tables);
+    }
     LaneRaster<Lanes> raster(map_, set_.shape, model_, scratch());
     LaneReferencePlanes<Lanes> references(set_.shape, model_, scratch().innovations);
-    active_.clear();
     size_t capacity = 0;
     for (int first = 0; first < set_.shape.planes; first += raster.planes()) {
       raster.Begin(first);
@@ -957,7 +969,8 @@ class LaneSetEncoder {
         }
       }
       references.Sum(raster);
-      Code* const codes = LoadGroup(raster, 0, scratch().centers);
+      Code* const memory = kBytes ? nullptr : scratch().centers.Get(group.positions + 2 * kRansLanes);
+      Code* const codes = LoadGroup(raster, 0, memory);
       const size_t begin = active_.size() * kRansLanes;
       LaneSymbols symbols;
       symbols.symbol = symbols_.symbol + begin;
@@ -972,15 +985,31 @@ class LaneSetEncoder {
       } else {
         TokenizeLaneGroup(tables, group, codes, symbols);
       }
-      uint16_t* step = symbols.symbol;
-      for (size_t p = 0; p < group.positions; p += group.step, step += kRansLanes) {
-        const size_t active = std::min(group.step, group.positions - p);
-        active_.push_back(static_cast<uint8_t>(active));
-        std::fill(step + active, step + kRansLanes, uint16_t{0});  // of any entry that there is
-      }
+      FinishSteps(group.positions, group.step, symbols.symbol);
       if constexpr (!kNarrow) {
         if (model_.has_escape) CollectEscapes(raster, codes, result);
       }
+    }
+  }
+
+  // Of groups whose analysis was kept.
+  void TokenizeAnalysis(const LaneTables& tables) {
+    size_t steps = 0;
+    for (const AnalysedGroup& group : analysed_) steps += (group.positions + group.step - 1) / group.step;
+    symbols_.symbol = scratch().symbols.Get(kRansLanes * steps);
+    for (const AnalysedGroup& group : analysed_) {
+      uint16_t* const symbols = symbols_.symbol + active_.size() * kRansLanes;
+      TokenizeAnalysedGroup(tables, group.analysis, group.codes, group.positions, group.step, symbols);
+      FinishSteps(group.positions, group.step, symbols);
+    }
+  }
+
+  // How many positions the next steps have, and symbols of lanes that have none.
+  void FinishSteps(size_t positions, size_t step, uint16_t* symbols) {
+    for (size_t p = 0; p < positions; p += step, symbols += kRansLanes) {
+      const size_t active = std::min(step, positions - p);
+      active_.push_back(static_cast<uint8_t>(active));
+      std::fill(symbols + active, symbols + kRansLanes, uint16_t{0});  // of any entry that there is
     }
   }
 
@@ -1119,6 +1148,14 @@ class LaneSetEncoder {
   std::array<ErrorRows, kLaneClasses> error_rows_;
   SetShape band_shape_;
   size_t band_begin_ = 0, band_groups_ = 0, num_groups_ = 0;  // what of the planes is analysed
+  // Groups of all positions, where their symbols are made of what is analysed for contexts.
+  struct AnalysedGroup {
+    size_t positions = 0, step = 0;
+    LaneAnalysis<Lanes> analysis;
+    const Code* codes = nullptr;
+  };
+  bool keeps_analysis_ = false;
+  std::vector<AnalysedGroup> analysed_;
   std::vector<uint8_t> active_;
   LaneSymbols symbols_;
 };

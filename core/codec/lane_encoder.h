@@ -33,6 +33,7 @@ struct LaneEncoderOptions {
   bool intervals = false;            // narrow: in place of tokens, where there are no fillers; a decoder is faster
   size_t fit_samples = 4096;         // that spatial weights and expected errors are fitted to
   size_t sample_positions = 65536;   // that are analysed, in rows of all planes: many, for rows differ
+  bool analyses_once = false;        // intervals of narrow lanes: all positions, whose symbols are made of that
   size_t context_positions = 65536;  // of those, that contexts are made of
   size_t search_samples = 512;       // of each plane
   size_t count_every = 1;            // intervals: of so many steps one tells how frequent residuals are

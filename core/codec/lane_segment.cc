@@ -108,6 +108,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.fixed_centers = true;
       lanes.search_samples = narrow ? 1536 : 2048;
       lanes.fit_samples = 8192;
+      lanes.analyses_once = true;
       lanes.sample_positions = 1 << 19;
       if (!narrow) lanes.context_positions = lanes.sample_positions;
       lanes.intervals = true;
@@ -188,6 +189,7 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.max_references = std::min(lanes.max_references, 4);
     lanes.min_saved_bits = 0.002;
     lanes.own_taps = false;
+    lanes.analyses_once = false;
     if (lanes.window == 0) lanes.window = 64;
     lanes.search_samples = 384;
     lanes.sample_positions = 1 << 15;

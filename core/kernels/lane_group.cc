@@ -890,6 +890,17 @@ void TokenizeWide(const LaneTables& tables, const LaneGroup<WideLanes>& group, i
   TokenizeGroup(tables, group, codes, symbols);
 }
 
+void TokenizeAnalysed(const LaneTables& tables, const LaneAnalysis<NarrowLanes>& analysis, const uint8_t* codes,
+                      size_t positions, size_t step, uint16_t* symbols) {
+  Step<NarrowLanes> centers;
+  for (size_t p = 0; p < positions; p += step, symbols += kRansLanes) {
+    std::memcpy(centers.center, analysis.center + p, sizeof(centers.center));
+    const StepPlace place{LoadStep(analysis.position + p), LoadStep(analysis.activity + p)};
+    const StepBytes context = FindContexts(tables, place, centers);
+    StoreResidualSymbols(tables, LoadStep(codes + p), LoadStep(centers.center), context, symbols);
+  }
+}
+
 template <typename Lanes>
 HWY_INLINE void TokenizeCells(const LaneTables& tables, const LaneAnalysis<Lanes>& analysis,
                               const typename Lanes::Code* codes, size_t n, bool fixed, const LaneSymbols& symbols) {
@@ -1307,6 +1318,7 @@ HWY_EXPORT(SumWide);
 HWY_EXPORT(AnalyseNarrow);
 HWY_EXPORT(AnalyseWide);
 HWY_EXPORT(TokenizeNarrow);
+HWY_EXPORT(TokenizeAnalysed);
 HWY_EXPORT(TokenizeWide);
 HWY_EXPORT(TokenizeNarrowCells);
 HWY_EXPORT(TokenizeWideCells);
@@ -1340,6 +1352,11 @@ void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<NarrowLanes>& g
 void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& group, int32_t* codes,
                        const LaneSymbols& symbols) {
   DCAC_DYNAMIC_DISPATCH(TokenizeWide)(tables, group, codes, symbols);
+}
+
+void TokenizeAnalysedGroup(const LaneTables& tables, const LaneAnalysis<NarrowLanes>& analysis, const uint8_t* codes,
+                           size_t positions, size_t step, uint16_t* symbols) {
+  DCAC_DYNAMIC_DISPATCH(TokenizeAnalysed)(tables, analysis, codes, positions, step, symbols);
 }
 
 void TokenizeLaneCells(const LaneTables& tables, const LaneAnalysis<NarrowLanes>& analysis, const uint8_t* codes,

@@ -274,6 +274,11 @@ void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<WideLanes>& gro
                        const LaneSymbols& symbols);
 void TokenizeLaneGroup(const LaneTables& tables, const LaneGroup<ByteLanes>& group, const LaneSymbols& symbols);
 
+// The same symbols of a group of intervals without fillers that is analysed, coded `step` positions together.  All
+// arrays have room for 63 more.
+void TokenizeAnalysedGroup(const LaneTables& tables, const LaneAnalysis<NarrowLanes>& analysis, const uint8_t* codes,
+                           size_t positions, size_t step, uint16_t* symbols);
+
 // Encoder: symbols of n analysed positions before contexts are known, whose place the cells take; with `fixed`,
 // residuals are from the centers of position bins.  All arrays have room for 63 more; what is read there does not
 // matter.
