@@ -106,7 +106,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.activity_bins = narrow ? 8 : 16;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
-      lanes.search_samples = narrow ? 1536 : 2048;
+      lanes.search_samples = narrow ? 1280 : 2048;
       lanes.fit_samples = 8192;
       lanes.analyses_once = true;
       lanes.sample_positions = 1 << 19;
@@ -182,7 +182,6 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.min_columns = kTwoStepColumns;
     lanes.activity_bins = 8;
     lanes.fit_samples = 4096;
-    lanes.search_samples = 1280;
     lanes.sample_positions = 1 << 18;
     lanes.min_saved_bits = 0.005;
     if (!is_binary32) return;
