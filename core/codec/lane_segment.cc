@@ -93,6 +93,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.max_references = narrow ? 6 : 4;
       if (narrow) lanes.min_columns = kTwoStepColumns;
       if (narrow) lanes.min_saved_bits = 0.002;
+      lanes.analyses_once = true;
       lanes.max_contexts = 48;
       lanes.max_all_pairs = 56;
       lanes.fixed_centers = true;
@@ -153,6 +154,7 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
   const bool is_binary32 = samples == SampleKind::kF32;
   lanes.intervals = true;  // tokens would hardly save more
   if (is_binary32 && level <= 3) lanes.max_references = 0;
+  if (is_binary32) lanes.analyses_once = false;
   if (level == 1 && is_binary32) {
     lanes.count_every = 8;
   } else if (level == 2 && is_binary32) {
@@ -188,7 +190,6 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.max_references = std::min(lanes.max_references, 4);
     lanes.min_saved_bits = 0.002;
     lanes.own_taps = false;
-    lanes.analyses_once = false;
     if (lanes.window == 0) lanes.window = 64;
     lanes.search_samples = 384;
     lanes.sample_positions = 1 << 15;
