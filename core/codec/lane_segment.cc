@@ -64,6 +64,8 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       if (lanes.window == 0) lanes.window = 64;
       lanes.position_bins = narrow ? 8 : 16;
       lanes.activity_bins = 8;
+      if (narrow) lanes.context_positions = 1 << 15;
+      if (narrow && samples >= kManySamples) lanes.count_every = 4;
       lanes.max_contexts = narrow ? kFewIntervalContexts : 32;
       lanes.max_all_pairs = lanes.max_contexts + 8;
       lanes.fixed_centers = true;
