@@ -75,7 +75,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.num_taps = narrow || IsFloat(kind) ? 3 : 6;
       if (narrow) lanes.min_columns = kTwoStepColumns;
       lanes.max_references = narrow ? 4 : 5;
-      lanes.position_bins = 12;
+      lanes.position_bins = narrow ? 11 : 12;
       lanes.activity_bins = narrow ? 8 : 12;
       min_reference_samples = 400;
       if (lanes.window == 0) lanes.window = narrow ? 64 : 128;
