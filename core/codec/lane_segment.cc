@@ -79,12 +79,12 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.activity_bins = narrow ? 8 : 12;
       min_reference_samples = 400;
       if (lanes.window == 0) lanes.window = narrow ? 64 : 128;
-      lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, narrow ? 3072 : 16384);
+      lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, narrow ? 2560 : 16384);
       lanes.sample_positions = std::clamp<size_t>(samples / (narrow ? 2 : 4), 1 << 13, 1 << 16);
-      if (narrow) lanes.context_positions = 1 << 15;
+      if (narrow) lanes.context_positions = 24 << 10;
       lanes.max_contexts = narrow ? kFewIntervalContexts : 32;
       lanes.max_all_pairs = lanes.max_contexts + (narrow ? 2 : 8);
-      if (narrow) lanes.min_saved_bits = 0.01;
+      if (narrow) lanes.min_saved_bits = 0.012;
       if (narrow && samples >= kManySamples) lanes.count_every = 4;
       lanes.fixed_centers = true;
       break;
@@ -169,6 +169,7 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.search_samples = 256;
     lanes.fit_samples = std::min<size_t>(lanes.fit_samples, 2048);
     lanes.sample_positions = std::min<size_t>(lanes.sample_positions, 1 << 15);
+    lanes.context_positions = lanes.sample_positions;
     if (samples == SampleKind::kF16) LimitContexts(lanes, kMaxIntervalContexts);
     if (!is_binary32) return;
     lanes.position_bins = 12;
@@ -210,7 +211,7 @@ void PreferRatio(LaneEncoderOptions& lanes) {
   lanes.count_every = 1;
   LimitContexts(lanes, 32);
   lanes.position_bins = lanes.activity_bins = 8;
-  lanes.sample_positions = std::clamp<size_t>(lanes.sample_positions / 2, 1 << 13, 1 << 16);
+  lanes.analyses_once = true;
   lanes.context_positions = LaneEncoderOptions().context_positions;
 }
 
