@@ -470,22 +470,25 @@ class LaneSetEncoder {
     LaneRaster<Lanes> raster(map_, band_shape_, model_, scratch());
     LaneReferencePlanes<Lanes> references(band_shape_, model_, scratch().innovations);
     const SpreadIndices groups(band_groups_, num_groups_);
-    size_t room = 0;
+    // Of all groups, or of one at a time.
+    const size_t planes = static_cast<size_t>(model_.group_planes);
+    const size_t room = planes * raster.plane_columns() * raster.rows() + 2 * kRansLanes;
+    const size_t all = keeps_analysis_ ? band_groups_ * room : room;
+    uint8_t* const bytes = scratch().bytes.Get(2 * all);
+    Code* const centers = scratch().centers.Get(all);
+    Code* const codes = kBytes ? nullptr : scratch().band_raster.Get(all);
     analysed_.clear();
     for (size_t k = 0; k < band_groups_; ++k) {
       raster.Begin(static_cast<int>(groups[k]) * model_.group_planes);
       references.Sum(raster);
-      // Those of all groups, of which the first is as large as any, or of this one alone.
-      const size_t positions = raster.group().positions;
-      if (k == 0) room = positions + 2 * kRansLanes;
-      const size_t all = keeps_analysis_ ? band_groups_ * room : room, at = keeps_analysis_ ? k * room : 0;
+      const size_t at = keeps_analysis_ ? k * room : 0;
       AnalysedGroup analysed;
-      analysed.positions = positions;
+      analysed.positions = raster.group().positions;
       analysed.step = raster.group().step;
-      analysed.analysis.position = scratch().bytes.Get(2 * all) + at;
-      analysed.analysis.activity = analysed.analysis.position + all;
-      analysed.analysis.center = scratch().centers.Get(all) + at;
-      analysed.codes = LoadGroup(raster, band_begin_, scratch().band_raster.Get(all) + at);
+      analysed.analysis.position = bytes + at;
+      analysed.analysis.activity = bytes + all + at;
+      analysed.analysis.center = centers + at;
+      analysed.codes = LoadGroup(raster, band_begin_, codes + at);
       AnalyseLaneGroup(tables, raster.group(), analysed.analysis);
       visit(raster, analysed.analysis, analysed.codes);
       if (keeps_analysis_) analysed_.push_back(analysed);
