@@ -753,16 +753,18 @@ class LaneSetEncoder {
   // Of what is analysed, about as much as wanted, as much of each plane: blocks of positions in a row.
   Band CollectBand() {
     constexpr size_t kBlock = 64;
-    const size_t room =
+    const size_t samples =
         (codes_.columns * (model_.interlaced ? 2 : 1)) * static_cast<size_t>(band_shape_.height) * num_planes();
+    const size_t blocks = samples / kBlock + 1;
+    const size_t count = std::clamp<size_t>(options_.context_positions / kBlock, 1, blocks);
+    const SpreadIndices wanted(count, blocks);
     Band band;
-    const size_t padded = room + kRansLanes;
-    band.position = scratch().band_bytes.Get(2 * padded);
-    band.activity = band.position + padded;
-    band.center = scratch().band_codes.Get(2 * padded);
-    band.code = band.center + padded;
-    const size_t blocks = room / kBlock + 1;
-    const SpreadIndices wanted(std::clamp<size_t>(options_.context_positions / kBlock, 1, blocks), blocks);
+    // Each group may end with a part of a block.
+    const size_t room = std::min(samples, (count + num_groups_ + 2) * kBlock) + kRansLanes;
+    band.position = scratch().band_bytes.Get(2 * room);
+    band.activity = band.position + room;
+    band.center = scratch().band_codes.Get(2 * room);
+    band.code = band.center + room;
     size_t seen = 0, taken = 0;  // blocks
     AnalyseBand([&](LaneRaster<Lanes>& raster, const LaneAnalysis<Lanes>& analysis, const Code* codes) {
       const LaneGroup<Lanes>& group = raster.group();
