@@ -113,7 +113,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.fit_samples = 8192;
       lanes.analyses_once = true;
       lanes.sample_positions = 1 << 19;
-      if (!narrow) lanes.context_positions = lanes.sample_positions;
+      lanes.context_positions = narrow ? 80 << 10 : lanes.sample_positions;
       lanes.intervals = true;
       break;
     default:
