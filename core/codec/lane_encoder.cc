@@ -39,9 +39,10 @@ constexpr size_t kThresholdSamples = 1 << 14, kFewThresholdSamples = 1 << 13;
 // multiple of 4096 bytes, which would look like the same addresses.
 constexpr size_t kCountPadding = 272;
 constexpr int kByteErrorPrior = 8;
-constexpr size_t kMostKeptPositions = 1 << 22;  // whose analysis is kept: four bytes of each
-constexpr size_t kCellBlock = 4096;             // samples whose tokens are counted together
-constexpr size_t kErrorPositions = 1 << 14;     // of a band, that expected errors are fitted to a part of
+constexpr size_t kMostKeptPositions = 1 << 22;     // whose analysis is kept: four bytes of each
+constexpr size_t kCellBlock = 4096;                // samples whose tokens are counted together
+constexpr size_t kErrorPositions = 1 << 14;        // of a band, that expected errors are fitted to a part of
+constexpr size_t kFewBandRows = 6, kBandRows = 8;  // at least; two are above what is used
 
 // Every n-th of `count`, about `limit` of them.
 size_t StepOf(size_t count, size_t limit) {
@@ -433,20 +434,21 @@ class LaneSetEncoder {
     if (kBytes && !model_.bytes->activity) {
       model_.error_prior = kByteErrorPrior;
     } else {
-      ChooseBand(std::min(options_.sample_positions, kErrorPositions));
+      ChooseBand(std::min(options_.sample_positions, kErrorPositions), kBytes ? kBandRows : kFewBandRows);
       FitErrors();
     }
     keeps_analysis_ =
         !kBytes && kNarrow && model_.has_intervals && options_.analyses_once && num_samples() <= kMostKeptPositions;
-    ChooseBand(keeps_analysis_ ? num_samples() : options_.sample_positions);
+    ChooseBand(keeps_analysis_ ? num_samples() : options_.sample_positions, kBandRows);
     ChooseBins();
   }
 
-  void ChooseBand(size_t samples) {
+  // Of so many samples, but of `min_rows` at least.
+  void ChooseBand(size_t samples, size_t min_rows) {
     const size_t halves = model_.interlaced ? 2 : 1;
     const size_t row_samples = num_planes() * static_cast<size_t>(set_.shape.width);
     const size_t height = static_cast<size_t>(set_.shape.height);
-    const size_t band = std::clamp<size_t>(samples / row_samples, std::min<size_t>(height, 8), height);
+    const size_t band = std::clamp<size_t>(samples / row_samples, std::min(height, min_rows), height);
     band_begin_ = (height - band) / 2 * halves;
     band_shape_ = {set_.shape.planes, static_cast<int>(band), set_.shape.width};
     // Small planes need no fewer rows, but not all of them, where none refers to others.
@@ -750,17 +752,18 @@ class LaneSetEncoder {
     model_.activity_base = activities.empty() ? 0 : Quantile(activities, 0.02) - 4;
   }
 
+  static constexpr size_t kBandBlock = 64;  // positions
+
   // Of what is analysed, about as much as wanted, as much of each plane: blocks of positions in a row.
   Band CollectBand() {
-    constexpr size_t kBlock = 64;
     const size_t samples =
         (codes_.columns * (model_.interlaced ? 2 : 1)) * static_cast<size_t>(band_shape_.height) * num_planes();
-    const size_t blocks = samples / kBlock + 1;
-    const size_t count = std::clamp<size_t>(options_.context_positions / kBlock, 1, blocks);
+    const size_t blocks = samples / kBandBlock + 1;
+    const size_t count = std::clamp<size_t>(options_.context_positions / kBandBlock, 1, blocks);
     const SpreadIndices wanted(count, blocks);
     Band band;
     // Each group may end with a part of a block.
-    const size_t room = std::min(samples, (count + num_groups_ + 2) * kBlock) + kRansLanes;
+    const size_t room = std::min(samples, (count + num_groups_ + 2) * kBandBlock) + kRansLanes;
     band.position = scratch().band_bytes.Get(2 * room);
     band.activity = band.position + room;
     band.center = scratch().band_codes.Get(2 * room);
@@ -769,10 +772,10 @@ class LaneSetEncoder {
     AnalyseBand([&](LaneRaster<Lanes>& raster, const LaneAnalysis<Lanes>& analysis, const Code* codes) {
       const LaneGroup<Lanes>& group = raster.group();
       const size_t begin = FirstPosition(group);
-      for (size_t p = begin; p < group.positions; p += kBlock, ++seen) {
+      for (size_t p = begin; p < group.positions; p += kBandBlock, ++seen) {
         if (wanted[taken] != seen) continue;
         ++taken;
-        CollectPositions(group, analysis, codes, p, std::min(kBlock, group.positions - p), band);
+        CollectPositions(group, analysis, codes, p, std::min(kBandBlock, group.positions - p), band);
       }
     });
     return band;
@@ -780,19 +783,23 @@ class LaneSetEncoder {
 
   void CollectPositions(const LaneGroup<Lanes>& group, const LaneAnalysis<Lanes>& analysis, const Code* codes,
                         size_t begin, size_t count, Band& band) const {
-    const auto append = [&](size_t first, size_t n) {
+    const auto append = [&](size_t first, auto n) {
       std::copy_n(analysis.position + first, n, band.position + band.size);
       std::copy_n(analysis.activity + first, n, band.activity + band.size);
       std::copy_n(analysis.center + first, n, band.center + band.size);
       std::copy_n(codes + first, n, band.code + band.size);
     };
     if (group.filler == nullptr) {
-      append(begin, count);
+      if (count == kBandBlock) {
+        append(begin, std::integral_constant<size_t, kBandBlock>());  // no calls
+      } else {
+        append(begin, count);
+      }
       band.size += count;
       return;
     }
     for (size_t p = begin, c = begin % group.period; p < begin + count; ++p, c = c + 1 == group.period ? 0 : c + 1) {
-      append(p, 1);
+      append(p, size_t{1});
       if (group.filler[c] == 0) ++band.size;
     }
   }
