@@ -188,7 +188,7 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.activity_bins = 8;
     lanes.fit_samples = 4096;
     lanes.sample_positions = 1 << 18;
-    lanes.min_saved_bits = 0.005;
+    lanes.min_saved_bits = 0.006;
     if (!is_binary32) return;
     lanes.max_references = std::min(lanes.max_references, 4);
     lanes.min_saved_bits = 0.002;
