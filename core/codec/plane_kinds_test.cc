@@ -49,7 +49,8 @@ TEST(WidenSamplesTest, NarrowUndoesWiden) {
 TEST(ClassifyPlanesTest, FindsConstantDuplicateAndUpsampledPlanes) {
   std::mt19937_64 random(2);
   for (DType dtype : {DType::kU8, DType::kBF16, DType::kF32}) {
-    for (auto [height, width] : {std::pair{16, 24}, {17, 19}, {9, 33}}) {
+    for (const auto& size : {std::pair{16, 24}, {17, 19}, {9, 33}}) {
+      const int height = size.first, width = size.second;
       const SegmentShape shape{dtype, 1, 8, height, width};
       std::vector<uint32_t> samples = Noise(random, shape);
       const size_t n = static_cast<size_t>(height * width);
