@@ -434,7 +434,8 @@ class LaneSetEncoder {
     if (kBytes && !model_.bytes->activity) {
       model_.error_prior = kByteErrorPrior;
     } else {
-      ChooseBand(std::min(options_.sample_positions, kErrorPositions), kBytes ? kBandRows : kFewBandRows);
+      const size_t min_rows = options_.analyses_once ? kFewBandRows : kBandRows;
+      ChooseBand(std::min(options_.sample_positions, kErrorPositions), min_rows);
       FitErrors();
     }
     keeps_analysis_ =

@@ -109,11 +109,11 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.activity_bins = narrow ? 8 : 16;
       lanes.own_taps = true;
       lanes.fixed_centers = true;
-      lanes.search_samples = narrow ? 1280 : 2048;
-      lanes.fit_samples = 8192;
+      lanes.search_samples = narrow ? 1216 : 2048;
+      lanes.fit_samples = narrow ? 6144 : 8192;
       lanes.analyses_once = true;
       lanes.sample_positions = 1 << 19;
-      lanes.context_positions = narrow ? 80 << 10 : lanes.sample_positions;
+      if (!narrow) lanes.context_positions = lanes.sample_positions;
       lanes.intervals = true;
       break;
     default:
@@ -187,14 +187,16 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.min_columns = kTwoStepColumns;
     lanes.activity_bins = 8;
     lanes.fit_samples = 4096;
+    lanes.search_samples = 1280;
     lanes.sample_positions = 1 << 18;
+    lanes.context_positions = 80 << 10;
     lanes.min_saved_bits = 0.006;
     if (!is_binary32) return;
     lanes.max_references = std::min(lanes.max_references, 4);
     lanes.min_saved_bits = 0.002;
     lanes.own_taps = false;
     if (lanes.window == 0) lanes.window = 64;
-    lanes.search_samples = 384;
+    lanes.search_samples = 448;
     lanes.sample_positions = 1 << 15;
     lanes.count_every = 2;
     LimitContexts(lanes, 16);
