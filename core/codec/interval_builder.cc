@@ -11,7 +11,6 @@ namespace dcac {
 namespace {
 
 constexpr float kIntervalBits = 9;  // what the side information takes for one
-constexpr float kNaturalBits = 1.44269504f;
 
 // The ways to part the residuals of a context.
 class IntervalTree {

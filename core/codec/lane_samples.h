@@ -74,7 +74,6 @@ class LaneValues {
  public:
   LaneValues(SampleKind kind, const SampleMap& map, float unit) : narrow_(IsNarrow(kind)), unit_(unit), map_(map) {}
 
-  bool is_narrow() const { return narrow_; }
   float unit() const { return unit_; }
   // What deviations must be large against to count by their size.
   float slack() const { return narrow_ ? 2.0f : unit_; }

@@ -373,7 +373,7 @@ struct SearchScratch {
 
 // What one thread has.
 struct PlaneScratch {
-  Scratch<float> values, sampled, samples, left;
+  Scratch<float> values, samples, innovations, left;
   Scratch<int16_t> integers, rows;
   Scratch<int32_t> products;
 };
@@ -395,8 +395,7 @@ class LaneSearch {
         low_(values.OfCode(model.low_code)),
         high_(values.OfCode(model.high_code)),
         inverse_unit_(1 / values.unit()),
-        plan_(codes, model.num_classes(), num_taps_, options.search_samples,
-              CandidateSamples(codes, values.is_narrow(), options)),
+        plan_(codes, model.num_classes(), num_taps_, options.search_samples, CandidateSamples(codes, options)),
         length_(plan_.length()),
         stride_(StrideOf(length_)),
         planes_(codes.planes),
@@ -451,8 +450,8 @@ class LaneSearch {
   static size_t StrideOf(size_t length) { return (length / kGramLanes | 1) * kGramLanes; }
 
   // More where planes are large or few: products of all pairs take a part of the time only.
-  static size_t CandidateSamples(const LaneCodes<Lanes>& codes, bool is_narrow, const LaneEncoderOptions& options) {
-    const size_t affordable = (is_narrow ? kNarrowProducts : kWideProducts) * codes.plane_samples() / codes.planes;
+  static size_t CandidateSamples(const LaneCodes<Lanes>& codes, const LaneEncoderOptions& options) {
+    const size_t affordable = (kNarrow ? kNarrowProducts : kWideProducts) * codes.plane_samples() / codes.planes;
     return std::min(std::max(affordable, kMinCandidateSamples), options.search_samples);
   }
 
@@ -509,9 +508,9 @@ class LaneSearch {
     if constexpr (kNarrow) {
       sampled = rows_of(scratch->rows, 1 + num_taps_);
     } else {
-      sampled = rows_of(scratch->sampled, 1 + num_taps_);
+      sampled = rows_of(scratch->samples, 1 + num_taps_);
     }
-    float* rows = rows_of(scratch->samples, 4);
+    float* rows = rows_of(scratch->innovations, 4);
     const auto take = [&] { return std::exchange(rows, rows + stride_); };
     float *residual = take(), *innovation = take(), *scale = take(), *product = take();
     LaneTapRows<Sampled> taps;

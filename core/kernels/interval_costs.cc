@@ -17,7 +17,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using CostTag = hn::CappedTag<float, 16>;
 
 constexpr float kNever = 1e30f;  // more than anything costs
-constexpr float kNaturalBits = 1.44269504f;
 constexpr size_t kResiduals = 256;
 
 // The costs of nodes from `at` on, whose intervals have `raw_bits`.

@@ -28,8 +28,10 @@ struct IntervalCosts {
 // context, residuals and others; `of_slot`: what has the share of a slot.
 void CountIntervals(const uint32_t* counts, float all, float of_slot, IntervalCosts& costs);
 
+inline constexpr float kNaturalBits =
+    1.44269504f;  // log2(e): what a slot less costs others, for each that it stood for
 // Bits of residuals in the interval of all, which has one slot, without what others miss by that.
-inline constexpr float kBitsInAll = 16 - 1.44269504f;
+inline constexpr float kBitsInAll = 16 - kNaturalBits;
 
 // Finds what is best where each interval costs `cost` beside its residuals; `has_all`: with one of all residuals for
 // those that no other has.  Returns how many others there are.

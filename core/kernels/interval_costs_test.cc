@@ -40,7 +40,7 @@ struct PlainCosts {
     const double count = CountOf(level, i);
     if (count == 0) return 0;
     const double slot_bits = std::log2(all / std::max(count, of_slot)) + static_cast<double>(level);
-    double best = cost + count * slot_bits + std::max(of_slot - count, 0.0) * std::log2(std::exp(1));
+    double best = cost + count * slot_bits + std::max(of_slot - count, 0.0) * double{kNaturalBits};
     if (level > 0) best = std::min(best, Best(level - 1, 2 * i) + Best(level - 1, 2 * i + 1));
     return has_all ? std::min(best, count * kBitsInAll) : best;
   }

@@ -190,8 +190,7 @@ void MaskOneRow(const int16_t* HWY_RESTRICT keep, size_t n, int16_t* HWY_RESTRIC
 
 LaneMatch TakeOutOneRow(float weight, const int32_t* HWY_RESTRICT row, const float* HWY_RESTRICT inverse_power,
                         size_t n, float* HWY_RESTRICT left) {
-  using Tag = hn::CappedTag<float, 16>;
-  const Tag d;
+  const hn::CappedTag<float, 16> d;
   const size_t whole = n / hn::Lanes(d) * hn::Lanes(d);
   const auto score_at = [=](auto tag, size_t i) HWY_ATTR {
     const auto rest = hn::LoadU(tag, left + i);
