@@ -36,6 +36,7 @@ LaneNibbles NibblesOf(const LaneBins& bins, Number number) {
     result.low[i] = static_cast<uint8_t>(number(bins.of_byte[i]));
     if (i > 0) result.high[i] = static_cast<uint8_t>(number(bins.of_byte[16 * i]));
   }
+  result.FindAll();
   return result;
 }
 

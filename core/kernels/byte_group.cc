@@ -256,40 +256,74 @@ class BytePredictor {
   WeightedSum values_, activities_;
 };
 
-// Of codes and sums without references.
-HWY_INLINE ByteVec InnovationsOf(ByteVec code, const ByteHalves& spatial, int bits) {
-  const ByteTag d;
-  const HalfTag dh;
-  const auto rounding = hn::Set(dh, static_cast<int16_t>((1 << (kByteTapBits - 1)) + (1 << (kByteTapBits - 1 - bits))));
-  const auto above = [&](HalfVec code_in_64ths, HalfVec sum) HWY_ATTR {
-    const HalfVec difference = hn::Sub(hn::Add(code_in_64ths, rounding), hn::Max(sum, hn::Zero(dh)));
-    return hn::ShiftRightSame(difference, kByteTapBits - bits);
-  };
+// Makes innovations of codes and sums without references, so many bits of them below the point.
+class InnovationScale {
+ public:
+  HWY_INLINE explicit InnovationScale(int bits)
+      : shift_(kByteTapBits - bits),
+        shifts_(hn::Set(HalfTag(), static_cast<int16_t>(shift_))),
+        rounding_(hn::Set(HalfTag(), static_cast<int16_t>(RoundingOf(bits)))),
+        below_code_(hn::Set(ByteTag(), static_cast<uint8_t>(RoundingOf(bits) << (8 - kByteTapBits)))),
+        top_(hn::Set(ByteTag(), 0x80)) {}
+
+  // kSomeBits: at least one.
+  template <bool kSomeBits>
+  HWY_INLINE ByteVec Of(ByteVec code, const ByteHalves& spatial) const {
+    const HalfTag dh;
+    ByteHalves difference;
 #if DCAC_HAS_BYTE_PRODUCTS
-  const auto zero = hn::Zero(d);
-  const auto lower = hn::BitCast(hn::RebindToUnsigned<HalfTag>(), hn::InterleaveLower(d, zero, code));
-  const auto upper = hn::BitCast(hn::RebindToUnsigned<HalfTag>(), hn::InterleaveUpper(d, zero, code));
-  const ByteHalves codes = {hn::BitCast(dh, hn::ShiftRight<2>(lower)), hn::BitCast(dh, hn::ShiftRight<2>(upper))};
+    const ByteTag d;
+    const hn::RebindToUnsigned<HalfTag> du;
+    const auto codes_of = [&](ByteVec pairs) HWY_ATTR {
+      return hn::BitCast(dh, hn::ShiftRight<8 - kByteTapBits>(hn::BitCast(du, pairs)));
+    };
+    const ByteVec below = kSomeBits ? below_code_ : hn::Zero(d);  // what is added fits below codes then
+    difference = {codes_of(hn::InterleaveLower(d, below, code)), codes_of(hn::InterleaveUpper(d, below, code))};
+    if constexpr (!kSomeBits) difference = Rounded(difference);
 #elif HWY_TARGET == HWY_SCALAR
-  const ByteHalves codes = {hn::ShiftLeft<kByteTapBits>(hn::PromoteTo(dh, code)), hn::Zero(dh)};
+    difference = Rounded({hn::ShiftLeft<kByteTapBits>(hn::PromoteTo(dh, code)), hn::Zero(dh)});
 #else
-  const hn::Half<ByteTag> half;
-  const ByteHalves codes = {hn::ShiftLeft<kByteTapBits>(hn::PromoteTo(dh, hn::LowerHalf(half, code))),
-                            hn::ShiftLeft<kByteTapBits>(hn::PromoteTo(dh, hn::UpperHalf(half, code)))};
+    const hn::Half<ByteTag> half;
+    difference = Rounded({hn::ShiftLeft<kByteTapBits>(hn::PromoteTo(dh, hn::LowerHalf(half, code))),
+                          hn::ShiftLeft<kByteTapBits>(hn::PromoteTo(dh, hn::UpperHalf(half, code)))});
 #endif
-  const ByteVec top = hn::Set(d, 0x80);
-  const HalfVec first = above(codes.lower, spatial.lower), second = above(codes.upper, spatial.upper);
-  return hn::Xor(PackSigned({first, second}), top);
-}
+    const auto zero = hn::Zero(dh);
+    difference = {hn::Sub(difference.lower, hn::Max(spatial.lower, zero)),
+                  hn::Sub(difference.upper, hn::Max(spatial.upper, zero))};
+    return hn::Xor(PackSigned({Shifted(difference.lower), Shifted(difference.upper)}), top_);
+  }
+
+ private:
+  static constexpr int RoundingOf(int bits) {
+    return (1 << (kByteTapBits - 1)) + (1 << (kByteTapBits - 1 - bits));
+  }
+
+  HWY_INLINE ByteHalves Rounded(const ByteHalves& codes) const {
+    return {hn::Add(codes.lower, rounding_), hn::Add(codes.upper, rounding_)};
+  }
+  HWY_INLINE HalfVec Shifted(HalfVec v) const {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+    return hn::Shr(v, shifts_);  // one shift for all takes two instructions of the processor
+#else
+    return hn::ShiftRightSame(v, shift_);
+#endif
+  }
+
+  int shift_;
+  HalfVec shifts_, rounding_;
+  ByteVec below_code_, top_;
+};
 
 // Errors and innovations of a step whose codes are known.
-HWY_INLINE void StoreErrors(const LaneGroup<ByteLanes>& group, size_t p, const StepBytes& codes, const ByteStep& step) {
+template <bool kSomeBits>
+HWY_INLINE void StoreErrors(const LaneGroup<ByteLanes>& group, const InnovationScale& scale, size_t p,
+                            const StepBytes& codes, const ByteStep& step) {
   StepBytes result;
   for (size_t k = 0; k < kByteVectors; ++k) result.part[k] = Distance(codes.part[k], step.prediction.part[k]);
   StoreStep(result, group.error + p);
   if (!group.has_innovations) return;
   for (size_t k = 0; k < kByteVectors; ++k) {
-    result.part[k] = InnovationsOf(codes.part[k], step.spatial[k], group.innovation_bits);
+    result.part[k] = scale.Of<kSomeBits>(codes.part[k], step.spatial[k]);
   }
   StoreStep(result, group.innovation + p);
 }
@@ -314,11 +348,12 @@ template <ByteTerms kTerms>
 void AnalyseSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group,
                   const LaneAnalysis<ByteLanes>& analysis) {
   const BytePredictor<kTerms> predictor(tables, group);
+  const InnovationScale scale(group.innovation_bits);
   ByteStep step;
   size_t c = 0;
   for (size_t p = 0; p < group.positions; p += group.step, c = NextColumn(group, c)) {
     const StepPlace place = predictor.Predict(p, c, step);
-    StoreErrors(group, p, LoadStep(group.value + p), step);
+    StoreErrors<false>(group, scale, p, LoadStep(group.value + p), step);
     StoreStep(place.position, analysis.position + p);
     StoreStep(place.activity, analysis.activity + p);
     StoreStep(step.center, analysis.center + p);
@@ -330,7 +365,7 @@ void Analyse(const LaneTables& tables, const LaneGroup<ByteLanes>& group, const 
 }
 
 // Contexts of a step, and its final centers.
-template <ByteTerms kTerms>
+template <ByteTerms kTerms, bool kFewCells>
 HWY_INLINE StepBytes FindContexts(const LaneTables& tables, const StepPlace& place, ByteStep& step) {
   const ByteTag d;
   StepBytes cells, fixed;
@@ -339,7 +374,7 @@ HWY_INLINE StepBytes FindContexts(const LaneTables& tables, const StepPlace& pla
     cells.part[k] = hn::Or(position.LookUp(tables.position_nibbles), activity.LookUp(tables.activity_nibbles));
     if constexpr (kTerms != ByteTerms::kNone) fixed.part[k] = position.LookUp(tables.center_nibbles);
   }
-  StepBytes contexts = LookUp(tables.context, cells);
+  StepBytes contexts = LookUp<kFewCells>(tables.context, cells);
   if constexpr (kTerms != ByteTerms::kNone) {
     // Centers are those of position bins where contexts are marked.
     const hn::RebindToSigned<ByteTag> ds;
@@ -356,14 +391,15 @@ HWY_INLINE StepBytes FindContexts(const LaneTables& tables, const StepPlace& pla
 template <ByteTerms kTerms>
 void TokenizeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, const LaneSymbols& symbols) {
   const BytePredictor<kTerms> predictor(tables, group);
+  const InnovationScale scale(group.innovation_bits);
   ByteStep step;
   size_t c = 0, out = 0;
   for (size_t p = 0; p < group.positions; p += group.step, c = NextColumn(group, c), out += kRansLanes) {
     const StepPlace place = predictor.Predict(p, c, step);
     const StepBytes codes = LoadStep(group.value + p);
-    const StepBytes contexts = FindContexts<kTerms>(tables, place, step);
+    const StepBytes contexts = FindContexts<kTerms, false>(tables, place, step);
     StoreResidualSymbols(tables, codes, step.center, contexts, symbols.symbol + out);
-    StoreErrors(group, p, codes, step);
+    StoreErrors<false>(group, scale, p, codes, step);
   }
 }
 
@@ -372,22 +408,25 @@ void Tokenize(const LaneTables& tables, const LaneGroup<ByteLanes>& group, const
 }
 
 // Codes, errors and innovations of a step.
-HWY_INLINE void FinishStep(const LaneTables& tables, const LaneGroup<ByteLanes>& group, size_t p, const ByteStep& step,
-                           const StepResiduals& found) {
-  const StepBytes codes = CodesOf(tables, found, step.center);
+template <bool kSomeBits>
+HWY_INLINE void FinishStep(const LaneGroup<ByteLanes>& group, ByteVec mode, const InnovationScale& scale, size_t p,
+                           const ByteStep& step, const StepResiduals& found) {
+  const StepBytes codes = CodesOf(mode, found, step.center);
   StoreStep(codes, group.value + p);
-  StoreErrors(group, p, codes, step);
+  StoreErrors<kSomeBits>(group, scale, p, codes, step);
 }
 
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
 // Decodes full steps from the first on while there are bytes for sure, before `end`; returns the step after them.
 // kAtOnce of them, or a bank after the other, are decoded while those after them are predicted, which must not depend
-// on them.
+// on them.  kFew: contexts, cells, and bits of innovations, which are some, are few enough for all that is faster then.
 template <ByteTerms kTerms, bool kFew, size_t kAtOnce>
 size_t DecodeWhileBytes(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans,
                         size_t end) {
   static_assert(kAtOnce == 1 || kAtOnce == kRansBanks);
   BytePredictor<kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
+  const InnovationScale scale(group.innovation_bits);
+  const ByteVec mode = ModeOf(tables);
   BankStates banks[kRansBanks] = {LoadBank(rans, rans.bank), LoadBank(rans, rans.bank ^ 1)};
   const std::byte* next = rans.next;
   ByteStep steps[kAtOnce], following[kAtOnce];
@@ -397,7 +436,7 @@ size_t DecodeWhileBytes(const LaneTables& tables, const LaneGroup<ByteLanes>& gr
 #pragma GCC unroll 2
     for (size_t s = 0; s < kAtOnce; ++s) {
       const StepPlace place = predictor.Predict((first + s) * kRansLanes, c, following[s]);
-      following_contexts[s] = FindContexts<kTerms>(tables, place, following[s]);
+      following_contexts[s] = FindContexts<kTerms, kFew>(tables, place, following[s]);
       c = NextColumn(group, c);
     }
   };
@@ -422,7 +461,7 @@ size_t DecodeWhileBytes(const LaneTables& tables, const LaneGroup<ByteLanes>& gr
 #pragma GCC unroll 2
     for (size_t s = 0; s < kAtOnce; ++s) {
       const StepResiduals found = TakeResiduals<false>(slots[s], *of[s], kRansLanes, next);
-      FinishStep(tables, group, p + s * kRansLanes, steps[s], found);
+      FinishStep<kFew>(group, mode, scale, p + s * kRansLanes, steps[s], found);
     }
     go_on();
   };
@@ -448,8 +487,9 @@ bool DecodeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, By
   if (group.columns >= 2 * kRansLanes + 2) {
 #if HWY_TARGET <= HWY_AVX3_DL
     // Few instructions: steps of both banks are under way at once anyway.
-    const auto decode =
-        tables.intervals->has_few ? DecodeWhileBytes<kTerms, true, 1> : DecodeWhileBytes<kTerms, false, 1>;
+    const bool few =
+        tables.intervals->has_few && tables.context.has_few() && (group.innovation_bits > 0 || !group.has_innovations);
+    const auto decode = few ? DecodeWhileBytes<kTerms, true, 1> : DecodeWhileBytes<kTerms, false, 1>;
 #else
     const bool are_long = group.columns >= 2 * kRansBanks * kRansLanes + 2;
     const auto decode = are_long ? DecodeWhileBytes<kTerms, false, kRansBanks> : DecodeWhileBytes<kTerms, false, 1>;
@@ -458,16 +498,18 @@ bool DecodeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, By
   }
 #endif
   const BytePredictor<kTerms> predictor(tables, group);
+  const InnovationScale scale(group.innovation_bits);
+  const ByteVec mode = ModeOf(tables);
   ByteStep step;
   alignas(64) uint8_t contexts[kRansLanes];
   for (size_t c = p % group.columns; p < group.positions; p += group.step, c = NextColumn(group, c)) {
     const size_t active = HWY_MIN(group.step, group.positions - p);
     const StepPlace place = predictor.Predict(p, c, step);
-    StoreStep(FindContexts<kTerms>(tables, place, step), contexts);
+    StoreStep(FindContexts<kTerms, false>(tables, place, step), contexts);
     const StepResiduals found = active == kRansLanes
                                     ? DecodeIntervals<false>(rans, *tables.intervals, contexts, kRansLanes)
                                     : DecodeIntervals<true>(rans, *tables.intervals, contexts, active);
-    FinishStep(tables, group, p, step, found);
+    FinishStep<false>(group, mode, scale, p, step, found);
   }
   return !rans.failed;
 }

@@ -223,14 +223,19 @@ void MakeTables(std::mt19937_64& random, bool is_weighted, size_t contexts, Lane
   tables.num_contexts = contexts;
   tables.has_mode = random() % 2 == 0;
   tables.mode_code = static_cast<int32_t>(random() % 256);
+  const bool has_few_cells = random() % 2 == 0;
   for (size_t i = 0; i < 16; ++i) {
     for (const auto half : {&LaneNibbles::low, &LaneNibbles::high}) {
       if (half == &LaneNibbles::high && i == 0) continue;  // there are no such bytes
       (tables.position_nibbles.*half)[i] = static_cast<uint8_t>(random() % 16);
-      (tables.activity_nibbles.*half)[i] = static_cast<uint8_t>(random() % 16 * 16);
+      (tables.activity_nibbles.*half)[i] = static_cast<uint8_t>(random() % (has_few_cells ? 8 : 16) * 16);
       (tables.center_nibbles.*half)[i] = static_cast<uint8_t>(random());
     }
   }
+  for (LaneNibbles* const nibbles : {&tables.position_nibbles, &tables.activity_nibbles, &tables.center_nibbles}) {
+    nibbles->FindAll();
+  }
+  if (has_few_cells) tables.context.num_rows = 8;
   tables.has_fixed_centers = is_weighted && random() % 2 == 0;
   for (uint8_t& context : tables.context.byte) {
     context =
@@ -244,13 +249,19 @@ std::vector<Interval> AnyIntervals(std::mt19937_64& random, bool has_mode) {
   std::vector<Interval> intervals;
   if (has_mode) intervals.push_back({.frequency = 30, .is_mode = true});
   intervals.push_back({.raw_bits = 8, .frequency = static_cast<uint8_t>(1 + random() % 40)});
+  intervals.push_back({.base = static_cast<uint8_t>(random()), .frequency = 10});  // more than one has all slots
   for (int first = -128; first < 128 && intervals.size() + 1 < kMaxIntervals; first += 32) {
     if (random() % 3 == 0) continue;
     intervals.push_back({.base = static_cast<uint8_t>(first), .raw_bits = 5, .frequency = 10});
   }
   uint32_t left = kIntervalSlots;
   for (const Interval& interval : intervals) left -= interval.frequency;
-  for (; left > 0; --left) ++intervals[random() % intervals.size()].frequency;
+  while (left > 0) {
+    Interval& interval = intervals[random() % intervals.size()];
+    if (interval.frequency == 255) continue;
+    ++interval.frequency;
+    --left;
+  }
   return intervals;
 }
 

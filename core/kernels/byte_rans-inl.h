@@ -56,8 +56,8 @@ HWY_INLINE void StoreBank(const BankStates& states, size_t bank, ByteRansDecoder
 struct StepResiduals {
   alignas(64) int32_t residual[kRansLanes];
 };
-HWY_INLINE StepBytes CodesOf(const LaneTables& tables, const StepResiduals& found, const StepBytes& center) {
-  return CodesOf(tables, found.residual, center);
+HWY_INLINE StepBytes CodesOf(ByteVec mode, const StepResiduals& found, const StepBytes& center) {
+  return CodesOf(/*has_mode=*/true, mode, found.residual, center);
 }
 
 // What slots say, as they are.
@@ -149,14 +149,14 @@ HWY_INLINE void StoreBank(const BankStates& states, size_t bank, ByteRansDecoder
 struct StepResiduals {
   StepBytes residual, mode;
 };
-HWY_INLINE StepBytes CodesOf(const LaneTables& tables, const StepResiduals& found, const StepBytes& center) {
+HWY_INLINE StepBytes CodesOf(ByteVec mode, const StepResiduals& found, const StepBytes& center) {
   const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
   StepBytes codes;
   for (size_t k = 0; k < kByteVectors; ++k) {
     const auto is_mode = hn::RebindMask(d, hn::Lt(hn::BitCast(ds, found.mode.part[k]), hn::Zero(ds)));
     const ByteVec code = hn::Add(center.part[k], found.residual.part[k]);
-    codes.part[k] = hn::IfThenElse(is_mode, hn::Set(d, static_cast<uint8_t>(tables.mode_code)), code);
+    codes.part[k] = hn::IfThenElse(is_mode, mode, code);
   }
   return codes;
 }
@@ -182,38 +182,39 @@ HWY_INLINE StepResiduals DecodeIntervals(ByteRansDecoder& decoder, const Interva
 using PairTag16 = hn::Repartition<uint16_t, ByteTag>;
 using PairVec16 = hn::Vec<PairTag16>;
 
-// Numbers of 16 bits, each of two bytes: those of the lower and of the upper halves of each 128 bits.
+// Numbers of 16 bits, one for each byte: of those at even places, and at odd ones.  To take them from bytes and back
+// takes masks and shifts, where halves of a vector would take shuffles, of which processors do fewer at once.
 struct PairHalves {
-  PairVec16 lower, upper;
+  PairVec16 even, odd;
 };
+HWY_INLINE PairVec16 EvenBytes() {
+  return hn::Set(PairTag16(), 0xff);
+}
+// Bytes of one vector at even places, of another at odd ones.
+HWY_INLINE PairVec16 Alternate(PairVec16 even, PairVec16 odd) {
+  return hn::IfVecThenElse(EvenBytes(), even, odd);
+}
+// Of low bytes and high ones.
 HWY_INLINE PairHalves Join(ByteVec low, ByteVec high) {
-  const ByteTag d;
   const PairTag16 d16;
-  return {hn::BitCast(d16, hn::InterleaveLower(d, low, high)), hn::BitCast(d16, hn::InterleaveUpper(d, low, high))};
+  const PairVec16 low_pairs = hn::BitCast(d16, low), high_pairs = hn::BitCast(d16, high);
+  return {Alternate(low_pairs, hn::ShiftLeft<8>(high_pairs)), Alternate(hn::ShiftRight<8>(low_pairs), high_pairs)};
 }
 HWY_INLINE PairHalves Widen(ByteVec v) {
-  return Join(v, hn::Zero(ByteTag()));
-}
-// Of numbers below 256.
-HWY_INLINE ByteVec Narrow(PairVec16 lower, PairVec16 upper) {
-#if HWY_ARCH_X86
-#if HWY_TARGET <= HWY_AVX3
-  return ByteVec{_mm512_packus_epi16(lower.raw, upper.raw)};
-#else
-  return ByteVec{_mm_packus_epi16(lower.raw, upper.raw)};
-#endif
-#else
-  const hn::RebindToSigned<PairTag16> ds;
-  const hn::Half<ByteTag> d;
-  return hn::Combine(ByteTag(), hn::DemoteTo(d, hn::BitCast(ds, upper)), hn::DemoteTo(d, hn::BitCast(ds, lower)));
-#endif
+  const auto pairs = hn::BitCast(PairTag16(), v);
+  return {hn::And(pairs, EvenBytes()), hn::ShiftRight<8>(pairs)};
 }
 HWY_INLINE ByteVec LowBytes(const PairHalves& v) {
-  const auto mask = hn::Set(PairTag16(), 255);
-  return Narrow(hn::And(v.lower, mask), hn::And(v.upper, mask));
+  return hn::BitCast(ByteTag(), Alternate(v.even, hn::ShiftLeft<8>(v.odd)));
 }
 HWY_INLINE ByteVec HighBytes(const PairHalves& v) {
-  return Narrow(hn::ShiftRight<8>(v.lower), hn::ShiftRight<8>(v.upper));
+  return hn::BitCast(ByteTag(), Alternate(hn::ShiftRight<8>(v.even), v.odd));
+}
+// Products of bytes.
+HWY_INLINE PairHalves Multiply(ByteVec a, ByteVec b) {
+  const PairTag16 d16;
+  const PairVec16 x = hn::BitCast(d16, a), y = hn::BitCast(d16, b), mask = EvenBytes();
+  return {hn::Mul(hn::And(x, mask), hn::And(y, mask)), hn::MulHigh(hn::AndNot(mask, x), hn::AndNot(mask, y))};
 }
 
 // Shifted right by the lower halves of bytes, 8 at most.
@@ -225,11 +226,11 @@ HWY_INLINE PairHalves ShiftRightBy(const PairHalves& v, ByteVec raw_bits) {
   const auto power = hn::TableLookupBytesOr0(hn::LoadDup128(d, kPowers), raw_bits);
   const auto is_zero = hn::VecFromMask(d, hn::Eq(power, hn::Zero(d)));
   const PairHalves factor = Join(hn::Zero(d), power), keeps = Join(is_zero, is_zero);
-  return {hn::Or(hn::MulHigh(v.lower, factor.lower), hn::And(v.lower, keeps.lower)),
-          hn::Or(hn::MulHigh(v.upper, factor.upper), hn::And(v.upper, keeps.upper))};
+  return {hn::Or(hn::MulHigh(v.even, factor.even), hn::And(v.even, keeps.even)),
+          hn::Or(hn::MulHigh(v.odd, factor.odd), hn::And(v.odd, keeps.odd))};
 #else
   const PairHalves count = Widen(hn::And(raw_bits, hn::Set(d, 0xf)));
-  return {hn::Shr(v.lower, count.lower), hn::Shr(v.upper, count.upper)};
+  return {hn::Shr(v.even, count.even), hn::Shr(v.odd, count.odd)};
 #endif
 }
 
@@ -294,8 +295,7 @@ HWY_INLINE void RefillBytes(BankStates& states, const StepBytes& lanes, const st
 
 // What slots say.
 struct StepSlots {
-  PairHalves distance[kByteVectors], frequency[kByteVectors];
-  StepBytes base, raw_bits;
+  StepBytes distance, frequency, base, raw_bits;
 };
 
 #if HWY_TARGET <= HWY_AVX3_DL
@@ -310,33 +310,40 @@ HWY_INLINE ByteVec LookUpAmong(const std::array<uint8_t, 128>& table, ByteVec in
   return ByteVec{_mm512_permutex2var_epi8(low, index.raw, _mm512_load_si512(table.data() + 64))};
 }
 
+// Last slots around others.
+struct LastSlots {
+  ByteVec before, after;  // of the interval before theirs, and of theirs
+};
+
 // Four times the index, modulo 256, and how many bounds the values are above: three ascending ones of each index.
-// visit(bound): each of them.
-template <class Visit>
-HWY_INLINE ByteVec FindAmong(const ByteVec (&bound)[3], ByteVec index, ByteVec values, Visit visit) {
+// `around`: what is known of the last bound below the values and of the first one that is not, and is known now.
+HWY_INLINE ByteVec FindAmong(const ByteVec (&bound)[3], ByteVec index, ByteVec values, LastSlots& around) {
   const ByteTag d;
-  ByteVec found = hn::BitCast(d, hn::ShiftLeft<2>(hn::BitCast(PairTag16(), index)));
+  ByteVec found = hn::BitCast(d, hn::ShiftLeft<2>(hn::BitCast(PairTag16(), index))), after = bound[0];
   ByteVec number[3];
   for (size_t j = 0; j < 3; ++j) number[j] = hn::Add(j == 0 ? found : number[j - 1], hn::Set(d, 1));
   for (size_t j = 0; j < 3; ++j) {
-    found = hn::IfThenElse(hn::Gt(values, bound[j]), number[j], found);
-    visit(bound[j]);
+    const auto is_above = hn::Gt(values, bound[j]);
+    found = hn::IfThenElse(is_above, number[j], found);
+    around.before = hn::IfThenElse(is_above, bound[j], around.before);
+    after = hn::IfThenElse(is_above, j < 2 ? bound[j + 1] : around.after, after);
   }
+  around.after = after;
   return found;
 }
 
 // Numbers of intervals, modulo 256, by the contexts: those that the bounds of four, then the others lead to.
-template <bool kFew, class Visit>
+template <bool kFew>
 HWY_INLINE ByteVec FindIntervals(const std::array<std::array<uint8_t, 64>, 3>& of_four,
                                  const std::array<std::array<uint8_t, 128>, 3>& others, ByteVec contexts,
-                                 ByteVec values, Visit visit) {
+                                 ByteVec values, LastSlots& around) {
   const ByteVec first[3] = {LookUpAmong(of_four[0], contexts), LookUpAmong(of_four[1], contexts),
                             LookUpAmong(of_four[2], contexts)};
-  ByteVec four = FindAmong(first, contexts, values, visit);
+  ByteVec four = FindAmong(first, contexts, values, around);
   const ByteVec second[3] = {LookUpAmong<kFew>(others[0], four), LookUpAmong<kFew>(others[1], four),
                              LookUpAmong<kFew>(others[2], four)};
   if constexpr (!kFew) four = hn::And(four, hn::Set(ByteTag(), 63));
-  return FindAmong(second, four, values, visit);
+  return FindAmong(second, four, values, around);
 }
 
 // table[number] of intervals; `is_upper`: those whose contexts are not among the first kFewIntervalContexts.
@@ -357,19 +364,13 @@ HWY_INLINE hn::Mask<ByteTag> AreUpper(ByteVec contexts) {
 template <bool kFew>
 HWY_INLINE StepSlots FindSlots(const IntervalTables& tables, const BankStates& states, const StepBytes& contexts) {
   const ByteTag d;
-  const ByteVec slot = states.low.part[0], one = hn::Set(d, 1);
-  const ByteVec before = hn::Sub(slot, one);
-  // Least distances from the slots after last ones, and to last ones: to others they are greater, modulo 256.
-  ByteVec distance = slot, rest = hn::Xor(slot, hn::Set(d, 0xff));
-  const auto measure = [&](ByteVec last) HWY_ATTR {
-    distance = hn::Min(distance, hn::Sub(before, last));
-    rest = hn::Min(rest, hn::Sub(last, slot));
-  };
-  const ByteVec interval = FindIntervals<kFew>(tables.last_of_four, tables.last, contexts.part[0], slot, measure);
+  const ByteVec slot = states.low.part[0], end = hn::Set(d, 0xff);
+  LastSlots last = {end, end};  // -1, of what is before the first interval
+  const ByteVec interval = FindIntervals<kFew>(tables.last_of_four, tables.last, contexts.part[0], slot, last);
   const auto is_upper = AreUpper<kFew>(contexts.part[0]);
   StepSlots result;
-  result.distance[0] = Widen(distance);
-  result.frequency[0] = Widen(hn::Add(hn::Add(distance, rest), one));
+  result.distance.part[0] = hn::Add(hn::Sub(slot, last.before), end);
+  result.frequency.part[0] = hn::Sub(last.after, last.before);
   result.base.part[0] = LookUpOfIntervals<kFew>(tables.base, interval, is_upper);
   result.raw_bits.part[0] = LookUpOfIntervals<kFew>(tables.raw_bits, interval, is_upper);
   return result;
@@ -391,11 +392,8 @@ HWY_INLINE StepSlots FindSlots(const IntervalTables& tables, const BankStates& s
   alignas(64) uint32_t entries[kRansLanes];
   LookUpEntries<kRansLanes>(slots_of, index, 0, entries);
   for (size_t k = 0; k < kByteVectors; ++k) {
-    ByteVec distance, frequency;
-    hn::LoadInterleaved4(d, reinterpret_cast<const uint8_t*>(entries + k * hn::Lanes(d)), distance, frequency,
-                         result.base.part[k], result.raw_bits.part[k]);
-    result.distance[k] = Widen(distance);
-    result.frequency[k] = Widen(frequency);
+    hn::LoadInterleaved4(d, reinterpret_cast<const uint8_t*>(entries + k * hn::Lanes(d)), result.distance.part[k],
+                         result.frequency.part[k], result.base.part[k], result.raw_bits.part[k]);
   }
   return result;
 }
@@ -413,9 +411,9 @@ HWY_INLINE StepResiduals TakeResiduals(const StepSlots& slots, BankStates& state
       const size_t first = k * hn::Lanes(d);
       lanes.part[k] = hn::VecFromMask(d, hn::FirstN(d, active > first ? active - first : 0));
     }
-    const PairHalves high = Widen(states.high.part[k]), &frequency = slots.frequency[k], &distance = slots.distance[k];
-    const PairHalves x = {hn::Add(hn::Mul(high.lower, frequency.lower), distance.lower),
-                          hn::Add(hn::Mul(high.upper, frequency.upper), distance.upper)};
+    const PairHalves product = Multiply(states.high.part[k], slots.frequency.part[k]);
+    const PairHalves distance = Widen(slots.distance.part[k]);
+    const PairHalves x = {hn::Add(product.even, distance.even), hn::Add(product.odd, distance.odd)};
     now.low.part[k] = LowBytes(x);
     now.high.part[k] = HighBytes(x);
   }

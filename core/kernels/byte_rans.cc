@@ -128,7 +128,8 @@ HWY_INLINE void FindStepEntries(const IntervalCode& code, const uint16_t* HWY_RE
     value[s] = hn::Xor(low[s], hn::Set(d, 0x80));
   });
   each([&](size_t s) HWY_ATTR {
-    interval[s] = FindIntervals<kFew>(code.before_four, code.before, context[s], value[s], [](ByteVec) {});
+    LastSlots unused = {};
+    interval[s] = FindIntervals<kFew>(code.before_four, code.before, context[s], value[s], unused);
   });
   const auto look_up_of = [&](const IntervalCode::Bytes& table, size_t s)
                               HWY_ATTR { return LookUpOfIntervals<kFew>(table, interval[s], is_upper[s]); };
@@ -171,8 +172,8 @@ HWY_INLINE void EncodeStep(const StepEntries& entries, size_t active, PairHalves
   const PairTag16 d16;
   const PairHalves old = x;
   const auto each = [&](auto visit) HWY_ATTR {
-    visit(&PairHalves::lower);
-    visit(&PairHalves::upper);
+    visit(&PairHalves::even);
+    visit(&PairHalves::odd);
   };
   hn::Mask<ByteTag> lanes{};
   PairHalves is_active{};
@@ -191,7 +192,7 @@ HWY_INLINE void EncodeStep(const StepEntries& entries, size_t active, PairHalves
       scale.*half = hn::Add(scale.*half, one);
       over.*half = hn::MulHigh(x.*half, scale.*half);
     });
-    put(hn::Ne(Narrow(over.lower, over.upper), hn::Zero(d)));
+    put(hn::Ne(LowBytes(over), hn::Zero(d)));
     each([&](auto half) HWY_ATTR {
       const auto is_full = hn::Ne(over.*half, hn::Zero(d16));
       const PairVec16 y = hn::IfThenElse(is_full, hn::ShiftRight<8>(x.*half), x.*half);
@@ -394,10 +395,7 @@ void EncodeSteps(std::span<const uint8_t> active, const uint16_t* symbols, const
 
 void DecodeSteps(ByteRansDecoder& decoder, const IntervalTables& tables, std::span<const uint8_t> active,
                  const uint8_t* contexts, uint8_t* residuals, bool* is_mode) {
-  // From two centers the mode is the same.
-  LaneTables of_mode;
-  of_mode.has_mode = true;
-  StepBytes zero, one;
+  StepBytes zero, one;  // from two centers the mode is the same
   for (size_t k = 0; k < kByteVectors; ++k) {
     zero.part[k] = hn::Zero(ByteTag());
     one.part[k] = hn::Set(ByteTag(), 1);
@@ -408,8 +406,8 @@ void DecodeSteps(ByteRansDecoder& decoder, const IntervalTables& tables, std::sp
                                     ? DecodeIntervals<false>(decoder, tables, contexts + at, kRansLanes)
                                     : DecodeIntervals<true>(decoder, tables, contexts + at, active[step]);
     alignas(64) uint8_t others[kRansLanes];
-    StoreStep(CodesOf(of_mode, found, zero), residuals + at);
-    StoreStep(CodesOf(of_mode, found, one), others);
+    StoreStep(CodesOf(zero.part[0], found, zero), residuals + at);
+    StoreStep(CodesOf(zero.part[0], found, one), others);
     for (size_t i = 0; i < kRansLanes; ++i) is_mode[at + i] = residuals[at + i] == others[i];
   }
 }

@@ -530,7 +530,8 @@ HWY_INLINE void FixCenters(const LaneTables& tables, const StepBytes& row_bytes,
 template <typename Lanes>
 HWY_INLINE StepBytes FindContexts(const LaneTables& tables, const StepPlace& place, Step<Lanes>& step) {
   const StepCells found = FindCells(tables, place);
-  StepBytes context = LookUp(tables.context, found.cells);
+  StepBytes context =
+      tables.context.has_few() ? LookUp<true>(tables.context, found.cells) : LookUp<false>(tables.context, found.cells);
   if (tables.has_fixed_centers) FixCenters(tables, found.rows, context, step.center);
   return context;
 }
@@ -969,6 +970,7 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
   alignas(64) uint32_t entries[kRansLanes];
   alignas(64) int32_t residuals[kRansLanes];
   NarrowPredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
+  const ByteVec mode = ModeOf(tables);
   const uint32_t* const slots = tables.slots;
   const std::byte* words = rans.next;
   size_t k = first;
@@ -1004,7 +1006,7 @@ HWY_INLINE size_t DecodeWhileWords(const LaneTables& tables, const LaneGroup<Nar
     FindStepContexts(tables, group, c, place, next, context);
     take(kRansLanes - kVector);
     const Step<NarrowLanes>& step = steps[k % 2];
-    FinishDecoding(group, p, step, CodesOf(tables, residuals, LoadStep(step.center)), codes);
+    FinishDecoding(group, p, step, CodesOf(tables.has_mode, mode, residuals, LoadStep(step.center)), codes);
   } while (++k < end && words <= rans.limit);
   rans.next = words;
   return k;
@@ -1040,6 +1042,7 @@ bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
   const size_t count = VisitTerms(group, [&](auto taps, auto terms) HWY_ATTR {
     return DecodeFullSteps<decltype(taps)::value, decltype(terms)::value>(tables, group, rans, codes);
   });
+  const ByteVec mode = ModeOf(tables);
   Step<NarrowLanes> step;
   alignas(64) uint8_t context[kRansLanes];
   alignas(64) uint32_t entries[kRansLanes] = {}, raw[kRansLanes] = {};
@@ -1052,7 +1055,7 @@ bool DecodeNarrow(const LaneTables& tables, const LaneGroup<NarrowLanes>& group,
     LookUpSlots(rans, tables.slots, kNarrowTableBits, context, active, entries);
     TakeSymbols<LaneRaw::kInState>(rans, kNarrowTableBits, entries, active, raw);
     StoreResiduals(entries, raw, residuals);
-    FinishDecoding(group, p, step, CodesOf(tables, residuals, LoadStep(step.center)), codes);
+    FinishDecoding(group, p, step, CodesOf(tables.has_mode, mode, residuals, LoadStep(step.center)), codes);
   }
   return !rans.failed;
 }
@@ -1068,6 +1071,7 @@ size_t DecodeWhileBytes([[maybe_unused]] const LaneTables& tables, [[maybe_unuse
   const size_t count = group.columns < 2 * kRansLanes + 2 ? 0 : group.positions / kRansLanes;
   if (count == 0) return 0;
   NarrowPredictor<kTaps, kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
+  const ByteVec mode = ModeOf(tables);
   BankStates banks[kRansBanks] = {LoadBank(rans, rans.bank), LoadBank(rans, rans.bank ^ 1)};
   const std::byte* next = rans.next;
   Step<NarrowLanes> steps[kRansBanks];
@@ -1081,7 +1085,7 @@ size_t DecodeWhileBytes([[maybe_unused]] const LaneTables& tables, [[maybe_unuse
     const StepSlots slots = FindSlots<false>(*tables.intervals, bank, contexts);
     contexts = FindContexts(tables, place, following);
     const StepResiduals found = TakeResiduals<false>(slots, bank, kRansLanes, next);
-    FinishDecoding(group, p, step, CodesOf(tables, found, LoadStep(step.center)), codes);
+    FinishDecoding(group, p, step, CodesOf(mode, found, LoadStep(step.center)), codes);
   };
   while (k + kRansBanks <= count && rans.limit - next >= static_cast<ptrdiff_t>(kLaneStageBytes)) {
     decode(banks[0], steps[0], steps[1]);
@@ -1099,6 +1103,7 @@ bool DecodeIntervalsOfGroup(const LaneTables& tables, const LaneGroup<NarrowLane
   const size_t count = VisitTerms(group, [&](auto taps, auto terms) HWY_ATTR {
     return DecodeWhileBytes<decltype(taps)::value, decltype(terms)::value>(tables, group, rans, codes);
   });
+  const ByteVec mode = ModeOf(tables);
   Step<NarrowLanes> step;
   alignas(64) uint8_t context[kRansLanes];
   size_t c = count * kRansLanes % group.period;
@@ -1109,7 +1114,7 @@ bool DecodeIntervalsOfGroup(const LaneTables& tables, const LaneGroup<NarrowLane
     const StepResiduals found = active == kRansLanes
                                     ? DecodeIntervals<false>(rans, *tables.intervals, context, kRansLanes)
                                     : DecodeIntervals<true>(rans, *tables.intervals, context, active);
-    FinishDecoding(group, p, step, CodesOf(tables, found, LoadStep(step.center)), codes);
+    FinishDecoding(group, p, step, CodesOf(mode, found, LoadStep(step.center)), codes);
   }
   return !rans.failed;
 }

@@ -8,6 +8,7 @@
 #ifndef DCAC_CORE_KERNELS_LANE_GROUP_H_
 #define DCAC_CORE_KERNELS_LANE_GROUP_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -59,6 +60,14 @@ struct LaneBins {
 struct LaneNibbles {
   alignas(16) std::array<uint8_t, 16> low{};   // of bytes below 16
   alignas(16) std::array<uint8_t, 16> high{};  // of others, by their upper half
+  // For who looks into one table: of bytes below 16, of 16, and of others by 16 and their upper half.
+  alignas(32) std::array<uint8_t, 32> all{};
+
+  void FindAll() {
+    std::copy(low.begin(), low.end(), all.begin());
+    std::copy(high.begin(), high.end(), all.begin() + 16);
+    all[16] = high[1];
+  }
 };
 
 // Bytes found by a byte, in rows of 16.
@@ -67,6 +76,8 @@ struct LaneByteTable {
   // For who looks into one row after the other: each row xor the one before it, but for rows 0 and 8.
   alignas(64) std::array<uint8_t, kLaneCells> change{};
   size_t num_rows = kLaneCells / 16;  // that are in use
+
+  bool has_few() const { return num_rows <= 8; }
 
   void FindChanges() {
     for (size_t i = 0; i < kLaneCells; ++i) change[i] = i % 128 < 16 ? byte[i] : byte[i] ^ byte[i - 16];

@@ -49,11 +49,14 @@ HWY_INLINE void StoreStep(const StepBytes& bytes, uint8_t* HWY_RESTRICT to) {
 }
 
 #if HWY_TARGET <= HWY_AVX3_DL
+// table[v] of each byte, modulo 128.
+HWY_INLINE ByteVec Permute128(const uint8_t* HWY_RESTRICT table, ByteVec v) {
+  return ByteVec{_mm512_permutex2var_epi8(_mm512_load_si512(table), v.raw, _mm512_load_si512(table + 64))};
+}
 // table[v] of each byte.
 HWY_INLINE ByteVec Permute256(const uint8_t* HWY_RESTRICT table, ByteVec v) {
-  const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(table), v.raw, _mm512_load_si512(table + 64));
-  const __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(table + 128), v.raw, _mm512_load_si512(table + 192));
-  return ByteVec{_mm512_mask_blend_epi8(_mm512_movepi8_mask(v.raw), low, high)};
+  const ByteVec low = Permute128(table, v), high = Permute128(table + 128, v);
+  return ByteVec{_mm512_mask_blend_epi8(_mm512_movepi8_mask(v.raw), low.raw, high.raw)};
 }
 #endif
 
@@ -113,7 +116,8 @@ HWY_INLINE void XorRows(const LaneByteTable& table, size_t row, size_t count,
 }
 #endif
 
-// table.byte[v] of each byte v below 16 * table.num_rows.
+// table.byte[v] of each byte v below 16 * table.num_rows.  kFew: table.has_few().
+template <bool kFew>
 HWY_INLINE StepBytes LookUp(const LaneByteTable& table, const StepBytes& bytes) {
   StepBytes result;
 #if HWY_TARGET == HWY_SCALAR
@@ -121,7 +125,7 @@ HWY_INLINE StepBytes LookUp(const LaneByteTable& table, const StepBytes& bytes) 
     result.part[i] = hn::Set(ByteTag(), table.byte[hn::GetLane(bytes.part[i])]);
   }
 #elif HWY_TARGET <= HWY_AVX3_DL
-  result.part[0] = Permute256(table.byte.data(), bytes.part[0]);
+  result.part[0] = kFew ? Permute128(table.byte.data(), bytes.part[0]) : Permute256(table.byte.data(), bytes.part[0]);
 #elif HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128
   const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
@@ -216,6 +220,23 @@ HWY_INLINE StepCells FindCells(const LaneTables& tables, const StepPlace& place)
 }
 
 // Finds in nibbles what belongs to bytes.
+#if HWY_TARGET <= HWY_AVX3_DL
+class NibbleIndex {
+ public:
+  HWY_INLINE explicit NibbleIndex(ByteVec v) {
+    const __m512i upper = _mm512_and_si512(_mm512_srli_epi16(v.raw, 4), _mm512_set1_epi8(15));
+    index_ = _mm512_min_epu8(v.raw, _mm512_or_si512(upper, _mm512_set1_epi8(16)));
+  }
+
+  HWY_INLINE ByteVec LookUp(const LaneNibbles& nibbles) const {
+    const __m256i all = _mm256_load_si256(reinterpret_cast<const __m256i*>(nibbles.all.data()));
+    return ByteVec{_mm512_permutexvar_epi8(index_, _mm512_broadcast_i64x4(all))};
+  }
+
+ private:
+  __m512i index_;
+};
+#else
 class NibbleIndex {
  public:
   HWY_INLINE explicit NibbleIndex(ByteVec v) {
@@ -249,6 +270,7 @@ class NibbleIndex {
   ByteVec high_;
 #endif
 };
+#endif
 
 // Residuals from entries of samples of 8 bits and their raw bits, as numbers whose low bytes they are; below 0 where
 // the sample is the mode.
@@ -265,8 +287,14 @@ HWY_INLINE void StoreResiduals(const uint32_t* HWY_RESTRICT entries, const uint3
   }
 }
 
+// The code of the mode.  Loops have a copy, which what they store cannot change.
+HWY_INLINE ByteVec ModeOf(const LaneTables& tables) {
+  return hn::Set(ByteTag(), static_cast<uint8_t>(tables.mode_code));
+}
+
 // Codes of samples of 8 bits.
-HWY_INLINE StepBytes CodesOf(const LaneTables& tables, const int32_t* HWY_RESTRICT residuals, const StepBytes& center) {
+HWY_INLINE StepBytes CodesOf(bool has_mode, ByteVec mode, const int32_t* HWY_RESTRICT residuals,
+                             const StepBytes& center) {
   const ByteTag d;
   const hn::RebindToSigned<ByteTag> ds;
 #if HWY_TARGET == HWY_AVX2
@@ -289,12 +317,11 @@ HWY_INLINE StepBytes CodesOf(const LaneTables& tables, const int32_t* HWY_RESTRI
   StepBytes code = PackWords<uint8_t>(low_bytes);
 #endif
   for (size_t k = 0; k < kByteVectors; ++k) code.part[k] = hn::Add(code.part[k], center.part[k]);
-  if (!tables.has_mode) return code;
+  if (!has_mode) return code;
 #if HWY_TARGET != HWY_AVX2
   const StepBytes signs =
       PackWords<int8_t>([residuals](size_t i) HWY_ATTR { return hn::Load(WideIntTag(), residuals + i); });
 #endif
-  const auto mode = hn::Set(d, static_cast<uint8_t>(tables.mode_code));
   for (size_t k = 0; k < kByteVectors; ++k) {
     const auto is_mode = hn::RebindMask(d, hn::Lt(hn::BitCast(ds, signs.part[k]), hn::Zero(ds)));
     code.part[k] = hn::IfThenElse(is_mode, mode, code.part[k]);
