@@ -1,4 +1,5 @@
 // Groups of byte lanes (lane_group.h).
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -261,7 +262,6 @@ class InnovationScale {
  public:
   HWY_INLINE explicit InnovationScale(int bits)
       : shift_(kByteTapBits - bits),
-        shifts_(hn::Set(HalfTag(), static_cast<int16_t>(shift_))),
         rounding_(hn::Set(HalfTag(), static_cast<int16_t>(RoundingOf(bits)))),
         below_code_(hn::Set(ByteTag(), static_cast<uint8_t>(RoundingOf(bits) << (8 - kByteTapBits)))),
         top_(hn::Set(ByteTag(), 0x80)) {}
@@ -290,7 +290,7 @@ class InnovationScale {
     const auto zero = hn::Zero(dh);
     difference = {hn::Sub(difference.lower, hn::Max(spatial.lower, zero)),
                   hn::Sub(difference.upper, hn::Max(spatial.upper, zero))};
-    return hn::Xor(PackSigned({Shifted(difference.lower), Shifted(difference.upper)}), top_);
+    return hn::Xor(PackSigned({shift_.Of(difference.lower), shift_.Of(difference.upper)}), top_);
   }
 
  private:
@@ -301,16 +301,9 @@ class InnovationScale {
   HWY_INLINE ByteHalves Rounded(const ByteHalves& codes) const {
     return {hn::Add(codes.lower, rounding_), hn::Add(codes.upper, rounding_)};
   }
-  HWY_INLINE HalfVec Shifted(HalfVec v) const {
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-    return hn::Shr(v, shifts_);  // one shift for all takes two instructions of the processor
-#else
-    return hn::ShiftRightSame(v, shift_);
-#endif
-  }
 
-  int shift_;
-  HalfVec shifts_, rounding_;
+  EvenShift<HalfTag> shift_;
+  HalfVec rounding_;
   ByteVec below_code_, top_;
 };
 
@@ -524,7 +517,9 @@ template <size_t kCount>
 class ReferenceSum {
  public:
   HWY_INLINE explicit ReferenceSum(const LaneReferences<ByteLanes>& references)
-      : shift_(references.shift), ahead_(kRowsAhead * references.innovation_stride) {
+      : doubles_(references.shift < 0),
+        shift_(std::max(references.shift, 0)),
+        ahead_(kRowsAhead * references.innovation_stride) {
     int32_t sum = 0;
     for (size_t r = 0; r < kCount; ++r) {
       innovation_[r] = references.innovation[r];
@@ -557,10 +552,10 @@ class ReferenceSum {
     if constexpr (kCount > 1) activity = hn::AverageRound(magnitude[0], magnitude[1]);
     if constexpr (kCount == 3) activity = hn::AverageRound(activity, magnitude[2]);
     if constexpr (kCount == 4) activity = hn::AverageRound(activity, hn::AverageRound(magnitude[2], magnitude[3]));
-    if (shift_ < 0) {
+    if (doubles_) {
       sums = {hn::SaturatedAdd(sums.lower, sums.lower), hn::SaturatedAdd(sums.upper, sums.upper)};
     } else {
-      sums = {hn::ShiftRightSame(sums.lower, shift_), hn::ShiftRightSame(sums.upper, shift_)};
+      sums = {shift_.Of(sums.lower), shift_.Of(sums.upper)};
     }
     return ToOrder(sums);
   }
@@ -568,7 +563,8 @@ class ReferenceSum {
  private:
   static constexpr size_t kRowsAhead = 4;  // rows are too short, and too far apart, to be foreseen
 
-  int shift_;
+  bool doubles_;
+  EvenShift<HalfTag> shift_;
   size_t ahead_;
   const uint8_t* innovation_[kMaxByteReferences];
   HalfVec offset_;

@@ -280,7 +280,7 @@ class NarrowPredictor {
     const NarrowTag d;
     const size_t half = i / hn::Lanes(d) % kHalves;
     const auto values = sums_.Predict(p + i, c + i);
-    sums.position[half] = Compressed(hn::ShiftRightSame(hn::Sub(values.prediction, position_base_), position_shift_));
+    sums.position[half] = Compressed(position_shift_.Of(hn::Sub(values.prediction, position_base_)));
     const NarrowVec cut = Cut(d, values.prediction, low_, high_);
     sums.center[half] = hn::ShiftRight<4>(hn::Add(cut, hn::Set(d, int16_t{8})));
     hn::Store(hn::ShiftLeft<2>(cut), d, step.prediction + i);
@@ -290,7 +290,7 @@ class NarrowPredictor {
 
   HWY_INLINE void PredictActivity(size_t p, size_t c, size_t i, NarrowVec range, NarrowSums& sums) const {
     const NarrowVec sigma = sums_.Sigma(p + i, c + i, range);
-    sums.activity[i / hn::Lanes(NarrowTag()) % kHalves] = Compressed(hn::ShiftRightSame(sigma, activity_shift_));
+    sums.activity[i / hn::Lanes(NarrowTag()) % kHalves] = Compressed(activity_shift_.Of(sigma));
   }
 
   HWY_INLINE StepPlace Predict(size_t p, size_t c, Step<NarrowLanes>& step) const {
@@ -317,7 +317,7 @@ class NarrowPredictor {
  private:
   LaneSums<NarrowLanes, kTaps, kTerms> sums_;
   bool has_innovations_;
-  int position_shift_, activity_shift_;
+  EvenShift<NarrowTag> position_shift_, activity_shift_;
   NarrowVec low_, high_, position_base_;
 };
 

@@ -60,6 +60,25 @@ HWY_INLINE ByteVec Permute256(const uint8_t* HWY_RESTRICT table, ByteVec v) {
 }
 #endif
 
+// Shifts numbers of 16 bits right, all by as many bits.
+template <class D>
+class EvenShift {
+ public:
+  HWY_INLINE explicit EvenShift(int bits) : bits_(bits), each_(hn::Set(D(), static_cast<int16_t>(bits))) {}
+
+  HWY_INLINE hn::Vec<D> Of(hn::Vec<D> v) const {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+    return hn::Shr(v, each_);  // by one count for all takes two instructions of some processors
+#else
+    return hn::ShiftRightSame(v, bits_);
+#endif
+  }
+
+ private:
+  int bits_;
+  hn::Vec<D> each_;
+};
+
 // Bins of bytes.
 HWY_INLINE StepBytes FindBins(const LaneBins& bins, const StepBytes& bytes) {
   StepBytes result;
