@@ -59,6 +59,20 @@ void FillTables(IntervalContexts contexts, IntervalTables& tables) {
 
 // ---- Encoder ----
 
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128 && HWY_ARCH_X86
+// States that have room, numbers of 16 bits, with what they code.
+template <class D>
+HWY_INLINE hn::Vec<D> EncodeSlots(D d, hn::Vec<D> y, hn::Vec<D> frequency, hn::Vec<D> start, hn::Vec<D> reciprocal) {
+  const auto quotient = hn::MulHigh(y, reciprocal), rest = hn::Sub(y, hn::Mul(quotient, frequency));
+  const auto x = hn::Add(hn::Add(rest, start), hn::ShiftLeft<8>(quotient));
+  // Where the rest is not below the frequency, the quotient is one more.
+  const auto others = hn::Sub(hn::Set(d, kIntervalSlots), frequency);
+  const hn::RebindToSigned<D> ds;
+  const auto is_less = hn::RebindMask(d, hn::Lt(hn::BitCast(ds, rest), hn::BitCast(ds, frequency)));
+  return hn::IfThenElse(is_less, x, hn::Add(x, others));
+}
+#endif
+
 #if HWY_TARGET <= HWY_AVX3_DL && HWY_ARCH_X86
 
 void FillCode(IntervalContexts contexts, IntervalCode& code) {
@@ -76,7 +90,6 @@ void FillCode(IntervalContexts contexts, IntervalCode& code) {
       code.start[number] = entry.start;
       code.reciprocal_low[number] = static_cast<uint8_t>(entry.reciprocal);
       code.reciprocal_high[number] = static_cast<uint8_t>(entry.reciprocal >> 8);
-      code.shift_and_add[number] = static_cast<uint8_t>(entry.shift_and_add >> 8 | (entry.shift_and_add & 1));
     };
     for (const Interval& interval : contexts[context]) {
       const IntervalEntry entry = EntryOf(interval, start);
@@ -103,7 +116,7 @@ void FillCode(IntervalContexts contexts, IntervalCode& code) {
 
 // What a step codes.
 struct StepEntries {
-  ByteVec raw, raw_mask, frequency, start, reciprocal_low, reciprocal_high, shift_and_add;
+  ByteVec raw, raw_mask, frequency, start, reciprocal_low, reciprocal_high;
 };
 
 // Of steps that follow each other, in turns: what one waits for, another does not.
@@ -153,7 +166,6 @@ HWY_INLINE void FindStepEntries(const IntervalCode& code, const uint16_t* HWY_RE
   look_up(code.start, &StepEntries::start);
   look_up(code.reciprocal_low, &StepEntries::reciprocal_low);
   look_up(code.reciprocal_high, &StepEntries::reciprocal_high);
-  look_up(code.shift_and_add, &StepEntries::shift_and_add);
 }
 
 // Writes the low bytes of the lanes in the mask, in ascending order, below `next`.
@@ -201,17 +213,11 @@ HWY_INLINE void EncodeStep(const StepEntries& entries, size_t active, PairHalves
   }
   put({_mm512_cmpge_epu8_mask(HighBytes(x).raw, entries.frequency.raw)});
   const PairHalves frequency = Widen(entries.frequency), start = Widen(entries.start),
-                   reciprocal = Join(entries.reciprocal_low, entries.reciprocal_high),
-                   shift_and_add = Join(hn::And(entries.shift_and_add, hn::Set(d, 1)), entries.shift_and_add);
+                   reciprocal = Join(entries.reciprocal_low, entries.reciprocal_high);
   each([&](auto half) HWY_ATTR {
     const PairVec16 high = hn::ShiftRight<8>(x.*half);
     const PairVec16 y = hn::IfThenElse(hn::Gt(frequency.*half, high), x.*half, high);
-    const PairVec16 add = hn::And(shift_and_add.*half, one);
-    const PairVec16 power = hn::And(shift_and_add.*half, hn::Set(d16, 0xfe00));
-    const PairVec16 product = hn::MulHigh(hn::Add(y, add), reciprocal.*half);
-    const PairVec16 quotient = hn::IfThenElse(hn::Eq(power, hn::Zero(d16)), product, hn::MulHigh(product, power));
-    const PairVec16 others = hn::Sub(hn::Set(d16, kIntervalSlots), frequency.*half);
-    x.*half = hn::Add(hn::Add(y, start.*half), hn::Mul(quotient, others));
+    x.*half = EncodeSlots(d16, y, frequency.*half, start.*half, reciprocal.*half);
     if constexpr (kPartial) x.*half = hn::IfThenElse(hn::MaskFromVec(is_active.*half), x.*half, old.*half);
   });
 }
@@ -335,15 +341,15 @@ template <bool kPartial>
 HWY_INLINE void EncodeStep(const StepEntries& entries, size_t active, uint16_t* HWY_RESTRICT state, std::byte*& next) {
   const StateTag d;
   constexpr size_t kVectors = kRansLanes / hn::MaxLanes(d);
-  StateVec x[kVectors], slots[kVectors], reciprocal[kVectors], shift_and_add[kVectors];
+  StateVec x[kVectors], slots[kVectors], reciprocal[kVectors];
   StateMask lanes[kVectors];
   const auto low = hn::Set(d, 255);
 #pragma GCC unroll 8
   for (size_t k = kVectors; k-- > 0;) {
     const size_t first = k * hn::Lanes(d);
-    StateVec raw;
+    StateVec raw, unused;
     hn::LoadInterleaved4(d, reinterpret_cast<const uint16_t*>(entries.entry + first), slots[k], reciprocal[k], raw,
-                         shift_and_add[k]);
+                         unused);
     if constexpr (kPartial) lanes[k] = hn::FirstN(d, active > first ? active - first : 0);
     const StateVec old = hn::Load(d, state + first);
     const StateVec scale = hn::Add(hn::And(raw, low), hn::Set(d, 1));
@@ -355,12 +361,7 @@ HWY_INLINE void EncodeStep(const StepEntries& entries, size_t active, uint16_t* 
     const StateVec frequency = hn::And(slots[k], low);
     const StateMask is_full = hn::Not(hn::Lt(hn::ShiftRight<8>(x[k]), frequency));
     const StateVec y = MakeRoom<kPartial>(x[k], is_full, lanes[k], next);
-    const auto one = hn::Set(d, 1);
-    const StateVec power = hn::AndNot(one, shift_and_add[k]);
-    const StateVec product = hn::MulHigh(hn::Add(y, hn::And(shift_and_add[k], one)), reciprocal[k]);
-    const StateVec quotient = hn::IfThenElse(hn::Eq(power, hn::Zero(d)), product, hn::MulHigh(product, power));
-    const StateVec others = hn::Sub(hn::Set(d, kIntervalSlots), frequency);
-    StateVec result = hn::Add(hn::Add(y, hn::ShiftRight<8>(slots[k])), hn::Mul(quotient, others));
+    StateVec result = EncodeSlots(d, y, frequency, hn::ShiftRight<8>(slots[k]), reciprocal[k]);
     const size_t first = k * hn::Lanes(d);
     if constexpr (kPartial) result = hn::IfThenElse(lanes[k], result, hn::Load(d, state + first));
     hn::Store(result, d, state + first);
@@ -463,14 +464,7 @@ IntervalEntry EntryOf(const Interval& interval, uint32_t start) {
   entry.frequency = interval.frequency;
   entry.start = static_cast<uint8_t>(start);
   entry.raw_mask = static_cast<uint8_t>((1u << interval.raw_bits) - 1);
-  // Rounded up, the reciprocal has an error of less than 2^(16 + shift) / x times the frequency, or else it does
-  // rounded down, with one added to x.  Tests ask for all of them.
-  const uint32_t log = static_cast<uint32_t>(std::bit_width(uint32_t{interval.frequency})) - 1;
-  const uint32_t one = 1u << (16 + log), up = (one + interval.frequency - 1) / interval.frequency;
-  const uint32_t error = up * interval.frequency - one;
-  const bool rounds_up = up <= UINT16_MAX && uint64_t{error} * (256u * interval.frequency - 1) < one;
-  entry.reciprocal = static_cast<uint16_t>(rounds_up ? up : std::min<uint32_t>(one / interval.frequency, UINT16_MAX));
-  entry.shift_and_add = static_cast<uint16_t>((log == 0 ? 0 : 1u << (16 - log)) | (rounds_up ? 0 : 1));
+  entry.reciprocal = static_cast<uint16_t>(std::min<uint32_t>((1u << 16) / interval.frequency, UINT16_MAX));
   return entry;
 }
 

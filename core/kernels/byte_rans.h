@@ -105,13 +105,13 @@ inline void DecodeIntervalsPlain(ByteRansDecoder& decoder, const IntervalTables&
 
 // ---- Encoder ----
 
-// What the encoder knows of a residual in a context.  x / frequency = ((x + add) * reciprocal >> 16) >> shift for all
-// x < 256 frequency.
+// What the encoder knows of a residual in a context.  x / frequency is x * reciprocal >> 16, or one more where the rest
+// is not below the frequency then, for all x below 2^16.
 struct IntervalEntry {
   uint8_t frequency = 0, start = 0;  // of the interval's slots
   uint16_t reciprocal = 0;
   uint8_t raw_mask = 0, raw = 0;  // raw bits, all ones and as they are
-  uint16_t shift_and_add = 0;     // add, + 2^(16 - shift) unless shift is 0
+  uint16_t unused = 0;            // the size is a power of two
 };
 
 // Where entries are: those of 256 residuals of each context, then those of the mode in each context.
@@ -141,7 +141,7 @@ struct IntervalCode {
   alignas(64) std::array<std::array<uint8_t, 64>, 3> before_four;
   alignas(64) std::array<std::array<uint8_t, 128>, 3> before;
   using Bytes = std::array<uint8_t, kMaxIntervalContexts * kMaxIntervals>;
-  alignas(64) Bytes base, raw_mask, frequency, start, reciprocal_low, reciprocal_high, shift_and_add;  // upper half
+  alignas(64) Bytes base, raw_mask, frequency, start, reciprocal_low, reciprocal_high;
   alignas(64) std::array<uint8_t, 64> all;  // of each context, number of the interval of all residuals, modulo 256
 
   // Disjoint intervals are in ascending order.

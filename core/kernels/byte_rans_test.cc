@@ -169,10 +169,9 @@ TEST(ByteRans, PlainLoopsDecode) {
 TEST(ByteRans, ReciprocalsDivideExactly) {
   for (uint32_t frequency = 1; frequency <= kMaxIntervalFrequency; ++frequency) {
     const IntervalEntry entry = EntryOf({7, 0, static_cast<uint8_t>(frequency), false}, 0);
-    const uint32_t add = entry.shift_and_add & 1, power = entry.shift_and_add & ~1u;
-    for (uint32_t x = 0; x < 256 * frequency; ++x) {
-      const uint32_t product = (x + add) * entry.reciprocal >> 16;
-      ASSERT_EQ(power == 0 ? product : product * power >> 16, x / frequency) << x << " / " << frequency;
+    for (uint32_t x = 0; x <= UINT16_MAX; ++x) {
+      const uint32_t quotient = x * entry.reciprocal >> 16, rest = x - quotient * frequency;
+      ASSERT_EQ(quotient + (rest < frequency ? 0 : 1), x / frequency) << x << " / " << frequency;
     }
   }
 }
