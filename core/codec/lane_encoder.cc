@@ -1056,9 +1056,13 @@ class LaneSetEncoder {
     std::fill_n(counts, kTables * stride, 0u);
     std::array<uint32_t*, kTables> tables;
     for (size_t t = 0; t < kTables; ++t) tables[t] = counts + t * stride;
-    constexpr size_t kAtOnce = 16;
+    constexpr size_t kAtOnce = 16, kStepsAhead = 4, kLine = 64 / sizeof(uint16_t);
     const uint16_t* symbol = symbols_.symbol;
     for (size_t step = 0; step < active_.size(); step += every, symbol += every * kRansLanes) {
+      // There are more symbols than caches near by hold, and steps that are left out make others hard to foresee.
+      const size_t step_ahead = std::min(step + kStepsAhead * every, active_.size() - 1);
+      const uint16_t* const ahead = symbols_.symbol + step_ahead * kRansLanes;
+      for (size_t i = 0; i < kRansLanes; i += kLine) __builtin_prefetch(ahead + i);
       const size_t active = active_[step];
       size_t i = 0;
       for (; i + kAtOnce <= active; i += kAtOnce) {
