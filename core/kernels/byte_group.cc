@@ -302,7 +302,7 @@ class InnovationScale {
     return {hn::Add(codes.lower, rounding_), hn::Add(codes.upper, rounding_)};
   }
 
-  EvenShift<HalfTag> shift_;
+  SameShift<HalfTag> shift_;
   HalfVec rounding_;
   ByteVec below_code_, top_;
 };
@@ -564,7 +564,7 @@ class ReferenceSum {
   static constexpr size_t kRowsAhead = 4;  // rows are too short, and too far apart, to be foreseen
 
   bool doubles_;
-  EvenShift<HalfTag> shift_;
+  SameShift<HalfTag> shift_;
   size_t ahead_;
   const uint8_t* innovation_[kMaxByteReferences];
   HalfVec offset_;

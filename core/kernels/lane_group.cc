@@ -317,7 +317,7 @@ class NarrowPredictor {
  private:
   LaneSums<NarrowLanes, kTaps, kTerms> sums_;
   bool has_innovations_;
-  EvenShift<NarrowTag> position_shift_, activity_shift_;
+  SameShift<NarrowTag> position_shift_, activity_shift_;
   NarrowVec low_, high_, position_base_;
 };
 

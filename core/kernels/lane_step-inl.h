@@ -62,9 +62,9 @@ HWY_INLINE ByteVec Permute256(const uint8_t* HWY_RESTRICT table, ByteVec v) {
 
 // Shifts numbers of 16 bits right, all by as many bits.
 template <class D>
-class EvenShift {
+class SameShift {
  public:
-  HWY_INLINE explicit EvenShift(int bits) : bits_(bits), each_(hn::Set(D(), static_cast<int16_t>(bits))) {}
+  HWY_INLINE explicit SameShift(int bits) : bits_(bits), each_(hn::Set(D(), static_cast<int16_t>(bits))) {}
 
   HWY_INLINE hn::Vec<D> Of(hn::Vec<D> v) const {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
