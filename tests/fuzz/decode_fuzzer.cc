@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/format/frame.h"
+#include "core/format/geometry.h"
 #include "dcac/codec.h"
 #include "dcac/frame_boundary.h"
 #include "tests/fuzz/fuzz.h"
@@ -101,10 +102,11 @@ void CheckSlices(const Bytes& frame) {
   DCAC_FUZZ_REQUIRE(tensor->data == all->tensor.data);
   const auto info = Inspect(repaired, fuzz::kLimits);
   DCAC_FUZZ_REQUIRE(info.ok());
+  const std::uint64_t components = ExtentsOf(all->tensor.spec).components;  // each is a plane of segments
   for (const SegmentInfo& segment : info->segments) {
     const auto part = DecompressSlice(frame,
-                                      {segment.item_begin, segment.item_end, segment.plane_begin, segment.plane_end,
-                                       segment.row_begin, segment.row_end},
+                                      {segment.item_begin, segment.item_end, segment.plane_begin / components,
+                                       segment.plane_end / components, segment.row_begin, segment.row_end},
                                       fuzz::kLimits);
     DCAC_FUZZ_REQUIRE(part.ok() && part->decoded_segments == 1);
     DCAC_FUZZ_REQUIRE(part->tensor.data.size() == segment.raw_bytes);
