@@ -410,61 +410,38 @@ HWY_INLINE void FinishStep(const LaneGroup<ByteLanes>& group, ByteVec mode, cons
 }
 
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
-// Decodes full steps from the first on while there are bytes for sure, before `end`; returns the step after them.
-// kAtOnce of them, or a bank after the other, are decoded while those after them are predicted, which must not depend
-// on them.  kFew: contexts, cells, and bits of innovations, which are some, are few enough for all that is faster then.
-template <ByteTerms kTerms, bool kFew, size_t kAtOnce>
+// Decodes full steps from the first on while there are bytes for sure, before `end`; returns the step after them.  The
+// step after the one that is decoded is predicted meanwhile, which must not depend on it.  kFew: contexts, cells, and
+// bits of innovations, which are some, are few enough for all that is faster then.
+template <ByteTerms kTerms, bool kFew>
 size_t DecodeWhileBytes(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans,
                         size_t end) {
-  static_assert(kAtOnce == 1 || kAtOnce == kRansBanks);
   BytePredictor<kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
   const InnovationScale scale(group.innovation_bits);
   const ByteVec mode = ModeOf(tables);
   BankStates banks[kRansBanks] = {LoadBank(rans, rans.bank), LoadBank(rans, rans.bank ^ 1)};
   const std::byte* next = rans.next;
-  ByteStep steps[kAtOnce], following[kAtOnce];
-  StepBytes contexts[kAtOnce], following_contexts[kAtOnce];
+  ByteStep step, following;
   size_t k = 0, c = 0;
-  const auto predict = [&](size_t first) HWY_ATTR __attribute__((always_inline)) {
-#pragma GCC unroll 2
-    for (size_t s = 0; s < kAtOnce; ++s) {
-      const StepPlace place = predictor.Predict((first + s) * kRansLanes, c, following[s]);
-      following_contexts[s] = FindContexts<kTerms, kFew>(tables, place, following[s]);
-      c = NextColumn(group, c);
-    }
+  const auto predict = [&](size_t of) HWY_ATTR __attribute__((always_inline)) {
+    const StepPlace place = predictor.Predict(of * kRansLanes, c, following);
+    c = NextColumn(group, c);
+    return FindContexts<kTerms, kFew>(tables, place, following);
   };
-  const auto go_on = [&]() HWY_ATTR __attribute__((always_inline)) {
-#pragma GCC unroll 2
-    for (size_t s = 0; s < kAtOnce; ++s) {
-      steps[s] = following[s];
-      contexts[s] = following_contexts[s];
-    }
-  };
-  predict(0);
-  go_on();
-  const auto decode = [&](auto... states) HWY_ATTR __attribute__((always_inline)) {
-    BankStates* const of[] = {states...};
-    const size_t p = k * kRansLanes;
-    k += kAtOnce;
-    StepSlots slots[kAtOnce];
-    if constexpr (kAtOnce == 1) predict(k);
-#pragma GCC unroll 2
-    for (size_t s = 0; s < kAtOnce; ++s) slots[s] = FindSlots<kFew>(*tables.intervals, *of[s], contexts[s]);
-    if constexpr (kAtOnce > 1) predict(k);
-#pragma GCC unroll 2
-    for (size_t s = 0; s < kAtOnce; ++s) {
-      const StepResiduals found = TakeResiduals<false>(slots[s], *of[s], kRansLanes, next);
-      FinishStep<kFew>(group, mode, scale, p + s * kRansLanes, steps[s], found);
-    }
-    go_on();
+  StepBytes contexts = predict(0);
+  step = following;
+  const auto decode = [&](BankStates & bank) HWY_ATTR __attribute__((always_inline)) {
+    const StepBytes following_contexts = predict(k + 1);
+    const StepSlots slots = FindSlots<kFew>(*tables.intervals, bank, contexts);
+    const StepResiduals found = TakeResiduals<false>(slots, bank, kRansLanes, next);
+    FinishStep<kFew>(group, mode, scale, k * kRansLanes, step, found);
+    step = following;
+    contexts = following_contexts;
+    ++k;
   };
   while (k + kRansBanks <= end && rans.limit - next >= static_cast<ptrdiff_t>(kLaneStageBytes)) {
-    if constexpr (kAtOnce == 1) {
-      decode(&banks[0]);
-      decode(&banks[1]);
-    } else {
-      decode(&banks[0], &banks[1]);
-    }
+    decode(banks[0]);
+    decode(banks[1]);
   }
   StoreBank(banks[0], rans.bank, rans);
   StoreBank(banks[1], rans.bank ^ 1, rans);
@@ -479,13 +456,11 @@ bool DecodeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, By
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
   if (group.columns >= 2 * kRansLanes + 2) {
 #if HWY_TARGET <= HWY_AVX3_DL
-    // Few instructions: steps of both banks are under way at once anyway.
     const bool few =
         tables.intervals->has_few && tables.context.has_few() && (group.innovation_bits > 0 || !group.has_innovations);
-    const auto decode = few ? DecodeWhileBytes<kTerms, true, 1> : DecodeWhileBytes<kTerms, false, 1>;
+    const auto decode = few ? DecodeWhileBytes<kTerms, true> : DecodeWhileBytes<kTerms, false>;
 #else
-    const bool are_long = group.columns >= 2 * kRansBanks * kRansLanes + 2;
-    const auto decode = are_long ? DecodeWhileBytes<kTerms, false, kRansBanks> : DecodeWhileBytes<kTerms, false, 1>;
+    const auto decode = DecodeWhileBytes<kTerms, false>;
 #endif
     p = kRansLanes * decode(tables, group, rans, group.positions / kRansLanes);
   }

@@ -23,116 +23,6 @@ namespace dcac::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-#if HWY_TARGET == HWY_AVX2
-
-// The states of a bank, as they are: bytes of 32 take too many shuffles here.
-struct BankStates {
-  LaneVec state[kRansLanes / 8];
-};
-HWY_INLINE BankStates LoadBank(const ByteRansDecoder& decoder, size_t bank) {
-  BankStates result;
-  for (size_t j = 0; j < kRansLanes / 8; ++j) {
-    const size_t first = bank * kRansLanes + 8 * j;
-    const auto load = [first](const auto& bytes) HWY_ATTR {
-      return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes.data() + first)));
-    };
-    result.state[j].raw = _mm256_or_si256(load(decoder.low), _mm256_slli_epi32(load(decoder.high), 8));
-  }
-  return result;
-}
-HWY_INLINE void StoreBank(const BankStates& states, size_t bank, ByteRansDecoder& decoder) {
-  const auto byte = [&](int shift) HWY_ATTR {
-    return PackWords<uint8_t>([&, shift](size_t i) HWY_ATTR {
-      const __m256i byte_of =
-          _mm256_and_si256(_mm256_srli_epi32(states.state[i / 8].raw, shift), _mm256_set1_epi32(255));
-      return WideIntVec{byte_of};
-    });
-  };
-  StoreStep(byte(0), decoder.low.data() + bank * kRansLanes);
-  StoreStep(byte(8), decoder.high.data() + bank * kRansLanes);
-}
-
-// What a step decodes: numbers whose low bytes are its residuals, below 0 where the sample is the mode.
-struct StepResiduals {
-  alignas(64) int32_t residual[kRansLanes];
-};
-HWY_INLINE StepBytes CodesOf(ByteVec mode, const StepResiduals& found, const StepBytes& center) {
-  return CodesOf(/*has_mode=*/true, mode, found.residual, center);
-}
-
-// What slots say, as they are.
-struct StepSlots {
-  LaneVec entry[kRansLanes / 8];
-};
-template <bool kFew>
-HWY_INLINE StepSlots FindSlots(const IntervalTables& tables, const BankStates& states, const StepBytes& contexts) {
-  alignas(64) uint16_t index[kRansLanes];
-  alignas(64) uint8_t context[kRansLanes];
-  StoreStep(contexts, context);
-  for (size_t i = 0; i < kRansLanes; i += 16) {
-    const __m256i mask = _mm256_set1_epi32(255);
-    const __m256i slots = _mm256_packus_epi32(_mm256_and_si256(states.state[i / 8].raw, mask),
-                                              _mm256_and_si256(states.state[i / 8 + 1].raw, mask));
-    const __m256i first = _mm256_cvtepu8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(context + i)));
-    _mm256_store_si256(reinterpret_cast<__m256i*>(index + i),
-                       _mm256_or_si256(_mm256_permute4x64_epi64(slots, 0xd8), _mm256_slli_epi16(first, 8)));
-  }
-  asm("" : "+m"(index));  // as in FindEntries
-  StepSlots result;
-#pragma GCC unroll 8
-  for (size_t j = 0; j < kRansLanes / 8; ++j) {
-    result.entry[j] = LookUp(reinterpret_cast<const uint32_t*>(tables.slots.data()), index + 8 * j);
-  }
-  return result;
-}
-
-// States below the bound take a byte; `lanes`: those that may.
-template <bool kPartial>
-HWY_INLINE LaneVec RefillByte(LaneVec x, LaneMask lanes, const std::byte*& next) {
-  __m256i is_low = _mm256_sub_epi32(x.raw, _mm256_set1_epi32(kByteStateLow));  // below 0
-  if constexpr (kPartial) is_low = _mm256_and_si256(is_low, hn::VecFromMask(LaneTag(), lanes).raw);
-  const size_t bits = static_cast<size_t>(_mm256_movemask_ps(_mm256_castsi256_ps(is_low)));
-  const __m256i bytes = _mm256_set1_epi64x(static_cast<int64_t>(LoadLittleEndian(next, 8)));
-  next += std::popcount(bits);
-  const __m256i from = _mm256_load_si256(reinterpret_cast<const __m256i*>(kExpandOneByte8To32[bits].data()));
-  const __m256i refilled = _mm256_or_si256(_mm256_slli_epi32(x.raw, 8), _mm256_shuffle_epi8(bytes, from));
-  return LaneVec{_mm256_castps_si256(
-      _mm256_blendv_ps(_mm256_castsi256_ps(x.raw), _mm256_castsi256_ps(refilled), _mm256_castsi256_ps(is_low)))};
-}
-
-// What follows of a step of a bank whose slots are found; `next` must be prepared for it.
-template <bool kPartial>
-HWY_INLINE StepResiduals TakeResiduals(const StepSlots& slots, BankStates& states, size_t active,
-                                       const std::byte*& next) {
-  const LaneTag d;
-  const LaneVec byte = hn::Set(d, 255);
-  const auto lanes_at = [&](size_t j) HWY_ATTR {
-    return kPartial ? hn::FirstN(d, active > 8 * j ? active - 8 * j : 0) : LaneMask();
-  };
-  BankStates now;
-#pragma GCC unroll 8
-  for (size_t j = 0; j < kRansLanes / 8; ++j) {
-    const LaneVec entry = slots.entry[j], frequency = hn::And(hn::ShiftRight<8>(entry), byte);
-    const LaneVec product{_mm256_mullo_epi16(hn::ShiftRight<8>(states.state[j]).raw, frequency.raw)};
-    now.state[j] = RefillByte<kPartial>(hn::Add(product, hn::And(entry, byte)), lanes_at(j), next);
-  }
-  StepResiduals result;
-  const hn::RebindToSigned<LaneTag> di;
-#pragma GCC unroll 8
-  for (size_t j = 0; j < kRansLanes / 8; ++j) {
-    const LaneVec entry = slots.entry[j], x = now.state[j];
-    const LaneVec raw_bits = hn::And(hn::ShiftRight<24>(entry), hn::Set(d, 0xf));
-    const LaneVec rest = hn::Shr(x, raw_bits), raw = hn::Xor(x, hn::Shl(rest, raw_bits));
-    const auto base = hn::And(hn::ShiftRight<16>(hn::BitCast(di, entry)), hn::Set(di, INT32_MIN | 255));
-    hn::Store(hn::Add(base, hn::BitCast(di, raw)), di, result.residual + 8 * j);
-    const LaneVec refilled = RefillByte<kPartial>(rest, lanes_at(j), next);
-    states.state[j] = kPartial ? hn::IfThenElse(lanes_at(j), refilled, states.state[j]) : refilled;
-  }
-  return result;
-}
-
-#else
-
 // The states of a bank.
 struct BankStates {
   StepBytes low, high;
@@ -161,8 +51,6 @@ HWY_INLINE StepBytes CodesOf(ByteVec mode, const StepResiduals& found, const Ste
   return codes;
 }
 
-#endif
-
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
 
 template <bool kPartial>
@@ -177,8 +65,6 @@ HWY_INLINE StepResiduals DecodeIntervals(ByteRansDecoder& decoder, const Interva
 
 #else
 
-#if HWY_TARGET != HWY_AVX2
-
 using PairTag16 = hn::Repartition<uint16_t, ByteTag>;
 using PairVec16 = hn::Vec<PairTag16>;
 
@@ -190,25 +76,29 @@ struct PairHalves {
 HWY_INLINE PairVec16 EvenBytes() {
   return hn::Set(PairTag16(), 0xff);
 }
-// Bytes of one vector at even places, of another at odd ones.
-HWY_INLINE PairVec16 Alternate(PairVec16 even, PairVec16 odd) {
-  return hn::IfVecThenElse(EvenBytes(), even, odd);
+// Bytes of one vector at even places, of another at odd ones.  The others of one of both are zeros.
+HWY_INLINE PairVec16 AlternateEven(PairVec16 even, PairVec16 odd) {
+  return hn::Or(hn::And(EvenBytes(), even), odd);
+}
+HWY_INLINE PairVec16 AlternateOdd(PairVec16 even, PairVec16 odd) {
+  return hn::Or(even, hn::AndNot(EvenBytes(), odd));
 }
 // Of low bytes and high ones.
 HWY_INLINE PairHalves Join(ByteVec low, ByteVec high) {
   const PairTag16 d16;
   const PairVec16 low_pairs = hn::BitCast(d16, low), high_pairs = hn::BitCast(d16, high);
-  return {Alternate(low_pairs, hn::ShiftLeft<8>(high_pairs)), Alternate(hn::ShiftRight<8>(low_pairs), high_pairs)};
+  return {AlternateEven(low_pairs, hn::ShiftLeft<8>(high_pairs)),
+          AlternateOdd(hn::ShiftRight<8>(low_pairs), high_pairs)};
 }
 HWY_INLINE PairHalves Widen(ByteVec v) {
   const auto pairs = hn::BitCast(PairTag16(), v);
   return {hn::And(pairs, EvenBytes()), hn::ShiftRight<8>(pairs)};
 }
 HWY_INLINE ByteVec LowBytes(const PairHalves& v) {
-  return hn::BitCast(ByteTag(), Alternate(v.even, hn::ShiftLeft<8>(v.odd)));
+  return hn::BitCast(ByteTag(), AlternateEven(v.even, hn::ShiftLeft<8>(v.odd)));
 }
 HWY_INLINE ByteVec HighBytes(const PairHalves& v) {
-  return hn::BitCast(ByteTag(), Alternate(hn::ShiftRight<8>(v.even), v.odd));
+  return hn::BitCast(ByteTag(), AlternateOdd(hn::ShiftRight<8>(v.even), v.odd));
 }
 // Products of bytes.
 HWY_INLINE PairHalves Multiply(ByteVec a, ByteVec b) {
@@ -217,20 +107,25 @@ HWY_INLINE PairHalves Multiply(ByteVec a, ByteVec b) {
   return {hn::Mul(hn::And(x, mask), hn::And(y, mask)), hn::MulHigh(hn::AndNot(mask, x), hn::AndNot(mask, y))};
 }
 
-// Shifted right by the lower halves of bytes, 8 at most.
-HWY_INLINE PairHalves ShiftRightBy(const PairHalves& v, ByteVec raw_bits) {
+// Shifts numbers, of low bytes and high ones, right by the lower halves of bytes, 8 at most.
+HWY_INLINE void ShiftRightBy(ByteVec raw_bits, ByteVec& low, ByteVec& high) {
   const ByteTag d;
-#if HWY_TARGET == HWY_SSE4
+  const PairHalves x = Join(low, high);
+#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_AVX2
   // There are no such shifts: the upper halves of products with 2^(16 - n), or what it is where n is 0.
   alignas(16) static constexpr uint8_t kPowers[16] = {0, 128, 64, 32, 16, 8, 4, 2, 1};
-  const auto power = hn::TableLookupBytesOr0(hn::LoadDup128(d, kPowers), raw_bits);
-  const auto is_zero = hn::VecFromMask(d, hn::Eq(power, hn::Zero(d)));
-  const PairHalves factor = Join(hn::Zero(d), power), keeps = Join(is_zero, is_zero);
-  return {hn::Or(hn::MulHigh(v.even, factor.even), hn::And(v.even, keeps.even)),
-          hn::Or(hn::MulHigh(v.odd, factor.odd), hn::And(v.odd, keeps.odd))};
+  const ByteVec power = hn::TableLookupBytesOr0(hn::LoadDup128(d, kPowers), raw_bits);
+  const auto stays = hn::Eq(power, hn::Zero(d));
+  const PairVec16 powers = hn::BitCast(PairTag16(), power);
+  const PairHalves shifted = {hn::MulHigh(x.even, hn::ShiftLeft<8>(powers)),
+                              hn::MulHigh(x.odd, hn::AndNot(EvenBytes(), powers))};
+  low = hn::IfThenElse(stays, low, LowBytes(shifted));
+  high = hn::IfThenElse(stays, high, HighBytes(shifted));
 #else
   const PairHalves count = Widen(hn::And(raw_bits, hn::Set(d, 0xf)));
-  return {hn::Shr(v.even, count.even), hn::Shr(v.odd, count.odd)};
+  const PairHalves shifted = {hn::Shr(x.even, count.even), hn::Shr(x.odd, count.odd)};
+  low = LowBytes(shifted);
+  high = HighBytes(shifted);
 #endif
 }
 
@@ -250,26 +145,27 @@ HWY_INLINE hn::Vec<D> LoadBlocks(D d, const uint8_t* HWY_RESTRICT counts, const 
 }
 // How many lanes of each 128 bits are in the mask.
 HWY_INLINE void CountInBlocks(hn::Mask<ByteTag> mask, uint8_t (&counts)[4]) {
-  constexpr size_t kBlocks = hn::MaxLanes(ByteTag()) / 16;
-  alignas(8) uint8_t bits[8];
-  hn::StoreMaskBits(ByteTag(), mask, bits);
-  for (size_t i = 0; i < kBlocks; ++i) {
-    counts[i] = static_cast<uint8_t>(std::popcount(bits[2 * i]) + std::popcount(bits[2 * i + 1]));
+  uint64_t bits = 0;
+  hn::StoreMaskBits(ByteTag(), mask, reinterpret_cast<uint8_t*>(&bits));
+  for (size_t i = 0; i < hn::MaxLanes(ByteTag()) / 16; ++i) {
+    counts[i] = static_cast<uint8_t>(std::popcount(static_cast<uint16_t>(bits >> (16 * i))));
   }
 }
-// The next bytes, in ascending order, in the lanes of the mask; zeros in the others.
+// The next bytes, in ascending order, in the lanes of the mask; the others get anything.
 HWY_INLINE ByteVec NextBytes(hn::Mask<ByteTag> mask, const std::byte*& next) {
   const ByteTag d;
   uint8_t counts[4];
   CountInBlocks(mask, counts);
-  const ByteVec in_mask = hn::VecFromMask(d, mask);
   // Of each lane of the mask, how many others are before it: their sum is less one for each up to here.
-  ByteVec sum = hn::Add(in_mask, hn::ShiftLeftBytes<1>(d, in_mask));
-  sum = hn::Add(sum, hn::ShiftLeftBytes<2>(d, sum));
-  sum = hn::Add(sum, hn::ShiftLeftBytes<4>(d, sum));
-  sum = hn::Add(sum, hn::ShiftLeftBytes<8>(d, sum));
-  const ByteVec from = hn::Not(hn::And(sum, in_mask));
-  return hn::TableLookupBytesOr0(LoadBlocks(d, counts, next), from);
+  ByteVec sum = hn::VecFromMask(d, mask);
+  const hn::Repartition<uint64_t, ByteTag> d64;
+  sum = hn::Add(sum, hn::BitCast(d, hn::ShiftLeft<8>(hn::BitCast(d64, sum))));
+  sum = hn::Add(sum, hn::BitCast(d, hn::ShiftLeft<16>(hn::BitCast(d64, sum))));
+  sum = hn::Add(sum, hn::BitCast(d, hn::ShiftLeft<32>(hn::BitCast(d64, sum))));
+  alignas(16) static constexpr uint8_t kLowerSum[16] = {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80,
+                                                        7,    7,    7,    7,    7,    7,    7,    7};
+  sum = hn::Add(sum, hn::TableLookupBytesOr0(sum, hn::LoadDup128(d, kLowerSum)));
+  return hn::TableLookupBytesOr0(LoadBlocks(d, counts, next), hn::Not(sum));
 }
 #endif
 
@@ -376,24 +272,71 @@ HWY_INLINE StepSlots FindSlots(const IntervalTables& tables, const BankStates& s
   return result;
 }
 #else
+using SlotTag = hn::Repartition<uint32_t, ByteTag>;
+
+// slots[index[i]] of four lanes for each 128 bits of a vector, whose indices are 8 apart.
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+HWY_INLINE __m128i LookUpSlotsOf4(const uint32_t* HWY_RESTRICT slots, const uint16_t* HWY_RESTRICT index) {
+  // Loads are wider than the element that is used of them, for inserting one takes another instruction: `slots` have
+  // so much before and after them.
+  const auto load = [=](size_t i)
+                        HWY_ATTR { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(slots + index[i] - i)); };
+  const __m128i first = _mm_cvtsi32_si128(static_cast<int>(slots[index[0]]));
+  const __m128i two = _mm_blend_epi32(first, load(1), 2);
+  return _mm_blend_epi32(_mm_blend_epi32(two, load(2), 4), load(3), 8);
+}
+HWY_INLINE hn::Vec<SlotTag> LookUpSlotsOf(const uint32_t* HWY_RESTRICT slots, const uint16_t* HWY_RESTRICT index) {
+  const auto pair = [=](size_t i) HWY_ATTR {
+    const __m256i lower = _mm256_castsi128_si256(LookUpSlotsOf4(slots, index + i));
+    return _mm256_inserti128_si256(lower, LookUpSlotsOf4(slots, index + i + 8), 1);
+  };
+#if HWY_TARGET == HWY_AVX2
+  return hn::Vec<SlotTag>{pair(0)};
+#else
+  return hn::Vec<SlotTag>{_mm512_inserti64x4(_mm512_castsi256_si512(pair(0)), pair(16), 1)};
+#endif
+}
+#else
+HWY_INLINE hn::Vec<SlotTag> LookUpSlotsOf(const uint32_t* HWY_RESTRICT slots, const uint16_t* HWY_RESTRICT index) {
+  return LookUp(slots, index);
+}
+#endif
+
 template <bool kFew>  // others find all alike
 HWY_INLINE StepSlots FindSlots(const IntervalTables& tables, const BankStates& states, const StepBytes& contexts) {
   const ByteTag d;
-  alignas(64) uint16_t index[kRansLanes];
+  constexpr size_t kLanes = hn::MaxLanes(d);
+  alignas(64) uint16_t index[kRansLanes];  // slot + 256 context; of a vector the lower halves of 128 bits come first
   for (size_t k = 0; k < kByteVectors; ++k) {
-    hn::StoreInterleaved2(states.low.part[k], contexts.part[k], d,
-                          reinterpret_cast<uint8_t*>(index + k * hn::Lanes(d)));  // slot + 256 context
+    const auto store = [&](ByteVec half, size_t at)
+                           HWY_ATTR { hn::Store(half, d, reinterpret_cast<uint8_t*>(index + k * kLanes + at)); };
+    store(hn::InterleaveLower(d, states.low.part[k], contexts.part[k]), 0);
+    store(hn::InterleaveUpper(d, states.low.part[k], contexts.part[k]), kLanes / 2);
   }
 #if HWY_ARCH_X86
   asm("" : "+m"(index));  // as in FindEntries
 #endif
-  const uint32_t* const slots_of = reinterpret_cast<const uint32_t*>(tables.slots.data());
+  const uint32_t* const slots = reinterpret_cast<const uint32_t*>(tables.slots.data());
+  const SlotTag d32;
+  const hn::Repartition<uint64_t, ByteTag> d64;
+  // Of four slots, the first bytes of all, then the second ones, and so on.
+  alignas(16) static constexpr uint8_t kTransposed[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  const auto transposed = hn::LoadDup128(d, kTransposed);
   StepSlots result;
-  alignas(64) uint32_t entries[kRansLanes];
-  LookUpEntries<kRansLanes>(slots_of, index, 0, entries);
+#pragma GCC unroll 4
   for (size_t k = 0; k < kByteVectors; ++k) {
-    hn::LoadInterleaved4(d, reinterpret_cast<const uint8_t*>(entries + k * hn::Lanes(d)), result.distance.part[k],
-                         result.frequency.part[k], result.base.part[k], result.raw_bits.part[k]);
+    const auto find = [&](size_t first) HWY_ATTR {
+      const auto found = LookUpSlotsOf(slots, index + k * kLanes + first);
+      return hn::BitCast(d32, hn::TableLookupBytes(hn::BitCast(d, found), transposed));
+    };
+    const auto v0 = find(0), v1 = find(4), v2 = find(kLanes / 2), v3 = find(kLanes / 2 + 4);
+    const auto lower = [&](auto a, auto b) HWY_ATTR { return hn::BitCast(d64, hn::InterleaveLower(d32, a, b)); };
+    const auto upper = [&](auto a, auto b) HWY_ATTR { return hn::BitCast(d64, hn::InterleaveUpper(d32, a, b)); };
+    const auto places0 = lower(v0, v1), places1 = lower(v2, v3), residuals0 = upper(v0, v1), residuals1 = upper(v2, v3);
+    result.distance.part[k] = hn::BitCast(d, hn::InterleaveLower(d64, places0, places1));
+    result.frequency.part[k] = hn::BitCast(d, hn::InterleaveUpper(d64, places0, places1));
+    result.base.part[k] = hn::BitCast(d, hn::InterleaveLower(d64, residuals0, residuals1));
+    result.raw_bits.part[k] = hn::BitCast(d, hn::InterleaveUpper(d64, residuals0, residuals1));
   }
   return result;
 }
@@ -426,9 +369,7 @@ HWY_INLINE StepResiduals TakeResiduals(const StepSlots& slots, BankStates& state
     const ByteVec raw = hn::And(now.low.part[k], hn::TableLookupBytesOr0(masks, raw_bits));
     result.residual.part[k] = hn::Add(slots.base.part[k], raw);
     result.mode.part[k] = raw_bits;
-    const PairHalves x = ShiftRightBy(Join(now.low.part[k], now.high.part[k]), raw_bits);
-    now.low.part[k] = LowBytes(x);
-    now.high.part[k] = HighBytes(x);
+    ShiftRightBy(raw_bits, now.low.part[k], now.high.part[k]);
   }
   RefillBytes<kPartial>(now, lanes, next);
   if constexpr (kPartial) {
@@ -441,8 +382,6 @@ HWY_INLINE StepResiduals TakeResiduals(const StepSlots& slots, BankStates& state
   states = now;
   return result;
 }
-
-#endif  // HWY_TARGET != HWY_AVX2
 
 // A step with what the decoder holds.
 template <bool kPartial>

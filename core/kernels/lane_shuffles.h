@@ -117,18 +117,6 @@ alignas(64) inline constexpr auto kExpandBytes8To32 = [] {
   return table;
 }();
 
-// Likewise of bytes.
-alignas(64) inline constexpr auto kExpandOneByte8To32 = [] {
-  std::array<std::array<uint8_t, 32>, 256> table{};
-  for (size_t mask = 0; mask < 256; ++mask) {
-    table[mask].fill(0x80);
-    for (size_t lane = 0; lane < 8; ++lane) {
-      if ((mask >> lane & 1) != 0) table[mask][4 * lane] = kExpand8[mask][lane];
-    }
-  }
-  return table;
-}();
-
 // [mask]: of the lanes in the mask, of four of 32 bits, the lower halves go to the upper end of four 16-bit words.
 inline constexpr auto kPackUpBytes4 = [] {
   std::array<ByteShuffle, 16> table{};
