@@ -7,8 +7,10 @@
 #include <optional>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/hash.h"
+#include "core/base/in_order.h"
 #include "core/base/out_of_memory.h"
 #include "core/base/status_macros.h"
 #include "core/codec/segment_codec.h"
@@ -19,6 +21,13 @@
 namespace dcac {
 
 struct FrameDecoder::Impl {
+  // A segment in `unread`.
+  struct Body {
+    size_t begin, size;
+    uint64_t checksum;
+    size_t end;  // of the segment
+  };
+
   explicit Impl(const DecodeLimits& decode_limits) : limits(decode_limits) {}
 
   // `bounded`: stops after a batch of slabs.
@@ -64,24 +73,33 @@ struct FrameDecoder::Impl {
   }
 
   // Collects the bodies of segments, which stay where they are; decodes them whenever a batch of whole slabs is there.
+  // Batches of samples that stay where they are decoded have all slabs that are there.
   absl::Status TakeSegments(bool bounded) {
     const Geometry& geometry = header->geometry;
     while (!backlog && next_segment < geometry.num_segments()) {
       if (bodies.empty()) batch_segments = BatchSegments();  // for the batch: the arena may change between calls
-      const uint64_t segment = next_segment + bodies.size();
-      DCAC_ASSIGN_OR_RETURN(const std::optional<SegmentBody> body,
-                            ReadSegment(geometry, segment, unread.subspan(batch_bytes)));
-      if (!body) break;
-      stored_bytes.push_back(body->stored_bytes);
-      index_bytes += VarintBytes(body->stored_bytes);
-      bodies.push_back({static_cast<size_t>(body->body.data() - unread.data()), body->body.size()});
-      batch_bytes += body->stored_bytes;
-      if (bodies.size() < batch_segments) continue;
+      DCAC_ASSIGN_OR_RETURN(const bool has_read, tensor || bodies.size() < batch_segments ? TakeSegment() : false);
+      if (has_read) continue;
+      if (bodies.size() < batch_segments) break;
       DCAC_RETURN_IF_ERROR(DecodeBatch());
-      unread = unread.subspan(std::exchange(batch_bytes, 0));
       backlog = bounded && !unread.empty() && next_segment < geometry.num_segments();
     }
     return absl::OkStatus();
+  }
+
+  // Whether there is one more.
+  absl::StatusOr<bool> TakeSegment() {
+    const uint64_t segment = next_segment + bodies.size();
+    if (segment == header->geometry.num_segments()) return false;
+    const size_t begin = bodies.empty() ? 0 : bodies.back().end;
+    DCAC_ASSIGN_OR_RETURN(const std::optional<SegmentBody> read,
+                          ReadSegment(header->geometry, segment, unread.subspan(begin)));
+    if (!read) return false;
+    stored_bytes.push_back(read->stored_bytes);
+    index_bytes += VarintBytes(read->stored_bytes);
+    bodies.push_back({static_cast<size_t>(read->body.data() - unread.data()), read->body.size(), read->checksum,
+                      begin + read->stored_bytes});
+    return true;
   }
 
   size_t BatchSegments() const {
@@ -95,36 +113,55 @@ struct FrameDecoder::Impl {
     return static_cast<size_t>(std::max<uint64_t>(1, std::min(wanted, slabs_left)) * per_slab);
   }
 
+  // Decodes the slabs that have all of their segments.
   absl::Status DecodeBatch() {
     const Geometry& geometry = header->geometry;
-    const uint64_t per_slab = geometry.segments_per_slab();
-    const uint64_t first_slab = next_segment / per_slab, num_slabs = bodies.size() / per_slab;
-    std::vector<size_t> slab_offset;
-    size_t bytes = 0;
-    for (uint64_t slab = first_slab; slab < first_slab + num_slabs; ++slab) {
-      slab_offset.push_back(bytes);
-      bytes += static_cast<size_t>(geometry.SegmentBytes(geometry.SlabBox(slab)));
+    const size_t per_slab = static_cast<size_t>(geometry.segments_per_slab());
+    const uint64_t first_slab = next_segment / per_slab;
+    const size_t num_slabs = bodies.size() / per_slab, num_segments = num_slabs * per_slab;
+    std::vector<size_t> slab_offset = {0};
+    for (size_t slab = 0; slab < num_slabs; ++slab) {
+      slab_offset.push_back(slab_offset.back() +
+                            static_cast<size_t>(geometry.SegmentBytes(geometry.SlabBox(first_slab + slab))));
     }
-    const std::span<std::byte> room = Room(bytes);
-    std::vector<absl::Status> statuses(bodies.size());
-    tbb::parallel_for(size_t{0}, bodies.size(), [&](size_t i) {
-      const uint64_t segment = next_segment + i;
-      const uint64_t slab = segment / per_slab;
-      if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) {
-        statuses[i] = absl::CancelledError("decoding was cancelled");
-        return;
-      }
-      const SegmentTimer timer(observer);
-      statuses[i] =
-          decode_segment(*header, segment, unread.subspan(bodies[i].begin, bodies[i].size), geometry.SlabBox(slab),
-                         room.data() + slab_offset[static_cast<size_t>(slab - first_slab)]);
-      if (statuses[i].ok()) timer.Done(geometry.SegmentBytes(geometry.SegmentBox(segment)), bodies[i].size);
+    const std::span<std::byte> room = Room(slab_offset.back());
+    absl::Cleanup give_back = [&] {  // nobody shall pull what was not decoded
+      if (!tensor) output.resize(output.size() - room.size());
+    };
+    std::vector<absl::Status> statuses(num_segments);
+    InOrder digested(num_slabs, per_slab);
+    tbb::parallel_for(size_t{0}, num_segments, [&](size_t i) {
+      const size_t slab = i / per_slab;
+      statuses[i] = DecodeSegment(next_segment + i, bodies[i], geometry.SlabBox(first_slab + slab),
+                                  room.data() + slab_offset[slab]);
+      if (!statuses[i].ok()) return;
+      digested.Done(slab, [&](size_t next) {
+        digest_stream.Update(room.subspan(slab_offset[next], slab_offset[next + 1] - slab_offset[next]));
+      });
     });
     for (const absl::Status& segment_status : statuses) DCAC_RETURN_IF_ERROR(segment_status);
-    digest_stream.Update(room);
-    produced += bytes;
-    next_segment += bodies.size();
-    bodies.clear();
+    std::move(give_back).Cancel();
+    produced += room.size();
+    next_segment += num_segments;
+    const size_t taken = bodies[num_segments - 1].end;
+    unread = unread.subspan(taken);
+    bodies.erase(bodies.begin(), bodies.begin() + static_cast<ptrdiff_t>(num_segments));
+    for (Body& body : bodies) {
+      body.begin -= taken;
+      body.end -= taken;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status DecodeSegment(uint64_t segment, const Body& body, const Box& slab, std::byte* slab_data) const {
+    if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed)) {
+      return absl::CancelledError("decoding was cancelled");
+    }
+    const SegmentTimer timer(observer);
+    const ByteSpan data = unread.subspan(body.begin, body.size);
+    DCAC_RETURN_IF_ERROR(CheckSegment(segment, data, body.checksum));
+    DCAC_RETURN_IF_ERROR(decode_segment(*header, segment, data, slab, slab_data));
+    timer.Done(header->geometry.SegmentBytes(header->geometry.SegmentBox(segment)), body.size);
     return absl::OkStatus();
   }
 
@@ -151,14 +188,9 @@ struct FrameDecoder::Impl {
 
   DecodeLimits limits;
   std::optional<FrameHeader> header;
-  struct Body {
-    size_t begin, size;
-  };
-
   Bytes kept;                // what earlier calls left unread
   ByteSpan unread;           // of this call, from the segments on that are not decoded yet
-  std::vector<Body> bodies;  // of the segments after next_segment, checked; places in `unread`
-  size_t batch_bytes = 0;    // of `unread`, that these segments take
+  std::vector<Body> bodies;  // of the segments after next_segment
   size_t batch_segments = 0;
   uint64_t next_segment = 0;
   std::vector<uint64_t> stored_bytes;

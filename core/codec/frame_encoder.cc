@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/hash.h"
+#include "core/base/in_order.h"
 #include "core/base/out_of_memory.h"
 #include "core/base/status_macros.h"
 #include "core/codec/segment_codec.h"
@@ -72,25 +73,29 @@ class SlabSegment {
 // Slabs that follow each other, and the segments in them.
 class SlabBatch {
  public:
-  // `data` begins with the slabs.
-  SlabBatch(const FrameHeader& header, uint64_t first_slab, uint64_t num_slabs, const std::byte* data)
+  // `data`: that of the slabs, and what follows it.
+  SlabBatch(const FrameHeader& header, uint64_t first_slab, size_t num_slabs, ByteSpan data)
       : header_(header), first_slab_(first_slab) {
     for (uint64_t slab = first_slab; slab < first_slab + num_slabs; ++slab) {
-      slabs_.push_back(data);
-      data += geometry().SegmentBytes(geometry().SlabBox(slab));
+      const size_t bytes = static_cast<size_t>(geometry().SegmentBytes(geometry().SlabBox(slab)));
+      slabs_.push_back(data.first(bytes));
+      data = data.subspan(bytes);
     }
   }
 
-  uint64_t first_segment() const { return first_slab_ * geometry().segments_per_slab(); }
-  size_t num_segments() const { return slabs_.size() * static_cast<size_t>(geometry().segments_per_slab()); }
+  uint64_t first_segment() const { return first_slab_ * per_slab(); }
+  size_t num_segments() const { return num_slabs() * per_slab(); }
+  size_t num_slabs() const { return slabs_.size(); }
+  size_t per_slab() const { return static_cast<size_t>(geometry().segments_per_slab()); }
+  ByteSpan slab(size_t i) const { return slabs_[i]; }
 
   SegmentShape ShapeOf(size_t i) const {
     return ShapeOfBox(header_.spec.dtype, geometry(), geometry().SegmentBox(first_segment() + i));
   }
   SlabSegment SamplesOf(size_t i) const {
-    const uint64_t segment = first_segment() + i, slab = segment / geometry().segments_per_slab();
-    return SlabSegment(geometry(), geometry().SlabBox(slab), geometry().SegmentBox(segment),
-                       slabs_[static_cast<size_t>(slab - first_slab_)]);
+    const size_t of_batch = i / per_slab();
+    return SlabSegment(geometry(), geometry().SlabBox(first_slab_ + of_batch),
+                       geometry().SegmentBox(first_segment() + i), slabs_[of_batch].data());
   }
 
  private:
@@ -98,7 +103,13 @@ class SlabBatch {
 
   const FrameHeader& header_;
   uint64_t first_slab_;
-  std::vector<const std::byte*> slabs_;
+  std::vector<ByteSpan> slabs_;
+};
+
+// What a frame holds of a segment.
+struct CodedSegment {
+  Bytes body;
+  uint64_t checksum = 0;
 };
 
 // Pieces of work that others do, and what becomes of them.
@@ -140,16 +151,16 @@ absl::Status CheckRope(const Rope& rope) {
 struct FrameEncoder::Impl {
   // A batch on its way, with VerifySegments.  What works on it has a share in it.
   struct Verified {
-    Verified(const FrameHeader& frame_header, uint64_t first_slab, uint64_t num_slabs, Bytes samples_of_slabs)
+    Verified(const FrameHeader& frame_header, uint64_t first_slab, size_t num_slabs, Bytes samples_of_slabs)
         : samples(std::move(samples_of_slabs)),
-          slabs(frame_header, first_slab, num_slabs, samples.data()),
-          bodies(slabs.num_segments()),
-          encoding(bodies.size()),
-          verification(bodies.size()) {}
+          slabs(frame_header, first_slab, num_slabs, samples),
+          segments(slabs.num_segments()),
+          encoding(segments.size()),
+          verification(segments.size()) {}
 
     Bytes samples;  // where the batch has its slabs
     SlabBatch slabs;
-    std::vector<Bytes> bodies;
+    std::vector<CodedSegment> segments;
     StartedWork encoding, verification;
   };
 
@@ -170,25 +181,29 @@ struct FrameEncoder::Impl {
     produced += data.size();
   }
 
-  // Bytes of the slabs that are encoded together: enough segments to keep the arena busy, within kMaxBatchBytes.
+  // How many slabs are encoded together: enough segments to keep the arena busy, within kMaxBatchBytes.
   uint64_t BatchSlabs() const {
     constexpr uint64_t kMaxBatchBytes = 64 << 20;
-    const uint64_t slab = std::max<uint64_t>(1, header.geometry.max_slab_bytes());
     const int of_workers = start_work ? num_workers : tbb::this_task_arena::max_concurrency();
     const uint64_t threads = static_cast<uint64_t>(std::max(1, of_workers));
     const uint64_t wanted = (threads + header.geometry.segments_per_slab() - 1) / header.geometry.segments_per_slab();
-    return std::max<uint64_t>(1, std::min(wanted, kMaxBatchBytes / slab));
+    return std::max<uint64_t>(1, std::min(wanted, kMaxBatchBytes / slab_bytes()));
   }
 
   // Encodes the segments of a batch.
   absl::Status EncodeBatch(const SlabBatch& batch) {
-    std::vector<Bytes> bodies(batch.num_segments());
-    tbb::parallel_for(size_t{0}, bodies.size(), [&](size_t i) {
-      if (!IsCancelled()) bodies[i] = EncodeSegment(batch, i);
+    std::vector<CodedSegment> segments(batch.num_segments());
+    InOrder digested(batch.num_slabs(), batch.per_slab()), appended(segments.size(), 1);
+    tbb::parallel_for(size_t{0}, segments.size(), [&](size_t i) {
+      if (IsCancelled()) return;
+      digested.Done(i / batch.per_slab(), [&](size_t slab) { digest_stream.Update(batch.slab(slab)); });
+      segments[i] = EncodeSegment(batch, i);
+      appended.Done(i, [&](size_t next) {
+        AppendSegmentOf(segments, next);
+        segments[next].body = Bytes();
+      });
     });
-    if (IsCancelled()) return absl::CancelledError("encoding was cancelled");
-    AppendSegments(batch.first_segment(), bodies);
-    return absl::OkStatus();
+    return IsCancelled() ? absl::CancelledError("encoding was cancelled") : absl::OkStatus();
   }
 
   // Encodes what is pending while the batch before is verified.  Who encodes next waits only for the verification of
@@ -198,10 +213,11 @@ struct FrameEncoder::Impl {
     const auto batch = std::make_shared<Verified>(header, next_slab, slabs, std::exchange(pending, {}));
     const bool is_next = AddNextToVerify();  // before anything is begun: it needs memory
     Start(batch, batch->encoding, [this](Verified& coded, size_t i) {
-      coded.bodies[i] = EncodeSegment(coded.slabs, i);
+      coded.segments[i] = EncodeSegment(coded.slabs, i);
       return absl::OkStatus();
     });
     if (is_next) StartVerification(verifying.back());
+    digest_stream.Update(batch->samples);
     absl::Status result = batch->encoding.Wait();
     Bytes memory;
     if (verifying.size() > 1) {
@@ -211,7 +227,7 @@ struct FrameEncoder::Impl {
     }
     if (result.ok()) {
       result = CatchOutOfMemory([&] {
-        AppendSegments(batch->slabs.first_segment(), batch->bodies);
+        for (size_t i = 0; i < batch->segments.size(); ++i) AppendSegmentOf(batch->segments, i);
         return absl::OkStatus();
       });
     }
@@ -235,14 +251,14 @@ struct FrameEncoder::Impl {
 
   void StartVerification(const std::shared_ptr<Verified>& batch) const {
     Start(batch, batch->verification, [](Verified& coded, size_t i) {
-      return VerifySegmentBody(coded.slabs.ShapeOf(i), coded.bodies[i], coded.slabs.SamplesOf(i).packed());
+      return VerifySegmentBody(coded.slabs.ShapeOf(i), coded.segments[i].body, coded.slabs.SamplesOf(i).packed());
     });
   }
 
   // Has others do `code` for each segment of a batch.
   template <typename Code>
   void Start(const std::shared_ptr<Verified>& batch, StartedWork& work, const Code& code) const {
-    for (size_t i = 0; i < batch->bodies.size(); ++i) {
+    for (size_t i = 0; i < batch->segments.size(); ++i) {
       const absl::Status started = CatchOutOfMemory([&] {
         start_work([this, batch, &work, code, i] {
           work.Done(i, IsCancelled() ? absl::CancelledError("encoding was cancelled")
@@ -266,31 +282,37 @@ struct FrameEncoder::Impl {
     return result;
   }
 
-  void AppendSegments(uint64_t first_segment, const std::vector<Bytes>& bodies) {
-    MakeRoom(bodies);
-    for (size_t i = 0; i < bodies.size(); ++i) {
-      const size_t before = output.size();
-      AppendSegment(first_segment + i, bodies[i], output);
-      stored_bytes.push_back(output.size() - before);
-      produced += stored_bytes.back();
-    }
+  // Segment i of a batch, after those before it.
+  void AppendSegmentOf(const std::vector<CodedSegment>& segments, size_t i) {
+    const CodedSegment& segment = segments[i];
+    MakeRoom(segment, segments.size() - i);
+    const size_t before = output.size();
+    AppendSegment(segment.body, segment.checksum, output);
+    stored_bytes.push_back(output.size() - before);
+    produced += stored_bytes.back();
   }
 
-  Bytes EncodeSegment(const SlabBatch& batch, size_t i) const {
+  CodedSegment EncodeSegment(const SlabBatch& batch, size_t i) const {
     const SegmentTimer timer(observer);
     const SlabSegment samples = batch.SamplesOf(i);
-    Bytes body = EncodeSegmentBody(batch.ShapeOf(i), samples.packed(), options);
-    timer.Done(samples.packed().size(), body.size());
-    return body;
+    CodedSegment segment = {EncodeSegmentBody(batch.ShapeOf(i), samples.packed(), options)};
+    segment.checksum = SegmentChecksum(batch.first_segment() + i, segment.body);
+    timer.Done(samples.packed().size(), segment.body.size());
+    return segment;
   }
 
-  // For the segments and for what follows the last one, so that it makes nothing move.
-  void MakeRoom(const std::vector<Bytes>& bodies) {
-    constexpr size_t kMaxVarint = 10;
-    size_t needed = output.size() + kTrailerBytes + kMaxVarint * (stored_bytes.size() + bodies.size());
-    for (const Bytes& body : bodies) needed += kMaxVarint + body.size() + kSegmentChecksumBytes;
-    if (needed > output.capacity()) output.reserve(std::max(needed, 2 * output.capacity()));
+  // For a segment, as many others as large as it but for the last ones, and what follows the last one of all, so that
+  // it makes nothing move.
+  void MakeRoom(const CodedSegment& segment, size_t segments_left) {
+    constexpr size_t kMaxVarint = 10, kMost = kMaxVarint + kSegmentChecksumBytes;
+    const size_t end = kTrailerBytes + kMaxVarint * (stored_bytes.size() + segments_left);
+    const size_t needed = output.size() + kMost + segment.body.size() + end;
+    if (needed <= output.capacity()) return;
+    const size_t of_others = (segments_left - 1) * (kMost + segment.body.size() + segment.body.size() / 16);
+    output.reserve(std::max(needed + of_others, 2 * output.capacity()));
   }
+
+  uint64_t slab_bytes() const { return std::max<uint64_t>(1, header.geometry.max_slab_bytes()); }
 
   bool IsCancelled() const { return cancelled != nullptr && cancelled->load(std::memory_order_relaxed); }
 
@@ -301,11 +323,26 @@ struct FrameEncoder::Impl {
     return bytes;
   }
 
+  // How many slabs the next batch has, which begins with `data`.
+  size_t SlabsToEncode(ByteSpan data) const {
+    const uint64_t slabs_left = header.geometry.num_slabs() - next_slab;
+    uint64_t wanted = BatchSlabs();
+    // Of a tensor that is in memory, threads take more at once, so as to wait for each other less.  Streams bring less
+    // at a time: what they take is bounded by BatchSlabs().
+    constexpr size_t kMinInMemory = (4 << 20) + 1, kMaxBatchInMemory = 32 << 20;
+    if (!start_work && data.size() >= kMinInMemory) {
+      const bool is_rest = data.size() == total_bytes - encoded && data.size() <= kMaxBatchInMemory;
+      const uint64_t whole = std::min(data.size(), kMaxBatchInMemory) / slab_bytes();
+      wanted = std::max(wanted, is_rest ? slabs_left : whole);
+    }
+    return static_cast<size_t>(std::min(wanted, slabs_left));
+  }
+
   // Takes input until a batch of slabs is full, encodes it, and so on.
   absl::Status Consume(ByteSpan data) {
     while (!data.empty()) {
       // For the whole batch: the arena may change between calls.
-      if (pending.empty()) slabs = std::min(BatchSlabs(), header.geometry.num_slabs() - next_slab);
+      if (pending.empty()) slabs = SlabsToEncode(data);
       const uint64_t needed_of_batch = BatchBytes(slabs);
       const size_t needed = static_cast<size_t>(needed_of_batch) - pending.size();
       const size_t taken = std::min(needed, data.size());
@@ -319,7 +356,7 @@ struct FrameEncoder::Impl {
         if (start_work) {
           DCAC_RETURN_IF_ERROR(EncodeVerified());
         } else {
-          DCAC_RETURN_IF_ERROR(EncodeBatch({header, next_slab, slabs, in_place ? data.data() : pending.data()}));
+          DCAC_RETURN_IF_ERROR(EncodeBatch({header, next_slab, slabs, in_place ? data : pending}));
           pending.clear();
         }
         next_slab += slabs;
@@ -335,7 +372,7 @@ struct FrameEncoder::Impl {
   uint64_t total_bytes;
   uint64_t pushed = 0, encoded = 0, produced = 0;
   uint64_t next_slab = 0;
-  uint64_t slabs = 0;                               // of the batch that is being filled
+  size_t slabs = 0;                                 // of the batch that is being filled
   Bytes pending;                                    // input of slabs that are not full yet
   std::shared_ptr<Verified> unverified;             // what was encoded last
   std::deque<std::shared_ptr<Verified>> verifying;  // what was encoded before it
@@ -384,7 +421,6 @@ absl::Status FrameEncoder::Push(std::span<const std::byte> data) {
                absl::StrCat("data of ", impl_->pushed + data.size(), " bytes for a tensor of ", impl_->total_bytes));
   }
   impl_->pushed += data.size();
-  impl_->digest_stream.Update(data);
   return impl_->status = CatchOutOfMemory([&] { return impl_->Consume(data); });
 }
 

@@ -97,6 +97,7 @@ absl::Status OpenFrame::CheckStoredBytes(uint64_t segment) const {
 absl::StatusOr<Bytes> OpenFrame::BodyOf(uint64_t segment, ByteSpan stored) const {
   DCAC_ASSIGN_OR_RETURN(const auto read, ReadSegment(header_.geometry, segment, stored));
   if (!read || read->stored_bytes != stored.size()) return DiffersFromIndex(segment);
+  DCAC_RETURN_IF_ERROR(CheckSegment(segment, read->body, read->checksum));
   return Bytes(read->body.begin(), read->body.end());
 }
 

@@ -31,14 +31,13 @@ absl::StatusOr<std::optional<SegmentBody>> ReadSegment(const Geometry& geometry,
                                                        ByteSpan data) {
   ByteReader reader(data);
   SegmentBody segment;
-  uint64_t size = 0, checksum = 0;
+  uint64_t size = 0;
   const auto read = [&]() -> absl::Status {
     DCAC_RETURN_IF_ERROR(reader.ReadVarint("segment size", size));
     const uint64_t most = MaxBodyBytes(geometry.SegmentBytes(segment_index));
     if (size == 0 || size > most) return absl::DataLossError(absl::StrCat("size is ", size, ", expected 1 .. ", most));
     DCAC_RETURN_IF_ERROR(reader.ReadSpan("segment body", size, segment.body));
-    DCAC_RETURN_IF_ERROR(reader.ReadLittleEndian("segment checksum", kSegmentChecksumBytes, checksum));
-    if (checksum != SegmentChecksum(segment_index, segment.body)) return absl::DataLossError("checksum does not match");
+    DCAC_RETURN_IF_ERROR(reader.ReadLittleEndian("segment checksum", kSegmentChecksumBytes, segment.checksum));
     return absl::OkStatus();
   };
   const absl::Status status = read();
@@ -48,6 +47,11 @@ absl::StatusOr<std::optional<SegmentBody>> ReadSegment(const Geometry& geometry,
   }
   segment.stored_bytes = reader.position();
   return std::optional<SegmentBody>(segment);
+}
+
+absl::Status CheckSegment(uint64_t segment_index, ByteSpan body, uint64_t checksum) {
+  if (checksum == SegmentChecksum(segment_index, body)) return absl::OkStatus();
+  return InSegment(segment_index, absl::DataLossError("checksum does not match"));
 }
 
 absl::Status DecodeSegmentInto(const FrameHeader& header, uint64_t segment_index, ByteSpan body, const Box& slab,

@@ -22,12 +22,16 @@ absl::Status InSegment(uint64_t segment_index, const absl::Status& status);
 
 struct SegmentBody {
   ByteSpan body;
+  uint64_t checksum = 0;    // as it stands there
   size_t stored_bytes = 0;  // with size and checksum
 };
 
-// The segment at the front of `data`, its checksum compared; nothing if it is not complete yet.
-// Errors: DataLoss (size beyond what the segment may need, checksum).
+// The segment at the front of `data`; nothing if it is not complete yet.
+// Errors: DataLoss (size beyond what the segment may need).
 absl::StatusOr<std::optional<SegmentBody>> ReadSegment(const Geometry& geometry, uint64_t segment_index, ByteSpan data);
+
+// DataLoss unless the checksum is that of the body.
+absl::Status CheckSegment(uint64_t segment_index, ByteSpan body, uint64_t checksum);
 
 // Decodes a segment's body into the memory of its slab.  `account`: see DecodeSegmentBody.
 absl::Status DecodeSegmentInto(const FrameHeader& header, uint64_t segment_index, ByteSpan body, const Box& slab,

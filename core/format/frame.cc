@@ -145,10 +145,10 @@ uint64_t SegmentChecksum(uint64_t segment_index, ByteSpan body) {
   return HashOf(body, segment_index);
 }
 
-void AppendSegment(uint64_t segment_index, ByteSpan body, Bytes& out) {
+void AppendSegment(ByteSpan body, uint64_t checksum, Bytes& out) {
   AppendVarint(body.size(), out);
   AppendBytes(body, out);
-  AppendLittleEndian(SegmentChecksum(segment_index, body), kSegmentChecksumBytes, out);
+  AppendLittleEndian(checksum, kSegmentChecksumBytes, out);
 }
 
 Bytes SerializeIndexAndTrailer(const std::vector<uint64_t>& stored_bytes, const Digest& digest) {

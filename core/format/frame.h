@@ -42,7 +42,7 @@ Bytes SerializeHeader(const FrameHeader& header);
 absl::StatusOr<FrameHeader> ParseHeader(ByteSpan data, size_t& header_bytes, bool& incomplete);
 
 // Appends a segment: the varint of the body's length, the body, its checksum.
-void AppendSegment(uint64_t segment_index, ByteSpan body, Bytes& out);
+void AppendSegment(ByteSpan body, uint64_t checksum, Bytes& out);
 
 // XXH3-64 of the body; the seed is the segment's number, so that segments cannot change places.
 uint64_t SegmentChecksum(uint64_t segment_index, ByteSpan body);

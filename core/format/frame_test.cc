@@ -233,7 +233,7 @@ TEST(HeaderTest, EveryBitFlipIsDamageAndNoLaterVersion) {
 TEST(SegmentTest, HasSizeBodyAndSeededChecksum) {
   const Bytes body(200, std::byte{5});
   Bytes out;
-  AppendSegment(7, body, out);
+  AppendSegment(body, SegmentChecksum(7, body), out);
   ASSERT_EQ(out.size(), 2u + 200 + 8);
   EXPECT_EQ(std::to_integer<int>(out[0]), 0xc8);
   EXPECT_EQ(std::to_integer<int>(out[1]), 1);

@@ -83,7 +83,7 @@ std::vector<std::byte> AssembleFrame(std::vector<std::byte> header, const std::v
   std::vector<std::uint64_t> stored_bytes;
   for (std::size_t i = 0; i < bodies.size(); ++i) {
     const std::size_t before = frame.size();
-    AppendSegment(i, bodies[i], frame);
+    AppendSegment(bodies[i], SegmentChecksum(i, bodies[i]), frame);
     stored_bytes.push_back(frame.size() - before);
   }
   AppendBytes(SerializeIndexAndTrailer(stored_bytes, digest), frame);
