@@ -13,6 +13,7 @@
 #include "core/codec/segment_account.h"
 #include "core/codec/segment_codec.h"
 #include "core/codec/segment_reader.h"
+#include "core/codec/segment_samples.h"
 #include "core/codec/segment_shape.h"
 #include "core/codec/segment_summary.h"
 #include "core/format/frame.h"
@@ -59,7 +60,7 @@ absl::Status CountSegment(const FrameHeader& header, uint64_t segment, ByteSpan 
   if (!compare) return absl::OkStatus();
   Bytes packed(static_cast<size_t>(counted.info.raw_bytes));
   GatherBox(geometry.extents(), slab, box, slab_data, packed.data());
-  const Bytes plain = EncodeSegmentBody(shape, packed, WithoutReferences(counted.account.layout));
+  const Bytes plain = EncodeSegmentBody({shape, packed}, WithoutReferences(counted.account.layout));
   counted.plain_body_bytes = plain.size();
   return InSegment(segment, DecodeSegmentBody(shape, plain, packed, &counted.plain_account));
 }

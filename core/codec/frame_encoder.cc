@@ -16,6 +16,7 @@
 #include "core/base/out_of_memory.h"
 #include "core/base/status_macros.h"
 #include "core/codec/segment_codec.h"
+#include "core/codec/segment_samples.h"
 #include "core/codec/segment_shape.h"
 #include "core/codec/segment_timer.h"
 #include "core/codec/segment_verifier.h"
@@ -49,27 +50,6 @@ absl::Status CheckOptions(const EncodeOptions& options) {
   return options.rope_choice == RopeChoice::kGiven ? CheckRope(options.rope) : absl::OkStatus();
 }
 
-// The samples of a segment, one after the other: where they lie in the slab if they do, otherwise gathered from it.
-class SlabSegment {
- public:
-  SlabSegment(const Geometry& geometry, const Box& slab, const Box& box, const std::byte* slab_data) {
-    const size_t bytes = static_cast<size_t>(geometry.SegmentBytes(box));
-    if (const auto place = PackedPlace(geometry.extents(), slab, box)) {
-      packed_ = ByteSpan(slab_data + *place, bytes);
-      return;
-    }
-    gathered_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
-    GatherBox(geometry.extents(), slab, box, slab_data, gathered_.get());
-    packed_ = ByteSpan(gathered_.get(), bytes);
-  }
-
-  ByteSpan packed() const { return packed_; }
-
- private:
-  std::unique_ptr<std::byte[]> gathered_;
-  ByteSpan packed_;
-};
-
 // Slabs that follow each other, and the segments in them.
 class SlabBatch {
  public:
@@ -89,13 +69,21 @@ class SlabBatch {
   size_t per_slab() const { return static_cast<size_t>(geometry().segments_per_slab()); }
   ByteSpan slab(size_t i) const { return slabs_[i]; }
 
-  SegmentShape ShapeOf(size_t i) const {
-    return ShapeOfBox(header_.spec.dtype, geometry(), geometry().SegmentBox(first_segment() + i));
-  }
-  SlabSegment SamplesOf(size_t i) const {
-    const size_t of_batch = i / per_slab();
-    return SlabSegment(geometry(), geometry().SlabBox(first_slab_ + of_batch),
-                       geometry().SegmentBox(first_segment() + i), slabs_[of_batch].data());
+  // Where they lie in the slab, if planes do so in one piece.
+  SegmentSamples SamplesOf(size_t i) const {
+    const Box slab = geometry().SlabBox(first_slab_ + i / per_slab()), box = geometry().SegmentBox(first_segment() + i);
+    const SegmentShape shape = ShapeOfBox(header_.spec.dtype, geometry(), box);
+    const Extents& extents = geometry().extents();
+    const std::byte* slab_data = slabs_[i / per_slab()].data();
+    if (const auto places = PlacesOfPlanes(extents, slab, box)) {
+      return SegmentSamples(shape, slab_data + places->begin, places->stride);
+    }
+    if (const auto place = PackedPlace(extents, slab, box)) {
+      return SegmentSamples(shape, ByteSpan(slab_data + *place, shape.bytes()));
+    }
+    auto gathered = std::make_unique_for_overwrite<std::byte[]>(shape.bytes());
+    GatherBox(extents, slab, box, slab_data, gathered.get());
+    return SegmentSamples(shape, std::move(gathered));
   }
 
  private:
@@ -251,7 +239,8 @@ struct FrameEncoder::Impl {
 
   void StartVerification(const std::shared_ptr<Verified>& batch) const {
     Start(batch, batch->verification, [](Verified& coded, size_t i) {
-      return VerifySegmentBody(coded.slabs.ShapeOf(i), coded.segments[i].body, coded.slabs.SamplesOf(i).packed());
+      const SegmentSamples samples = coded.slabs.SamplesOf(i);
+      return VerifySegmentBody(samples.shape(), coded.segments[i].body, samples.packed());
     });
   }
 
@@ -294,10 +283,10 @@ struct FrameEncoder::Impl {
 
   CodedSegment EncodeSegment(const SlabBatch& batch, size_t i) const {
     const SegmentTimer timer(observer);
-    const SlabSegment samples = batch.SamplesOf(i);
-    CodedSegment segment = {EncodeSegmentBody(batch.ShapeOf(i), samples.packed(), options)};
+    const SegmentSamples samples = batch.SamplesOf(i);
+    CodedSegment segment = {EncodeSegmentBody(samples, options)};
     segment.checksum = SegmentChecksum(batch.first_segment() + i, segment.body);
-    timer.Done(samples.packed().size(), segment.body.size());
+    timer.Done(samples.size(), segment.body.size());
     return segment;
   }
 

@@ -9,6 +9,7 @@
 
 #include "core/codec/lane_segment.h"
 #include "core/codec/segment_account.h"
+#include "core/codec/segment_samples.h"
 #include "dcac/simd_target.h"
 
 namespace dcac {
@@ -80,7 +81,7 @@ absl::Status Decode(const SegmentShape& shape, ByteSpan body, Bytes& packed) {
 void ExpectRoundTrip(const SegmentShape& shape, const Bytes& packed, int level) {
   SCOPED_TRACE(testing::Message() << DTypeName(shape.dtype) << " " << shape.items << " x " << shape.planes << " x "
                                   << shape.height << " x " << shape.width << " at level " << level);
-  const Bytes body = EncodeLaneBody(shape, packed, OfLevel(level));
+  const Bytes body = EncodeLaneBody({shape, packed}, OfLevel(level));
   ASSERT_FALSE(body.empty());
   Bytes back;
   const absl::Status status = Decode(shape, body, back);
@@ -186,8 +187,8 @@ TEST_P(LaneCodecTest, RepeatedSamplesComeBackAndCostLittle) {
     for (int level : {1, 3, 5}) {
       ExpectRoundTrip(shape, packed, level);
       if (GetParam() != DType::kF32 || repeated.size() > 1) continue;
-      EXPECT_LT(EncodeLaneBody(shape, packed, OfLevel(level)).size(),
-                EncodeLaneBody(shape, without, OfLevel(level)).size() * 3 / 4);
+      EXPECT_LT(EncodeLaneBody({shape, packed}, OfLevel(level)).size(),
+                EncodeLaneBody({shape, without}, OfLevel(level)).size() * 3 / 4);
     }
   }
 }
@@ -225,7 +226,7 @@ TEST_P(LaneCodecTest, PlanesOfAllKindsComeBack) {
     }
   }
   for (int level = 1; level <= kMaxLaneLevel; ++level) ExpectRoundTrip(shape, packed, level);
-  const SegmentAccount account = AccountOf(shape, packed, EncodeLaneBody(shape, packed, OfLevel(5)));
+  const SegmentAccount account = AccountOf(shape, packed, EncodeLaneBody({shape, packed}, OfLevel(5)));
   EXPECT_EQ(account.planes[1].kind, PlaneKind::kConstant);
   EXPECT_EQ(account.planes[2].kind, PlaneKind::kUpsampled2);
   EXPECT_EQ(account.planes[3].kind, PlaneKind::kUpsampled4);
@@ -242,7 +243,7 @@ TEST_P(LaneCodecTest, FewUpsampledPlanesAreCodedWithTheOthers) {
     std::copy_n(packed.data() + at / (2 * row) * 2 * row + at % row / (2 * bytes) * 2 * bytes, bytes,
                 packed.data() + at);
   ExpectRoundTrip(shape, packed, 5);
-  const SegmentAccount account = AccountOf(shape, packed, EncodeLaneBody(shape, packed, OfLevel(5)));
+  const SegmentAccount account = AccountOf(shape, packed, EncodeLaneBody({shape, packed}, OfLevel(5)));
   EXPECT_EQ(account.planes[0].kind, PlaneKind::kNormal);
 }
 
@@ -270,8 +271,8 @@ TEST_P(LaneCodecTest, ReferencesAreFound) {
       packed.push_back(i % SampleBytes(shape.dtype) == 0 ? item[i] ^ static_cast<std::byte>(random() % 2) : item[i]);
     }
     ExpectRoundTrip(shape, packed, 5);
-    with_references += EncodeLaneBody(shape, packed, OfLevel(5)).size();
-    without += EncodeLaneBody(shape, packed, intra).size();
+    with_references += EncodeLaneBody({shape, packed}, OfLevel(5)).size();
+    without += EncodeLaneBody({shape, packed}, intra).size();
   }
   EXPECT_LT(with_references, without * 4 / 5);
 }
@@ -281,7 +282,7 @@ TEST_P(LaneCodecTest, AccountsAddUp) {
   for (int level : {1, 5, 6}) {
     const SegmentShape shape{GetParam(), 2, 10, 24, 35 + level};
     const Bytes packed = SmoothPlanes(shape, true);
-    const Bytes body = EncodeLaneBody(shape, packed, OfLevel(level));
+    const Bytes body = EncodeLaneBody({shape, packed}, OfLevel(level));
     const SegmentAccount account = AccountOf(shape, packed, body);
     double bits = 0;
     for (const PlaneAccount& plane : account.planes) bits += plane.bits;
@@ -307,7 +308,7 @@ TEST_P(LaneCodecTest, EveryTargetWritesTheSameAndReadsTheOthers) {
       for (std::string_view target : SupportedTargets()) {
         SCOPED_TRACE(std::string(target));
         ASSERT_TRUE(ForceTarget(target).ok());
-        const Bytes body = EncodeLaneBody(shape, packed, OfLevel(level));
+        const Bytes body = EncodeLaneBody({shape, packed}, OfLevel(level));
         if (first.empty()) first = body;
         EXPECT_EQ(body, first);
         Bytes back;
@@ -323,7 +324,7 @@ TEST_P(LaneCodecTest, EveryTargetWritesTheSameAndReadsTheOthers) {
 TEST_P(LaneCodecTest, TruncatedBodiesAreErrors) {
   const SegmentShape shape{GetParam(), 1, 3, 12, 22};
   for (int level : {1, 5}) {
-    const Bytes body = EncodeLaneBody(shape, SmoothPlanes(shape, true), OfLevel(level));
+    const Bytes body = EncodeLaneBody({shape, SmoothPlanes(shape, true)}, OfLevel(level));
     Bytes back;
     for (size_t size = 0; size < body.size(); ++size) {
       EXPECT_EQ(Decode(shape, ByteSpan(body).first(size), back).code(), absl::StatusCode::kDataLoss) << size;
@@ -339,7 +340,7 @@ TEST_P(LaneCodecTest, ChangedBodiesAreErrorsOrOtherSamples) {
   for (int width : {5, 22}) {
     const SegmentShape shape{GetParam(), 2, 4, 8, width};
     for (int level : {1, 5}) {
-      const Bytes body = EncodeLaneBody(shape, SmoothPlanes(shape, true), OfLevel(level));
+      const Bytes body = EncodeLaneBody({shape, SmoothPlanes(shape, true)}, OfLevel(level));
       for (size_t at = 0; at < body.size(); ++at) {
         Bytes changed = body;
         changed[at] ^= static_cast<std::byte>(1 << at % 8);
@@ -361,16 +362,16 @@ TEST_P(LaneCodecTest, ChangedBodiesAreErrorsOrOtherSamples) {
 
 TEST(LaneSegmentTest, RefusesWhatHasNoLanes) {
   const SegmentShape shape{DType::kU8, 1, 3, 12, 22};
-  const Bytes body = EncodeLaneBody(shape, SmoothPlanes(shape), OfLevel(5));
+  const Bytes body = EncodeLaneBody({shape, SmoothPlanes(shape)}, OfLevel(5));
   Bytes back;
   SegmentShape tokens{DType::kU8, 1, 22, 12, 1, 22};
   EXPECT_EQ(Decode(tokens, body, back).code(), absl::StatusCode::kDataLoss);
   SegmentShape wide = shape;
   wide.dtype = DType::kI32;
   EXPECT_EQ(Decode(wide, body, back).code(), absl::StatusCode::kDataLoss);
-  EXPECT_TRUE(EncodeLaneBody(wide, Bytes(wide.bytes()), OfLevel(5)).empty());
+  EXPECT_TRUE(EncodeLaneBody({wide, Bytes(wide.bytes())}, OfLevel(5)).empty());
   const SegmentShape narrow{DType::kU8, 1, 1, 20, 2};
-  EXPECT_TRUE(EncodeLaneBody(narrow, SmoothPlanes(narrow), OfLevel(5)).empty());
+  EXPECT_TRUE(EncodeLaneBody({narrow, SmoothPlanes(narrow)}, OfLevel(5)).empty());
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "core/codec/lane_streams.h"
 #include "core/codec/model_side.h"
 #include "core/codec/plane_kinds.h"
+#include "core/codec/segment_samples.h"
 #include "core/codec/upsampling.h"
 
 namespace dcac {
@@ -339,10 +340,11 @@ void AppendStreams(ByteSpan head, const Bytes& side, const std::vector<std::pair
 
 }  // namespace
 
-Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options, ByteSpan head) {
+Bytes EncodeLaneBody(const SegmentSamples& samples, const EncodeOptions& options, ByteSpan head) {
+  const SegmentShape& shape = samples.shape();
   Bytes body;
   if (!LanesKnow(KindOf(shape.dtype))) return body;
-  std::vector<PlaneCoding> codings = ClassifyPlanes(shape, packed, SampleBytes(shape.dtype), options.previous_item);
+  std::vector<PlaneCoding> codings = ClassifyPlanes(samples, options.previous_item);
   KeepFewWithTheOthers(shape, codings);
   RangeEncoder side;
   EncodePlaneCodings(side, shape.dtype, codings);
@@ -355,7 +357,7 @@ Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOpt
     std::vector<Bytes> small;
     small.reserve(set.planes.size());
     for (int p : set.planes) {
-      const std::byte* plane = packed.data() + static_cast<size_t>(p) * shape.plane_bytes();
+      const std::byte* plane = samples.plane(static_cast<size_t>(p)).data();
       if (ScaleOf(kind) > 1)
         plane = small.emplace_back(Downsample(ExtentOf(shape), static_cast<size_t>(ScaleOf(kind)), plane)).data();
       planes.push_back(plane);

@@ -19,8 +19,8 @@ inline constexpr uint8_t kLaneLayout = 3;
 // Levels that lanes serve; above, other layouts do.
 inline constexpr int kMaxLaneLevel = 7;
 
-// `head` and what follows the layout id; empty if the segment is none for lanes.  `shape` is not in token order.
-Bytes EncodeLaneBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options, ByteSpan head = {});
+// `head` and what follows the layout id; empty if the segment is none for lanes.  Samples are not in token order.
+Bytes EncodeLaneBody(const SegmentSamples& samples, const EncodeOptions& options, ByteSpan head = {});
 
 using LaneSet = SetWithModel<LaneModel>;
 using LaneSide = SideWithModels<LaneModel>;

@@ -16,6 +16,7 @@
 #include "core/base/exact_math.h"
 #include "core/base/hash.h"
 #include "core/codec/sample_map.h"
+#include "core/codec/segment_samples.h"
 #include "core/codec/upsampling.h"
 
 namespace dcac {
@@ -24,12 +25,12 @@ namespace {
 // Samples of a plane, `sample_bytes` each, as they lie in memory.
 class PlaneView {
  public:
-  PlaneView(const SegmentShape& shape, ByteSpan samples, size_t sample_bytes, int plane)
-      : width_(static_cast<size_t>(shape.width)),
-        height_(static_cast<size_t>(shape.height)),
-        sample_bytes_(sample_bytes),
-        bytes_(height_ * width_ * sample_bytes),
-        data_(samples.data() + static_cast<size_t>(plane) * bytes_) {}
+  PlaneView(const SegmentSamples& samples, size_t plane)
+      : width_(static_cast<size_t>(samples.shape().width)),
+        height_(static_cast<size_t>(samples.shape().height)),
+        sample_bytes_(SampleBytes(samples.shape().dtype)),
+        bytes_(samples.shape().plane_bytes()),
+        data_(samples.plane(plane).data()) {}
 
   uint32_t first() const { return static_cast<uint32_t>(LoadLittleEndian(data_, static_cast<int>(sample_bytes_))); }
   uint64_t Hash() const { return HashOf({data_, bytes_}); }
@@ -246,16 +247,17 @@ void NarrowSamples(const SegmentShape& shape, const std::vector<uint32_t>& sampl
 
 std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, const std::vector<uint32_t>& samples,
                                         bool previous_item) {
-  return ClassifyPlanes(shape, std::as_bytes(std::span(samples)), sizeof(uint32_t), previous_item);
+  SegmentShape wide = shape;
+  wide.dtype = DType::kU32;
+  return ClassifyPlanes({wide, std::as_bytes(std::span(samples))}, previous_item);
 }
 
-std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, ByteSpan samples, size_t sample_bytes,
-                                        bool previous_item) {
+std::vector<PlaneCoding> ClassifyPlanes(const SegmentSamples& samples, bool previous_item) {
   constexpr size_t kGrainBytes = 1 << 16;
-  const size_t num_planes = static_cast<size_t>(shape.all_planes());
+  const size_t num_planes = samples.num_planes();
   std::vector<PlaneCoding> codings(num_planes);
   std::vector<uint64_t> rough_hashes(num_planes);
-  const auto view = [&](size_t p) { return PlaneView(shape, samples, sample_bytes, static_cast<int>(p)); };
+  const auto view = [&](size_t p) { return PlaneView(samples, p); };
   const size_t grain = kGrainBytes * num_planes / (samples.size() + 1) + 1;
   tbb::parallel_for(tbb::blocked_range<size_t>(0, num_planes, grain), [&](const tbb::blocked_range<size_t>& range) {
     for (size_t p = range.begin(); p < range.end(); ++p) {
@@ -272,7 +274,7 @@ std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, ByteSpan samp
   FirstPlanes alike(num_planes);
   std::unordered_map<uint64_t, size_t> equal;
   for (size_t p = 0; p < num_planes; ++p) {
-    if (!previous_item && p % static_cast<size_t>(shape.planes) == 0) {
+    if (!previous_item && p % static_cast<size_t>(samples.shape().planes) == 0) {
       alike.Clear();
       equal.clear();
     }

@@ -45,9 +45,7 @@ void NarrowSamples(const SegmentShape& shape, const std::vector<uint32_t>& sampl
 // item.
 std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, const std::vector<uint32_t>& samples,
                                         bool previous_item = true);
-// The same of packed samples.
-std::vector<PlaneCoding> ClassifyPlanes(const SegmentShape& shape, ByteSpan samples, size_t sample_bytes,
-                                        bool previous_item);
+std::vector<PlaneCoding> ClassifyPlanes(const SegmentSamples& samples, bool previous_item);
 
 // Encoder, mode dcac: makes normal planes differences of the most similar of the nearest earlier ones, where the
 // estimated code length gets smaller.

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "core/codec/sample_map.h"
+#include "core/codec/segment_samples.h"
 
 namespace dcac {
 namespace {
@@ -29,7 +30,7 @@ Bytes Pack(const SegmentShape& shape, const std::vector<uint32_t>& samples) {
 void ExpectRestored(const SegmentShape& shape, const std::vector<uint32_t>& samples,
                     const EncodeOptions& options = {}) {
   const Bytes packed = Pack(shape, samples);
-  const Bytes body = EncodeSegmentBody(shape, packed, options);
+  const Bytes body = EncodeSegmentBody({shape, packed}, options);
   EXPECT_LE(body.size(), packed.size() + 1);
   Bytes decoded(packed.size());
   const absl::Status status = DecodeSegmentBody(shape, body, decoded);
@@ -125,9 +126,9 @@ TEST(ClassifyPlanesTest, WithoutThePreviousItemDuplicatesAreOfTheSameItem) {
   // Noise has no code shorter than itself, so that half the size could only come from the other item.
   EncodeOptions options;
   options.level = EncodeOptions::kMaxLevel;  // the states of lanes alone have 256 bytes
-  EXPECT_LT(EncodeSegmentBody(shape, Pack(shape, samples), options).size(), 200u);
+  EXPECT_LT(EncodeSegmentBody({shape, Pack(shape, samples)}, options).size(), 200u);
   options.previous_item = false;
-  EXPECT_GT(EncodeSegmentBody(shape, Pack(shape, samples), options).size(), 250u);
+  EXPECT_GT(EncodeSegmentBody({shape, Pack(shape, samples)}, options).size(), 250u);
 }
 
 TEST(ClassifyPlanesTest, PlanesNoLargerThanTheScaleAreNotUpsampled) {

@@ -22,6 +22,7 @@
 #include "core/codec/row_decoder.h"
 #include "core/codec/row_encoder.h"
 #include "core/codec/segment_account.h"
+#include "core/codec/segment_samples.h"
 #include "core/codec/segment_shape.h"
 #include "core/codec/set_decoder.h"
 #include "core/codec/set_encoder.h"
@@ -368,7 +369,8 @@ Bytes StoredBody(ByteSpan packed) {
 // The smallest of the bodies offered; while there is none below its size, the stored one, which is made at the end.
 class SmallestBody {
  public:
-  explicit SmallestBody(ByteSpan packed) : packed_(packed), size_(static_cast<size_t>(MaxBodyBytes(packed.size()))) {}
+  explicit SmallestBody(const SegmentSamples& samples)
+      : samples_(samples), size_(static_cast<size_t>(MaxBodyBytes(samples.size()))) {}
 
   size_t size() const { return size_; }
   void Offer(Bytes body) {
@@ -376,10 +378,10 @@ class SmallestBody {
     best_ = std::move(body);
     size_ = best_.size();
   }
-  Bytes Take() { return best_.empty() ? StoredBody(packed_) : std::move(best_); }
+  Bytes Take() { return best_.empty() ? StoredBody(samples_.packed()) : std::move(best_); }
 
  private:
-  ByteSpan packed_;
+  const SegmentSamples& samples_;
   Bytes best_;
   size_t size_;
 };
@@ -399,28 +401,31 @@ constexpr size_t kSmallBytes = 1 << 17;  // of a segment
 constexpr size_t kFewPieces = 4, kShortPiece = 2048;
 
 // What zstd makes of a few pieces, taken for all of the samples.
-size_t EstimateZstd(ByteSpan packed, size_t stride, size_t pieces, size_t piece_bytes) {
+size_t EstimateZstd(const SegmentSamples& samples, size_t stride, size_t pieces, size_t piece_bytes) {
   size_t coded = 0;
+  Bytes room;
   for (size_t piece = 0; piece < pieces; ++piece) {
-    const size_t begin = packed.size() / pieces * piece / piece_bytes * piece_bytes;
-    const Bytes body = EncodeZstdBody(packed.subspan(begin, piece_bytes), stride, kFastLevel, piece_bytes);
+    const size_t begin = samples.size() / pieces * piece / piece_bytes * piece_bytes;
+    const Bytes body = EncodeZstdBody(samples.Piece(begin, piece_bytes, room), stride, kFastLevel, piece_bytes);
     coded += body.empty() ? piece_bytes : body.size();
   }
-  return coded * packed.size() / (pieces * piece_bytes);
+  return coded * samples.size() / (pieces * piece_bytes);
 }
 
 // Whether many of some samples are in runs of equal ones, other than the value that most runs have, which lanes code in
 // next to nothing: margins of pictures are such, and zstd is good at them.  Takes a fraction of the time of
 // EstimateZstd.
 template <size_t kBytes>
-bool HasRuns(ByteSpan packed) {
+bool HasRuns(const SegmentSamples& all) {
   constexpr size_t kPieces = 32, kPieceSamples = 64, kRun = 4;
   constexpr size_t kManyRuns = kPieces * kPieceSamples / 16;
-  const size_t samples = packed.size() / kBytes;
+  const size_t samples = all.size() / kBytes;
   if (samples < kPieces * kPieceSamples) return false;
   std::vector<uint64_t> runs;
+  Bytes room;
   for (size_t piece = 0; piece < kPieces; ++piece) {
-    const std::byte* sample = packed.data() + (samples - kPieceSamples) * piece / (kPieces - 1) * kBytes;
+    const size_t begin = (samples - kPieceSamples) * piece / (kPieces - 1) * kBytes;
+    const std::byte* sample = all.Piece(begin, kPieceSamples * kBytes, room).data();
     for (const std::byte* const end = sample + (kPieceSamples - kRun) * kBytes; sample != end; sample += kBytes) {
       if (std::memcmp(sample, sample + kBytes, kRun * kBytes) != 0) continue;
       std::memcpy(&runs.emplace_back(0), sample, kBytes);
@@ -436,24 +441,27 @@ bool HasRuns(ByteSpan packed) {
   return runs.size() - static_cast<size_t>(std::count(runs.begin(), runs.end(), most)) >= kManyRuns;
 }
 
-bool HasRuns(size_t sample_bytes, ByteSpan packed) {
+bool HasRuns(size_t sample_bytes, const SegmentSamples& samples) {
   switch (sample_bytes) {
     case 1:
-      return HasRuns<1>(packed);
+      return HasRuns<1>(samples);
     case 2:
-      return HasRuns<2>(packed);
+      return HasRuns<2>(samples);
     default:
-      return HasRuns<4>(packed);
+      return HasRuns<4>(samples);
   }
 }
 
 // Whether what lies in some places lay a little before them, too.  Takes next to no time.
-bool HasPeriods(ByteSpan packed) {
+bool HasPeriods(const SegmentSamples& samples) {
   constexpr size_t kPlaces = 4, kBytes = 16, kBefore = 512;
-  if (packed.size() < kPlaces * (kBefore + kBytes)) return false;
+  if (samples.size() < kPlaces * (kBefore + kBytes)) return false;
+  Bytes room;
   for (size_t place = 1; place <= kPlaces; ++place) {
-    const auto here = packed.begin() + static_cast<ptrdiff_t>((packed.size() - kBytes) * place / kPlaces);
-    if (std::search(here - kBefore, here, here, here + kBytes) == here) return false;
+    const size_t begin = (samples.size() - kBytes) * place / kPlaces - kBefore;
+    const ByteSpan piece = samples.Piece(begin, kBefore + kBytes, room);
+    const auto here = piece.begin() + kBefore;
+    if (std::search(piece.begin(), here, here, piece.end()) == here) return false;
   }
   return true;
 }
@@ -461,26 +469,27 @@ bool HasPeriods(ByteSpan packed) {
 // Whether zstd seems to stay below `limit` bytes for all of the samples.  Pieces are short where little time may be
 // spent, for the segment is small, and where zstd would have to be very good.  Much in such samples is empty, and a few
 // pieces see nothing or all of it: more are asked before all of a large segment is coded.
-bool SeemsToStayBelow(ByteSpan packed, size_t stride, size_t limit) {
+bool SeemsToStayBelow(const SegmentSamples& samples, size_t stride, size_t limit) {
   constexpr size_t kMany = 32, kLongBytes = 16384, kLargeBytes = 1 << 20;
-  if (limit < packed.size() / 32) return true;  // what pieces take at least would count for more
-  if (packed.size() >= kLargeBytes) {
-    return EstimateZstd(packed, stride, kFewPieces, kShortPiece) < limit + limit / 16 &&
-           EstimateZstd(packed, stride, kMany, kShortPiece) < limit;
+  const size_t size = samples.size();
+  if (limit < size / 32) return true;  // what pieces take at least would count for more
+  if (size >= kLargeBytes) {
+    return EstimateZstd(samples, stride, kFewPieces, kShortPiece) < limit + limit / 16 &&
+           EstimateZstd(samples, stride, kMany, kShortPiece) < limit;
   }
-  const bool is_short = packed.size() < kSmallBytes || limit < packed.size() / 8 * 3;
+  const bool is_short = size < kSmallBytes || limit < size / 8 * 3;
   const size_t piece_bytes = is_short ? kShortPiece : kLongBytes;
-  return packed.size() < 2 * kFewPieces * piece_bytes || EstimateZstd(packed, stride, kFewPieces, piece_bytes) < limit;
+  return size < 2 * kFewPieces * piece_bytes || EstimateZstd(samples, stride, kFewPieces, piece_bytes) < limit;
 }
 
 // Whether it is worth while to ask SeemsToStayBelow, which takes long where little time may be spent.  What repeats in
 // another way than in runs, as patterns do, has to be very obvious, and in small segments to be hard for lanes.
-bool MayRepeat(ByteSpan packed, size_t stride, size_t limit) {
-  if (HasRuns(stride, packed) || HasPeriods(packed)) return true;
-  if (packed.size() < kFewPieces * kShortPiece) return true;
-  if (packed.size() < kSmallBytes && limit < packed.size() / 2) return false;
-  return EstimateZstd(packed, stride, std::clamp<size_t>(packed.size() >> 18, 1, kFewPieces), kShortPiece) <
-         limit - limit / 4;
+bool MayRepeat(const SegmentSamples& samples, size_t stride, size_t limit) {
+  const size_t size = samples.size();
+  if (HasRuns(stride, samples) || HasPeriods(samples)) return true;
+  if (size < kFewPieces * kShortPiece) return true;
+  if (size < kSmallBytes && limit < size / 2) return false;
+  return EstimateZstd(samples, stride, std::clamp<size_t>(size >> 18, 1, kFewPieces), kShortPiece) < limit - limit / 4;
 }
 
 bool UsesLanes(const SegmentShape& shape, const EncodeOptions& options) {
@@ -488,9 +497,9 @@ bool UsesLanes(const SegmentShape& shape, const EncodeOptions& options) {
 }
 
 // Empty if the segment is none for lanes.
-Bytes EncodeLaneSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
+Bytes EncodeLaneSamples(const SegmentSamples& samples, const EncodeOptions& options) {
   constexpr std::byte kHead[] = {static_cast<std::byte>(SegmentMethod::kModel), std::byte{kLaneLayout}};
-  return EncodeLaneBody(shape, packed, options, kHead);
+  return EncodeLaneBody(samples, options, kHead);
 }
 
 // Levels that promise speed; of these, those that promise most.
@@ -498,13 +507,14 @@ constexpr int kLastFastLevel = 5, kLastFastestLevel = 3;
 
 // Beside lanes; returns whether the fast level comes near.  The lower levels promise speed, which trials of a strong
 // level that lead to nothing cost.
-bool OfferZstd(ByteSpan packed, size_t stride, int level, SmallestBody& best) {
+bool OfferZstd(const SegmentSamples& samples, size_t stride, int level, SmallestBody& best) {
   const size_t near = best.size() + best.size() / 16;
   const size_t limit = level <= kLastFastLevel ? best.size() : near;
-  if (level <= kLastFastLevel && !MayRepeat(packed, stride, best.size())) return false;
+  if (level <= kLastFastLevel && !MayRepeat(samples, stride, best.size())) return false;
   // zstd finds more in the whole than in pieces, but what little it may gain then is not worth its time at all levels.
-  const bool must_gain = packed.size() >= kSmallBytes && level <= kLastFastestLevel;
-  if (!SeemsToStayBelow(packed, stride, must_gain ? best.size() : near)) return false;
+  const bool must_gain = samples.size() >= kSmallBytes && level <= kLastFastestLevel;
+  if (!SeemsToStayBelow(samples, stride, must_gain ? best.size() : near)) return false;
+  const ByteSpan packed = samples.packed();
   Bytes fast = EncodeZstdBody(packed, stride, kFastLevel, limit);
   if (fast.empty()) return false;
   best.Offer(std::move(fast));  // at times smaller than that of a strong level
@@ -515,20 +525,22 @@ bool OfferZstd(ByteSpan packed, size_t stride, int level, SmallestBody& best) {
 }
 
 // The smallest body of a method that codes the samples as they are.
-Bytes EncodeSamples(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
-  SmallestBody best(packed);
+Bytes EncodeSamples(const SegmentSamples& samples, const EncodeOptions& options) {
+  const SegmentShape& shape = samples.shape();
+  SmallestBody best(samples);
   if (UsesLanes(shape, options)) {
-    Bytes lanes = EncodeLaneSamples(shape, packed, options);
+    Bytes lanes = EncodeLaneSamples(samples, options);
     if (!lanes.empty()) {
       best.Offer(std::move(lanes));
       if (!CanUseZstd(shape, options)) return best.Take();
       for (size_t stride : {SampleBytes(shape.dtype), size_t{1}}) {
-        const bool is_near = OfferZstd(packed, stride, options.level, best);
+        const bool is_near = OfferZstd(samples, stride, options.level, best);
         if (stride == 1 || (!is_near && options.level <= kLastFastLevel)) break;  // samples as they are seldom win
       }
       return best.Take();
     }
   }
+  const ByteSpan packed = samples.packed();
   const bool rows = IsModelled(shape.dtype) && CanBeRows(shape);
   if (rows) best.Offer(EncodeRowBody(shape, packed, options));
   // Planes find nothing in floats of tokens that rows do not; integers may have few values, which planes do better.
@@ -553,7 +565,8 @@ Bytes EncodeRecodedBody(const SegmentShape& shape, DType target, ByteSpan packed
   Bytes body;
   AppendByte(static_cast<uint8_t>(SegmentMethod::kRecoded), body);
   AppendByte(static_cast<uint8_t>(target), body);
-  AppendBytes(EncodeSamples(WithDType(shape, target), RecodeSamples(shape.dtype, target, packed), options), body);
+  const Bytes recoded = RecodeSamples(shape.dtype, target, packed);
+  AppendBytes(EncodeSamples({WithDType(shape, target), recoded}, options), body);
   return body;
 }
 
@@ -564,9 +577,9 @@ bool IsNoise(ByteSpan words) {
 
 Bytes EncodeWordsBody(const SegmentShape& shape, bool differences, ByteSpan packed, const EncodeOptions& options) {
   const Words words = SplitWords(shape.dtype, differences, packed);
-  const Bytes high = EncodeSegmentBody(WithDType(shape, DType::kI32), words.high, options);
-  const Bytes low =
-      IsNoise(words.low) ? StoredBody(words.low) : EncodeSegmentBody(WithDType(shape, DType::kU32), words.low, options);
+  const Bytes high = EncodeSegmentBody({WithDType(shape, DType::kI32), words.high}, options);
+  const Bytes low = IsNoise(words.low) ? StoredBody(words.low)
+                                       : EncodeSegmentBody({WithDType(shape, DType::kU32), words.low}, options);
   Bytes body;
   AppendByte(static_cast<uint8_t>(SegmentMethod::kWords), body);
   AppendByte(differences ? 1 : 0, body);
@@ -646,6 +659,14 @@ absl::Status DecodeBody(const SegmentShape& shape, ByteSpan body, Nesting nestin
   return absl::InternalError("unreachable segment method");
 }
 
+// Where it is not so there is no type for all of them either.
+bool CanRecodeEachPlane(const SegmentSamples& samples) {
+  for (size_t p = 0; p < samples.num_planes(); ++p) {
+    if (!ChooseRecoding(samples.shape().dtype, samples.plane(p))) return false;
+  }
+  return true;
+}
+
 bool IsLaneBody(ByteSpan body) {
   return body.size() >= 2 && body[0] == static_cast<std::byte>(SegmentMethod::kModel) &&
          body[1] == std::byte{kLaneLayout};
@@ -653,11 +674,14 @@ bool IsLaneBody(ByteSpan body) {
 
 }  // namespace
 
-Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options) {
-  const std::optional<DType> target = ChooseRecoding(shape.dtype, packed);
+Bytes EncodeSegmentBody(const SegmentSamples& samples, const EncodeOptions& options) {
+  const SegmentShape& shape = samples.shape();
   const bool is_wide = SampleBytes(shape.dtype) == 8;
-  if (!target && !is_wide) return EncodeSamples(shape, packed, options);
-  SmallestBody best(packed);
+  if (!is_wide && !CanRecodeEachPlane(samples)) return EncodeSamples(samples, options);
+  const ByteSpan packed = samples.packed();
+  const std::optional<DType> target = ChooseRecoding(shape.dtype, packed);
+  if (!target && !is_wide) return EncodeSamples(samples, options);
+  SmallestBody best(samples);
   if (target) best.Offer(EncodeRecodedBody(shape, *target, packed, options));
   const bool differences = is_wide && CanUseZstd(shape, options) && DifferencesFitLowWords(shape.dtype, packed);
   if (is_wide && (!target || (differences && !CanModel(WithDType(shape, *target)))))

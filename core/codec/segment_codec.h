@@ -43,10 +43,11 @@ inline PlaneMemory PackedPlanes(const SegmentShape& shape, std::span<std::byte> 
   return {packed.data(), shape.plane_bytes()};
 }
 
-// The body is at most MaxBodyBytes(shape.bytes()) long.  `packed` is shape.bytes() long.
-Bytes EncodeSegmentBody(const SegmentShape& shape, ByteSpan packed, const EncodeOptions& options);
-
+class SegmentSamples;
 struct SegmentAccount;
+
+// The body is at most MaxBodyBytes(samples.size()) long.
+Bytes EncodeSegmentBody(const SegmentSamples& samples, const EncodeOptions& options);
 
 // `packed` is shape.bytes() long.  With `account`, where the bits went is entered there.
 // Errors: DataLoss, Unimplemented (method or layout unknown).  On error the content of `packed` and of `account` is

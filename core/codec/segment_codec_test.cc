@@ -7,6 +7,7 @@
 
 #include "core/codec/lane_segment.h"
 #include "core/codec/model_side.h"
+#include "core/codec/segment_samples.h"
 
 namespace dcac {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 SegmentMethod MethodOf(const SegmentShape& shape, const Bytes& packed, int level) {
   EncodeOptions options;
   options.level = level;
-  const Bytes body = EncodeSegmentBody(shape, packed, options);
+  const Bytes body = EncodeSegmentBody({shape, packed}, options);
   Bytes back(packed.size());
   EXPECT_TRUE(DecodeSegmentBody(shape, body, back).ok());
   EXPECT_EQ(back, packed);
@@ -40,7 +41,7 @@ TEST(SegmentCodecTest, ModelsOfPlanesOfFewSamplesAreRefused) {
   const SegmentShape shape{DType::kU8, 64, 1, 3, 5};
   const Bytes packed = Noise(shape.bytes());
   const std::byte head[] = {std::byte{2}, std::byte{kLaneLayout}};
-  const Bytes lanes = EncodeLaneBody(shape, packed, {}, head);
+  const Bytes lanes = EncodeLaneBody({shape, packed}, {}, head);
   ASSERT_FALSE(lanes.empty());
   Bytes back(packed.size());
   EXPECT_EQ(DecodeSegmentBody(shape, lanes, back).message(),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/codec/segment_codec.h"
+#include "core/codec/segment_samples.h"
 
 namespace dcac {
 namespace {
@@ -30,7 +31,7 @@ Bytes SlopesAndConstant() {
 Bytes ModelBody(int level = EncodeOptions::kDefaultLevel) {
   EncodeOptions options;
   options.level = level;
-  const Bytes body = EncodeSegmentBody(kSummaryShape, SlopesAndConstant(), options);
+  const Bytes body = EncodeSegmentBody({kSummaryShape, SlopesAndConstant()}, options);
   EXPECT_EQ(*MethodOfBody(body), SegmentMethod::kModel);
   return body;
 }
@@ -85,7 +86,7 @@ TEST(SegmentSummary, TellsOfWhatIsWithinARecodedBody) {
     packed.push_back(sample);
     packed.insert(packed.end(), 3, std::byte{0});
   }
-  const Bytes body = EncodeSegmentBody(wide, packed, {});
+  const Bytes body = EncodeSegmentBody({wide, packed}, {});
   const auto needed = SummaryBytes(ByteSpan(body).first(kSummaryHeadBytes), body.size());
   ASSERT_TRUE(needed.ok()) << needed.status();
   SegmentInfo info;

@@ -1,4 +1,5 @@
 #include "core/codec/segment_verifier.h"
+#include "core/codec/segment_samples.h"
 
 #include <gtest/gtest.h>
 
@@ -25,7 +26,7 @@ Bytes SlopedSquares() {
 
 TEST(SegmentVerifierTest, NoticesOtherSamples) {
   Bytes samples = SlopedSquares();
-  const Bytes body = EncodeSegmentBody(kVerifierShape, samples, {});
+  const Bytes body = EncodeSegmentBody({kVerifierShape, samples}, {});
   EXPECT_TRUE(VerifySegmentBody(kVerifierShape, body, samples).ok());
   samples.back() ^= std::byte{1};
   EXPECT_TRUE(absl::IsInternal(VerifySegmentBody(kVerifierShape, body, samples)));
@@ -33,7 +34,7 @@ TEST(SegmentVerifierTest, NoticesOtherSamples) {
 
 TEST(SegmentVerifierTest, NoticesABodyThatCannotBeDecoded) {
   const Bytes samples = SlopedSquares();
-  const Bytes body = EncodeSegmentBody(kVerifierShape, samples, {});
+  const Bytes body = EncodeSegmentBody({kVerifierShape, samples}, {});
   EXPECT_TRUE(absl::IsInternal(VerifySegmentBody(kVerifierShape, ByteSpan(body).first(body.size() / 2), samples)));
 }
 

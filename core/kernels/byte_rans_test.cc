@@ -45,7 +45,7 @@ std::vector<Interval> RandomIntervals(std::mt19937_64& random) {
   return intervals;
 }
 
-struct Message {
+struct IntervalMessage {
   std::vector<std::vector<Interval>> contexts;
   std::vector<IntervalEntry> entries;
   std::vector<uint8_t> active;
@@ -69,8 +69,8 @@ struct Message {
   }
 };
 
-Message RandomMessage(std::mt19937_64& random, size_t steps) {
-  Message m;
+IntervalMessage RandomIntervalMessage(std::mt19937_64& random, size_t steps) {
+  IntervalMessage m;
   m.contexts.resize(1 + random() % kMaxIntervalContexts);
   for (size_t c = 0; c < m.contexts.size(); ++c) {
     m.contexts[c] = RandomIntervals(random);
@@ -95,7 +95,7 @@ Message RandomMessage(std::mt19937_64& random, size_t steps) {
   return m;
 }
 
-Bytes EncodePlain(const Message& m) {
+Bytes EncodePlain(const IntervalMessage& m) {
   std::vector<std::byte> buffer(IntervalStreamBound(m.active.size()));
   ByteRansEncoder encoder(buffer);
   for (size_t step = m.active.size(); step-- > 0;) {
@@ -106,7 +106,7 @@ Bytes EncodePlain(const Message& m) {
   return {begin, const_cast<const std::byte*>(buffer.data()) + buffer.size()};
 }
 
-void ExpectDecodes(const Message& m, const Bytes& stream) {
+void ExpectDecodes(const IntervalMessage& m, const Bytes& stream) {
   std::vector<uint8_t> residual(m.residual.size());
   const auto is_mode = std::make_unique<bool[]>(m.residual.size());
   const absl::Status status =
@@ -125,7 +125,7 @@ TEST(ByteRans, AllTargetsWriteWhatThePlainLoopsWriteAndReadIt) {
   ForEachTarget([] {
     std::mt19937_64 random(1);
     for (int round = 0; round < 300; ++round) {
-      const Message m = RandomMessage(random, random() % 12);
+      const IntervalMessage m = RandomIntervalMessage(random, random() % 12);
       const Bytes stream = m.Encode();
       ASSERT_EQ(stream, EncodePlain(m)) << "round " << round;
       ExpectDecodes(m, stream);
@@ -136,7 +136,7 @@ TEST(ByteRans, AllTargetsWriteWhatThePlainLoopsWriteAndReadIt) {
 
 TEST(ByteRans, PlainLoopsDecode) {
   std::mt19937_64 random(2);
-  const Message m = RandomMessage(random, 20);
+  const IntervalMessage m = RandomIntervalMessage(random, 20);
   const Bytes stream = m.Encode();
   ASSERT_TRUE(ForceTarget("").ok());
   IntervalTables tables;
@@ -179,7 +179,7 @@ TEST(ByteRans, ReciprocalsDivideExactly) {
 TEST(ByteRans, StreamsThatAreCutOrChangedAreRefused) {
   ForEachTarget([] {
     std::mt19937_64 random(3);
-    const Message m = RandomMessage(random, 9);
+    const IntervalMessage m = RandomIntervalMessage(random, 9);
     const Bytes stream = m.Encode();
     const auto tables = m.Tables();
     std::vector<uint8_t> residual(m.residual.size());
