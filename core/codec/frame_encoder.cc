@@ -239,8 +239,7 @@ struct FrameEncoder::Impl {
 
   void StartVerification(const std::shared_ptr<Verified>& batch) const {
     Start(batch, batch->verification, [](Verified& coded, size_t i) {
-      const SegmentSamples samples = coded.slabs.SamplesOf(i);
-      return VerifySegmentBody(samples.shape(), coded.segments[i].body, samples.packed());
+      return VerifySegmentBody(coded.slabs.SamplesOf(i), coded.segments[i].body);
     });
   }
 

@@ -8,18 +8,20 @@
 
 namespace dcac {
 
-absl::Status VerifySegmentBody(const SegmentShape& shape, ByteSpan body, ByteSpan packed) {
+absl::Status VerifySegmentBody(const SegmentSamples& samples, ByteSpan body) {
   const ScratchLease<Scratch<std::byte>> scratch;
-  const std::span<std::byte> decoded(scratch->Get(shape.bytes()), shape.bytes());
-  const absl::Status status = DecodeSegmentBody(shape, body, decoded);
+  const std::span<std::byte> decoded(scratch->Get(samples.size()), samples.size());
+  const absl::Status status = DecodeSegmentBody(samples.shape(), body, decoded);
   if (!status.ok()) {
     return absl::InternalError(absl::StrCat("a segment cannot be decoded after it was encoded: ", status.message()));
   }
-  // std::ranges::equal compares byte by byte.
-  if (decoded.size() == packed.size() && std::memcmp(decoded.data(), packed.data(), packed.size()) == 0) {
-    return absl::OkStatus();
+  for (size_t p = 0; p < samples.num_planes(); ++p) {
+    const ByteSpan plane = samples.plane(p);
+    if (std::memcmp(decoded.data() + p * plane.size(), plane.data(), plane.size()) != 0) {
+      return absl::InternalError("a segment does not give back the samples that it was made of");
+    }
   }
-  return absl::InternalError("a segment does not give back the samples that it was made of");
+  return absl::OkStatus();
 }
 
 }  // namespace dcac

@@ -4,13 +4,12 @@
 
 #include "absl/status/status.h"
 #include "core/base/bytes.h"
-#include "core/codec/segment_codec.h"
+#include "core/codec/segment_samples.h"
 
 namespace dcac {
 
-// Decodes `body` and compares with `packed`, the samples that it was made of.  Errors: Internal (they are others, or
-// none).
-absl::Status VerifySegmentBody(const SegmentShape& shape, ByteSpan body, ByteSpan packed);
+// Decodes `body` and compares with the samples that it was made of.  Errors: Internal (they are others, or none).
+absl::Status VerifySegmentBody(const SegmentSamples& samples, ByteSpan body);
 
 }  // namespace dcac
 

@@ -27,15 +27,15 @@ Bytes SlopedSquares() {
 TEST(SegmentVerifierTest, NoticesOtherSamples) {
   Bytes samples = SlopedSquares();
   const Bytes body = EncodeSegmentBody({kVerifierShape, samples}, {});
-  EXPECT_TRUE(VerifySegmentBody(kVerifierShape, body, samples).ok());
+  EXPECT_TRUE(VerifySegmentBody({kVerifierShape, samples}, body).ok());
   samples.back() ^= std::byte{1};
-  EXPECT_TRUE(absl::IsInternal(VerifySegmentBody(kVerifierShape, body, samples)));
+  EXPECT_TRUE(absl::IsInternal(VerifySegmentBody({kVerifierShape, samples}, body)));
 }
 
 TEST(SegmentVerifierTest, NoticesABodyThatCannotBeDecoded) {
   const Bytes samples = SlopedSquares();
   const Bytes body = EncodeSegmentBody({kVerifierShape, samples}, {});
-  EXPECT_TRUE(absl::IsInternal(VerifySegmentBody(kVerifierShape, ByteSpan(body).first(body.size() / 2), samples)));
+  EXPECT_TRUE(absl::IsInternal(VerifySegmentBody({kVerifierShape, samples}, ByteSpan(body).first(body.size() / 2))));
 }
 
 // Others that work, begun in turn.
