@@ -185,7 +185,8 @@ struct FrameEncoder::Impl {
     tbb::parallel_for(size_t{0}, segments.size(), [&](size_t i) {
       if (IsCancelled()) return;
       digested.Done(i / batch.per_slab(), [&](size_t slab) { digest_stream.Update(batch.slab(slab)); });
-      segments[i] = EncodeSegment(batch, i);
+      // Who waits for others in a segment must not begin with the next one: all of the batch might lie on its stack.
+      segments[i] = tbb::this_task_arena::isolate([&] { return EncodeSegment(batch, i); });
       appended.Done(i, [&](size_t next) {
         AppendSegmentOf(segments, next);
         segments[next].body = Bytes();
