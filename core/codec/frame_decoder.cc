@@ -77,11 +77,12 @@ struct FrameDecoder::Impl {
   absl::Status TakeSegments(bool bounded) {
     const Geometry& geometry = header->geometry;
     while (!backlog && next_segment < geometry.num_segments()) {
-      if (bodies.empty()) batch_segments = BatchSegments();  // for the batch: the arena may change between calls
+      if (batch_segments == 0) batch_segments = BatchSegments();  // for the batch: the arena may change between calls
       DCAC_ASSIGN_OR_RETURN(const bool has_read, tensor || bodies.size() < batch_segments ? TakeSegment() : false);
       if (has_read) continue;
       if (bodies.size() < batch_segments) break;
       DCAC_RETURN_IF_ERROR(DecodeBatch());
+      batch_segments = 0;  // though segments of the next slab may be there
       backlog = bounded && !unread.empty() && next_segment < geometry.num_segments();
     }
     return absl::OkStatus();
