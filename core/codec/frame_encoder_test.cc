@@ -52,7 +52,7 @@ TEST(FrameDecoderTest, PiecesOfAnySizeDecodeInPlace) {
   for (size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<std::byte>(i * i >> 7);
   EncodeOptions options;
   options.level = 1;
-  options.segment_bytes = EncodeOptions::kMinSegmentBytes;
+  options.segment_bytes = 1 << 16;  // several in a slab
   const auto frame = Compress({DType::kU8, {3, 8, 160, 256}}, samples, options);
   ASSERT_TRUE(frame.ok()) << frame.status();
   for (const int threads : {1, 2, 4, 8}) {
