@@ -1019,11 +1019,17 @@ class LaneSetEncoder {
 
   // How many positions the next steps have, and symbols of lanes that have none.
   void FinishSteps(size_t positions, size_t step, uint16_t* symbols) {
-    for (size_t p = 0; p < positions; p += step, symbols += kRansLanes) {
-      const size_t active = std::min(step, positions - p);
-      active_.push_back(static_cast<uint8_t>(active));
-      std::fill(symbols + active, symbols + kRansLanes, uint16_t{0});  // of any entry that there is
+    const size_t steps = (positions + step - 1) / step, of_last = positions - (steps - 1) * step;
+    active_.insert(active_.end(), steps - 1, static_cast<uint8_t>(step));
+    active_.push_back(static_cast<uint8_t>(of_last));
+    const auto finish = [&](size_t i, size_t active) {
+      uint16_t* const of_step = symbols + i * kRansLanes;
+      std::fill(of_step + active, of_step + kRansLanes, uint16_t{0});  // of any entry that there is
+    };
+    if (step < kRansLanes) {
+      for (size_t i = 0; i + 1 < steps; ++i) finish(i, step);
     }
+    finish(steps - 1, of_last);
   }
 
   // `codes` has room for 64 more.
