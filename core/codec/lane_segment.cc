@@ -49,8 +49,8 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.min_columns = kFourStepColumns;
       lanes.sample_positions = std::clamp<size_t>(samples / 16, 1 << 13, 1 << 15);
       lanes.fit_samples = 1024;
-      lanes.max_contexts = kFewIntervalContexts;
-      lanes.max_all_pairs = 18;
+      lanes.max_contexts = kFewestIntervalContexts;
+      lanes.max_all_pairs = 10;
       lanes.position_bins = 8;
       lanes.activity_bins = 8;
       if (narrow && samples >= kManySamples) lanes.count_every = 8;

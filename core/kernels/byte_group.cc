@@ -411,14 +411,15 @@ HWY_INLINE void FinishStep(const LaneGroup<ByteLanes>& group, ByteVec mode, cons
 
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
 // Decodes full steps from the first on while there are bytes for sure, before `end`; returns the step after them.  The
-// step after the one that is decoded is predicted meanwhile, which must not depend on it.  kFew: contexts, cells, and
-// bits of innovations, which are some, are few enough for all that is faster then.
-template <ByteTerms kTerms, bool kFew>
+// step after the one that is decoded is predicted meanwhile, which must not depend on it.  kRoom: of contexts; if
+// it is not the largest, cells, and bits of innovations, which are some, are few enough for all that is faster then.
+template <ByteTerms kTerms, size_t kRoom>
 size_t DecodeWhileBytes(const LaneTables& tables, const LaneGroup<ByteLanes>& group, ByteRansDecoder& rans,
                         size_t end) {
   BytePredictor<kTerms> predictor(tables, group);  // if const, g++ would keep it in memory
   const InnovationScale scale(group.innovation_bits);
   const ByteVec mode = ModeOf(tables);
+  constexpr bool kFew = kRoom < kMaxIntervalContexts;
   BankStates banks[kRansBanks] = {LoadBank(rans, rans.bank), LoadBank(rans, rans.bank ^ 1)};
   const std::byte* next = rans.next;
   ByteStep step, following;
@@ -432,7 +433,7 @@ size_t DecodeWhileBytes(const LaneTables& tables, const LaneGroup<ByteLanes>& gr
   step = following;
   const auto decode = [&](BankStates & bank) HWY_ATTR __attribute__((always_inline)) {
     const StepBytes following_contexts = predict(k + 1);
-    const StepSlots slots = FindSlots<kFew>(*tables.intervals, bank, contexts);
+    const StepSlots slots = FindSlots<kRoom>(*tables.intervals, bank, contexts);
     const StepResiduals found = TakeResiduals<false>(slots, bank, kRansLanes, next);
     FinishStep<kFew>(group, mode, scale, k * kRansLanes, step, found);
     step = following;
@@ -456,11 +457,13 @@ bool DecodeSteps(const LaneTables& tables, const LaneGroup<ByteLanes>& group, By
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
   if (group.columns >= 2 * kRansLanes + 2) {
 #if HWY_TARGET <= HWY_AVX3_DL
-    const bool few =
-        tables.intervals->has_few && tables.context.has_few() && (group.innovation_bits > 0 || !group.has_innovations);
-    const auto decode = few ? DecodeWhileBytes<kTerms, true> : DecodeWhileBytes<kTerms, false>;
+    const bool few = tables.context.has_few() && (group.innovation_bits > 0 || !group.has_innovations);
+    const size_t room = few ? tables.intervals->room : kMaxIntervalContexts;
+    const auto decode = room == kFewestIntervalContexts ? DecodeWhileBytes<kTerms, kFewestIntervalContexts>
+                        : room == kFewIntervalContexts  ? DecodeWhileBytes<kTerms, kFewIntervalContexts>
+                                                        : DecodeWhileBytes<kTerms, kMaxIntervalContexts>;
 #else
-    const auto decode = DecodeWhileBytes<kTerms, false>;
+    const auto decode = DecodeWhileBytes<kTerms, kMaxIntervalContexts>;
 #endif
     p = kRansLanes * decode(tables, group, rans, group.positions / kRansLanes);
   }

@@ -199,10 +199,10 @@ struct StepSlots {
 HWY_INLINE ByteVec LookUpAmong(const std::array<uint8_t, 64>& table, ByteVec index) {
   return ByteVec{_mm512_permutexvar_epi8(index.raw, _mm512_load_si512(table.data()))};
 }
-template <bool kFew>
+template <size_t kRoom>
 HWY_INLINE ByteVec LookUpAmong(const std::array<uint8_t, 128>& table, ByteVec index) {
   const __m512i low = _mm512_load_si512(table.data());
-  if constexpr (kFew) return ByteVec{_mm512_permutexvar_epi8(index.raw, low)};
+  if constexpr (kRoom <= kFewIntervalContexts) return ByteVec{_mm512_permutexvar_epi8(index.raw, low)};
   return ByteVec{_mm512_permutex2var_epi8(low, index.raw, _mm512_load_si512(table.data() + 64))};
 }
 
@@ -229,46 +229,47 @@ HWY_INLINE ByteVec FindAmong(const ByteVec (&bound)[3], ByteVec index, ByteVec v
 }
 
 // Numbers of intervals, modulo 256, by the contexts: those that the bounds of four, then the others lead to.
-template <bool kFew>
+template <size_t kRoom>
 HWY_INLINE ByteVec FindIntervals(const std::array<std::array<uint8_t, 64>, 3>& of_four,
                                  const std::array<std::array<uint8_t, 128>, 3>& others, ByteVec contexts,
                                  ByteVec values, LastSlots& around) {
   const ByteVec first[3] = {LookUpAmong(of_four[0], contexts), LookUpAmong(of_four[1], contexts),
                             LookUpAmong(of_four[2], contexts)};
   ByteVec four = FindAmong(first, contexts, values, around);
-  const ByteVec second[3] = {LookUpAmong<kFew>(others[0], four), LookUpAmong<kFew>(others[1], four),
-                             LookUpAmong<kFew>(others[2], four)};
-  if constexpr (!kFew) four = hn::And(four, hn::Set(ByteTag(), 63));
+  const ByteVec second[3] = {LookUpAmong<kRoom>(others[0], four), LookUpAmong<kRoom>(others[1], four),
+                             LookUpAmong<kRoom>(others[2], four)};
+  if constexpr (kRoom > kFewIntervalContexts) four = hn::And(four, hn::Set(ByteTag(), 63));
   return FindAmong(second, four, values, around);
 }
 
 // table[number] of intervals; `is_upper`: those whose contexts are not among the first kFewIntervalContexts.
-template <bool kFew>
+template <size_t kRoom>
 HWY_INLINE ByteVec LookUpOfIntervals(const std::array<uint8_t, kMaxIntervalContexts * kMaxIntervals>& table,
                                      ByteVec number, hn::Mask<ByteTag> is_upper) {
+  if constexpr (kRoom == kFewestIntervalContexts) return Permute128(table.data(), number);
   const ByteVec low = Permute256(table.data(), number);
-  if constexpr (kFew) return low;
+  if constexpr (kRoom == kFewIntervalContexts) return low;
   return hn::IfThenElse(is_upper, Permute256(table.data() + 256, number), low);
 }
-template <bool kFew>
+template <size_t kRoom>
 HWY_INLINE hn::Mask<ByteTag> AreUpper(ByteVec contexts) {
-  if constexpr (kFew) return {};
+  if constexpr (kRoom <= kFewIntervalContexts) return {};
   return hn::Gt(contexts, hn::Set(ByteTag(), kFewIntervalContexts - 1));
 }
 
 // Intervals by how many last slots of others are before theirs: of those of every four, then of those of the four.
-template <bool kFew>
+template <size_t kRoom>
 HWY_INLINE StepSlots FindSlots(const IntervalTables& tables, const BankStates& states, const StepBytes& contexts) {
   const ByteTag d;
   const ByteVec slot = states.low.part[0], end = hn::Set(d, 0xff);
   LastSlots last = {end, end};  // -1, of what is before the first interval
-  const ByteVec interval = FindIntervals<kFew>(tables.last_of_four, tables.last, contexts.part[0], slot, last);
-  const auto is_upper = AreUpper<kFew>(contexts.part[0]);
+  const ByteVec interval = FindIntervals<kRoom>(tables.last_of_four, tables.last, contexts.part[0], slot, last);
+  const auto is_upper = AreUpper<kRoom>(contexts.part[0]);
   StepSlots result;
   result.distance.part[0] = hn::Add(hn::Sub(slot, last.before), end);
   result.frequency.part[0] = hn::Sub(last.after, last.before);
-  result.base.part[0] = LookUpOfIntervals<kFew>(tables.base, interval, is_upper);
-  result.raw_bits.part[0] = LookUpOfIntervals<kFew>(tables.raw_bits, interval, is_upper);
+  result.base.part[0] = LookUpOfIntervals<kRoom>(tables.base, interval, is_upper);
+  result.raw_bits.part[0] = LookUpOfIntervals<kRoom>(tables.raw_bits, interval, is_upper);
   return result;
 }
 #else
@@ -302,7 +303,7 @@ HWY_INLINE hn::Vec<SlotTag> LookUpSlotsOf(const uint32_t* HWY_RESTRICT slots, co
 }
 #endif
 
-template <bool kFew>  // others find all alike
+template <size_t kRoom>  // others find all alike
 HWY_INLINE StepSlots FindSlots(const IntervalTables& tables, const BankStates& states, const StepBytes& contexts) {
   const ByteTag d;
   constexpr size_t kLanes = hn::MaxLanes(d);
@@ -391,7 +392,7 @@ HWY_INLINE StepResiduals DecodeIntervals(ByteRansDecoder& decoder, const Interva
   BankStates states = LoadBank(decoder, decoder.bank);
   alignas(64) uint8_t padded[kRansLanes];
   const StepBytes of_lanes = LoadStep(kPartial ? PadWithZeros(contexts, active, padded) : contexts);
-  const StepSlots slots = FindSlots<false>(tables, states, of_lanes);
+  const StepSlots slots = FindSlots<kMaxIntervalContexts>(tables, states, of_lanes);
   const StepResiduals result = TakeResiduals<kPartial>(slots, states, active, decoder.next);
   StoreBank(states, decoder.bank, decoder);
   decoder.bank ^= 1;

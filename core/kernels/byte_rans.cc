@@ -63,10 +63,11 @@ void FillTables(IntervalContexts contexts, IntervalTables& tables) {
 // States that have room, numbers of 16 bits, with what they code.
 template <class D>
 HWY_INLINE hn::Vec<D> EncodeSlots(D d, hn::Vec<D> y, hn::Vec<D> frequency, hn::Vec<D> start, hn::Vec<D> reciprocal) {
-  const auto quotient = hn::MulHigh(y, reciprocal), rest = hn::Sub(y, hn::Mul(quotient, frequency));
-  const auto x = hn::Add(hn::Add(rest, start), hn::ShiftLeft<8>(quotient));
+  // The rest and 256 times the quotient are y and 256 - frequency times the quotient.
+  const auto quotient = hn::MulHigh(y, reciprocal), others = hn::Sub(hn::Set(d, kIntervalSlots), frequency);
+  const auto sum = hn::Add(y, hn::Mul(quotient, others)), rest = hn::Sub(sum, hn::ShiftLeft<8>(quotient));
+  const auto x = hn::Add(sum, start);
   // Where the rest is not below the frequency, the quotient is one more.
-  const auto others = hn::Sub(hn::Set(d, kIntervalSlots), frequency);
   const hn::RebindToSigned<D> ds;
   const auto is_less = hn::RebindMask(d, hn::Lt(hn::BitCast(ds, rest), hn::BitCast(ds, frequency)));
   return hn::IfThenElse(is_less, x, hn::Add(x, others));
@@ -114,13 +115,16 @@ void FillCode(IntervalContexts contexts, IntervalCode& code) {
   }
 }
 
+// Bytes of vectors are of lanes in descending order here: the stream, which begins with what is encoded last, is
+// written from its end, and compressed bytes are simpler to append.
+
 // What a step codes.
 struct StepEntries {
   ByteVec raw, raw_mask, frequency, start, reciprocal_low, reciprocal_high;
 };
 
 // Of steps that follow each other, in turns: what one waits for, another does not.
-template <bool kFew, size_t kSteps>
+template <size_t kRoom, size_t kSteps>
 HWY_INLINE void FindStepEntries(const IntervalCode& code, const uint16_t* HWY_RESTRICT symbols,
                                 StepEntries (&entries)[kSteps]) {
   const ByteTag d;
@@ -129,7 +133,8 @@ HWY_INLINE void FindStepEntries(const IntervalCode& code, const uint16_t* HWY_RE
   const auto each = [](auto visit) HWY_ATTR {
     for (size_t s = 0; s < kSteps; ++s) visit(s);
   };
-  const ByteVec even = hn::Add(hn::Iota(d, 0), hn::Iota(d, 0)), odd = hn::Add(even, hn::Set(d, 1));
+  const ByteVec place = hn::Sub(hn::Set(d, kRansLanes - 1), hn::Iota(d, 0));
+  const ByteVec even = hn::Add(place, place), odd = hn::Add(even, hn::Set(d, 1));
   each([&](size_t s) HWY_ATTR {
     const __m512i first = _mm512_loadu_si512(symbols + s * kRansLanes);
     const __m512i second = _mm512_loadu_si512(symbols + s * kRansLanes + kRansLanes / 2);
@@ -137,15 +142,15 @@ HWY_INLINE void FindStepEntries(const IntervalCode& code, const uint16_t* HWY_RE
     const ByteVec high{_mm512_permutex2var_epi8(first, odd.raw, second)};
     is_mode[s] = hn::Eq(high, hn::Set(d, static_cast<uint8_t>(ModeEntries(code.contexts) / 256)));
     context[s] = hn::IfThenElse(is_mode[s], low[s], high);
-    is_upper[s] = AreUpper<kFew>(context[s]);
+    is_upper[s] = AreUpper<kRoom>(context[s]);
     value[s] = hn::Xor(low[s], hn::Set(d, 0x80));
   });
   each([&](size_t s) HWY_ATTR {
     LastSlots unused = {};
-    interval[s] = FindIntervals<kFew>(code.before_four, code.before, context[s], value[s], unused);
+    interval[s] = FindIntervals<kRoom>(code.before_four, code.before, context[s], value[s], unused);
   });
   const auto look_up_of = [&](const IntervalCode::Bytes& table, size_t s)
-                              HWY_ATTR { return LookUpOfIntervals<kFew>(table, interval[s], is_upper[s]); };
+                              HWY_ATTR { return LookUpOfIntervals<kRoom>(table, interval[s], is_upper[s]); };
   each([&](size_t s) HWY_ATTR {
     entries[s].raw_mask = look_up_of(code.raw_mask, s);
     distance[s] = hn::Sub(value[s], look_up_of(code.base, s));
@@ -168,14 +173,10 @@ HWY_INLINE void FindStepEntries(const IntervalCode& code, const uint16_t* HWY_RE
   look_up(code.reciprocal_high, &StepEntries::reciprocal_high);
 }
 
-// Writes the low bytes of the lanes in the mask, in ascending order, below `next`.
+// Appends the low bytes of the lanes in the mask.
 HWY_INLINE void PutBytes(const PairHalves& x, hn::Mask<ByteTag> mask, std::byte*& next) {
-  const ByteTag d;
-  const size_t count = static_cast<size_t>(std::popcount(mask.raw));
-  const __m512i packed = _mm512_maskz_compress_epi8(mask.raw, LowBytes(x).raw);
-  const ByteVec from = hn::Add(hn::Iota(d, 0), hn::Set(d, static_cast<uint8_t>(count)));
-  _mm512_storeu_si512(next - kRansLanes, _mm512_permutexvar_epi8(from.raw, packed));  // rotated by 64 - count
-  next -= count;
+  _mm512_storeu_si512(next, _mm512_maskz_compress_epi8(mask.raw, LowBytes(x).raw));
+  next += std::popcount(mask.raw);
 }
 
 template <bool kPartial>
@@ -190,7 +191,7 @@ HWY_INLINE void EncodeStep(const StepEntries& entries, size_t active, PairHalves
   hn::Mask<ByteTag> lanes{};
   PairHalves is_active{};
   if constexpr (kPartial) {
-    lanes = hn::FirstN(d, active);
+    lanes = hn::Not(hn::FirstN(d, kRansLanes - active));
     const ByteVec bytes = hn::VecFromMask(d, lanes);
     is_active = Join(bytes, bytes);
   }
@@ -229,21 +230,40 @@ bool AreFull(std::span<const uint8_t> active, size_t end, size_t count) {
   return lanes == count * kRansLanes;
 }
 
-template <bool kFew>
-void EncodeAllSteps(std::span<const uint8_t> active, const uint16_t* symbols, const IntervalCode& code,
-                    ByteRansEncoder& encoder) {
-  const PairTag16 d16;
+HWY_INLINE ByteVec Reverse(ByteVec v) {
   const ByteTag d;
-  PairHalves banks[kRansBanks];
-  for (PairHalves& bank : banks) bank = {hn::Set(d16, kByteStateLow), hn::Set(d16, kByteStateLow)};
-  std::byte* next = encoder.next;
+  const ByteVec from = hn::Sub(hn::Set(d, static_cast<uint8_t>(hn::Lanes(d) - 1)), hn::Iota(d, 0));
+  return {_mm512_permutexvar_epi8(from.raw, v.raw)};
+}
+
+// Reverses the order of bytes in place.
+void ReverseBytes(std::span<std::byte> bytes) {
+  const ByteTag d;
+  uint8_t *begin = reinterpret_cast<uint8_t*>(bytes.data()), *end = begin + bytes.size();
+  for (const size_t n = hn::Lanes(d); static_cast<size_t>(end - begin) >= 2 * n; begin += n) {
+    end -= n;
+    const ByteVec first = hn::LoadU(d, begin), last = hn::LoadU(d, end);
+    hn::StoreU(Reverse(last), d, begin);
+    hn::StoreU(Reverse(first), d, end);
+  }
+  std::reverse(begin, end);
+}
+
+template <size_t kRoom>
+std::span<std::byte> EncodeAllSteps(std::span<const uint8_t> active, const uint16_t* symbols, const IntervalCode& code,
+                                    std::span<std::byte> buffer) {
+  const ByteTag d;
+  const PairVec16 low = hn::Set(PairTag16(), kByteStateLow);
+  PairHalves banks[kRansBanks] = {{low, low}, {low, low}};
+  std::byte* const begin = buffer.data() + kByteStateBytes;
+  std::byte* next = begin;
   size_t step = active.size();
   constexpr size_t kAtOnce = 2 * kRansBanks;
   while (step > 0) {
     if (step % kRansBanks != 0 || !AreFull(active, step, kAtOnce)) {
       --step;
       StepEntries entries[1];
-      FindStepEntries<kFew>(code, symbols + kRansLanes * step, entries);
+      FindStepEntries<kRoom>(code, symbols + kRansLanes * step, entries);
       EncodeStep<true>(entries[0], active[step], banks[step % kRansBanks], next);
       continue;
     }
@@ -251,27 +271,32 @@ void EncodeAllSteps(std::span<const uint8_t> active, const uint16_t* symbols, co
     do {
       step -= kAtOnce;
       StepEntries entries[kAtOnce];
-      FindStepEntries<kFew>(code, symbols + kRansLanes * step, entries);
-#pragma GCC unroll 4
-      for (size_t s = kAtOnce; s-- > 0;) EncodeStep<false>(entries[s], kRansLanes, s % 2 == 0 ? first : second, next);
+      FindStepEntries<kRoom>(code, symbols + kRansLanes * step, entries);
+      EncodeStep<false>(entries[3], kRansLanes, second, next);
+      EncodeStep<false>(entries[2], kRansLanes, first, next);
+      EncodeStep<false>(entries[1], kRansLanes, second, next);
+      EncodeStep<false>(entries[0], kRansLanes, first, next);
     } while (AreFull(active, step, kAtOnce));
     banks[0] = first;
     banks[1] = second;
   }
-  encoder.next = next;
+  ReverseBytes({begin, next});
   for (size_t bank = 0; bank < kRansBanks; ++bank) {
-    const StepBytes low{{LowBytes(banks[bank])}}, high{{HighBytes(banks[bank])}};
-    uint8_t* const out = reinterpret_cast<uint8_t*>(encoder.state.data() + bank * kRansLanes);
-    hn::StoreInterleaved2(low.part[0], high.part[0], d, out);
+    const ByteVec lower = Reverse(LowBytes(banks[bank])), upper = Reverse(HighBytes(banks[bank]));
+    hn::StoreInterleaved2(lower, upper, d, reinterpret_cast<uint8_t*>(buffer.data()) + bank * 2 * kRansLanes);
   }
+  return {buffer.data(), next};
 }
 
-void EncodeSteps(std::span<const uint8_t> active, const uint16_t* symbols, const IntervalCode& code,
-                 ByteRansEncoder& encoder) {
-  if (code.has_few) {
-    EncodeAllSteps<true>(active, symbols, code, encoder);
-  } else {
-    EncodeAllSteps<false>(active, symbols, code, encoder);
+std::span<std::byte> EncodeSteps(std::span<const uint8_t> active, const uint16_t* symbols, const IntervalCode& code,
+                                 std::span<std::byte> buffer) {
+  switch (code.room) {
+    case kFewestIntervalContexts:
+      return EncodeAllSteps<kFewestIntervalContexts>(active, symbols, code, buffer);
+    case kFewIntervalContexts:
+      return EncodeAllSteps<kFewIntervalContexts>(active, symbols, code, buffer);
+    default:
+      return EncodeAllSteps<kMaxIntervalContexts>(active, symbols, code, buffer);
   }
 }
 
@@ -283,11 +308,13 @@ void FillCode(IntervalContexts contexts, IntervalCode& code) {
 
 #if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128 || !HWY_ARCH_X86
 
-void EncodeSteps(std::span<const uint8_t> active, const uint16_t* symbols, const IntervalCode& code,
-                 ByteRansEncoder& encoder) {
+std::span<std::byte> EncodeSteps(std::span<const uint8_t> active, const uint16_t* symbols, const IntervalCode& code,
+                                 std::span<std::byte> buffer) {
+  ByteRansEncoder encoder(buffer);
   for (size_t step = active.size(); step-- > 0;) {
     EncodeIntervalsPlain(encoder, step % kRansBanks, code.entries.data(), symbols + kRansLanes * step, active[step]);
   }
+  return encoder.Finish();
 }
 
 #else
@@ -368,8 +395,9 @@ HWY_INLINE void EncodeStep(const StepEntries& entries, size_t active, uint16_t* 
   }
 }
 
-void EncodeSteps(std::span<const uint8_t> active, const uint16_t* symbols, const IntervalCode& code,
-                 ByteRansEncoder& encoder) {
+std::span<std::byte> EncodeSteps(std::span<const uint8_t> active, const uint16_t* symbols, const IntervalCode& code,
+                                 std::span<std::byte> buffer) {
+  ByteRansEncoder encoder(buffer);
   // Entries are looked up a step ahead: wide loads wait for narrow stores to be in the cache.
   StepEntries step_entries[2];
   const auto look_up = [&](size_t step) HWY_ATTR {
@@ -387,6 +415,7 @@ void EncodeSteps(std::span<const uint8_t> active, const uint16_t* symbols, const
     }
   }
   encoder.next = next;
+  return encoder.Finish();
 }
 
 #endif
@@ -428,7 +457,7 @@ HWY_EXPORT(DecodeSteps);
 }  // namespace
 
 void IntervalTables::Build(IntervalContexts contexts) {
-  has_few = contexts.size() <= kFewIntervalContexts;
+  room = IntervalContextRoom(contexts.size());
   DCAC_DYNAMIC_DISPATCH(FillTables)(contexts, *this);
 }
 
@@ -492,23 +521,20 @@ void BuildIntervalEntries(IntervalContexts contexts, std::span<IntervalEntry> en
   }
 }
 
-std::byte* ByteRansEncoder::Finish() {
+std::span<std::byte> ByteRansEncoder::Finish() {
   for (size_t i = state.size(); i-- > 0;) PutWord(state[i], next);
-  return next;
+  return {next, end};
 }
 
 void IntervalCode::Build(IntervalContexts of_contexts) {
   contexts = of_contexts.size();
-  has_few = contexts <= kFewIntervalContexts;
+  room = IntervalContextRoom(contexts);
   DCAC_DYNAMIC_DISPATCH(FillCode)(of_contexts, *this);
 }
 
 std::span<std::byte> EncodeIntervalSteps(std::span<const uint8_t> active, const uint16_t* symbols,
                                          const IntervalCode& code, std::span<std::byte> buffer) {
-  ByteRansEncoder encoder(buffer);
-  DCAC_DYNAMIC_DISPATCH(EncodeSteps)(active, symbols, code, encoder);
-  const std::byte* begin = encoder.Finish();
-  return buffer.subspan(static_cast<size_t>(begin - buffer.data()));
+  return DCAC_DYNAMIC_DISPATCH(EncodeSteps)(active, symbols, code, buffer);
 }
 
 absl::Status DecodeIntervalSteps(ByteSpan stream, const IntervalTables& tables, std::span<const uint8_t> active,

@@ -27,7 +27,7 @@ inline constexpr size_t kByteStateBytes = 2 * kRansBanks * kRansLanes;
 inline constexpr uint32_t kIntervalSlots = 256;  // of a context
 inline constexpr size_t kMaxIntervals = 16;      // of a context
 inline constexpr size_t kMaxIntervalContexts = 32;
-inline constexpr size_t kFewIntervalContexts = 16;  // are found faster
+inline constexpr size_t kFewIntervalContexts = 16, kFewestIntervalContexts = 8;  // are found faster, and still faster
 inline constexpr uint32_t kMaxIntervalFrequency = 255;
 
 // Residuals base .. base + 2^raw_bits - 1, modulo 256; or, without raw bits, that the sample is the mode.
@@ -43,6 +43,12 @@ struct Interval {
 // Intervals of each context; their frequencies have the sum 256.
 using IntervalContexts = std::span<const std::span<const Interval>>;
 
+// The least number of contexts that intervals are found for which is enough for so many.
+constexpr size_t IntervalContextRoom(size_t contexts) {
+  if (contexts <= kFewestIntervalContexts) return kFewestIntervalContexts;
+  return contexts <= kFewIntervalContexts ? kFewIntervalContexts : kMaxIntervalContexts;
+}
+
 // ---- Decoder ----
 
 // What a slot says, a byte each: how far it is from the first one of its interval, the interval's frequency, base, and
@@ -54,7 +60,7 @@ struct IntervalSlot {
 
 // Of all contexts, for decoders.  What a target does not look into may be left as it is.
 struct IntervalTables {
-  bool has_few = true;  // contexts: kFewIntervalContexts at most
+  size_t room = kMaxIntervalContexts;  // IntervalContextRoom
   // Of context c from 256 c on.
   alignas(64) std::array<IntervalSlot, kMaxIntervalContexts * kIntervalSlots> slots;
   // For who searches.  Interval i of context c is number 16 c + i.  Last slots of interval 3, 7 and 11 of a context,
@@ -131,7 +137,7 @@ void BuildIntervalEntries(IntervalContexts contexts, std::span<IntervalEntry> en
 
 // Of all contexts, for encoders.  What a target does not look into may be left as it is.
 struct IntervalCode {
-  bool has_few = true;  // contexts, as in IntervalTables
+  size_t room = kMaxIntervalContexts;  // as in IntervalTables
   size_t contexts = 0;
   std::array<IntervalEntry, NumIntervalEntries(kMaxIntervalContexts)> entries;
   // For who searches, residuals being 128 more than they are.  Interval i of context c is number 16 c + i: disjoint
@@ -150,14 +156,14 @@ struct IntervalCode {
 
 struct ByteRansEncoder {
   alignas(64) std::array<uint16_t, kRansBanks * kRansLanes> state;
-  std::byte* next;  // bytes are written downwards from here; up to 64 below may be overwritten beside
+  std::byte *next, *end;  // bytes are written downwards from `next`; up to 64 below may be overwritten beside
 
-  explicit ByteRansEncoder(std::span<std::byte> buffer) : next(buffer.data() + buffer.size()) {
+  explicit ByteRansEncoder(std::span<std::byte> buffer) : next(buffer.data() + buffer.size()), end(next) {
     state.fill(kByteStateLow);
   }
 
-  // Puts the states before the bytes, returns the first byte of the stream.
-  std::byte* Finish();
+  // Puts the states before the bytes, returns the stream.
+  std::span<std::byte> Finish();
 };
 
 // The size that a buffer needs for so many steps.
@@ -186,8 +192,8 @@ inline void EncodeIntervalsPlain(ByteRansEncoder& encoder, size_t bank, const In
   }
 }
 
-// Encodes steps into the end of `buffer`, which has IntervalStreamBound(steps) bytes at least; returns the part that is
-// the stream.  active: of each step, 1 .. 64; symbols: 64 for each step, those of resting lanes of any entry.
+// Encodes steps into `buffer`, which has IntervalStreamBound(steps) bytes at least; returns the part that is the
+// stream.  active: of each step, 1 .. 64; symbols: 64 for each step, those of resting lanes of any entry.
 std::span<std::byte> EncodeIntervalSteps(std::span<const uint8_t> active, const uint16_t* symbols,
                                          const IntervalCode& code, std::span<std::byte> buffer);
 

@@ -102,8 +102,8 @@ Bytes EncodePlain(const IntervalMessage& m) {
     EncodeIntervalsPlain(encoder, step % kRansBanks, m.entries.data(), m.symbols.data() + kRansLanes * step,
                          m.active[step]);
   }
-  const std::byte* begin = encoder.Finish();
-  return {begin, const_cast<const std::byte*>(buffer.data()) + buffer.size()};
+  const auto stream = encoder.Finish();
+  return {stream.begin(), stream.end()};
 }
 
 void ExpectDecodes(const IntervalMessage& m, const Bytes& stream) {

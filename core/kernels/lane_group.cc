@@ -1082,7 +1082,7 @@ size_t DecodeWhileBytes([[maybe_unused]] const LaneTables& tables, [[maybe_unuse
     const size_t p = k++ * kRansLanes;
     c = NextColumn(group, c);
     const StepPlace place = predictor.Predict(p + kRansLanes, c, following);
-    const StepSlots slots = FindSlots<false>(*tables.intervals, bank, contexts);
+    const StepSlots slots = FindSlots<kMaxIntervalContexts>(*tables.intervals, bank, contexts);
     contexts = FindContexts(tables, place, following);
     const StepResiduals found = TakeResiduals<false>(slots, bank, kRansLanes, next);
     FinishDecoding(group, p, step, CodesOf(mode, found, LoadStep(step.center)), codes);
