@@ -47,13 +47,13 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.bytes = true;
       lanes.errors = false;
       lanes.min_columns = kFourStepColumns;
-      lanes.sample_positions = std::clamp<size_t>(samples / 16, 1 << 13, 1 << 15);
-      lanes.fit_samples = 1024;
+      lanes.sample_positions = std::clamp<size_t>(samples / 16, 1 << 13, 1 << 14);
+      lanes.fit_samples = 768;
       lanes.max_contexts = kFewestIntervalContexts;
       lanes.max_all_pairs = 10;
-      lanes.position_bins = 8;
-      lanes.activity_bins = 8;
-      if (narrow && samples >= kManySamples) lanes.count_every = 8;
+      lanes.position_bins = 7;
+      lanes.activity_bins = 6;
+      if (narrow && samples >= kManySamples) lanes.count_every = 16;
       break;
     case 2:
       lanes.bytes = lanes.weighted = true;
