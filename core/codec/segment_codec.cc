@@ -489,7 +489,11 @@ bool MayRepeat(const SegmentSamples& samples, size_t stride, size_t limit) {
   if (HasRuns(stride, samples) || HasPeriods(samples)) return true;
   if (size < kFewPieces * kShortPiece) return true;
   if (size < kSmallBytes && limit < size / 2) return false;
-  return EstimateZstd(samples, stride, std::clamp<size_t>(size >> 18, 1, kFewPieces), kShortPiece) < limit - limit / 4;
+  const auto seems_below = [&](size_t pieces, size_t most) {
+    return EstimateZstd(samples, stride, pieces, kShortPiece) < most;
+  };
+  const size_t pieces = std::clamp<size_t>(size >> 18, 1, kFewPieces);
+  return (pieces == 1 || seems_below(1, limit)) && seems_below(pieces, limit - limit / 4);
 }
 
 bool UsesLanes(const SegmentShape& shape, const EncodeOptions& options) {
