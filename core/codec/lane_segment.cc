@@ -166,6 +166,7 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.count_every = 4;
     lanes.sample_positions = 1 << 14;
     lanes.fit_samples = 1024;
+    LimitContexts(lanes, kFewestIntervalContexts);
   } else if (level == 3) {
     lanes.search_samples = 256;
     lanes.fit_samples = std::min<size_t>(lanes.fit_samples, 2048);
@@ -175,7 +176,9 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     if (!is_binary32) return;
     lanes.position_bins = 12;
     lanes.activity_bins = 8;
-    lanes.count_every = 2;
+    lanes.fit_samples = 1024;
+    lanes.count_every = 4;
+    LimitContexts(lanes, kFewestIntervalContexts);
   } else if (level == 4) {
     lanes.max_references = std::min(lanes.max_references, is_binary32 ? 1 : 4);
     if (!is_binary32) return;
