@@ -493,6 +493,7 @@ bool MayRepeat(const SegmentSamples& samples, size_t stride, size_t limit) {
     return EstimateZstd(samples, stride, pieces, kShortPiece) < most;
   };
   const size_t pieces = std::clamp<size_t>(size >> 18, 1, kFewPieces);
+  // Where one piece is no smaller than lanes are, more would hardly say otherwise.
   return (pieces == 1 || seems_below(1, limit)) && seems_below(pieces, limit - limit / 4);
 }
 
