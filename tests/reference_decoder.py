@@ -8,6 +8,7 @@ It is written to be read next to the document, not to be fast (some 10 KB/s).  N
 (0.8) and libzstd.  --no-checksums goes without libxxhash: damage may then go unnoticed.
 """
 import argparse
+import copy
 import ctypes
 import ctypes.util
 import functools
@@ -311,6 +312,12 @@ class Box:
             return packed.reshape(n, h, w, units, u).transpose(0, 3, 1, 2, 4)
         return packed.reshape(n, units, u, h, w).transpose(0, 1, 3, 4, 2)
 
+    def cut(self, rows, columns):
+        """As many planes of fewer rows and columns."""
+        axes = copy.copy(self.axes)
+        axes.w = columns
+        return Box(axes, self.items, self.planes, range(rows))
+
     # [5] The planes that the plane model sees.
 
     @property
@@ -350,10 +357,10 @@ def segment_boxes(header):
 
 # ---- [4] Segments ---------------------------------------------------------------------------------------------------
 
-STORED, ZSTD, MODEL, RECODED, WORDS = range(5)
+STORED, ZSTD, MODEL, RECODED, WORDS, REPEATS = range(6)
 
 
-def decode_segment(body, dtype, box, methods=(STORED, ZSTD, MODEL, RECODED, WORDS)):
+def decode_segment(body, dtype, box, methods=(STORED, ZSTD, MODEL, RECODED, WORDS, REPEATS)):
     """The packed samples as an array of bit patterns."""
     size = box.samples * dtype.bytes
     reader = Reader(body)
@@ -368,6 +375,8 @@ def decode_segment(body, dtype, box, methods=(STORED, ZSTD, MODEL, RECODED, WORD
         return decode_model_segment(reader, dtype, box)
     elif method == RECODED:
         return decode_recoded(reader, dtype, box)
+    elif method == REPEATS:
+        return decode_repeats(reader, dtype, box)
     else:
         return decode_words(reader, dtype, box)
     return np.frombuffer(packed, UNSIGNED[dtype.width])
@@ -454,6 +463,33 @@ def decode_words(reader, dtype, box):
     if form == 1:
         ordered = np.cumsum(ordered, dtype=np.uint64)
     return invert_negative(ordered, dtype)
+
+
+def read_times(reader, extent):
+    """How often each of the rows (or columns) that are left occurs."""
+    runs = reader.varint()
+    check(runs <= 8, f'{runs} runs of repeats')
+    times = []
+    for _ in range(runs):
+        kept, repeated = reader.varint(), reader.varint()
+        check(kept > 0 and repeated > 0 and sum(times) + kept + repeated <= extent, 'a run of repeats that is none')
+        times += [1] * (kept - 1) + [1 + repeated]
+    return times + [1] * (extent - sum(times))
+
+
+def read_repeats(reader, box):
+    """How often rows and columns occur, and the box of those that are left."""
+    check(not box.axes.in_token_order, 'repeats of tokens')
+    rows, columns = read_times(reader, len(box.rows)), read_times(reader, box.axes.w)
+    check(len(rows) < len(box.rows) or len(columns) < box.axes.w, 'no repeats')
+    return rows, columns, box.cut(len(rows), len(columns))
+
+
+def decode_repeats(reader, dtype, box):
+    rows, columns, left = read_repeats(reader, box)
+    samples = decode_segment(rest_of(reader), dtype, left, (STORED, ZSTD, MODEL, RECODED, WORDS))
+    planes = samples.reshape(-1, len(rows), len(columns))
+    return planes.repeat(rows, axis=1).repeat(columns, axis=2).reshape(-1)
 
 
 # ---- [5] Model segments ---------------------------------------------------------------------------------------------

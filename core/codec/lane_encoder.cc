@@ -75,7 +75,7 @@ class LaneSetEncoder {
       LoadCodes();
       DescribeSamples();
       const LaneValues values(kind_, map_, kNarrow ? 1.0f : PowerOfTwo(model_.unit_exponent));
-      FitLaneSpatial(codes_, values, options_.fit_samples, model_);
+      FitLaneSpatial(codes_, values, options_, model_);
       if constexpr (kBytes) SetByteTaps();
       if (options_.max_references > 0 || (!kBytes && options_.own_taps)) {
         const PhaseTimer search_timer(Phase::kSearch);

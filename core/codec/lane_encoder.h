@@ -32,6 +32,7 @@ struct LaneEncoderOptions {
   bool fixed_centers = false;
   bool intervals = false;            // narrow: in place of tokens, where there are no fillers; a decoder is faster
   size_t fit_samples = 4096;         // that spatial weights and expected errors are fitted to
+  bool fits_twice = false;           // spatial weights: then with less weight of samples that are far off
   size_t sample_positions = 65536;   // that are analysed, in rows of all planes: many, for rows differ
   bool analyses_once = false;        // intervals of narrow lanes: all positions, whose symbols are made of that
   size_t context_positions = 65536;  // of those, that contexts are made of

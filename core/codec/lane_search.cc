@@ -39,11 +39,17 @@ struct FitScratch {
 template <typename Lanes>
 class SpatialFit {
  public:
-  SpatialFit(const LaneCodes<Lanes>& codes, const LaneValues& values, size_t max_samples, LaneModel& model)
-      : codes_(codes), values_(values), model_(model), num_taps_(static_cast<size_t>(model.num_taps)) {
+  SpatialFit(const LaneCodes<Lanes>& codes, const LaneValues& values, const LaneEncoderOptions& options,
+             LaneModel& model)
+      : codes_(codes),
+        values_(values),
+        model_(model),
+        num_taps_(static_cast<size_t>(model.num_taps)),
+        fits_twice_(options.fits_twice) {
     constexpr size_t kMinSamples = 1000;
     const size_t total = codes.planes * codes.plane_samples();
-    wanted_ = std::min(total, std::clamp(total / 32, kMinSamples, max_samples));
+    const size_t least = std::min(kMinSamples, options.fit_samples);
+    wanted_ = std::min(total, std::clamp(total / 32, least, options.fit_samples));
     stride_ = RoundUp(wanted_, kDotLanes);
     const size_t num_rows = num_taps_ + 2;
     float* rows = scratch_->rows.Get(kLaneClasses * num_rows * stride_);
@@ -65,7 +71,10 @@ class SpatialFit {
       const size_t padded = RoundUp(count_[c], kDotLanes);
       for (size_t f = 0; f < num_taps_ + 2; ++f) std::fill(rows_[c][f] + count_[c], rows_[c][f] + padded, 0.0f);
       Solve(c, padded);
-      if (Hide(c, padded)) Solve(c, padded);
+      Predict(c, padded);
+      const bool hides = Hide(c);
+      if (fits_twice_) WeightByErrors(c, padded);
+      if (hides || fits_twice_) Solve(c, padded);
     }
   }
 
@@ -159,8 +168,7 @@ class SpatialFit {
     model_.spatial[c].unit = RoundTo(solution[num_taps_] * kUnitScale, kMaxLaneUnitWeight);
   }
 
-  // Takes out what the range hides, which says nothing; whether there is any.
-  bool Hide(size_t c, size_t padded) {
+  void Predict(size_t c, size_t padded) {
     std::fill_n(predicted_, padded, 0.0f);
     for (size_t t = 0; t < num_taps_; ++t) {
       AddWeighted(static_cast<float>(model_.spatial[c].tap[t]) / static_cast<float>(1 << kLaneTapBits), rows_[c][t],
@@ -168,6 +176,10 @@ class SpatialFit {
     }
     AddWeighted(static_cast<float>(model_.spatial[c].unit) / static_cast<float>(kUnitScale), rows_[c][num_taps_],
                 padded, predicted_);
+  }
+
+  // Takes out what the range hides, which says nothing; whether there is any.
+  bool Hide(size_t c) {
     bool any = false;
     for (size_t i = 0; i < count_[c]; ++i) {
       if (!(predicted_[i] < low_gap_[c][i]) && !(predicted_[i] > high_gap_[c][i])) continue;
@@ -177,11 +189,20 @@ class SpatialFit {
     return any;
   }
 
+  // Squares count errors that are large for more than the bits that they cost: those that were far off have less weight
+  // now, and what is exact where planes are flat wins.
+  void WeightByErrors(size_t c, size_t padded) {
+    const float* const target = rows_[c][num_taps_ + 1];
+    for (size_t i = 0; i < padded; ++i) predicted_[i] = 1.0f / std::sqrt(1.0f + std::abs(target[i] - predicted_[i]));
+    for (size_t f = 0; f < num_taps_ + 2; ++f) MultiplyRows(rows_[c][f], predicted_, padded, rows_[c][f]);
+  }
+
   ScratchLease<FitScratch> scratch_;
   const LaneCodes<Lanes>& codes_;
   const LaneValues& values_;
   LaneModel& model_;
   size_t num_taps_, wanted_ = 0, stride_ = 0;
+  bool fits_twice_;
   std::vector<TapStep> taps_;  // of each class and column
   std::array<size_t, kLaneClasses> count_{};
   std::array<std::array<float*, kLaneTapsOfClass + 2>, kLaneClasses> rows_{};
@@ -206,13 +227,14 @@ RowEquations::Solution RowEquations::Solve(const float* rows, size_t stride, siz
 }
 
 template <typename Lanes>
-void FitLaneSpatial(const LaneCodes<Lanes>& codes, const LaneValues& values, size_t max_samples, LaneModel& model) {
-  SpatialFit<Lanes>(codes, values, max_samples, model).Run();
+void FitLaneSpatial(const LaneCodes<Lanes>& codes, const LaneValues& values, const LaneEncoderOptions& options,
+                    LaneModel& model) {
+  SpatialFit<Lanes>(codes, values, options, model).Run();
 }
 
-template void FitLaneSpatial(const LaneCodes<NarrowLanes>&, const LaneValues&, size_t, LaneModel&);
-template void FitLaneSpatial(const LaneCodes<ByteLanes>&, const LaneValues&, size_t, LaneModel&);
-template void FitLaneSpatial(const LaneCodes<WideLanes>&, const LaneValues&, size_t, LaneModel&);
+template void FitLaneSpatial(const LaneCodes<NarrowLanes>&, const LaneValues&, const LaneEncoderOptions&, LaneModel&);
+template void FitLaneSpatial(const LaneCodes<ByteLanes>&, const LaneValues&, const LaneEncoderOptions&, LaneModel&);
+template void FitLaneSpatial(const LaneCodes<WideLanes>&, const LaneValues&, const LaneEncoderOptions&, LaneModel&);
 
 namespace {
 

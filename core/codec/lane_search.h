@@ -7,10 +7,11 @@
 
 namespace dcac {
 
-// Fits model.spatial by least squares, weighted by how quiet the neighbourhood of a sample is, to at most
-// `max_samples`.
+// Fits model.spatial by least squares, weighted by how quiet the neighbourhood of a sample is, to at most fit_samples
+// of the options.
 template <typename Lanes>
-void FitLaneSpatial(const LaneCodes<Lanes>& codes, const LaneValues& values, size_t max_samples, LaneModel& model);
+void FitLaneSpatial(const LaneCodes<Lanes>& codes, const LaneValues& values, const LaneEncoderOptions& options,
+                    LaneModel& model);
 
 // Chooses references and own taps of the planes.
 template <typename Lanes>

@@ -42,6 +42,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
   size_t min_reference_samples = 100;
   lanes.previous_item = options.previous_item;
   lanes.window = options.window;
+  lanes.fits_twice = options.level <= 4;  // where references and own taps do most, no better
   switch (options.level) {
     case 1:
       lanes.bytes = true;
@@ -76,12 +77,13 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.num_taps = narrow || IsFloat(kind) ? 3 : 6;
       if (narrow) lanes.min_columns = kTwoStepColumns;
       lanes.max_references = narrow ? 4 : 5;
-      lanes.position_bins = narrow ? 11 : 12;
-      lanes.activity_bins = narrow ? 8 : 12;
+      lanes.position_bins = narrow ? 8 : 12;
+      lanes.activity_bins = narrow ? 6 : 12;
       min_reference_samples = 400;
       if (lanes.window == 0) lanes.window = narrow ? 64 : 128;
-      lanes.fit_samples = std::clamp<size_t>(samples / 64, 1024, narrow ? 2560 : 16384);
-      lanes.sample_positions = std::clamp<size_t>(samples / (narrow ? 2 : 4), 1 << 13, 1 << 16);
+      if (narrow) lanes.search_samples = 384;
+      lanes.fit_samples = std::clamp<size_t>(samples / 64, narrow ? 768 : 1024, narrow ? 1536 : 16384);
+      lanes.sample_positions = std::clamp<size_t>(samples / 4, 1 << 13, narrow ? 1 << 15 : 1 << 16);
       if (narrow) lanes.context_positions = 24 << 10;
       lanes.max_contexts = narrow ? kFewIntervalContexts : 32;
       lanes.max_all_pairs = lanes.max_contexts + (narrow ? 2 : 8);
@@ -98,7 +100,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       if (narrow) lanes.min_saved_bits = 0.002;
       lanes.analyses_once = true;
       lanes.max_contexts = 48;
-      lanes.max_all_pairs = 56;
+      lanes.max_all_pairs = kMaxIntervalContexts + 8;
       lanes.fixed_centers = true;
       lanes.intervals = true;
       break;
@@ -106,9 +108,11 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.interlaced = true;
       lanes.num_taps = 6;
       lanes.max_references = narrow ? 14 : 13;
-      if (narrow) lanes.min_saved_bits = 0.003;
+      if (narrow) lanes.min_saved_bits = 0.0037;
+      lanes.position_bins = narrow ? 12 : 16;
       lanes.activity_bins = narrow ? 8 : 16;
       lanes.own_taps = true;
+      lanes.max_all_pairs = kMaxIntervalContexts + 8;
       lanes.fixed_centers = true;
       lanes.search_samples = narrow ? 1216 : 2048;
       lanes.fit_samples = narrow ? 6144 : 8192;
@@ -159,6 +163,7 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
   if (is_binary32 && level <= 3) lanes.max_references = 0;
   if (is_binary32) lanes.analyses_once = false;
   if (level == 1 && is_binary32) {
+    lanes.fits_twice = false;
     lanes.count_every = 8;
   } else if (level == 2 && is_binary32) {
     lanes.min_columns = kFourStepColumns;

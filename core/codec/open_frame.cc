@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
 #include "core/codec/segment_reader.h"
+#include "core/codec/segment_shape.h"
 #include "core/codec/segment_summary.h"
 
 namespace dcac {
@@ -146,7 +147,9 @@ absl::StatusOr<Bytes> OpenFrame::ReadBodyFront(uint64_t segment) const {
     return DiffersFromIndex(segment);
   }
   const ByteSpan known = ByteSpan(first).subspan(size_bytes);
-  const auto needed = SummaryBytes(known.first(std::min<size_t>(known.size(), body_bytes)), body_bytes);
+  const Geometry& geometry = header_.geometry;
+  const SegmentShape shape = ShapeOfBox(header_.spec.dtype, geometry, geometry.SegmentBox(segment));
+  const auto needed = SummaryBytes(shape, known.first(std::min<size_t>(known.size(), body_bytes)), body_bytes);
   if (!needed.ok()) return InSegment(segment, needed.status());
   if (*needed <= known.size()) return Bytes(known.begin(), known.begin() + static_cast<ptrdiff_t>(*needed));
   return ReadPart(access_, segment_offset(segment) + size_bytes, *needed);

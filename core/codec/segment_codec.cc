@@ -19,6 +19,7 @@
 #include "core/codec/model_side.h"
 #include "core/codec/plane_kinds.h"
 #include "core/codec/recode.h"
+#include "core/codec/repeats.h"
 #include "core/codec/row_decoder.h"
 #include "core/codec/row_encoder.h"
 #include "core/codec/segment_account.h"
@@ -580,11 +581,13 @@ bool IsNoise(ByteSpan words) {
   return EncodeZstdBody(words, 4, kFastLevel, words.size() - words.size() / 16).empty();
 }
 
+Bytes EncodeAllSamples(const SegmentSamples& samples, const EncodeOptions& options);
+
 Bytes EncodeWordsBody(const SegmentShape& shape, bool differences, ByteSpan packed, const EncodeOptions& options) {
   const Words words = SplitWords(shape.dtype, differences, packed);
-  const Bytes high = EncodeSegmentBody({WithDType(shape, DType::kI32), words.high}, options);
+  const Bytes high = EncodeAllSamples({WithDType(shape, DType::kI32), words.high}, options);
   const Bytes low = IsNoise(words.low) ? StoredBody(words.low)
-                                       : EncodeSegmentBody({WithDType(shape, DType::kU32), words.low}, options);
+                                       : EncodeAllSamples({WithDType(shape, DType::kU32), words.low}, options);
   Bytes body;
   AppendByte(static_cast<uint8_t>(SegmentMethod::kWords), body);
   AppendByte(differences ? 1 : 0, body);
@@ -595,7 +598,7 @@ Bytes EncodeWordsBody(const SegmentShape& shape, bool differences, ByteSpan pack
 }
 
 // How deep a body may be within others: what an encoder writes.
-enum class Nesting { kSegment, kWords, kRecoded };
+enum class Nesting { kSegment, kRepeats, kWords, kRecoded };
 
 absl::Status DecodeBody(const SegmentShape& shape, ByteSpan body, Nesting nesting, std::span<std::byte> packed,
                         SegmentAccount* account = nullptr);
@@ -621,9 +624,10 @@ absl::Status DecodeRecodedBody(const SegmentShape& shape, ByteReader& reader, Ne
 // The two halves are of the same planes: their bits are not told apart.
 absl::Status DecodeWordsBody(const SegmentShape& shape, ByteReader& reader, Nesting nesting,
                              std::span<std::byte> packed) {
-  if (nesting != Nesting::kSegment || SampleBytes(shape.dtype) != 8) {
+  const bool is_within = nesting != Nesting::kSegment && nesting != Nesting::kRepeats;
+  if (is_within || SampleBytes(shape.dtype) != 8) {
     return absl::DataLossError(absl::StrCat("words of samples of ", std::string(DTypeName(shape.dtype)),
-                                            nesting == Nesting::kSegment ? "" : " within another method"));
+                                            is_within ? " within another method" : ""));
   }
   uint8_t differences = 0;
   uint64_t high_size = 0;
@@ -637,6 +641,21 @@ absl::Status DecodeWordsBody(const SegmentShape& shape, ByteReader& reader, Nest
   DCAC_RETURN_IF_ERROR(DecodeBody(WithDType(shape, DType::kI32), high, Nesting::kWords, words.high));
   DCAC_RETURN_IF_ERROR(DecodeBody(WithDType(shape, DType::kU32), low, Nesting::kWords, words.low));
   JoinWords(shape.dtype, words, packed);
+  return absl::OkStatus();
+}
+
+absl::Status DecodeRepeatsBody(const SegmentShape& shape, ByteReader& reader, Nesting nesting,
+                               std::span<std::byte> packed, SegmentAccount* account) {
+  if (nesting != Nesting::kSegment) return absl::DataLossError("repeats within another method");
+  Repeats repeats;
+  ByteSpan body;
+  DCAC_RETURN_IF_ERROR(ReadRepeats(reader, shape, repeats));
+  DCAC_RETURN_IF_ERROR(reader.ReadSpan("samples without repeats", reader.remaining(), body));
+  const SegmentShape left = WithoutRepeats(shape, repeats);
+  const auto kept = std::make_unique_for_overwrite<std::byte[]>(left.bytes());
+  const std::span<std::byte> kept_bytes(kept.get(), left.bytes());
+  DCAC_RETURN_IF_ERROR(DecodeBody(left, body, Nesting::kRepeats, kept_bytes, account));
+  PutBackRepeats(shape, repeats, kept_bytes, packed);
   return absl::OkStatus();
 }
 
@@ -660,6 +679,8 @@ absl::Status DecodeBody(const SegmentShape& shape, ByteSpan body, Nesting nestin
       return DecodeRecodedBody(shape, reader, nesting, packed, account);
     case SegmentMethod::kWords:
       return DecodeWordsBody(shape, reader, nesting, packed);
+    case SegmentMethod::kRepeats:
+      return DecodeRepeatsBody(shape, reader, nesting, packed, account);
   }
   return absl::InternalError("unreachable segment method");
 }
@@ -672,14 +693,8 @@ bool CanRecodeEachPlane(const SegmentSamples& samples) {
   return true;
 }
 
-bool IsLaneBody(ByteSpan body) {
-  return body.size() >= 2 && body[0] == static_cast<std::byte>(SegmentMethod::kModel) &&
-         body[1] == std::byte{kLaneLayout};
-}
-
-}  // namespace
-
-Bytes EncodeSegmentBody(const SegmentSamples& samples, const EncodeOptions& options) {
+// As they are, or as samples of another type, or in words; repeats among them.
+Bytes EncodeAllSamples(const SegmentSamples& samples, const EncodeOptions& options) {
   const SegmentShape& shape = samples.shape();
   const bool is_wide = SampleBytes(shape.dtype) == 8;
   if (!is_wide && !CanRecodeEachPlane(samples)) return EncodeSamples(samples, options);
@@ -696,12 +711,37 @@ Bytes EncodeSegmentBody(const SegmentSamples& samples, const EncodeOptions& opti
   return best.Take();
 }
 
+Bytes EncodeRepeatsBody(const SegmentSamples& samples, const Repeats& repeats, const EncodeOptions& options) {
+  const SegmentShape left = WithoutRepeats(samples.shape(), repeats);
+  auto kept = std::make_unique_for_overwrite<std::byte[]>(left.bytes());
+  LeaveOutRepeats(samples, repeats, std::span(kept.get(), left.bytes()));
+  Bytes body;
+  AppendByte(static_cast<uint8_t>(SegmentMethod::kRepeats), body);
+  AppendRepeats(repeats, body);
+  AppendBytes(EncodeAllSamples({left, std::move(kept)}, options), body);
+  return body;
+}
+
+bool IsLaneBody(ByteSpan body) {
+  return body.size() >= 2 && body[0] == static_cast<std::byte>(SegmentMethod::kModel) &&
+         body[1] == std::byte{kLaneLayout};
+}
+
+}  // namespace
+
+Bytes EncodeSegmentBody(const SegmentSamples& samples, const EncodeOptions& options) {
+  if (const Repeats repeats = FindRepeats(samples); !repeats.empty()) {
+    return EncodeRepeatsBody(samples, repeats, options);
+  }
+  return EncodeAllSamples(samples, options);
+}
+
 absl::StatusOr<SegmentMethod> MethodOfBody(ByteSpan body) {
   uint8_t method = 0;
   ByteReader reader(body);
   DCAC_RETURN_IF_ERROR(reader.ReadByte("segment method", method));
-  if (method > static_cast<uint8_t>(SegmentMethod::kWords)) {
-    return absl::UnimplementedError(absl::StrCat("segment method is ", method, ", this build knows 0 .. 4"));
+  if (method > static_cast<uint8_t>(SegmentMethod::kRepeats)) {
+    return absl::UnimplementedError(absl::StrCat("segment method is ", method, ", this build knows 0 .. 5"));
   }
   return static_cast<SegmentMethod>(method);
 }

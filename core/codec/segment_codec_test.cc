@@ -62,7 +62,7 @@ TEST(SegmentCodecTest, PatternsAreLeftToZstd) {
   }
 }
 
-// Planes with margins of their own around rows that repeat those three before, which no tap reaches.
+// Planes with margins of their own, in other places, around rows that repeat those three before, which no tap reaches.
 TEST(SegmentCodecTest, MarginsLeadToZstd) {
   for (const DType dtype : {DType::kU8, DType::kI16, DType::kF32}) {
     const SegmentShape shape{dtype, 1, static_cast<int>(16 / SampleBytes(dtype)), 64, 64};
@@ -72,9 +72,10 @@ TEST(SegmentCodecTest, MarginsLeadToZstd) {
       const Bytes rows = Repeated(Noise(3 * row), 16 * row);
       Bytes margin = Noise(SampleBytes(dtype) + static_cast<size_t>(plane));
       margin.resize(SampleBytes(dtype));
-      AppendBytes(Repeated(margin, 24 * row), packed);
+      const size_t above = static_cast<size_t>(plane % 4 * 16);
+      AppendBytes(Repeated(margin, above * row), packed);
       AppendBytes(rows, packed);
-      AppendBytes(Repeated(margin, 24 * row), packed);
+      AppendBytes(Repeated(margin, (48 - above) * row), packed);
     }
     for (const int level : {1, 3, 5})
       EXPECT_EQ(MethodOf(shape, packed, level), SegmentMethod::kZstd) << static_cast<int>(dtype) << ", level " << level;

@@ -8,13 +8,15 @@
 #include "core/codec/lane_segment.h"
 #include "core/codec/model_side.h"
 #include "core/codec/recode.h"
+#include "core/codec/repeats.h"
 #include "core/codec/row_decoder.h"
 #include "core/codec/segment_shape.h"
 
 namespace dcac {
 namespace {
 
-constexpr size_t kRecodedHeadBytes = 2;  // method and type
+constexpr size_t kRecodedHeadBytes = 2;                                             // method and type
+static_assert(kSummaryHeadBytes >= 1 + kMaxRepeatsBytes + kRecodedHeadBytes + 12);  // and the head of a model
 
 const char* MethodName(SegmentMethod method) {
   switch (method) {
@@ -28,6 +30,8 @@ const char* MethodName(SegmentMethod method) {
       return "recoded";
     case SegmentMethod::kWords:
       return "words";
+    case SegmentMethod::kRepeats:
+      return "repeats";
   }
   return "unknown";
 }
@@ -113,6 +117,17 @@ absl::Status SummarizeRecoded(const SegmentShape& shape, ByteSpan body_front, Se
   return SummarizeBody(recoded, inner, info);
 }
 
+// Of the body after the repeats.
+absl::Status SummarizeRepeats(const SegmentShape& shape, ByteSpan body_front, SegmentInfo& info) {
+  ByteReader reader(body_front.subspan(1));
+  Repeats repeats;
+  DCAC_RETURN_IF_ERROR(ReadRepeats(reader, shape, repeats));
+  const ByteSpan inner = body_front.subspan(1 + reader.position());
+  DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(inner));
+  if (method == SegmentMethod::kRepeats) return absl::DataLossError("repeats within another method");
+  return SummarizeBody(WithoutRepeats(shape, repeats), inner, info);
+}
+
 int Rank(std::string_view mode) {
   return mode == ModeName(Mode::kLs) ? 3 : mode == ModeName(Mode::kDcac) ? 2 : mode == ModeName(Mode::kIntra) ? 1 : 0;
 }
@@ -150,12 +165,24 @@ PlaneCounts& PlaneCounts::operator+=(const PlaneCounts& other) {
   return *this;
 }
 
-absl::StatusOr<size_t> SummaryBytes(ByteSpan body_front, uint64_t body_bytes) {
+absl::StatusOr<size_t> SummaryBytes(const SegmentShape& shape, ByteSpan body_front, uint64_t body_bytes) {
   DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(body_front));
+  if (method == SegmentMethod::kRepeats) {
+    ByteReader reader(body_front.subspan(1));
+    Repeats repeats;
+    DCAC_RETURN_IF_ERROR(ReadRepeats(reader, shape, repeats));
+    const size_t head_bytes = 1 + reader.position();
+    const ByteSpan inner = body_front.subspan(head_bytes);
+    if (head_bytes >= body_bytes || MethodOfBody(inner).value_or(method) == method) {
+      return head_bytes;  // SummarizeBody refuses it
+    }
+    DCAC_ASSIGN_OR_RETURN(const size_t bytes, SummaryBytes(shape, inner, body_bytes - head_bytes));
+    return head_bytes + bytes;
+  }
   if (method == SegmentMethod::kRecoded && body_front.size() > kRecodedHeadBytes && body_bytes > kRecodedHeadBytes) {
     const ByteSpan inner = body_front.subspan(kRecodedHeadBytes);
     if (MethodOfBody(inner).value_or(method) == method) return kRecodedHeadBytes;  // SummarizeBody refuses it
-    DCAC_ASSIGN_OR_RETURN(const size_t bytes, SummaryBytes(inner, body_bytes - kRecodedHeadBytes));
+    DCAC_ASSIGN_OR_RETURN(const size_t bytes, SummaryBytes(shape, inner, body_bytes - kRecodedHeadBytes));
     return kRecodedHeadBytes + bytes;
   }
   if (method != SegmentMethod::kModel) return 1;
@@ -175,8 +202,9 @@ absl::Status SummarizeBody(const SegmentShape& shape, ByteSpan body_front, Segme
   DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(body_front));
   info.method = info.sample_method = MethodName(method);
   info.dtype = shape.dtype;
-  if (method == SegmentMethod::kRecoded) {
-    DCAC_RETURN_IF_ERROR(SummarizeRecoded(shape, body_front, info));
+  if (method == SegmentMethod::kRecoded || method == SegmentMethod::kRepeats) {
+    const auto summarize = method == SegmentMethod::kRecoded ? SummarizeRecoded : SummarizeRepeats;
+    DCAC_RETURN_IF_ERROR(summarize(shape, body_front, info));
     info.method = MethodName(method);
     return absl::OkStatus();
   }

@@ -12,10 +12,10 @@
 namespace dcac {
 
 // With this many bytes of a body, or all of a shorter one, SummaryBytes can say how many SummarizeBody needs.
-inline constexpr size_t kSummaryHeadBytes = 64;
+inline constexpr size_t kSummaryHeadBytes = 192;
 
 // Errors: DataLoss, Unimplemented (method or layout unknown).
-absl::StatusOr<size_t> SummaryBytes(ByteSpan body_front, uint64_t body_bytes);
+absl::StatusOr<size_t> SummaryBytes(const SegmentShape& shape, ByteSpan body_front, uint64_t body_bytes);
 
 // Fills method, mode, side_bytes, planes, references and terms of `info` from the first SummaryBytes of a body.
 // Errors: as SummaryBytes.

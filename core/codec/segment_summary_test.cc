@@ -43,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(Levels, SegmentSummaryLevelTest,
 
 TEST_P(SegmentSummaryLevelTest, TellsOfAModelFromItsFront) {
   const Bytes body = ModelBody(GetParam());
-  const auto needed = SummaryBytes(ByteSpan(body).first(kSummaryHeadBytes), body.size());
+  const auto needed = SummaryBytes(kSummaryShape, ByteSpan(body).first(kSummaryHeadBytes), body.size());
   ASSERT_TRUE(needed.ok()) << needed.status();
   ASSERT_LT(*needed, body.size());
   SegmentInfo info;
@@ -59,7 +59,7 @@ TEST_P(SegmentSummaryLevelTest, TellsOfAModelFromItsFront) {
 
 TEST_P(SegmentSummaryLevelTest, NeedsAllOfTheSideInformation) {
   const Bytes body = ModelBody(GetParam());
-  const size_t needed = *SummaryBytes(body, body.size());
+  const size_t needed = *SummaryBytes(kSummaryShape, body, body.size());
   for (size_t size = 0; size < needed; ++size) {
     SegmentInfo info;
     EXPECT_EQ(SummarizeBody(kSummaryShape, ByteSpan(body).first(size), info).code(), absl::StatusCode::kDataLoss)
@@ -70,7 +70,7 @@ TEST_P(SegmentSummaryLevelTest, NeedsAllOfTheSideInformation) {
 TEST(SegmentSummary, PlanesOfOtherSegmentsCountAsWhole) {
   for (SegmentMethod method : {SegmentMethod::kStored, SegmentMethod::kZstd}) {
     const Bytes body = {static_cast<std::byte>(method), std::byte{1}};
-    EXPECT_EQ(*SummaryBytes(body, body.size()), 1u);
+    EXPECT_EQ(*SummaryBytes(kSummaryShape, body, body.size()), 1u);
     SegmentInfo info;
     ASSERT_TRUE(SummarizeBody(kSummaryShape, ByteSpan(body).first(1), info).ok());
     EXPECT_EQ(info.planes.whole, 3u);
@@ -87,7 +87,7 @@ TEST(SegmentSummary, TellsOfWhatIsWithinARecodedBody) {
     packed.insert(packed.end(), 3, std::byte{0});
   }
   const Bytes body = EncodeSegmentBody({wide, packed}, {});
-  const auto needed = SummaryBytes(ByteSpan(body).first(kSummaryHeadBytes), body.size());
+  const auto needed = SummaryBytes(kSummaryShape, ByteSpan(body).first(kSummaryHeadBytes), body.size());
   ASSERT_TRUE(needed.ok()) << needed.status();
   SegmentInfo info;
   ASSERT_TRUE(SummarizeBody(wide, ByteSpan(body).first(*needed), info).ok());
@@ -102,13 +102,13 @@ TEST(SegmentSummary, TellsOfWhatIsWithinARecodedBody) {
 
 TEST(SegmentSummary, RefusesSizesBeyondTheBody) {
   Bytes body = ModelBody();
-  const size_t needed = *SummaryBytes(body, body.size());
-  EXPECT_TRUE(SummaryBytes(body, needed).ok());
-  EXPECT_EQ(SummaryBytes(body, needed - 1).status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(SummaryBytes(body, 1).status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_FALSE(SummaryBytes({}, 0).ok());
+  const size_t needed = *SummaryBytes(kSummaryShape, body, body.size());
+  EXPECT_TRUE(SummaryBytes(kSummaryShape, body, needed).ok());
+  EXPECT_EQ(SummaryBytes(kSummaryShape, body, needed - 1).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(SummaryBytes(kSummaryShape, body, 1).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_FALSE(SummaryBytes(kSummaryShape, {}, 0).ok());
   body[1] = std::byte{200};
-  EXPECT_EQ(SummaryBytes(body, body.size()).status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(SummaryBytes(kSummaryShape, body, body.size()).status().code(), absl::StatusCode::kUnimplemented);
 }
 
 TEST(SegmentSummary, TheStrongestModeOfTheSegmentsIsThatOfTheFrame) {

@@ -28,6 +28,7 @@ enum class SegmentMethod : uint8_t {
   kModel = 2,    // the plane model: docs/format.md, "Model segments"
   kRecoded = 3,  // the samples as samples of another type, coded by a method of their own
   kWords = 4,    // high and low halves of samples of 8 bytes, each coded by a method of its own
+  kRepeats = 5,  // rows and columns that are left out, then the others, coded by a method of their own
 };
 
 struct FrameHeader {

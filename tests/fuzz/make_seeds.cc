@@ -50,9 +50,10 @@ void MakeFrames(Folder& folder) {
   options.segment_bytes = EncodeOptions::kMinSegmentBytes;
   for (DType dtype : AllDTypes()) {
     for (Layout layout : AllLayouts()) {
-      for (testing::Content content :
-           {testing::Content::kReluLike, testing::Content::kSmooth, testing::Content::kUpsampled}) {
-        const TensorSpec spec{dtype, {2, 2, 18, 20}, layout};
+      for (testing::Content content : {testing::Content::kReluLike, testing::Content::kSmooth,
+                                       testing::Content::kUpsampled, testing::Content::kMargins}) {
+        TensorSpec spec{dtype, {2, 2, 18, 20}, layout};
+        if (content == testing::Content::kMargins) spec.shape[2] = 50;
         options.level = content == testing::Content::kSmooth ? EncodeOptions::kMaxLevel : EncodeOptions::kDefaultLevel;
         const auto frame = Compress(spec, testing::MakeData(random, spec, content), options);
         if (frame.ok()) folder.Add(*frame);

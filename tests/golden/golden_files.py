@@ -113,6 +113,11 @@ def body_features(body, dtype, box):
         found = {f'words of form {reader.byte()}'}
         found |= body_features(reader.take(reader.varint()), reference_decoder.I32, box)
         return found | body_features(body[reader.position:], reference_decoder.U32, box)
+    if method == reference_decoder.REPEATS:
+        rows, columns, left = reference_decoder.read_repeats(reader, box)
+        found = {'repeated rows'} if len(rows) < len(box.rows) else set()
+        found |= {'repeated columns'} if len(columns) < box.axes.w else set()
+        return found | body_features(body[reader.position:], dtype, left)
     layout = body[reader.position]
     if layout == reference_decoder.ROWS:
         return {'rows'}
@@ -160,8 +165,8 @@ def model_features(model):
 FEATURES = ({dtype.name for dtype in reference_decoder.DTYPES.values()}
             | {'empty', 'segments', 'stored', 'zstd stride 1', 'zstd stride 2', 'zstd stride 4', 'fixed center',
                'sent means', 'reference to the item before', 'mode', 'west', 'north', 'reference', 'escape', 'rows',
-               'words of form 0', 'words of form 1', 'bool as u8', 'f8e4m3 as i8', 'f8e5m2 as i8', 'u32 as i32',
-               'i64 as i32', 'u64 as u8', 'f64 as f32', 'f64 as bf16', 'f64 as f16', 'f64 as i32', 'f32 as bf16'}
+               'words of form 0', 'words of form 1', 'repeated rows', 'repeated columns', 'bool as u8', 'f8e4m3 as i8',
+               'f8e5m2 as i8', 'u32 as i32', 'i64 as i32', 'u64 as u8', 'f64 as f32', 'f64 as bf16', 'f64 as f16', 'f64 as i32', 'f32 as bf16'}
             | {f'archive kind {kind}' for kind in range(1, 7)} | {f'archive flags {flags}' for flags in range(3)}
             | {f'layout {layout}' for layout in range(1, 6)} | {f'piece kind {kind}' for kind in range(4)}
             | {f'plane kind {kind}' for kind in range(7)} | {f'term {kind}' for kind in range(5)}

@@ -84,6 +84,17 @@ def plane_goldens(height=23, width=22, close=(7, 10, 11)):
         yield f'{dtype}-planes', samples, dtype, []
 
 
+def margin_goldens():
+    """Rows, columns or both that repeat those before them in all planes."""
+    for dtype, rows, columns in (('u8', True, False), ('bf16', False, True), ('f32', True, True), ('u16', True, True)):
+        samples = as_dtype(Inputs(f'margins {dtype}').maps((2, 4, 40, 40)), dtype)
+        if rows:
+            samples[:, :, 1:10], samples[:, :, 27:39] = samples[:, :, :1], samples[:, :, 26:27]
+        if columns:
+            samples[..., 30:] = samples[..., 29:30]
+        yield f'{dtype}-margins', samples, dtype, []
+
+
 def real_goldens():
     """Parts of real maps: their planes resemble neighbouring places of others."""
     for name, dtype, planes, size in (('esrgan-up2', 'u8', 8, 32), ('esrgan-up2', 'u8', 4, 48),
@@ -175,7 +186,7 @@ def narrowed(values, dtype):
 
 def raw_goldens():
     """Name, samples, dtype and options of the goldens of raw samples."""
-    for some in (mode_goldens, plane_goldens, real_goldens, special_goldens, other_goldens, layout_goldens,
+    for some in (mode_goldens, plane_goldens, margin_goldens, real_goldens, special_goldens, other_goldens, layout_goldens,
                  wide_goldens):
         for name, samples, dtype, options in some():
             yield name, samples, dtype, ['--level=9', *options]
@@ -191,7 +202,7 @@ def lane_goldens():
         maps = as_dtype(np.maximum(maps, -90000), dtype)  # not much that repeats: zstd is not to be the smaller
         for level, width in ((1, 25), (3, 25), (5, 25), (7, 24)):
             yield f'{dtype}-level-{level}', np.ascontiguousarray(maps[..., :width]), dtype, [f'--level={level}']
-    for name, samples, dtype, options in [*plane_goldens(29, 43, ()), *special_goldens()]:
+    for name, samples, dtype, options in [*plane_goldens(29, 43, ()), *margin_goldens(), *special_goldens()]:
         yield f'{name}-level-5', samples, dtype, ['--level=5', *options]
     large = Inputs('lanes large').maps((1, 8, 26, 30))
     yield 'u8-large-level-6', as_dtype(large, 'u8'), 'u8', ['--level=6']

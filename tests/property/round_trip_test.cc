@@ -351,7 +351,7 @@ TEST(InspectTest, AgreesWithTheFrameAndItsTensor) {
       EXPECT_LT(segment.item_begin, segment.item_end);
       EXPECT_LT(segment.plane_begin, segment.plane_end);
       EXPECT_LT(segment.row_begin, segment.row_end);
-      const std::vector<std::string> methods = {"stored", "zstd", "model", "recoded", "words"};
+      const std::vector<std::string> methods = {"stored", "zstd", "model", "recoded", "words", "repeats"};
       EXPECT_TRUE(std::find(methods.begin(), methods.end(), segment.method) != methods.end()) << segment.method;
       if (i + 1 < info->segments.size()) {
         EXPECT_EQ(segment.frame_offset + segment.stored_bytes, info->segments[i + 1].frame_offset);

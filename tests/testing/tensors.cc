@@ -128,6 +128,7 @@ std::vector<std::uint32_t> MakeSamples(Random& random, DType dtype, const Axes& 
   const std::size_t plane = axes.height * axes.width;
   const std::size_t planes = axes.items * axes.planes;
   std::vector<std::uint32_t> samples(planes * plane);
+  if (samples.empty()) return samples;  // of planes without samples there may be any number
   const auto from = [&](const std::vector<double>& values) {
     for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = SampleOf(dtype, values[i]);
   };
@@ -184,6 +185,21 @@ std::vector<std::uint32_t> MakeSamples(Random& random, DType dtype, const Axes& 
           for (std::size_t x = 0; x < axes.width; ++x) {
             samples[p * plane + y * axes.width + x] =
                 SampleOf(dtype, values[p * plane + y / scale * scale * axes.width + x / scale * scale]);
+          }
+        }
+      }
+      break;
+    }
+    case Content::kMargins: {
+      const std::vector<double> values = CorrelatedPlanes(random, axes, 0.2);
+      const std::size_t above = random.Below(axes.height), left = random.OneIn(2) ? random.Below(axes.width) : 0;
+      const std::size_t below = std::min(axes.height - 1, above + axes.height / 2);
+      const std::size_t right = std::min(axes.width - 1, left + axes.width / 2);
+      for (std::size_t p = 0, i = 0; p < planes; ++p) {
+        for (std::size_t y = 0; y < axes.height; ++y) {
+          for (std::size_t x = 0; x < axes.width; ++x, ++i) {
+            samples[i] = SampleOf(dtype, values[p * plane + std::clamp(y, above, below) * axes.width +
+                                                (left == 0 ? x : std::clamp(x, left, right))]);
           }
         }
       }
@@ -282,15 +298,15 @@ const std::vector<Mode>& AllModes() {
 const std::vector<Content>& AllContents() {
   static const std::vector<Content> all = {
       Content::kNoise,      Content::kRandomBits, Content::kConstant,  Content::kReluLike, Content::kSmooth,
-      Content::kCorrelated, Content::kDuplicates, Content::kUpsampled, Content::kVideo,    Content::kSpecials,
-      Content::kExtremes,   Content::kEscapes,    Content::kSparse};
+      Content::kCorrelated, Content::kDuplicates, Content::kUpsampled, Content::kMargins,  Content::kVideo,
+      Content::kSpecials,   Content::kExtremes,   Content::kEscapes,   Content::kSparse};
   return all;
 }
 
 const char* ContentName(Content content) {
   static const char* const names[] = {"noise",      "random bits", "constant",  "relu-like", "smooth",
-                                      "correlated", "duplicates",  "upsampled", "video",     "specials",
-                                      "extremes",   "escapes",     "sparse"};
+                                      "correlated", "duplicates",  "upsampled", "margins",   "video",
+                                      "specials",   "extremes",    "escapes",   "sparse"};
   return names[static_cast<int>(content)];
 }
 

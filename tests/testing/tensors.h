@@ -23,6 +23,7 @@ enum class Content {
   kCorrelated,  // planes are mixtures of a few hidden ones
   kDuplicates,  // planes repeat each other, exactly or up to scale
   kUpsampled,   // planes of half, a quarter, an eighth of the size
+  kMargins,     // rows, and often columns, repeat those before them in all planes
   kVideo,       // items are the item before with changes
   kSpecials,    // ordinary values with -0, NaNs, infinities and subnormals among
                 // them

@@ -44,9 +44,9 @@ struct SegmentInfo {
   std::uint64_t frame_offset = 0;  // of the segment's first byte
   std::uint64_t stored_bytes = 0;  // with its head and checksum
   std::uint64_t raw_bytes = 0;
-  std::string method;         // "stored", "zstd", "model", "recoded", "words"
+  std::string method;         // "stored", "zstd", "model", "recoded", "words", "repeats"
   DType dtype = DType::kU8;   // as which the samples are coded: of recoded segments not that of the tensor
-  std::string sample_method;  // how they are coded: of recoded segments that within, else `method`
+  std::string sample_method;  // how they are coded: where it is within another method, that within, else `method`
 
   // Of the model alone; the planes of other segments all count as whole.
   std::string mode;  // "ls", "dcac" or "intra": the least of them that can write such a model; empty without one
