@@ -183,7 +183,7 @@ TEST(HostileSegmentTest, MethodsWithinMethods) {
   EXPECT_EQ(CodeOfBody(DType::kI64, {3, i32, 4, 0, 5, 0, 1, 2, 3, 4, 0, 1, 2, 3, 4}), kDataLoss) << "words in recoded";
   EXPECT_EQ(CodeOfBody(DType::kI32, {4, 0, 1, 0}), kDataLoss) << "words of 32 bits";
   EXPECT_EQ(CodeOfBody(DType::kI64, {4, 0, 2, 4, 0, 0}), kDataLoss) << "words in words";
-  EXPECT_EQ(CodeOfBody(DType::kU8, {5, 0, 1, 1, 1, 5, 0, 1, 1, 1, 0, 1}), kDataLoss) << "repeats in repeats";
+  EXPECT_EQ(CodeOfBody(DType::kI32, {5, 0, 1, 1, 1, 5, 1, 1, 1, 0, 0, 1, 2, 3, 4}), kDataLoss) << "repeats in repeats";
   EXPECT_EQ(CodeOfBody(DType::kI32, {3, u8, 5, 0, 1, 1, 1, 0, 1}), kDataLoss) << "repeats in recoded";
   EXPECT_EQ(CodeOfBody(DType::kI64, {4, 0, 8, 5, 0, 1, 1, 1, 0, 1, 2, 3, 4}), kDataLoss) << "repeats in words";
   EXPECT_EQ(CodeOfBody(DType::kI64, {4, 2, 6, 3, u8, 0, 1, 2, 3, 4, 3, u8, 0, 1, 2, 3, 4}), kDataLoss) << "form";
