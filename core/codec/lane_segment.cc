@@ -65,8 +65,12 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       min_reference_samples = 400;
       if (lanes.window == 0) lanes.window = 64;
       lanes.position_bins = narrow ? 8 : 16;
-      lanes.activity_bins = 8;
-      if (narrow) lanes.context_positions = 1 << 15;
+      lanes.activity_bins = narrow ? 6 : 8;
+      if (narrow) {
+        lanes.search_samples = 384;
+        lanes.fit_samples = std::clamp<size_t>(samples / 64, 768, 1536);
+        lanes.sample_positions = std::clamp<size_t>(samples / 4, 1 << 13, 1 << 15);
+      }
       if (narrow && samples >= kManySamples) lanes.count_every = 4;
       lanes.max_contexts = narrow ? kFewIntervalContexts : 32;
       lanes.max_all_pairs = lanes.max_contexts + 8;
@@ -93,7 +97,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       break;
     case 4:
       lanes.interlaced = true;
-      lanes.position_bins = narrow ? 16 : 12;
+      lanes.position_bins = narrow ? 10 : 12;
       lanes.activity_bins = narrow ? 8 : 12;
       lanes.max_references = narrow ? 6 : 4;
       if (narrow) lanes.min_columns = kTwoStepColumns;
