@@ -14,6 +14,7 @@ namespace {
 // Planes that are upsampled by 8 have runs of 7.
 constexpr int kMinRun = 8;
 constexpr int kMinShare = 16;            // of an axis that is left out, as a divisor
+constexpr int kMinExtent = 16;           // of both axes, for margins to be looked for
 constexpr size_t kMinKeptSamples = 256;  // of a plane: what is left should be no other kind of planes
 
 int CountRepeats(const std::vector<RepeatRun>& runs) {
@@ -78,6 +79,7 @@ std::vector<RepeatRun> FindColumns(const SegmentSamples& samples) {
   for (size_t p = 0; p < samples.num_planes(); ++p) {
     const std::byte* row = samples.plane(p).data();
     for (int y = 0; y < shape.height; ++y, row += row_bytes) {
+      if (std::memcmp(row, row + bytes, row_bytes - bytes) == 0) continue;  // rows of one value tell nothing
       const auto repeats = [&](size_t x) { return std::memcmp(row + x * bytes, row + (x - 1) * bytes, bytes) == 0; };
       if (!columns.Keep(repeats)) return {};
     }
@@ -132,9 +134,10 @@ absl::Status ReadRuns(ByteReader& reader, const char* what, int extent, std::vec
 }  // namespace
 
 Repeats FindRepeats(const SegmentSamples& samples) {
-  if (samples.shape().in_token_order()) return {};
+  const SegmentShape& shape = samples.shape();
+  if (shape.in_token_order() || std::min(shape.height, shape.width) < kMinExtent) return {};
   Repeats repeats{FindRows(samples), FindColumns(samples)};
-  if (WithoutRepeats(samples.shape(), repeats).plane_samples() < kMinKeptSamples) return {};
+  if (WithoutRepeats(shape, repeats).plane_samples() < kMinKeptSamples) return {};
   return repeats;
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "core/codec/segment_samples.h"
@@ -71,6 +72,15 @@ TEST(RepeatsTest, AreFoundLeftOutAndPutBack) {
   }
 }
 
+TEST(RepeatsTest, ColumnsAreFoundAmongRowsOfOneValue) {
+  const std::vector<RepeatRun> columns = {{20, 12}};
+  const SegmentShape shape{DType::kI16, 1, 3, 40, 32};
+  Bytes packed = PictureWith(shape, {{}, columns});
+  for (int p = 0; p < shape.planes; ++p)
+    std::fill_n(packed.data() + shape.plane_bytes() * static_cast<size_t>(p), 640, std::byte{});
+  EXPECT_EQ(FindRepeats({shape, packed}).columns, columns);
+}
+
 // Planes may lie apart from each other.
 TEST(RepeatsTest, AreFoundInPlanesOfRows) {
   const Repeats repeats{{{20, 12}}, {}};
@@ -100,10 +110,12 @@ TEST(RepeatsTest, ShortFewOrManyRunsStay) {
   EXPECT_EQ(rows_of(runs, 100).size(), 8u);
 }
 
-// Constant planes are nothing but repeats, which plane kinds say better; so are tokens.
+// Constant planes are nothing but repeats, which plane kinds say better; small planes have no margins, nor have tokens.
 TEST(RepeatsTest, AreNotLookedForElsewhere) {
   const SegmentShape constant{DType::kU8, 1, 4, 32, 32};
   EXPECT_TRUE(FindRepeats({constant, Bytes(constant.bytes())}).empty());
+  const SegmentShape low{DType::kU8, 1, 4, 15, 64};
+  EXPECT_TRUE(FindRepeats({low, PictureWith(low, {{}, {{30, 30}}})}).empty());
   SegmentShape tokens{DType::kU8, 1, 32, 64, 1};
   tokens.head_features = 32;
   EXPECT_TRUE(FindRepeats({tokens, Bytes(tokens.bytes())}).empty());
