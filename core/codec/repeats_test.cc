@@ -183,5 +183,19 @@ TEST(RepeatsTest, SummaryTellsOfWhatIsWithin) {
   EXPECT_FALSE(SummarizeBody(shape, ByteSpan(body).first(*needed - 1), info).ok());
 }
 
+// However often: one look at each method, and not as deep a stack.
+TEST(RepeatsTest, SummaryRefusesMethodsThatTakeTurns) {
+  const SegmentShape shape{DType::kI16, 1, 1, 400, 400};
+  Bytes body;
+  for (int i = 0; i < 200; ++i) {
+    for (const int byte : {5, 1, 1, 1, 0, 3, 2}) body.push_back(static_cast<std::byte>(byte));
+  }
+  const auto needed = SummaryBytes(shape, body, body.size());
+  ASSERT_TRUE(needed.ok()) << needed.status();
+  EXPECT_EQ(*needed, 7u);
+  SegmentInfo info;
+  EXPECT_EQ(SummarizeBody(shape, body, info).message(), "recoded as type 2 by method 5");
+}
+
 }  // namespace
 }  // namespace dcac

@@ -15,8 +15,9 @@
 namespace dcac {
 namespace {
 
-constexpr size_t kRecodedHeadBytes = 2;                                             // method and type
-static_assert(kSummaryHeadBytes >= 1 + kMaxRepeatsBytes + kRecodedHeadBytes + 12);  // and the head of a model
+constexpr size_t kRecodedHeadBytes = 2;  // method and type
+constexpr size_t kModelHeadBytes = 12;   // method, layout, size of the side information; most
+static_assert(kSummaryHeadBytes >= 1 + kMaxRepeatsBytes + kRecodedHeadBytes + kModelHeadBytes);
 
 const char* MethodName(SegmentMethod method) {
   switch (method) {
@@ -34,6 +35,13 @@ const char* MethodName(SegmentMethod method) {
       return "repeats";
   }
   return "unknown";
+}
+
+// Whether a body may be right within another one, as decoders have it.
+bool MayContain(SegmentMethod outer, SegmentMethod inner) {
+  const bool is_simple =
+      inner == SegmentMethod::kStored || inner == SegmentMethod::kZstd || inner == SegmentMethod::kModel;
+  return is_simple || (outer == SegmentMethod::kRepeats && inner != SegmentMethod::kRepeats);
 }
 
 // Reads what precedes the side information of a model body.
@@ -112,7 +120,7 @@ absl::Status SummarizeRecoded(const SegmentShape& shape, ByteSpan body_front, Se
   SegmentShape recoded = shape;
   recoded.dtype = static_cast<DType>(number);
   DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(inner));
-  if (!IsRecoding(shape.dtype, recoded.dtype) || method == SegmentMethod::kRecoded)
+  if (!IsRecoding(shape.dtype, recoded.dtype) || !MayContain(SegmentMethod::kRecoded, method))
     return absl::DataLossError(absl::StrCat("recoded as type ", number, " by method ", static_cast<int>(method)));
   return SummarizeBody(recoded, inner, info);
 }
@@ -124,7 +132,7 @@ absl::Status SummarizeRepeats(const SegmentShape& shape, ByteSpan body_front, Se
   DCAC_RETURN_IF_ERROR(ReadRepeats(reader, shape, repeats));
   const ByteSpan inner = body_front.subspan(1 + reader.position());
   DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(inner));
-  if (method == SegmentMethod::kRepeats) return absl::DataLossError("repeats within another method");
+  if (!MayContain(SegmentMethod::kRepeats, method)) return absl::DataLossError("repeats within another method");
   return SummarizeBody(WithoutRepeats(shape, repeats), inner, info);
 }
 
@@ -173,7 +181,7 @@ absl::StatusOr<size_t> SummaryBytes(const SegmentShape& shape, ByteSpan body_fro
     DCAC_RETURN_IF_ERROR(ReadRepeats(reader, shape, repeats));
     const size_t head_bytes = 1 + reader.position();
     const ByteSpan inner = body_front.subspan(head_bytes);
-    if (head_bytes >= body_bytes || MethodOfBody(inner).value_or(method) == method) {
+    if (head_bytes >= body_bytes || !MayContain(method, MethodOfBody(inner).value_or(method))) {
       return head_bytes;  // SummarizeBody refuses it
     }
     DCAC_ASSIGN_OR_RETURN(const size_t bytes, SummaryBytes(shape, inner, body_bytes - head_bytes));
@@ -181,7 +189,8 @@ absl::StatusOr<size_t> SummaryBytes(const SegmentShape& shape, ByteSpan body_fro
   }
   if (method == SegmentMethod::kRecoded && body_front.size() > kRecodedHeadBytes && body_bytes > kRecodedHeadBytes) {
     const ByteSpan inner = body_front.subspan(kRecodedHeadBytes);
-    if (MethodOfBody(inner).value_or(method) == method) return kRecodedHeadBytes;  // SummarizeBody refuses it
+    if (!MayContain(method, MethodOfBody(inner).value_or(method)))
+      return kRecodedHeadBytes;  // SummarizeBody refuses it
     DCAC_ASSIGN_OR_RETURN(const size_t bytes, SummaryBytes(shape, inner, body_bytes - kRecodedHeadBytes));
     return kRecodedHeadBytes + bytes;
   }
