@@ -145,6 +145,7 @@ TEST(CensusTest, EverySampleIsSmallAndDecodes) {
   EXPECT_GE(methods["stored"], 2);
   EXPECT_GE(methods["zstd"], 2);
   EXPECT_GE(methods["model"], 6);
+  EXPECT_GE(methods["repeats"], 2);
 }
 
 TEST(CensusTest, EveryPrefixIsRefused) {

@@ -54,7 +54,7 @@ const std::vector<SmallFrame>& SmallFrames() {
     add(DType::kF32, {1, 15, 16}, Content::kReluLike, Mode::kLs, "model", 5);
     add(DType::kI16, {2, 16, 16}, Content::kSmooth, Mode::kLs, "model", 1);
     add(DType::kU8, {2, 26, 30}, Content::kMargins, Mode::kLs, "repeats", 5);
-    add(DType::kF32, {1, 30, 24}, Content::kMargins, Mode::kIntra, "repeats");
+    add(DType::kBF16, {1, 30, 18}, Content::kMargins, Mode::kIntra, "repeats");
     // Several segments: planes of 8 x 8 equal samples.
     SmallFrame several;
     several.name = "several segments";
