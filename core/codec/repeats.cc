@@ -37,7 +37,7 @@ std::vector<RepeatRun> LongRuns(const std::vector<int>& indices, int extent) {
 // Those of 1 .. extent - 1 that may be repeats, from which questions take out more and more.
 class Candidates {
  public:
-  explicit Candidates(int extent) : extent_(extent), indices_(static_cast<size_t>(std::max(0, extent - 1))) {
+  explicit Candidates(int extent) : extent_(extent), indices_(static_cast<size_t>(extent - 1)) {
     std::iota(indices_.begin(), indices_.end(), 1);
   }
 
@@ -45,10 +45,9 @@ class Candidates {
   template <typename IsRepeat>
   bool Keep(IsRepeat is_repeat) {
     std::erase_if(indices_, [&](int i) { return !is_repeat(static_cast<size_t>(i)); });
-    return has_enough();
+    return static_cast<int>(indices_.size()) >= std::max(kMinRun, extent_ / kMinShare);
   }
 
-  bool has_enough() const { return static_cast<int>(indices_.size()) >= std::max(kMinRun, extent_ / kMinShare); }
   std::vector<RepeatRun> Runs() const { return LongRuns(indices_, extent_); }
 
  private:
@@ -60,7 +59,6 @@ std::vector<RepeatRun> FindRows(const SegmentSamples& samples) {
   const SegmentShape& shape = samples.shape();
   const size_t row_bytes = static_cast<size_t>(shape.width) * SampleBytes(shape.dtype);
   Candidates rows(shape.height);
-  if (!rows.has_enough()) return {};
   for (size_t p = 0; p < samples.num_planes(); ++p) {
     const std::byte* const plane = samples.plane(p).data();
     const auto repeats = [&](size_t y) {
@@ -75,7 +73,6 @@ std::vector<RepeatRun> FindColumns(const SegmentSamples& samples) {
   const SegmentShape& shape = samples.shape();
   const size_t bytes = SampleBytes(shape.dtype), row_bytes = static_cast<size_t>(shape.width) * bytes;
   Candidates columns(shape.width);
-  if (!columns.has_enough()) return {};
   for (size_t p = 0; p < samples.num_planes(); ++p) {
     const std::byte* row = samples.plane(p).data();
     for (int y = 0; y < shape.height; ++y, row += row_bytes) {
