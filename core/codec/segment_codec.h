@@ -1,5 +1,5 @@
-// A segment's packed samples to its body and back (docs/format.md, "Segments"): the smallest of the plane model, zstd
-// on shuffled bytes, and the samples as they are.
+// A segment's packed samples to its body and back (docs/format.md, "Segments"): without the rows and columns that
+// repeat, the smallest of the plane model, zstd on shuffled bytes, and the samples as they are.
 #ifndef DCAC_CORE_CODEC_SEGMENT_CODEC_H_
 #define DCAC_CORE_CODEC_SEGMENT_CODEC_H_
 

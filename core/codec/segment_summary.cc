@@ -44,6 +44,13 @@ bool MayContain(SegmentMethod outer, SegmentMethod inner) {
   return is_simple || (outer == SegmentMethod::kRepeats && inner != SegmentMethod::kRepeats);
 }
 
+// Reads the front of a body of repeats, and gives that of the body after them.
+absl::StatusOr<ByteSpan> ReadRepeatsHead(const SegmentShape& shape, ByteSpan body_front, Repeats& repeats) {
+  ByteReader reader(body_front.subspan(1));
+  DCAC_RETURN_IF_ERROR(ReadRepeats(reader, shape, repeats));
+  return body_front.subspan(1 + reader.position());
+}
+
 // Reads what precedes the side information of a model body.
 absl::Status ReadModelHead(ByteReader& reader, uint8_t& layout, uint64_t& side_bytes) {
   DCAC_RETURN_IF_ERROR(reader.ReadByte("layout id", layout));
@@ -127,10 +134,8 @@ absl::Status SummarizeRecoded(const SegmentShape& shape, ByteSpan body_front, Se
 
 // Of the body after the repeats.
 absl::Status SummarizeRepeats(const SegmentShape& shape, ByteSpan body_front, SegmentInfo& info) {
-  ByteReader reader(body_front.subspan(1));
   Repeats repeats;
-  DCAC_RETURN_IF_ERROR(ReadRepeats(reader, shape, repeats));
-  const ByteSpan inner = body_front.subspan(1 + reader.position());
+  DCAC_ASSIGN_OR_RETURN(const ByteSpan inner, ReadRepeatsHead(shape, body_front, repeats));
   DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(inner));
   if (!MayContain(SegmentMethod::kRepeats, method)) return absl::DataLossError("repeats within another method");
   return SummarizeBody(WithoutRepeats(shape, repeats), inner, info);
@@ -176,11 +181,9 @@ PlaneCounts& PlaneCounts::operator+=(const PlaneCounts& other) {
 absl::StatusOr<size_t> SummaryBytes(const SegmentShape& shape, ByteSpan body_front, uint64_t body_bytes) {
   DCAC_ASSIGN_OR_RETURN(const SegmentMethod method, MethodOfBody(body_front));
   if (method == SegmentMethod::kRepeats) {
-    ByteReader reader(body_front.subspan(1));
     Repeats repeats;
-    DCAC_RETURN_IF_ERROR(ReadRepeats(reader, shape, repeats));
-    const size_t head_bytes = 1 + reader.position();
-    const ByteSpan inner = body_front.subspan(head_bytes);
+    DCAC_ASSIGN_OR_RETURN(const ByteSpan inner, ReadRepeatsHead(shape, body_front, repeats));
+    const size_t head_bytes = body_front.size() - inner.size();
     if (head_bytes >= body_bytes || !MayContain(method, MethodOfBody(inner).value_or(method))) {
       return head_bytes;  // SummarizeBody refuses it
     }

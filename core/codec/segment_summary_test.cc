@@ -87,7 +87,7 @@ TEST(SegmentSummary, TellsOfWhatIsWithinARecodedBody) {
     packed.insert(packed.end(), 3, std::byte{0});
   }
   const Bytes body = EncodeSegmentBody({wide, packed}, {});
-  const auto needed = SummaryBytes(kSummaryShape, ByteSpan(body).first(kSummaryHeadBytes), body.size());
+  const auto needed = SummaryBytes(wide, ByteSpan(body).first(kSummaryHeadBytes), body.size());
   ASSERT_TRUE(needed.ok()) << needed.status();
   SegmentInfo info;
   ASSERT_TRUE(SummarizeBody(wide, ByteSpan(body).first(*needed), info).ok());
