@@ -34,12 +34,18 @@ struct CountedSegment {
   uint64_t plain_body_bytes = 0;
 };
 
-// As a segment of the layout was encoded.
-EncodeOptions WithoutReferences(uint8_t layout) {
-  EncodeOptions options;
-  options.mode = Mode::kIntra;
-  if (layout == kWaveLayout) options.level = EncodeOptions::kMaxLevel;
-  return options;
+// A level whose segments are of the form of this one.
+int LevelOfForm(const SegmentAccount& account) {
+  constexpr int kByteLanesLevel = 2;  // of those with references the one that has byte lanes without them, too
+  if (account.layout == kWaveLayout) return EncodeOptions::kMaxLevel;
+  return account.byte_lanes ? kByteLanesLevel : EncodeOptions::kDefaultLevel;
+}
+
+// Of what is coded as a whole nothing is known.
+bool MayHaveReferences(const SegmentAccount& account) {
+  return account.planes.empty() || account.rows.referring + account.rows.repeated > 0 ||
+         std::any_of(account.planes.begin(), account.planes.end(),
+                     [](const PlaneAccount& plane) { return !plane.references.empty(); });
 }
 
 uint64_t StoredBytes(uint64_t body_bytes) {
@@ -47,7 +53,7 @@ uint64_t StoredBytes(uint64_t body_bytes) {
 }
 
 absl::Status CountSegment(const FrameHeader& header, uint64_t segment, ByteSpan body, const Box& slab,
-                          std::byte* slab_data, bool compare, CountedSegment& counted) {
+                          std::byte* slab_data, const ExplainOptions& options, CountedSegment& counted) {
   DCAC_RETURN_IF_ERROR(DecodeSegmentInto(header, segment, body, slab, slab_data, &counted.account));
   const Geometry& geometry = header.geometry;
   const Box box = geometry.SegmentBox(segment);
@@ -57,10 +63,18 @@ absl::Status CountSegment(const FrameHeader& header, uint64_t segment, ByteSpan 
   counted.body_bytes = body.size();
   counted.info.stored_bytes = StoredBytes(body.size());
   DCAC_RETURN_IF_ERROR(InSegment(segment, SummarizeBody(shape, body, counted.info)));
-  if (!compare) return absl::OkStatus();
+  if (!options.compare) return absl::OkStatus();
+  if (!MayHaveReferences(counted.account)) {
+    counted.plain_account = counted.account;
+    counted.plain_body_bytes = counted.body_bytes;
+    return absl::OkStatus();
+  }
   Bytes packed(static_cast<size_t>(counted.info.raw_bytes));
   GatherBox(geometry.extents(), slab, box, slab_data, packed.data());
-  const Bytes plain = EncodeSegmentBody({shape, packed}, WithoutReferences(counted.account.layout));
+  EncodeOptions intra;
+  intra.mode = Mode::kIntra;
+  intra.level = options.level.value_or(LevelOfForm(counted.account));
+  const Bytes plain = EncodeSegmentBody({shape, packed}, intra);
   counted.plain_body_bytes = plain.size();
   return InSegment(segment, DecodeSegmentBody(shape, plain, packed, &counted.plain_account));
 }
@@ -111,7 +125,7 @@ struct FrameExplainer::Impl {
   absl::Status Decode(const FrameHeader& header, uint64_t segment, ByteSpan body, const Box& slab,
                       std::byte* slab_data) {
     CountedSegment counted;
-    DCAC_RETURN_IF_ERROR(CountSegment(header, segment, body, slab, slab_data, options.compare, counted));
+    DCAC_RETURN_IF_ERROR(CountSegment(header, segment, body, slab, slab_data, options, counted));
     const std::lock_guard<std::mutex> lock(mutex);
     if (result.planes.empty()) StartPlanes(header.geometry.extents());
     pending.emplace(segment, std::move(counted));
@@ -273,6 +287,7 @@ void FrameExplainer::CancelOn(const std::atomic<bool>* cancelled) {
 }
 
 absl::Status FrameExplainer::Push(std::span<const std::byte> data) {
+  if (impl_->options.level) DCAC_RETURN_IF_ERROR(CheckLevel(*impl_->options.level));
   return CatchOutOfMemory([&] {
     absl::Status status = impl_->decoder.PushBounded(data);
     while (status.ok()) {
@@ -299,7 +314,9 @@ absl::StatusOr<FrameExplanation> ExplainFrame(std::span<const std::byte> frame, 
 absl::StatusOr<FrameExplanation> ExplainTensor(const TensorSpec& spec, std::span<const std::byte> data,
                                                const EncodeOptions& encode_options, const ExplainOptions& options) {
   DCAC_ASSIGN_OR_RETURN(const std::vector<std::byte> frame, Compress(spec, data, encode_options));
-  return ExplainFrame(frame, options);
+  ExplainOptions with_level = options;
+  with_level.level = encode_options.level;
+  return ExplainFrame(frame, with_level);
 }
 
 }  // namespace dcac

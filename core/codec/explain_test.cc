@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "dcac/codec.h"
@@ -123,6 +126,66 @@ TEST_P(ExplainLevelTest, ComparesWithTheFrameOfModeIntra) {
   EXPECT_TRUE(explanation->compared);
   EXPECT_EQ(explanation->frame_bytes_without_references, frame->size());
   EXPECT_LT(explanation->info.frame_bytes, frame->size());
+}
+
+size_t BytesInModeIntra(const std::vector<std::byte>& data, int level) {
+  EncodeOptions options;
+  options.level = level;
+  options.mode = Mode::kIntra;
+  return Compress(SpecOf(data), data, options).value().size();
+}
+
+TEST(Explain, ComparesAtTheLevelOfTheFrame) {
+  const auto data = RelatedPlanes();
+  for (int level = 2; level <= EncodeOptions::kMaxLevel; ++level) {
+    EncodeOptions options;
+    options.level = level;
+    const auto explanation = ExplainTensor(SpecOf(data), data, options);
+    ASSERT_TRUE(explanation.ok());
+    EXPECT_EQ(explanation->frame_bytes_without_references, BytesInModeIntra(data, level)) << "level " << level;
+  }
+}
+
+TEST(Explain, ComparesFramesOfUnknownLevelAtOneOfTheSameForm) {
+  const auto data = RelatedPlanes();
+  constexpr std::array<std::pair<int, int>, 3> kComparedAt = {{{3, 2}, {4, EncodeOptions::kDefaultLevel}, {8, 9}}};
+  for (const auto& [level, compared_at] : kComparedAt) {
+    EncodeOptions options;
+    options.level = level;
+    const auto frame = Compress(SpecOf(data), data, options);
+    ASSERT_TRUE(frame.ok());
+    const auto explanation = ExplainFrame(*frame);
+    ASSERT_TRUE(explanation.ok());
+    EXPECT_EQ(explanation->frame_bytes_without_references, BytesInModeIntra(data, compared_at)) << "level " << level;
+  }
+}
+
+TEST(Explain, WhatHasNoReferencesSavesNothingByThem) {
+  std::vector<std::byte> data;
+  AppendNoisePlane(1, data);
+  AppendNoisePlane(2, data);
+  // A model is worth while for steps of rows.
+  for (size_t i = 0; i < data.size(); ++i) data[i] = (data[i] >> 5) ^ std::byte{static_cast<uint8_t>(i / kWidth << 3)};
+  EncodeOptions options;
+  options.level = 1;
+  const auto frame = Compress(SpecOf(data), data, options);
+  ASSERT_TRUE(frame.ok());
+  const auto explanation = ExplainFrame(*frame);
+  ASSERT_TRUE(explanation.ok());
+  ASSERT_EQ(explanation->info.mode, "intra");
+  EXPECT_EQ(explanation->frame_bytes_without_references, frame->size());
+  for (const PlaneExplanation& plane : explanation->planes) EXPECT_EQ(plane.bits_without_references, plane.bits);
+}
+
+TEST(Explain, RefusesWhatIsNoLevel) {
+  const auto data = RelatedPlanes();
+  const auto frame = Compress(SpecOf(data), data);
+  ASSERT_TRUE(frame.ok());
+  for (int level : {0, 10}) {
+    ExplainOptions options;
+    options.level = level;
+    EXPECT_EQ(ExplainFrame(*frame, options).status().code(), absl::StatusCode::kInvalidArgument) << "level " << level;
+  }
 }
 
 TEST(Explain, DifferencesAreReferencesOfWeightOne) {

@@ -26,10 +26,7 @@ namespace dcac {
 namespace {
 
 absl::Status CheckOptions(const EncodeOptions& options) {
-  if (options.level < EncodeOptions::kMinLevel || options.level > EncodeOptions::kMaxLevel) {
-    return absl::InvalidArgumentError(absl::StrCat("level is ", options.level, ", expected ", EncodeOptions::kMinLevel,
-                                                   " .. ", EncodeOptions::kMaxLevel));
-  }
+  DCAC_RETURN_IF_ERROR(CheckLevel(options.level));
   if (options.segment_bytes < EncodeOptions::kMinSegmentBytes ||
       options.segment_bytes > EncodeOptions::kMaxSegmentBytes) {
     return absl::InvalidArgumentError(absl::StrCat("segment_bytes is ", options.segment_bytes, ", expected ",

@@ -480,6 +480,7 @@ absl::Status DecodeLaneBody(const SegmentShape& shape, ByteReader& reader, const
     DCAC_RETURN_IF_ERROR(
         DecodeSetInto(shape, lanes.set, lanes.model, reader, memory, account != nullptr ? &set_account : nullptr));
     if (account == nullptr) continue;
+    account->byte_lanes |= lanes.model.bytes.has_value();
     std::vector<std::vector<ReferenceAccount>> references;
     for (const LanePlane& plane : lanes.model.planes) references.push_back(LaneReferencesOf(lanes.set, plane));
     AccountForSet(lanes.set, set_account, references, *account);

@@ -33,6 +33,7 @@ struct PlaneAccount {
 
 struct SegmentAccount {
   uint8_t layout = 0;       // of a modelled segment
+  bool byte_lanes = false;  // layout lanes: whether all that is predicted from is bytes, as at the lowest levels
   uint64_t side_bytes = 0;  // parameters of the model
   SampleCounts samples{};
   std::vector<PlaneAccount> planes;  // empty where the segment is coded as a whole

@@ -736,6 +736,12 @@ Bytes EncodeSegmentBody(const SegmentSamples& samples, const EncodeOptions& opti
   return EncodeAllSamples(samples, options);
 }
 
+absl::Status CheckLevel(int level) {
+  if (level >= EncodeOptions::kMinLevel && level <= EncodeOptions::kMaxLevel) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("level is ", level, ", expected ", EncodeOptions::kMinLevel, " .. ", EncodeOptions::kMaxLevel));
+}
+
 absl::StatusOr<SegmentMethod> MethodOfBody(ByteSpan body) {
   uint8_t method = 0;
   ByteReader reader(body);

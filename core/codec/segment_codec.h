@@ -46,6 +46,9 @@ inline PlaneMemory PackedPlanes(const SegmentShape& shape, std::span<std::byte> 
 class SegmentSamples;
 struct SegmentAccount;
 
+// Errors: InvalidArgument (not a level of EncodeOptions).
+absl::Status CheckLevel(int level);
+
 // The body is at most MaxBodyBytes(samples.size()) long.
 Bytes EncodeSegmentBody(const SegmentSamples& samples, const EncodeOptions& options);
 

@@ -40,8 +40,9 @@ absl::StatusOr<FrameExplanation> ExplainFrameOf(files::ByteSource& frame, const 
 
 // Encodes and explains what was encoded, slab by slab.
 absl::StatusOr<FrameExplanation> ExplainSamples(files::ByteSource& samples, const TensorSpec& spec,
-                                                const EncodeOptions& encode, const ExplainOptions& options) {
+                                                const EncodeOptions& encode, ExplainOptions options) {
   DCAC_ASSIGN_OR_RETURN(FrameEncoder encoder, FrameEncoder::Create(spec, encode));
+  options.level = encode.level;
   FrameExplainer explainer(options);
   const auto push = [&](std::span<const std::byte> data) -> absl::Status {
     DCAC_RETURN_IF_ERROR(encoder.Push(data));

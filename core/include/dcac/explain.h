@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -24,8 +25,11 @@
 namespace dcac {
 
 struct ExplainOptions {
-  // Whether every segment is also encoded without reference planes, to tell what they save.  Costs an encoding.
+  // Whether every segment is also encoded without reference planes (mode intra), to tell what they save.  Costs an
+  // encoding.
   bool compare = true;
+  // 1 .. 9, at which the frame was encoded and is compared; nothing: one whose segments are of the same form.
+  std::optional<int> level;
   // Most planes told apart, 1 or more; a tensor of more planes is explained by groups of consecutive ones.
   std::size_t max_planes = 4096;
   // Most references kept of a plane, 1 or more: the strongest.
@@ -121,7 +125,7 @@ class FrameExplainer {
   // As FrameDecoder::CancelOn.
   void CancelOn(const std::atomic<bool>* cancelled);
 
-  // The next bytes of the frame.  Errors: as FrameDecoder::Push.
+  // The next bytes of the frame.  Errors: as FrameDecoder::Push; InvalidArgument (level).
   absl::Status Push(std::span<const std::byte> data);
 
   // Errors: DataLoss (the frame is truncated).
@@ -135,7 +139,8 @@ class FrameExplainer {
 // Errors: as Decompress.
 absl::StatusOr<FrameExplanation> ExplainFrame(std::span<const std::byte> frame, const ExplainOptions& options = {});
 
-// Explains the frame that Compress would make of a tensor.  Errors: as Compress.
+// Explains the frame that Compress would make of a tensor.  Errors: as Compress.  The level is that of
+// `encode_options`.
 absl::StatusOr<FrameExplanation> ExplainTensor(const TensorSpec& spec, std::span<const std::byte> data,
                                                const EncodeOptions& encode_options = {},
                                                const ExplainOptions& options = {});
