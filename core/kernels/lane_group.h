@@ -77,6 +77,7 @@ struct LaneByteTable {
   alignas(64) std::array<uint8_t, kLaneCells> change{};
   size_t num_rows = kLaneCells / 16;  // that are in use
 
+  // Whether rows 0 to 7 hold all: with AVX-512 one permutation of two registers looks into these, two into all.
   bool has_few() const { return num_rows <= 8; }
 
   void FindChanges() {
