@@ -25,8 +25,8 @@
 namespace dcac {
 
 struct ExplainOptions {
-  // Whether every segment is also encoded without reference planes (mode intra), to tell what they save.  Costs an
-  // encoding.
+  // Whether every segment that may have references is also encoded without reference planes (mode intra), to tell what
+  // they save.  Costs an encoding.
   bool compare = true;
   // 1 .. 9, at which the frame was encoded and is compared; nothing: one whose segments are of the same form.
   std::optional<int> level;
