@@ -21,6 +21,7 @@
 #include "core/codec/segment_timer.h"
 #include "core/codec/segment_verifier.h"
 #include "core/format/frame.h"
+#include "dcac/codec.h"
 
 namespace dcac {
 namespace {
@@ -295,7 +296,16 @@ struct FrameEncoder::Impl {
     const size_t needed = output.size() + kMost + segment.body.size() + end;
     if (needed <= output.capacity()) return;
     const size_t of_others = (segments_left - 1) * (kMost + segment.body.size() + segment.body.size() / 16);
-    output.reserve(std::max(needed + of_others, 2 * output.capacity()));
+    output.reserve(std::max(needed + of_others, RoomToGrow(end)));
+  }
+
+  // What grows is there twice while it moves.  Large frames that nobody takes away in pieces move for the last time:
+  // room that is never written is no memory.
+  // `end`: what follows the last segment.
+  size_t RoomToGrow(size_t end) const {
+    constexpr size_t kMaxToDouble = 16 << 20;
+    if (was_pulled || output.size() < kMaxToDouble) return 2 * output.capacity();
+    return output.size() + static_cast<size_t>(MaxFrameBytes(total_bytes - encoded)) + end;
   }
 
   uint64_t slab_bytes() const { return std::max<uint64_t>(1, header.geometry.max_slab_bytes()); }
@@ -366,7 +376,7 @@ struct FrameEncoder::Impl {
   std::vector<uint64_t> stored_bytes;
   DigestStream digest_stream;
   Digest digest{};
-  bool finished = false;
+  bool finished = false, was_pulled = false;
   FrameEncoder::StartWork start_work;  // with VerifySegments
   int num_workers = 0;
   const std::atomic<bool>* cancelled = nullptr;
@@ -432,6 +442,7 @@ absl::Status FrameEncoder::Verify() {
 }
 
 std::vector<std::byte> FrameEncoder::Pull() {
+  impl_->was_pulled = true;
   return std::exchange(impl_->output, {});
 }
 std::span<const std::byte> FrameEncoder::unencoded() const {

@@ -1,0 +1,91 @@
+// What is resident while a tensor is compressed or decompressed in memory, beyond input and output.
+#include <gtest/gtest.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dcac/codec.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kMemoryIsPlain = false;  // sanitizers keep what was freed, or notes on it
+#else
+constexpr bool kMemoryIsPlain = true;
+#endif
+
+namespace dcac {
+namespace {
+
+constexpr double kMebibyte = 1 << 20;
+constexpr double kRoom = 64 * kMebibyte;
+
+// In bytes; nothing where the system does not tell.
+std::optional<double> ReadStatusField(const std::string& name) {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    double kibibytes = 0;
+    if (word == name + ":" && status >> kibibytes) return kibibytes * 1024;
+  }
+  return std::nullopt;
+}
+
+// The most bytes resident while `body` runs on two threads, beyond those before.
+template <typename Body>
+std::optional<double> ResidentPeakOf(Body body) {
+  std::ofstream clear_refs("/proc/self/clear_refs");
+  clear_refs << "5" << std::flush;
+  const std::optional<double> before = ReadStatusField("VmRSS");
+  if (!clear_refs.good() || !before) return std::nullopt;
+  oneapi::tbb::task_arena(2).execute(body);
+  const std::optional<double> peak = ReadStatusField("VmHWM");
+  if (!peak) return std::nullopt;
+  return *peak - *before;
+}
+
+struct Case {
+  int level;
+  int bits;  // of a sample that are random
+};
+
+class PeakMemoryTest : public ::testing::TestWithParam<Case> {};
+
+TEST_P(PeakMemoryTest, StaysWithin64MiBBeyondInputAndOutput) {
+  if (!kMemoryIsPlain) GTEST_SKIP() << "memory of sanitizers";
+  // Frames of sizes that powers of two times a first piece of output exceed by much, unless care is taken.
+  const TensorSpec spec{DType::kU8, {1, 600, 500, 500}};
+  std::vector<std::byte> tensor(600 * 500 * 500);
+  std::mt19937_64 random(1);
+  const std::uint64_t mask = (0xffu >> (8 - GetParam().bits)) * 0x0101010101010101u;
+  for (std::size_t i = 0; i < tensor.size(); i += sizeof(mask)) {
+    const std::uint64_t eight = random() & mask;
+    std::memcpy(tensor.data() + i, &eight, sizeof(eight));
+  }
+
+  EncodeOptions options;
+  options.level = GetParam().level;
+  absl::StatusOr<std::vector<std::byte>> frame = absl::UnknownError("not run");
+  const auto of_compress = ResidentPeakOf([&] { frame = Compress(spec, tensor, options); });
+  ASSERT_TRUE(frame.ok()) << frame.status();
+  absl::StatusOr<Tensor> back = absl::UnknownError("not run");
+  const auto of_decompress = ResidentPeakOf([&] { back = Decompress(*frame); });
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_TRUE(back->data == tensor);
+  if (!of_compress || !of_decompress) GTEST_SKIP() << "the system does not tell what is resident";
+  EXPECT_LT(*of_compress, static_cast<double>(frame->size()) + kRoom) << frame->size() / kMebibyte << " MiB of output";
+  EXPECT_LT(*of_decompress, static_cast<double>(tensor.size()) + kRoom);
+}
+
+INSTANTIATE_TEST_SUITE_P(Tensors, PeakMemoryTest, ::testing::Values(Case{1, 8}, Case{1, 5}, Case{1, 2}, Case{3, 2}),
+                         [](const auto& test) {
+                           return "Level" + std::to_string(test.param.level) + "Bits" + std::to_string(test.param.bits);
+                         });
+
+}  // namespace
+}  // namespace dcac
