@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/bytes.h"
 #include "core/base/status_macros.h"
 
 namespace dcac::client::internal {
@@ -83,7 +84,8 @@ absl::Status VectorOutput::Begin(const TensorSpec& spec) {
 }
 
 absl::Status VectorOutput::Take(std::span<const std::byte> bytes) {
-  tensor_.data.insert(tensor_.data.end(), bytes.begin(), bytes.end());
+  ReserveByHalves(tensor_.data.size() + bytes.size(), TensorBytes(tensor_.spec).value_or(0), tensor_.data);
+  AppendBytes(bytes, tensor_.data);
   return absl::OkStatus();
 }
 

@@ -43,6 +43,14 @@ inline uint64_t LoadLittleEndian64(const std::byte* data) {
   return value;
 }
 
+// Makes room for `size` bytes of `most` that may come.  What grows is there twice while it moves: as a half, a quarter
+// and so on of `most` it is never more than that, and never more than twice what came.
+inline void ReserveByHalves(size_t size, uint64_t most, Bytes& out) {
+  if (size <= out.capacity() || size > most) return;
+  while (most / 2 >= size) most -= most / 2;
+  out.reserve(static_cast<size_t>(most));
+}
+
 // LEB128: seven bits a byte, least significant first, the top bit set on all bytes but the last.
 inline void AppendVarint(uint64_t value, Bytes& out) {
   for (; value >= 0x80; value >>= 7) AppendByte(static_cast<uint8_t>(value | 0x80), out);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "absl/status/statusor.h"
 
 namespace dcac {
@@ -33,6 +35,32 @@ TEST(BytesTest, LittleEndianOfAllOnesIsNotSignExtended) {
   const Bytes bytes(8, std::byte{0xff});
   EXPECT_EQ(LoadLittleEndian(bytes.data(), 4), 0xffffffffu);
   EXPECT_EQ(LoadLittleEndian(bytes.data(), 8), ~uint64_t{0});
+}
+
+TEST(BytesTest, RoomIsAFractionOfAllThatMayCome) {
+  constexpr size_t kMost = 1000;
+  Bytes out;
+  std::vector<size_t> rooms;
+  for (size_t size = 70; size <= kMost; size += 10) {
+    ReserveByHalves(size, kMost, out);
+    out.resize(size);
+    if (rooms.empty() || rooms.back() != out.capacity()) rooms.push_back(out.capacity());
+  }
+  EXPECT_EQ(rooms, (std::vector<size_t>{125, 250, 500, 1000}));
+}
+
+TEST(BytesTest, RoomForMoreThanMayComeGrowsAsVectorsDo) {
+  Bytes out(10);
+  const size_t before = out.capacity();
+  ReserveByHalves(before + 1, before, out);
+  EXPECT_EQ(out.capacity(), before);
+}
+
+TEST(BytesTest, RoomDoesNotFollowWhatIsClaimed) {
+  Bytes out;
+  ReserveByHalves(100, std::numeric_limits<uint64_t>::max(), out);
+  EXPECT_GE(out.capacity(), 100u);
+  EXPECT_LT(out.capacity(), 201u);
 }
 
 TEST(VarintTest, KnownForms) {

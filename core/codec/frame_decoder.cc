@@ -170,17 +170,13 @@ struct FrameDecoder::Impl {
   std::span<std::byte> Room(size_t bytes) {
     if (tensor) return tensor->subspan(static_cast<size_t>(produced), bytes);
     const size_t size = output.size() + bytes;
-    if (size > output.capacity()) output.reserve(output.empty() ? size : RoomToGrow(size));
+    if (output.empty()) {
+      output.reserve(size);  // all that there will be, if it is pulled
+    } else {
+      ReserveByHalves(size, output.size() + TensorBytes(header->spec).value_or(0) - produced, output);
+    }
     output.resize(size);
     return std::span(output).last(bytes);
-  }
-
-  // What grows is there twice while it moves: as a half, a quarter and so on of all that may come it is never more than
-  // that, and not much more than what was decoded, whatever the header says.
-  size_t RoomToGrow(size_t size) const {
-    uint64_t room = output.size() + (TensorBytes(header->spec).value_or(0) - produced);
-    while (room / 2 >= size) room = (room + 1) / 2;
-    return static_cast<size_t>(room);
   }
 
   absl::Status TryTrailer() {
