@@ -49,6 +49,23 @@ size_t StepOf(size_t count, size_t limit) {
   return count / limit + 1;
 }
 
+using ByteCounts = std::array<uint32_t, 256>;
+
+// How often bytes occur among every step-th of `all`.
+ByteCounts CountBytes(const uint8_t* bytes, size_t all, size_t step) {
+  constexpr size_t kTables = 4;  // equal bytes in a row would wait for each other
+  std::array<ByteCounts, kTables> tables{};
+  size_t i = 0;
+  for (; i + (kTables - 1) * step < all; i += kTables * step) {
+    for (size_t t = 0; t < kTables; ++t) ++tables[t][bytes[i + t * step]];
+  }
+  for (; i < all; i += step) ++tables[0][bytes[i]];
+  for (size_t t = 1; t < kTables; ++t) {
+    for (size_t byte = 0; byte < 256; ++byte) tables[0][byte] += tables[t][byte];
+  }
+  return tables[0];
+}
+
 template <typename T>
 T Quantile(std::vector<T>& values, double share) {
   const size_t at = std::min(values.size() - 1, static_cast<size_t>(share * static_cast<double>(values.size())));
@@ -304,8 +321,7 @@ class LaneSetEncoder {
       model_.mode_code = code;
     };
     if constexpr (kNarrow) {
-      std::array<size_t, 256> counts{};
-      for (size_t i = 0; i < num_samples(); i += step) ++counts[codes_.codes[i]];
+      const ByteCounts counts = CountBytes(codes_.codes, num_samples(), step);
       for (size_t code = 0; code < counts.size(); ++code) consider(static_cast<int32_t>(code), counts[code]);
     } else {
       std::vector<int32_t> spread;
@@ -368,13 +384,16 @@ class LaneSetEncoder {
     const SpreadIndices places(samples, num_samples());
     const ByteBases bases(taps, model_.mean);
     std::array<size_t, kMaxInnovationBits> beyond{};
+    size_t plane = 0, plane_end = 0;
+    int32_t base = 0;
     for (size_t k = 0; k < samples; ++k) {
-      const size_t plane = places[k] / plane_samples(), at = places[k] % plane_samples();
-      if (at <= first) continue;
-      const Code* const code = codes_.Plane(plane) + at;
+      const size_t place = places[k];
+      for (; place >= plane_end; ++plane, plane_end += plane_samples()) base = bases.Of(model_.planes[plane].mean);
+      if (place - (plane_end - plane_samples()) <= first) continue;
+      const Code* const code = codes_.codes + place;
       const Code* const row = code - columns;
-      const int32_t sum = bases.Of(model_.planes[plane].mean) + taps.weight[0] * row[0] + taps.weight[1] * row[-1] +
-                          taps.weight[2] * row[1] + taps.weight[3] * *(code - first);
+      const int32_t sum = base + taps.weight[0] * row[0] + taps.weight[1] * row[-1] + taps.weight[2] * row[1] +
+                          taps.weight[3] * *(code - first);
       const int32_t innovation = *code - std::max(sum >> kByteTapBits, 0);
       for (int bits = 1; bits <= kMaxInnovationBits; ++bits) {
         beyond[static_cast<size_t>(bits - 1)] += std::abs(innovation) > 127 >> bits ? 1 : 0;
@@ -401,8 +420,10 @@ class LaneSetEncoder {
   static void SetByteWeights(LanePlane& plane) {
     std::vector<LaneReference>& references = plane.references;
     const auto magnitude = [](const LaneReference& reference) { return std::abs(reference.weight); };
-    std::stable_sort(references.begin(), references.end(),
-                     [&](const LaneReference& a, const LaneReference& b) { return magnitude(a) > magnitude(b); });
+    for (auto next = references.begin(); next != references.end(); ++next) {  // stable, and in need of no memory
+      const auto is_smaller = [&](const LaneReference& reference) { return magnitude(reference) < magnitude(*next); };
+      std::rotate(std::find_if(references.begin(), next, is_smaller), next, next + 1);
+    }
     // The greatest with the least.
     if (references.size() > 2) std::swap(references[1], references.back());
     const auto pair_at = [&](size_t r) {
@@ -578,7 +599,8 @@ class LaneSetEncoder {
     size_t at = FirstPosition(group) + offset;
     for (; at < group.positions; at += step) {
       // Anywhere within the step: in none with the columns.
-      const size_t p = std::min(group.positions - 1, at + (static_cast<uint32_t>(at) * 2654435761u >> 12) % step);
+      const size_t p =
+          std::min(group.positions - 1, at + (uint64_t{static_cast<uint32_t>(at) * 2654435761u} * step >> 32));
       if (IsFiller(group, p)) continue;
       ErrorRows& rows = error_rows_[model_.interlaced ? p / group.columns & 1 : 0];
       const size_t n = rows.count++;
@@ -717,9 +739,7 @@ class LaneSetEncoder {
   // So that as many positions as possible are among those which have bins of their own.
   void ChoosePositionBase(const Band& band) {
     constexpr size_t kFine = 16;
-    std::array<uint32_t, 256> counts{};
-    const size_t step = StepOf(band.size, kThresholdSamples) | 1;
-    for (size_t i = 0; i < band.size; i += step) ++counts[band.position[i]];
+    const ByteCounts counts = CountBytes(band.position, band.size, StepOf(band.size, kThresholdSamples) | 1);
     uint32_t within = std::accumulate(counts.begin(), counts.begin() + kFine, 0u), most = within;
     for (size_t base = 1; base + kFine <= 256; ++base) {
       within += counts[base + kFine - 1] - counts[base - 1];
@@ -727,9 +747,8 @@ class LaneSetEncoder {
       most = within;
       model_.position_base = static_cast<int32_t>(base);
     }
-    for (size_t i = 0; i < band.size; ++i) {
-      band.position[i] = static_cast<uint8_t>(band.position[i] - model_.position_base);
-    }
+    const uint8_t base = static_cast<uint8_t>(model_.position_base);
+    for (size_t i = 0; i < band.size; ++i) band.position[i] = static_cast<uint8_t>(band.position[i] - base);
   }
 
   // So that the least expected errors are just above 0.
@@ -806,15 +825,14 @@ class LaneSetEncoder {
   }
 
   static std::vector<uint8_t> Thresholds(const uint8_t* bytes, size_t all, int bins) {
-    std::array<std::array<uint32_t, 256>, 4> counts{};  // equal bytes in a row would wait for each other
     const size_t step = std::max<size_t>(all / kThresholdSamples, all < kFewThresholdSamples ? 1 : 3) | 1;
-    size_t size = 0;
-    for (size_t i = 0; i < all; i += step) ++counts[size++ % 4][bytes[i]];
+    const ByteCounts counts = CountBytes(bytes, all, step);
+    const size_t size = (all + step - 1) / step;
     std::vector<uint8_t> thresholds;
     size_t below = 0;
     int bin = 1;
     for (size_t byte = 0; byte < 255 && bin < bins; ++byte) {
-      for (const auto& part : counts) below += part[byte];
+      below += counts[byte];
       if (kBytes && ByteThreshold(ByteThresholdNumber(static_cast<uint8_t>(byte))) != byte) continue;
       const size_t wanted = size * static_cast<size_t>(bin) / static_cast<size_t>(bins);
       if (below < wanted || below == 0 || below == size) continue;
@@ -892,7 +910,11 @@ class LaneSetEncoder {
       const size_t count = std::min(kCellBlock, band.size - begin);
       TokenizeLaneCells(tables, {band.position + begin, band.activity + begin, band.center + begin}, band.code + begin,
                         count, fixed, symbols);
-      for (size_t i = 0; i < count; ++i) ++counts[i % kTables * stride + symbols.symbol[i]];
+      size_t i = 0;
+      for (; i + kTables <= count; i += kTables) {
+        for (size_t t = 0; t < kTables; ++t) ++counts[t * stride + symbols.symbol[i + t]];
+      }
+      for (; i < count; ++i) ++counts[symbols.symbol[i]];
     }
     const size_t rows = model_.position_bins(), columns = model_.activity_bins();
     CellCounts result(rows * columns, kMaxLaneTokens);
@@ -929,9 +951,14 @@ class LaneSetEncoder {
     const size_t rows = model_.position_bins(), step = StepOf(band.size, 2 * StatisticsSamples());
     model_.center.assign(rows, model_.low_code);
     if constexpr (kNarrow) {
-      std::vector<std::array<uint32_t, 256>> counts(rows);
-      for (size_t i = 0; i < band.size; i += step) {
-        if (!IsSpecial(band.code[i])) ++counts[RowOf(tables, band.position[i])][band.code[i]];
+      constexpr size_t kTables = 2;
+      std::vector<ByteCounts> counts(kTables * rows);
+      for (size_t i = 0, n = 0; i < band.size; i += step, ++n) {
+        ++counts[n % kTables * rows + RowOf(tables, band.position[i])][band.code[i]];
+      }
+      for (size_t row = 0; row < rows; ++row) {
+        for (size_t code = 0; code < 256; ++code) counts[row][code] += counts[rows + row][code];
+        if (model_.has_mode) counts[row][static_cast<size_t>(model_.mode_code)] = 0;
       }
       for (size_t row = 0; row < rows; ++row) {
         const uint32_t total = std::accumulate(counts[row].begin(), counts[row].end(), 0u);

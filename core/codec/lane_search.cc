@@ -649,6 +649,7 @@ class LaneSearch {
     const size_t end = static_cast<size_t>(model_.GroupBegin(static_cast<int>(plane)));
     const size_t first = FirstOfPool(plane, end), pool = end - first;
     if (planes_[plane].power == 0) return chosen;
+    chosen.reserve(static_cast<size_t>(options_.max_references));
     const double reference_bits = ReferenceBits(plane);
     double power = planes_[plane].power;
     float* left = scratch.left.Get(pool);
@@ -715,11 +716,17 @@ class LaneSearch {
     std::array<double, kMaxFeatures> weight;  // of rows
     size_t size = 0;
   };
-  // Symmetric; of rows of features and, last, of the target.
+  // Of features, and of the target, which comes after them.
   struct Products {
-    std::array<std::array<double, kMaxFeatures>, kMaxFeatures> gram;
-    std::array<double, kMaxFeatures> rhs;
-    double target = 0;
+    double operator()(size_t a, size_t b) const {
+      const size_t at = std::max(row[a], row[b]) * kMaxRows + std::min(row[a], row[b]);
+      const uint32_t both = classes[a] & classes[b];
+      return static_cast<double>((both & 1 ? int64_t{sums[0][at]} : 0) + (both & 2 ? int64_t{sums[1][at]} : 0));
+    }
+
+    std::array<std::array<int32_t, kMaxRows * kMaxRows>, kLaneClasses> sums;  // of rows, the later one first
+    std::array<uint32_t, kMaxFeatures + 1> classes;                           // in which they are not 0, as bits
+    std::array<size_t, kMaxFeatures + 1> row;
   };
 
   bool HasOwnTaps() const { return options_.own_taps && codes_.plane_samples() >= kMinOwnTapSamples; }
@@ -780,6 +787,7 @@ class LaneSearch {
 
   void Keep(size_t plane, const Features& pool, const Terms& terms) {
     LanePlane& result = model_.planes[plane];
+    result.references.reserve(terms.size);
     for (size_t n = 0; n < terms.size; ++n) {
       const Feature& feature = pool.feature[terms.feature[n]];
       const double value = terms.weight[n] * feature.unit / planes_[plane].target;
@@ -834,32 +842,19 @@ class LaneSearch {
 
   // Over samples from `from` to `to`.
   Products ProductsOf(const Features& pool, const int16_t* rows, size_t from, size_t to) const {
-    constexpr size_t kStride = kMaxRows;
-    std::array<std::array<int32_t, kMaxRows * kStride>, kLaneClasses> sums;
-    const size_t target = pool.rows;
+    Products result;
     for (size_t c = 0; c < model_.num_classes(); ++c) {
       const size_t begin = std::max(from, plan_.begin(c)), end = std::min(to, plan_.end(c));
-      GramOfRows({rows + begin, stride_, pool.rows + 1}, end - begin, sums[c].data(), kStride);
+      GramOfRows({rows + begin, stride_, pool.rows + 1}, end - begin, result.sums[c].data(), kMaxRows);
     }
-    const auto of_class = [&](size_t c, size_t a, size_t b) {
-      return static_cast<double>(sums[c][std::max(a, b) * kStride + std::min(a, b)]);
-    };
-    const auto product = [&](const Feature* a, const Feature* b) {
-      double sum = 0;
-      for (size_t c = 0; c < model_.num_classes(); ++c) {
-        const auto has = [c](const Feature* f) { return f == nullptr || f->reference >= 0 || f->is_unit || f->c == c; };
-        if (has(a) && has(b)) sum += of_class(c, a == nullptr ? target : a->row, b == nullptr ? target : b->row);
-      }
-      return sum;
-    };
-    Products result;
-    for (size_t a = 0; a < pool.size; ++a) {
-      for (size_t b = 0; b <= a; ++b) {
-        result.gram[a][b] = result.gram[b][a] = product(&pool.feature[a], &pool.feature[b]);
-      }
-      result.rhs[a] = product(&pool.feature[a], nullptr);
+    const uint32_t all_classes = (1u << model_.num_classes()) - 1;
+    for (size_t f = 0; f < pool.size; ++f) {
+      const Feature& feature = pool.feature[f];
+      result.classes[f] = feature.reference >= 0 || feature.is_unit ? all_classes : 1u << feature.c;
+      result.row[f] = feature.row;
     }
-    result.target = product(nullptr, nullptr);
+    result.classes[pool.size] = all_classes;
+    result.row[pool.size] = pool.rows;
     return result;
   }
 
@@ -887,11 +882,16 @@ class LaneSearch {
     const double noise = (kNoiseShare * static_cast<double>(left) + 1e-9) * unit * unit;
     const double samples =
         static_cast<double>(codes_.plane_samples()) * static_cast<double>(left) / static_cast<double>(count);
-    std::array<double, kMaxFeatures> diagonal, rhs = products.rhs;
-    for (size_t f = 0; f < k; ++f) diagonal[f] = products.gram[f][f] * (1 + 1e-6);
+    std::array<double, kMaxFeatures> diagonal, least, rhs;
+    for (size_t f = 0; f < k; ++f) {
+      const double power = products(f, f);
+      diagonal[f] = power * (1 + 1e-6);
+      least[f] = power * 1e-6;  // that of a term is 0 up to rounding
+      rhs[f] = products(f, k);
+    }
     std::array<std::array<double, kMaxFeatures>, kMaxFeatures> factor;  // [term][feature]
     std::array<double, kMaxFeatures> projected;
-    double error = products.target;
+    double error = products(k, k);
     Terms terms;
     const size_t limit =
         std::min(k, static_cast<size_t>(options_.max_references) + (options_.own_taps ? kMaxOwnTerms : 0));
@@ -899,8 +899,7 @@ class LaneSearch {
       size_t best = k;
       double saved = 0;
       for (size_t f = 0; f < k; ++f) {
-        // That of a term is 0 up to rounding.
-        if (!(diagonal[f] > 1e-6 * products.gram[f][f]) || !(rhs[f] * rhs[f] > saved * diagonal[f])) continue;
+        if (!(diagonal[f] > least[f]) || !(rhs[f] * rhs[f] > saved * diagonal[f])) continue;
         saved = rhs[f] * rhs[f] / diagonal[f];
         best = f;
       }
@@ -914,7 +913,7 @@ class LaneSearch {
       const double root = std::sqrt(diagonal[best]), inverse = 1 / root;
       projected[n] = rhs[best] * inverse;
       std::array<double, kMaxFeatures>& next = factor[n];
-      std::copy_n(products.gram[best].begin(), k, next.begin());
+      for (size_t f = 0; f < k; ++f) next[f] = products(best, f);
       for (size_t m = 0; m < n; ++m) {
         const double of_best = factor[m][best];
         for (size_t f = 0; f < k; ++f) next[f] -= of_best * factor[m][f];

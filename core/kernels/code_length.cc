@@ -7,12 +7,15 @@
 #include "hwy/foreach_target.h"
 // After foreach_target.h:
 #include "core/kernels/log2-inl.h"
+#include "core/kernels/total-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace dcac {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+
+static_assert(kCodeLengthLanes == kPartialSums);
 
 using LengthTag = hn::CappedTag<float, kCodeLengthLanes>;
 using Lengths = hn::Vec<LengthTag>;
@@ -48,12 +51,9 @@ float CodeLengthOfCounts(const uint32_t* HWY_RESTRICT a, const uint32_t* HWY_RES
     }
     hn::Store(sum, d, sums + part);
   }
-  for (size_t width = kCodeLengthLanes / 2; width > 0; width /= 2) {
-    for (size_t lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
-  }
   const auto total = hn::ConvertTo(d, hn::SumOfLanes(di, totals));
   const float length = hn::GetLane(hn::Mul(total, Log2Of(d, hn::Max(total, hn::Set(d, 1.0f)), kFineLog2)));
-  return length + sums[0] + kZeroEntry * static_cast<float>(n);
+  return length + TotalOf(sums) + kZeroEntry * static_cast<float>(n);
 }
 
 }  // namespace HWY_NAMESPACE

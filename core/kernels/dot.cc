@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "core/kernels/dot.cc"
 #include "hwy/foreach_target.h"
 // After foreach_target.h:
+#include "core/kernels/total-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -13,22 +14,7 @@ namespace dcac {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-inline float TotalOf(float* sums) {
-#if HWY_TARGET == HWY_SCALAR
-  for (size_t width = kDotLanes / 2; width > 0; width /= 2) {
-    for (size_t lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
-  }
-  return sums[0];
-#else
-  static_assert(kDotLanes == 16);
-  const hn::FixedTag<float, 4> d;
-  const auto low = hn::Add(hn::LoadU(d, sums), hn::LoadU(d, sums + 8));
-  const auto high = hn::Add(hn::LoadU(d, sums + 4), hn::LoadU(d, sums + 12));
-  const auto of_four = hn::Add(low, high);
-  const auto of_two = hn::Add(of_four, hn::Shuffle1032(of_four));
-  return hn::GetLane(hn::Add(of_two, hn::Shuffle2301(of_two)));
-#endif
-}
+static_assert(kDotLanes == kPartialSums);
 
 // Where a vector has fewer than kDotLanes lanes, the rows are gone through once for each part of the partial sums.
 inline float DotOfTwo(const float* a, const float* b, size_t n) {

@@ -134,7 +134,14 @@ void QuantizeOneRow(const float* HWY_RESTRICT a, float factor, size_t n, int16_t
 }
 
 void CenterAllCodes(const uint8_t* HWY_RESTRICT codes, int32_t mean, size_t n, int16_t* HWY_RESTRICT out) {
-  for (size_t i = 0; i < n; ++i) out[i] = static_cast<int16_t>((codes[i] - mean) << 6);
+  const auto center = [=](auto d, size_t i) HWY_ATTR {
+    const auto code = hn::PromoteTo(d, hn::LoadU(hn::Rebind<uint8_t, decltype(d)>(), codes + i));
+    hn::StoreU(hn::ShiftLeft<6>(hn::Sub(code, hn::Set(d, static_cast<int16_t>(mean)))), d, out + i);
+  };
+  const hn::ScalableTag<int16_t> d;
+  size_t i = 0;
+  for (; i + hn::Lanes(d) <= n; i += hn::Lanes(d)) center(d, i);
+  for (; i < n; ++i) center(hn::CappedTag<int16_t, 1>(), i);
 }
 
 template <typename T>

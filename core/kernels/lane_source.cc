@@ -265,21 +265,36 @@ void StoreWideValues(const LaneRows& rows, const WideValues& kind, const int32_t
 }
 
 LaneCodeRange RangeOfNarrow(size_t count, const uint8_t* HWY_RESTRICT codes) {
-  constexpr size_t kBlock = 1 << 16;  // whose sum has 32 bits
   LaneCodeRange range;
-  uint8_t low = 255, high = 0;
-  for (size_t begin = 0; begin < count; begin += kBlock) {
-    const size_t end = count - begin < kBlock ? count : begin + kBlock;
-    uint32_t sum = 0;
-    for (size_t i = begin; i < end; ++i) {
-      low = codes[i] < low ? codes[i] : low;
-      high = codes[i] > high ? codes[i] : high;
-      sum += codes[i];
-    }
-    range.sum += sum;
+  range.low = 255;
+  range.high = 0;
+  const auto add = [&range](uint8_t least, uint8_t most) {
+    range.low = least < range.low ? least : range.low;
+    range.high = most > range.high ? most : range.high;
+  };
+  size_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::ScalableTag<uint8_t> d;
+  const hn::Repartition<uint64_t, decltype(d)> d64;
+  constexpr size_t kLanes = hn::MaxLanes(d);
+  auto least = hn::Set(d, uint8_t{255}), most = hn::Zero(d);
+  auto sums = hn::Zero(d64);
+  for (; i + kLanes <= count; i += kLanes) {
+    const auto code = hn::LoadU(d, codes + i);
+    least = hn::Min(least, code);
+    most = hn::Max(most, code);
+    sums = hn::Add(sums, hn::SumsOf8(code));
   }
-  range.low = low;
-  range.high = high;
+  HWY_ALIGN uint8_t least_of_lane[kLanes], most_of_lane[kLanes];
+  hn::Store(least, d, least_of_lane);
+  hn::Store(most, d, most_of_lane);
+  for (size_t lane = 0; lane < kLanes; ++lane) add(least_of_lane[lane], most_of_lane[lane]);
+  range.sum = static_cast<int64_t>(hn::GetLane(hn::SumOfLanes(d64, sums)));
+#endif
+  for (; i < count; ++i) {
+    add(codes[i], codes[i]);
+    range.sum += codes[i];
+  }
   return range;
 }
 

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <numeric>
 #include <vector>
 
 #include "core/kernels/each_target.h"
@@ -69,6 +71,33 @@ TEST(StoreLaneValuesTest, PutsRowsOfWideCodesOfAnyWidthIntoTheRasterOnAllTargets
         ASSERT_EQ(integers[place], static_cast<float>(codes[i]));
       }
     }
+  });
+}
+
+TEST(RangeOfLaneCodesTest, IsThatOfAPlainLoopForAnyCountOnAllTargets) {
+  std::vector<uint8_t> codes(300);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(100 + (i * 2654435761u >> 27));
+  ForEachTarget([&] {
+    for (size_t count = 1; count <= codes.size(); ++count) {
+      for (const uint8_t outlier : {uint8_t{0}, uint8_t{110}, uint8_t{255}}) {
+        std::vector<uint8_t> changed(codes.begin(), codes.begin() + static_cast<ptrdiff_t>(count));
+        changed[count / 2] = outlier;
+        const LaneCodeRange range = RangeOfLaneCodes(count, changed.data());
+        ASSERT_EQ(range.low, *std::ranges::min_element(changed)) << count;
+        ASSERT_EQ(range.high, *std::ranges::max_element(changed)) << count;
+        ASSERT_EQ(range.sum, std::accumulate(changed.begin(), changed.end(), int64_t{0})) << count;
+      }
+    }
+  });
+}
+
+TEST(RangeOfLaneCodesTest, SumsOfManyGreatCodesDoNotOverflow) {
+  const std::vector<uint8_t> codes((size_t{1} << 25) + 3, 255);  // more than 32 bits
+  ForEachTarget([&] {
+    const LaneCodeRange range = RangeOfLaneCodes(codes.size(), codes.data());
+    ASSERT_EQ(range.low, 255);
+    ASSERT_EQ(range.high, 255);
+    ASSERT_EQ(range.sum, 255 * static_cast<int64_t>(codes.size()));
   });
 }
 
