@@ -42,10 +42,13 @@ FrequentSamples FindFrequentSamples(const std::vector<const std::byte*>& planes,
   result.total = second.size();
   for (FrequentSample& frequent : result.samples) {
     const int fine = fine_bits(frequent.sample);
+    uint32_t same = 0, alike = 0;  // as wide as samples, for vectors
     for (uint32_t sample : second) {
-      frequent.count += sample == frequent.sample ? 1 : 0;
-      frequent.neighbours += (sample ^ frequent.sample) >> fine == 0 && sample != frequent.sample ? 1 : 0;
+      same += sample == frequent.sample ? 1 : 0;
+      alike += (sample ^ frequent.sample) >> fine == 0 ? 1 : 0;
     }
+    frequent.count = same;
+    frequent.neighbours = alike - same;
   }
   std::stable_sort(result.samples.begin(), result.samples.end(),
                    [](const FrequentSample& a, const FrequentSample& b) { return a.count > b.count; });

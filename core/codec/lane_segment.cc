@@ -31,10 +31,10 @@ constexpr size_t kMinScaledSamples = 256;
 constexpr int kTwoStepColumns = 3 * static_cast<int>(kRansLanes) + 2;
 constexpr int kFourStepColumns = 4 * static_cast<int>(kRansLanes) + 2;
 
-// LaneEncoderOptions::count_every of a set: `of_many` samples, `of_some`, or few.
-size_t CountEvery(size_t samples, size_t of_many, size_t of_some) {
-  constexpr size_t kMany = 1 << 17, kSome = 1 << 15;
-  return samples >= kMany ? of_many : samples >= kSome ? of_some : 1;
+// LaneEncoderOptions::count_every of sets of some, of many and of very many samples.
+size_t CountEvery(size_t samples, const std::array<size_t, 3>& every) {
+  constexpr size_t kSome = 1 << 15, kMany = 1 << 17, kVeryMany = 1 << 18;
+  return samples >= kVeryMany ? every[2] : samples >= kMany ? every[1] : samples >= kSome ? every[0] : 1;
 }
 
 // `planes`: how many the set has; `plane_samples`: what planes have, few of which do not pay for references.
@@ -57,7 +57,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.max_all_pairs = 10;
       lanes.position_bins = 7;
       lanes.activity_bins = 6;
-      if (narrow) lanes.count_every = CountEvery(samples, 16, 4);
+      if (narrow) lanes.count_every = CountEvery(samples, {4, 16, 16});
       break;
     case 2:
       lanes.bytes = lanes.weighted = true;
@@ -74,7 +74,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
         lanes.fit_samples = std::clamp<size_t>(samples / 64, 768, 1536);
         lanes.sample_positions = std::clamp<size_t>(samples / 4, 1 << 13, 1 << 15);
       }
-      if (narrow) lanes.count_every = CountEvery(samples, 4, 2);
+      if (narrow) lanes.count_every = CountEvery(samples, {2, 4, 4});
       lanes.max_contexts = narrow ? kFewIntervalContexts : 32;
       lanes.max_all_pairs = lanes.max_contexts + 8;
       lanes.fixed_centers = true;
@@ -95,7 +95,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.max_contexts = narrow ? kFewIntervalContexts : 32;
       lanes.max_all_pairs = lanes.max_contexts + (narrow ? 2 : 8);
       if (narrow) lanes.min_saved_bits = 0.012;
-      if (narrow) lanes.count_every = CountEvery(samples, 4, 2);
+      if (narrow) lanes.count_every = CountEvery(samples, {2, 4, 8});
       lanes.fixed_centers = true;
       break;
     case 4:
