@@ -729,26 +729,29 @@ class LaneSetEncoder {
     while (squared(rows * columns) > num_samples() / kSamplesPerSquare + 1 && rows * columns > 4) {
       --(rows > columns ? rows : columns);
     }
-    if constexpr (kBytes) ChoosePositionBase(band);
-    model_.position_thresholds = Thresholds(band.position, band.size, rows);
-    model_.activity_thresholds = Thresholds(band.activity, band.size, columns);
+    ByteCounts positions = CountBytes(band.position, band.size, ThresholdStep(band.size));
+    if constexpr (kBytes) ChoosePositionBase(band, positions);
+    model_.position_thresholds = Thresholds(positions, rows);
+    model_.activity_thresholds = Thresholds(CountBytes(band.activity, band.size, ThresholdStep(band.size)), columns);
     ChooseShift(band);
     ChooseCells(band);
   }
 
-  // So that as many positions as possible are among those which have bins of their own.
-  void ChoosePositionBase(const Band& band) {
+  // So that as many positions as possible are among those which have bins of their own.  `counts`: how often
+  // positions occur, before and after.
+  void ChoosePositionBase(const Band& band, ByteCounts& counts) {
     constexpr size_t kFine = 16;
-    const ByteCounts counts = CountBytes(band.position, band.size, StepOf(band.size, kThresholdSamples) | 1);
     uint32_t within = std::accumulate(counts.begin(), counts.begin() + kFine, 0u), most = within;
-    for (size_t base = 1; base + kFine <= 256; ++base) {
-      within += counts[base + kFine - 1] - counts[base - 1];
+    uint8_t base = 0;
+    for (size_t next = 1; next + kFine <= counts.size(); ++next) {
+      within += counts[next + kFine - 1] - counts[next - 1];
       if (within <= most) continue;
       most = within;
-      model_.position_base = static_cast<int32_t>(base);
+      base = static_cast<uint8_t>(next);
     }
-    const uint8_t base = static_cast<uint8_t>(model_.position_base);
+    model_.position_base = base;
     for (size_t i = 0; i < band.size; ++i) band.position[i] = static_cast<uint8_t>(band.position[i] - base);
+    std::rotate(counts.begin(), counts.begin() + base, counts.end());
   }
 
   // So that the least expected errors are just above 0.
@@ -824,10 +827,13 @@ class LaneSetEncoder {
     }
   }
 
-  static std::vector<uint8_t> Thresholds(const uint8_t* bytes, size_t all, int bins) {
-    const size_t step = std::max<size_t>(all / kThresholdSamples, all < kFewThresholdSamples ? 1 : 3) | 1;
-    const ByteCounts counts = CountBytes(bytes, all, step);
-    const size_t size = (all + step - 1) / step;
+  // Of the `count` positions of a band.
+  static size_t ThresholdStep(size_t count) {
+    return std::max<size_t>(count / kThresholdSamples, count < kFewThresholdSamples ? 1 : 3) | 1;
+  }
+
+  static std::vector<uint8_t> Thresholds(const ByteCounts& counts, int bins) {
+    const size_t size = std::accumulate(counts.begin(), counts.end(), size_t{0});
     std::vector<uint8_t> thresholds;
     size_t below = 0;
     int bin = 1;

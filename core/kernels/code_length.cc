@@ -21,17 +21,16 @@ using LengthTag = hn::CappedTag<float, kCodeLengthLanes>;
 using Lengths = hn::Vec<LengthTag>;
 
 // What the adaptive code of tables (set_model.cc) needs for an entry, as they occur: for one of 0, and for others.
-constexpr float kZeroEntry = 0.35f, kLeastEntry = 2.0f, kMoreEntry = 1.8f, kEntryShare = 0.25f;
+constexpr float kZeroEntry = 0.35f, kLeastEntry = 2.1f, kMoreEntry = 1.7f, kEntryShare = 0.25f;
 
 // What a token of `count` adds to that of one that does not occur: its entry, less count * log2(count).
 HWY_INLINE Lengths TokenLength(hn::Vec<hn::RebindToSigned<LengthTag>> count) {
   const LengthTag d;
   const auto one = hn::Set(d, 1.0f), x = hn::ConvertTo(d, count);
   const auto occurs = hn::Gt(x, hn::Zero(d));
-  const auto entry =
-      hn::Min(hn::Mul(hn::Set(d, kEntryShare), Log2Of(d, hn::Add(x, one), kCoarseLog2)), hn::Set(d, kMoreEntry));
-  const auto length =
-      hn::Sub(hn::Add(entry, hn::Set(d, kLeastEntry - kZeroEntry)), hn::Mul(x, Log2Of(d, hn::Max(x, one), kFineLog2)));
+  const auto log2 = Log2Of(d, hn::Max(x, one), kFineLog2);
+  const auto entry = hn::Min(hn::Mul(hn::Set(d, kEntryShare), log2), hn::Set(d, kMoreEntry));
+  const auto length = hn::Sub(hn::Add(entry, hn::Set(d, kLeastEntry - kZeroEntry)), hn::Mul(x, log2));
   return hn::IfThenElseZero(occurs, length);
 }
 

@@ -24,7 +24,7 @@ double ExpectedBits(size_t n, const std::vector<uint32_t>& a, const std::vector<
   for (size_t i = 0; i < n; ++i) {
     const double count = static_cast<double>(a[i]) + (b == nullptr ? 0.0 : static_cast<double>((*b)[i]));
     total += count;
-    bits += count == 0 ? 0.35 : 2 + std::min(1.8, 0.25 * std::log2(count + 1)) - count * std::log2(count);
+    bits += count == 0 ? 0.35 : 2.1 + std::min(1.7, 0.25 * std::log2(count)) - count * std::log2(count);
   }
   return total == 0 ? bits : bits + total * std::log2(total);
 }
