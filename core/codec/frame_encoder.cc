@@ -296,15 +296,18 @@ struct FrameEncoder::Impl {
     const size_t needed = output.size() + kMost + segment.body.size() + end;
     if (needed <= output.capacity()) return;
     const size_t of_others = (segments_left - 1) * (kMost + segment.body.size() + segment.body.size() / 16);
-    output.reserve(std::max(needed + of_others, RoomToGrow(end)));
+    const absl::Status made = CatchOutOfMemory([&] {
+      output.reserve(std::max(needed + of_others, RoomToGrow(end)));
+      return absl::OkStatus();
+    });
+    if (!made.ok()) output.reserve(needed);  // more was only for speed
   }
 
-  // What grows is there twice while it moves.  Large frames that nobody takes away in pieces move for the last time:
-  // room that is never written is no memory.
-  // `end`: what follows the last segment.
+  // What grows is there twice while it moves.  A large frame of a tensor that is in memory moves for the last time:
+  // room that is never written is no memory.  `end`: what follows the last segment.
   size_t RoomToGrow(size_t end) const {
     constexpr size_t kMaxToDouble = 16 << 20;
-    if (was_pulled || output.size() < kMaxToDouble) return 2 * output.capacity();
+    if (!came_whole || output.size() < kMaxToDouble) return 2 * output.capacity();
     return output.size() + static_cast<size_t>(MaxFrameBytes(total_bytes - encoded)) + end;
   }
 
@@ -376,7 +379,8 @@ struct FrameEncoder::Impl {
   std::vector<uint64_t> stored_bytes;
   DigestStream digest_stream;
   Digest digest{};
-  bool finished = false, was_pulled = false;
+  bool came_whole = false;  // in one piece
+  bool finished = false;
   FrameEncoder::StartWork start_work;  // with VerifySegments
   int num_workers = 0;
   const std::atomic<bool>* cancelled = nullptr;
@@ -416,6 +420,7 @@ absl::Status FrameEncoder::Push(std::span<const std::byte> data) {
     return impl_->status = absl::InvalidArgumentError(
                absl::StrCat("data of ", impl_->pushed + data.size(), " bytes for a tensor of ", impl_->total_bytes));
   }
+  impl_->came_whole = data.size() == impl_->total_bytes;
   impl_->pushed += data.size();
   return impl_->status = CatchOutOfMemory([&] { return impl_->Consume(data); });
 }
@@ -442,7 +447,6 @@ absl::Status FrameEncoder::Verify() {
 }
 
 std::vector<std::byte> FrameEncoder::Pull() {
-  impl_->was_pulled = true;
   return std::exchange(impl_->output, {});
 }
 std::span<const std::byte> FrameEncoder::unencoded() const {

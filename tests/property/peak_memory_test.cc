@@ -1,9 +1,11 @@
 // What is resident while a tensor is compressed or decompressed in memory, beyond input and output.
 #include <gtest/gtest.h>
 #include <oneapi/tbb/task_arena.h>
+#include <sys/resource.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <optional>
@@ -49,6 +51,21 @@ std::optional<double> ResidentPeakOf(Body body) {
   return *peak - *before;
 }
 
+// Frames of noise of this size exceed powers of two times a first piece of output by much.
+const TensorSpec kSpec{DType::kU8, {1, 600, 500, 500}};
+
+// `bits` of each sample are random.
+std::vector<std::byte> Noise(int bits) {
+  std::vector<std::byte> tensor(600 * 500 * 500);
+  std::mt19937_64 random(1);
+  const std::uint64_t mask = (0xffu >> (8 - bits)) * 0x0101010101010101u;
+  for (std::size_t i = 0; i < tensor.size(); i += sizeof(mask)) {
+    const std::uint64_t eight = random() & mask;
+    std::memcpy(tensor.data() + i, &eight, sizeof(eight));
+  }
+  return tensor;
+}
+
 struct Case {
   int level;
   int bits;  // of a sample that are random
@@ -58,20 +75,11 @@ class PeakMemoryTest : public ::testing::TestWithParam<Case> {};
 
 TEST_P(PeakMemoryTest, StaysWithin64MiBBeyondInputAndOutput) {
   if (!kMemoryIsPlain) GTEST_SKIP() << "memory of sanitizers";
-  // Frames of sizes that powers of two times a first piece of output exceed by much, unless care is taken.
-  const TensorSpec spec{DType::kU8, {1, 600, 500, 500}};
-  std::vector<std::byte> tensor(600 * 500 * 500);
-  std::mt19937_64 random(1);
-  const std::uint64_t mask = (0xffu >> (8 - GetParam().bits)) * 0x0101010101010101u;
-  for (std::size_t i = 0; i < tensor.size(); i += sizeof(mask)) {
-    const std::uint64_t eight = random() & mask;
-    std::memcpy(tensor.data() + i, &eight, sizeof(eight));
-  }
-
+  const std::vector<std::byte> tensor = Noise(GetParam().bits);
   EncodeOptions options;
   options.level = GetParam().level;
   absl::StatusOr<std::vector<std::byte>> frame = absl::UnknownError("not run");
-  const auto of_compress = ResidentPeakOf([&] { frame = Compress(spec, tensor, options); });
+  const auto of_compress = ResidentPeakOf([&] { frame = Compress(kSpec, tensor, options); });
   ASSERT_TRUE(frame.ok()) << frame.status();
   absl::StatusOr<Tensor> back = absl::UnknownError("not run");
   const auto of_decompress = ResidentPeakOf([&] { back = Decompress(*frame); });
@@ -86,6 +94,27 @@ INSTANTIATE_TEST_SUITE_P(Tensors, PeakMemoryTest, ::testing::Values(Case{1, 8}, 
                          [](const auto& test) {
                            return "Level" + std::to_string(test.param.level) + "Bits" + std::to_string(test.param.bits);
                          });
+
+// Where addresses are counted, room that is never written is not for free.
+TEST(AddressLimitTest, ATensorThatShrinksIsCompressedWithoutRoomForOneThatDoesNot) {
+  if (!kMemoryIsPlain) GTEST_SKIP() << "addresses of sanitizers";
+  const auto compress_with_few_addresses = [] {
+    const std::vector<std::byte> tensor = Noise(2);
+    EncodeOptions options;
+    options.level = 1;
+    oneapi::tbb::task_arena arena(1);
+    const auto compresses = [&] { return arena.execute([&] { return Compress(kSpec, tensor, options).ok(); }); };
+    bool ok = compresses();  // with all that is allocated once
+    const auto size = ReadStatusField("VmSize");
+    if (ok && size) {
+      const auto limit = static_cast<rlim_t>(*size + 100 * kMebibyte);
+      const rlimit addresses{limit, limit};
+      ok = setrlimit(RLIMIT_AS, &addresses) == 0 && compresses();
+    }
+    std::_Exit(ok ? 0 : 1);
+  };
+  EXPECT_EXIT(compress_with_few_addresses(), ::testing::ExitedWithCode(0), "");
+}
 
 }  // namespace
 }  // namespace dcac
