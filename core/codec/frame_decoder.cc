@@ -170,9 +170,7 @@ struct FrameDecoder::Impl {
   std::span<std::byte> Room(size_t bytes) {
     if (tensor) return tensor->subspan(static_cast<size_t>(produced), bytes);
     const size_t size = output.size() + bytes;
-    if (output.empty()) {
-      output.reserve(size);  // all that there will be, if it is pulled
-    } else {
+    if (!output.empty()) {  // nobody pulls what is decoded
       ReserveByHalves(size, output.size() + TensorBytes(header->spec).value_or(0) - produced, output);
     }
     output.resize(size);

@@ -965,8 +965,6 @@ class LaneSetEncoder {
       for (size_t row = 0; row < rows; ++row) {
         for (size_t code = 0; code < 256; ++code) counts[row][code] += counts[rows + row][code];
         if (model_.has_mode) counts[row][static_cast<size_t>(model_.mode_code)] = 0;
-      }
-      for (size_t row = 0; row < rows; ++row) {
         const uint32_t total = std::accumulate(counts[row].begin(), counts[row].end(), 0u);
         if (total == 0) continue;
         int32_t code = 0;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <oneapi/tbb/task_arena.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/cli/bench/peak_memory.h"
 #include "dcac/codec.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -25,30 +27,14 @@ constexpr bool kMemoryIsPlain = true;
 namespace dcac {
 namespace {
 
-constexpr double kMebibyte = 1 << 20;
-constexpr double kRoom = 64 * kMebibyte;
-
-// In bytes; nothing where the system does not tell.
-std::optional<double> ReadStatusField(const std::string& name) {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    double kibibytes = 0;
-    if (word == name + ":" && status >> kibibytes) return kibibytes * 1024;
-  }
-  return std::nullopt;
-}
+constexpr std::uint64_t kMebibyte = 1 << 20, kRoom = 64 * kMebibyte;
 
 // The most bytes resident while `body` runs on two threads, beyond those before.
 template <typename Body>
-std::optional<double> ResidentPeakOf(Body body) {
-  std::ofstream clear_refs("/proc/self/clear_refs");
-  clear_refs << "5" << std::flush;
-  const std::optional<double> before = ReadStatusField("VmRSS");
-  if (!clear_refs.good() || !before) return std::nullopt;
+std::optional<std::uint64_t> ResidentPeakOf(Body body) {
+  const cli::PeakMemory memory;
   oneapi::tbb::task_arena(2).execute(body);
-  const std::optional<double> peak = ReadStatusField("VmHWM");
-  if (!peak) return std::nullopt;
-  return *peak - *before;
+  return memory.Bytes();
 }
 
 // Frames of noise of this size exceed powers of two times a first piece of output by much.
@@ -86,8 +72,8 @@ TEST_P(PeakMemoryTest, StaysWithin64MiBBeyondInputAndOutput) {
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_TRUE(back->data == tensor);
   if (!of_compress || !of_decompress) GTEST_SKIP() << "the system does not tell what is resident";
-  EXPECT_LT(*of_compress, static_cast<double>(frame->size()) + kRoom) << frame->size() / kMebibyte << " MiB of output";
-  EXPECT_LT(*of_decompress, static_cast<double>(tensor.size()) + kRoom);
+  EXPECT_LT(*of_compress, frame->size() + kRoom) << frame->size() / kMebibyte << " MiB of output";
+  EXPECT_LT(*of_decompress, tensor.size() + kRoom);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tensors, PeakMemoryTest, ::testing::Values(Case{1, 8}, Case{1, 5}, Case{1, 2}, Case{3, 2}),
@@ -105,9 +91,9 @@ TEST(AddressLimitTest, ATensorThatShrinksIsCompressedWithoutRoomForOneThatDoesNo
     oneapi::tbb::task_arena arena(1);
     const auto compresses = [&] { return arena.execute([&] { return Compress(kSpec, tensor, options).ok(); }); };
     bool ok = compresses();  // with all that is allocated once
-    const auto size = ReadStatusField("VmSize");
-    if (ok && size) {
-      const auto limit = static_cast<rlim_t>(*size + 100 * kMebibyte);
+    rlim_t pages = 0;
+    if (ok && std::ifstream("/proc/self/statm") >> pages) {
+      const rlim_t limit = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + 100 * kMebibyte;
       const rlimit addresses{limit, limit};
       ok = setrlimit(RLIMIT_AS, &addresses) == 0 && compresses();
     }
