@@ -97,6 +97,7 @@ class LaneSetEncoder {
       if (options_.max_references > 0 || (!kBytes && options_.own_taps)) {
         const PhaseTimer search_timer(Phase::kSearch);
         SearchLaneReferences(set_, codes_, values, options_, model_);
+        ChooseGroups(HasReferences());
       }
       if constexpr (kBytes) SetByteTerms();
       FitToBand();
@@ -220,7 +221,7 @@ class LaneSetEncoder {
 
   // Planes whose rows have min_columns columns together.  Some more, if all steps are full then and no plane is the
   // worse for being in a group with those before it, or rows are whole vectors then and few planes are the worse.
-  size_t PlanesOfRows() const {
+  size_t PlanesOfRows(bool have_references) const {
     const size_t planes = (static_cast<size_t>(options_.min_columns) + codes_.columns - 1) / codes_.columns;
     const auto in_multiples = [&](size_t whole, size_t of_plane, size_t max_planes) {
       constexpr size_t kMaxColumns = 512;
@@ -228,7 +229,7 @@ class LaneSetEncoder {
       const size_t more = (planes + multiple - 1) / multiple * multiple;
       return more * codes_.columns <= kMaxColumns && more <= max_planes ? more : planes;
     };
-    if (kNarrow && options_.max_references == 0) {
+    if (kNarrow && !have_references) {
       return in_multiples(kRansLanes, codes_.columns * codes_.rows, num_planes());
     }
     if (kBytes || !options_.whole_vectors) return planes;
@@ -236,15 +237,24 @@ class LaneSetEncoder {
     return in_multiples(kScratchAlignment / sizeof(Value), codes_.columns, num_planes() / kFewOf);
   }
 
-  void DescribeSamples() {
-    model_.base_exponent = map_.base_exponent();
-    model_.table_bits = kNarrow ? kNarrowTableBits : 11;
-    model_.group_planes = static_cast<int>(std::clamp<size_t>(PlanesOfRows(), 1, num_planes()));
+  void ChooseGroups(bool have_references) {
+    model_.group_planes = static_cast<int>(std::clamp<size_t>(PlanesOfRows(have_references), 1, num_planes()));
     const int planes = set_.shape.planes;
     while (model_.group_planes < planes &&
            !CanBeLaneGroups(planes, static_cast<int>(codes_.columns), model_.group_planes)) {
       ++model_.group_planes;
     }
+  }
+
+  bool HasReferences() const {
+    return std::any_of(model_.planes.begin(), model_.planes.end(),
+                       [](const LanePlane& plane) { return !plane.references.empty(); });
+  }
+
+  void DescribeSamples() {
+    model_.base_exponent = map_.base_exponent();
+    model_.table_bits = kNarrow ? kNarrowTableBits : 11;
+    ChooseGroups(options_.max_references > 0);
     model_.planes.resize(num_planes());
     model_.sends_means = (!kBytes || options_.weighted) && plane_samples() >= kSentMeanSamples;
     if (kBytes && !options_.weighted) {

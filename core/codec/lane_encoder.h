@@ -25,6 +25,7 @@ struct LaneEncoderOptions {
   int window = 0;  // earlier planes that are searched; 0: all
   bool previous_item = true;
   double min_saved_bits = 0;  // of each sample, by a term: a decoder is faster with fewer
+  double min_reference_gain = 0;  // bits of each sample: unless planes at the end gain as much, none have references
   bool own_taps = false;
   bool errors = true;  // of the row above tell of those to come; a decoder is faster without them
   size_t max_contexts = 64, max_all_pairs = 72;

@@ -421,7 +421,8 @@ class LaneSearch {
         length_(plan_.length()),
         stride_(StrideOf(length_)),
         planes_(codes.planes),
-        window_(options.window > 0 ? std::min(static_cast<size_t>(options.window), kMaxWindow) : kMaxWindow) {}
+        window_(options.window > 0 ? std::min(static_cast<size_t>(options.window), kMaxWindow) : kMaxWindow),
+        max_references_(static_cast<size_t>(options.max_references)) {}
 
   void Run() {
     const size_t size = planes_.size() * stride_;
@@ -438,13 +439,16 @@ class LaneSearch {
       candidates_ = {weighted_, stride, planes_.size()};
     }
     inverse_power_.assign(planes_.size(), 0);
-    ForEachGroup([this](size_t begin, size_t end) {
-      for (size_t plane = begin; plane < end; ++plane) Sample(plane);
-    });
-    if (options_.max_references > 0) MultiplyCandidates();
-    ForEachGroup([this](size_t begin, size_t end) {
-      for (size_t plane = begin; plane < end; ++plane) FitPlane(plane);
-    });
+    gram_columns_ = std::min(planes_.size(), 2 * (GramReach() + kGramBlock));
+    if (max_references_ > 0) gram_ = scratch_->gram.Get(planes_.size() * gram_columns_);
+    sampled_ = planes_.size();
+    const size_t probed = FirstProbed();
+    FitPlanes(probed, planes_.size());
+    if (probed == 0) return;
+    if (GainOf(probed) >= options_.min_reference_gain) return FitPlanes(0, probed);
+    max_references_ = 0;
+    for (size_t plane = probed; plane < planes_.size(); ++plane) ClearTerms(model_.planes[plane]);
+    if (HasOwnTaps()) FitPlanes(0, planes_.size());
   }
 
  private:
@@ -454,18 +458,42 @@ class LaneSearch {
     float value = 0;
     int32_t power = 0;
     bool has_edges = false;
+    double reference_gain = 0;  // bits that its references promise
   };
 
   template <typename Body>
-  void ForEachGroup(Body body) {
+  void ForEachPlane(size_t begin, size_t end, Body body) {
     constexpr size_t kGrainSamples = 1 << 15;
-    const size_t group = static_cast<size_t>(model_.group_planes);
-    const size_t groups = (codes_.planes + group - 1) / group;
-    const size_t grain = kGrainSamples / (group * stride_) + 1;
-    tbb::parallel_for(tbb::blocked_range<size_t>(0, groups, grain), [&](const tbb::blocked_range<size_t>& range) {
+    const size_t grain = kGrainSamples / stride_ + 1;
+    tbb::parallel_for(tbb::blocked_range<size_t>(begin, end, grain), [&](const tbb::blocked_range<size_t>& range) {
       const FloatEnvironment environment;
-      for (size_t g = range.begin(); g < range.end(); ++g) body(g * group, std::min(codes_.planes, (g + 1) * group));
+      for (size_t plane = range.begin(); plane < range.end(); ++plane) body(plane);
     });
+  }
+
+  // The first of the planes at the end that tell whether references pay; 0: all planes are to be fitted at once.
+  size_t FirstProbed() const {
+    constexpr size_t kProbedPart = 8, kFewestProbed = 6;
+    if (max_references_ == 0 || options_.min_reference_gain == 0) return 0;
+    const std::vector<int>& same = set_.same_channel;
+    const bool has_items = std::any_of(same.begin(), same.end(), [](int plane) { return plane >= 0; });
+    const size_t planes = planes_.size(), probed = planes / kProbedPart;
+    return has_items || probed < kFewestProbed ? 0 : planes - probed;
+  }
+
+  // Bits of a sample that references of the planes from `first` on promise.
+  double GainOf(size_t first) const {
+    double sum = 0;
+    for (size_t plane = first; plane < planes_.size(); ++plane) sum += planes_[plane].reference_gain;
+    return sum / static_cast<double>((planes_.size() - first) * codes_.plane_samples());
+  }
+
+  // Those behind them, if any, come before.
+  void FitPlanes(size_t begin, size_t end) {
+    const size_t first = max_references_ > 0 ? FirstOfPools(begin) : begin, sampled = std::exchange(sampled_, first);
+    ForEachPlane(first, sampled, [this](size_t plane) { Sample(plane); });
+    if (max_references_ > 0) MultiplyCandidates(first, sampled);
+    ForEachPlane(begin, end, [this](size_t plane) { FitPlane(plane); });
   }
 
   // Rows that are a large power of two apart would share the same few lines of the cache.
@@ -580,7 +608,7 @@ class LaneSearch {
     } else if (HasOwnTaps()) {
       result.value = FactorOf(value, Root());
     }
-    if (options_.max_references == 0) return;
+    if (max_references_ == 0) return;
     if (!kNarrow) {
       // As they count, for few large values would rule their products.
       MultiplyRows(rows.innovation, rows.scale, length_, product);
@@ -611,29 +639,38 @@ class LaneSearch {
   int32_t* GramRow(size_t plane) { return gram_ + plane * gram_columns_; }
   const int32_t* GramRow(size_t plane) const { return gram_ + plane * gram_columns_; }
 
-  void MultiplyCandidates() {
-    const size_t planes = planes_.size();
-    gram_columns_ = std::min(planes, 2 * (GramReach() + kGramBlock));
-    gram_ = scratch_->gram.Get(planes * gram_columns_);
-    const size_t blocks = (planes + kGramBlock - 1) / kGramBlock;
+  // Of planes from `first` on, if those from `done` on have been multiplied; both begin blocks.
+  void MultiplyCandidates(size_t first, size_t done) {
+    const size_t planes = planes_.size(), blocks = (planes - first + kGramBlock - 1) / kGramBlock;
     const size_t grain = (1 << 22) / (kGramBlock * gram_columns_ * candidate_samples_) + 1;
     tbb::parallel_for(tbb::blocked_range<size_t>(0, blocks, grain), [&](const tbb::blocked_range<size_t>& range) {
-      for (size_t block = range.begin(); block < range.end(); ++block) MultiplyBlock(block * kGramBlock);
+      for (size_t block = range.begin(); block < range.end(); ++block) {
+        const size_t begin = first + block * kGramBlock, end = std::min(begin + kGramBlock, planes);
+        MultiplyBlock(begin, end, std::max(first, GramBegin(begin)), begin < done ? end : done);
+      }
     });
   }
 
-  void MultiplyBlock(size_t begin) {
-    const size_t end = std::min(begin + kGramBlock, planes_.size()), first = GramBegin(begin);
-    const IntegerRows rows{candidates_.Row(begin), candidates_.stride, end - begin};
-    const IntegerRows others{candidates_.Row(first), candidates_.stride, end - first};
-    GramOfRows(rows, others, candidate_samples_, GramRow(begin), gram_columns_);
-    for (size_t other = first; other < begin; ++other) {
+  // Planes from `begin` to `end`, a block, with `others` to `others_end`.
+  void MultiplyBlock(size_t begin, size_t end, size_t others, size_t others_end) {
+    if (others >= others_end) return;
+    const size_t from_block = GramBegin(begin);
+    GramOfRows({candidates_.Row(begin), candidates_.stride, end - begin},
+               {candidates_.Row(others), candidates_.stride, others_end - others}, candidate_samples_,
+               GramRow(begin) + others - from_block, gram_columns_);
+    for (size_t other = others; other < std::min(begin, others_end); ++other) {
       const size_t from = GramBegin(other);
       int32_t* to = GramRow(other) + begin - from;
       const size_t count = std::min(end - begin, from + gram_columns_ - std::min(begin, from + gram_columns_));
-      const int32_t* product = GramRow(begin) + other - first;
+      const int32_t* product = GramRow(begin) + other - from_block;
       for (size_t i = 0; i < count; ++i) to[i] = product[i * gram_columns_];
     }
+  }
+
+  // The first plane that those from `begin` on, of an item, may refer to, or one a little before, where a block begins.
+  size_t FirstOfPools(size_t begin) const {
+    const size_t group = static_cast<size_t>(model_.GroupBegin(static_cast<int>(begin)));
+    return (group > window_ ? group - window_ : 0) / kGramBlock * kGramBlock;
   }
 
   size_t FirstOfPool(size_t plane, size_t group_begin) const {
@@ -649,7 +686,7 @@ class LaneSearch {
     const size_t end = static_cast<size_t>(model_.GroupBegin(static_cast<int>(plane)));
     const size_t first = FirstOfPool(plane, end), pool = end - first;
     if (planes_[plane].power == 0) return chosen;
-    chosen.reserve(static_cast<size_t>(options_.max_references));
+    chosen.reserve(max_references_);
     const double reference_bits = ReferenceBits(plane);
     double power = planes_[plane].power;
     float* left = scratch.left.Get(pool);
@@ -677,7 +714,7 @@ class LaneSearch {
       }
       choose(other, static_cast<float>(CandidateProduct(plane, other)), products);
     }
-    while (chosen.size() < static_cast<size_t>(options_.max_references)) {
+    while (chosen.size() < max_references_) {
       if (match.at == pool || !MayPay(reference_bits, double{match.score}, power)) break;
       const size_t other = first + match.at;
       choose(other, left[match.at], GramRow(other) + first - GramBegin(other));
@@ -715,6 +752,7 @@ class LaneSearch {
     std::array<size_t, kMaxFeatures> feature;
     std::array<double, kMaxFeatures> weight;  // of rows
     size_t size = 0;
+    double reference_gain = 0;  // bits that references save beyond their own
   };
   // Of features, and of the target, which comes after them.
   struct Products {
@@ -753,7 +791,7 @@ class LaneSearch {
   // First to a part of the samples, then to all of them what that has chosen, without samples that the range hides.
   void FitPlane(size_t plane) {
     const ScratchLease<PlaneScratch> scratch;
-    const Features pool = PoolOf(plane, options_.max_references > 0 ? Pursue(plane, *scratch) : Candidates());
+    const Features pool = PoolOf(plane, max_references_ > 0 ? Pursue(plane, *scratch) : Candidates());
     if (pool.size == 0) return;
     const int16_t* values = HasOwnTaps() ? IntegersOf(plane, *scratch) : nullptr;
     int16_t* rows = scratch->rows.Get((kMaxRows + 1) * stride_ + kGramLanes);
@@ -762,6 +800,7 @@ class LaneSearch {
     FillRows(plane, pool, values, plan_.candidate_begin(), plan_.candidate_end(), rows);
     const Terms terms =
         Select(plane, pool, ProductsOf(pool, rows, plan_.candidate_begin(), plan_.candidate_end()), count, count);
+    planes_[plane].reference_gain = terms.reference_gain;
     if (terms.size == 0) return;
     if (!is_part && !planes_[plane].has_edges) return Keep(plane, pool, terms);
     const Features chosen = Restrict(pool, terms);
@@ -783,6 +822,13 @@ class LaneSearch {
       feature.row = row - 1;
     }
     return result;
+  }
+
+  static void ClearTerms(LanePlane& plane) {
+    plane.references.clear();
+    plane.unit = 0;
+    plane.has_own_taps = false;
+    plane.own = {};
   }
 
   void Keep(size_t plane, const Features& pool, const Terms& terms) {
@@ -894,7 +940,7 @@ class LaneSearch {
     double error = products(k, k);
     Terms terms;
     const size_t limit =
-        std::min(k, static_cast<size_t>(options_.max_references) + (options_.own_taps ? kMaxOwnTerms : 0));
+        std::min(k, max_references_ + (options_.own_taps ? kMaxOwnTerms : 0));
     while (terms.size < limit) {
       size_t best = k;
       double saved = 0;
@@ -909,6 +955,7 @@ class LaneSearch {
       if (gain < cost + (terms.size == 0 ? kFirstTermBits : 0)) break;
       const size_t n = terms.size++;
       terms.feature[n] = best;
+      if (pool.feature[best].reference >= 0) terms.reference_gain += gain - cost;
       error -= saved;
       const double root = std::sqrt(diagonal[best]), inverse = 1 / root;
       projected[n] = rhs[best] * inverse;
@@ -949,7 +996,8 @@ class LaneSearch {
   size_t length_, stride_;  // of rows of samples
   std::vector<Plane> planes_;
   std::vector<float> inverse_power_;  // of candidate rows
-  size_t window_;
+  size_t window_, max_references_;
+  size_t sampled_ = 0;  // the first plane that has samples
   int16_t *innovation_ = nullptr, *weighted_ = nullptr, *target_ = nullptr, *scale_ = nullptr, *edges_ = nullptr;
   IntegerRows candidates_;  // of all planes
   size_t candidate_samples_ = 0;

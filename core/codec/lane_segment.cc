@@ -94,7 +94,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       if (narrow) lanes.context_positions = 24 << 10;
       lanes.max_contexts = narrow ? kFewIntervalContexts : 32;
       lanes.max_all_pairs = lanes.max_contexts + (narrow ? 2 : 8);
-      if (narrow) lanes.min_saved_bits = 0.012;
+      if (narrow) lanes.min_saved_bits = 0.03;
       if (narrow) lanes.count_every = CountEvery(samples, {2, 4, 8});
       lanes.fixed_centers = true;
       break;
@@ -142,6 +142,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.max_all_pairs = kMaxAllPairs;
       min_reference_samples = 0;
   }
+  if (options.level >= 3 && options.level <= 5) lanes.min_reference_gain = 0.04;
   if (options.mode == Mode::kIntra || plane_samples < min_reference_samples) lanes.max_references = 0;
   if (options.max_references) lanes.max_references = std::min(lanes.max_references, *options.max_references);
   return lanes;
@@ -181,6 +182,7 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     LimitContexts(lanes, kFewestIntervalContexts);
   } else if (level == 3) {
     lanes.search_samples = 256;
+    lanes.min_saved_bits = 0.05;
     lanes.fit_samples = std::min<size_t>(lanes.fit_samples, 2048);
     lanes.sample_positions = std::min<size_t>(lanes.sample_positions, 1 << 15);
     lanes.context_positions = lanes.sample_positions;
@@ -309,6 +311,11 @@ EncodedLaneSet EncodeNarrowSet(const PlaneSet& set, const std::vector<const std:
   } else if (options.level == 3) {
     const bool may_refer = !are_small && options.mode != Mode::kIntra && options.max_references != 0;
     const bool repeats = may_refer && lanes.previous_item && RepeatsItems(set, planes);
+    // Of fewer samples byte lanes lose more than references gain, and to find these takes longer than the rest.
+    constexpr int64_t kMinByteReferenceSamples = 1100;
+    if (set.shape.plane_samples() < kMinByteReferenceSamples && !(repeats && IsFloat(samples))) {
+      lanes.max_references = 0;
+    }
     const bool are_alone = lanes.max_references == 0;
     // Of codes bytes of innovations tell enough: what they do not is a smaller part of samples.
     if (are_alone ? repeats || samples != SampleKind::kF32 : repeats && !IsFloat(samples)) PreferRatio(lanes);
