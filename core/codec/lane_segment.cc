@@ -154,7 +154,9 @@ void LimitContexts(LaneEncoderOptions& lanes, size_t contexts) {
 }
 
 // Of planes of few samples other models hardly gain more, but take longer to fit and to decode.
-constexpr int kFewPlaneSamples = 100;
+constexpr size_t kFewPlaneSamples = 100;
+// Level 3: of planes of fewer byte lanes lose more than references gain, and to find these takes longer than the rest.
+constexpr size_t kMinByteReferenceSamples = 1100;
 void PreferSpeed(LaneEncoderOptions& lanes) {
   lanes.bytes = true;
   lanes.weighted = false;
@@ -182,7 +184,7 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     LimitContexts(lanes, kFewestIntervalContexts);
   } else if (level == 3) {
     lanes.search_samples = 256;
-    lanes.min_saved_bits = 0.05;
+    lanes.min_saved_bits = 0.03;
     lanes.fit_samples = std::min<size_t>(lanes.fit_samples, 2048);
     lanes.sample_positions = std::min<size_t>(lanes.sample_positions, 1 << 15);
     lanes.context_positions = lanes.sample_positions;
@@ -224,12 +226,12 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
 }
 
 // Level 3, where byte lanes would lose too much.
-void PreferRatio(LaneEncoderOptions& lanes) {
+void PreferRatio(bool are_codes, LaneEncoderOptions& lanes) {
   lanes.bytes = false;
   lanes.interlaced = lanes.intervals = true;
   lanes.min_columns = LaneEncoderOptions().min_columns;
-  lanes.count_every = 1;
-  LimitContexts(lanes, 32);
+  lanes.count_every = are_codes ? 4 : 1;
+  LimitContexts(lanes, are_codes ? kFewIntervalContexts : 32);
   lanes.position_bins = lanes.activity_bins = 8;
   lanes.analyses_once = true;
   lanes.context_positions = LaneEncoderOptions().context_positions;
@@ -285,40 +287,39 @@ void AppendStream(ByteSpan stream, Bytes& body) {
 
 // Whether codes of 8 bits are worth while for floats: decoders are faster, but a model of whole samples knows more of
 // them where it predicts them well.
-bool IsCoarse(const CoarsePlan& plan, SampleKind kind, int level, bool has_references) {
+bool IsCoarse(const CoarsePlan& plan, SampleKind kind, size_t plane_samples, int level, bool has_references) {
   if (level <= 2 || (level == 3 && kind == SampleKind::kF32)) return true;
   if (level == 3) {
-    const double limit = kind == SampleKind::kF16 ? 0.25 : 0.35;  // details of f16 have more bits
-    return plan.known < (plan.has_signs ? 0.5 * limit : limit);
+    if (kind == SampleKind::kF16) return plan.known < (plan.has_signs ? 0.125 : 0.25);  // details have more bits
+    // Of large planes decoders are three times as fast.
+    const double with_signs = plane_samples < kMinByteReferenceSamples ? 0.175 : 0.6;
+    return plan.known < (plan.has_signs ? with_signs : 0.35);
   }
   // Of samples with signs references tell more than of codes, whose sizes are those of logarithms around 0.
   const bool needs_signs = plan.has_signs && has_references;
-  if (level >= 6) return !needs_signs && plan.known < 0.13;
-  if (kind == SampleKind::kF32) return !needs_signs || plan.known < 0.1;
-  return !needs_signs && plan.known < 0.28;
+  if (kind == SampleKind::kF32 && level <= 5) return !needs_signs || plan.known < 0.1;
+  return plan.known < (needs_signs ? 0.08 : level >= 6 ? 0.13 : 0.28);
 }
 constexpr int kLastCoarseLevel = 7;  // no level above has lanes
 
 // Of samples of 8 bits; `samples`: what they are, or are the codes of.
 EncodedLaneSet EncodeNarrowSet(const PlaneSet& set, const std::vector<const std::byte*>& planes,
                                const EncodeOptions& options, SampleKind samples) {
-  LaneEncoderOptions lanes =
-      OptionsOfLevel(options, set.kind, planes.size(), static_cast<size_t>(set.shape.plane_samples()));
+  const size_t plane_samples = static_cast<size_t>(set.shape.plane_samples());
+  LaneEncoderOptions lanes = OptionsOfLevel(options, set.kind, planes.size(), plane_samples);
   if (IsFloat(samples)) SpendLessOnCodes(samples, options.level, lanes);
-  const bool are_small = set.shape.plane_samples() < kFewPlaneSamples;
+  const bool are_small = plane_samples < kFewPlaneSamples;
   if (are_small && !IsFloat(samples) && (options.level == 2 || options.level == 3)) {
     PreferSpeed(lanes);
   } else if (options.level == 3) {
     const bool may_refer = !are_small && options.mode != Mode::kIntra && options.max_references != 0;
     const bool repeats = may_refer && lanes.previous_item && RepeatsItems(set, planes);
-    // Of fewer samples byte lanes lose more than references gain, and to find these takes longer than the rest.
-    constexpr int64_t kMinByteReferenceSamples = 1100;
-    if (set.shape.plane_samples() < kMinByteReferenceSamples && !(repeats && IsFloat(samples))) {
-      lanes.max_references = 0;
-    }
+    if (plane_samples < kMinByteReferenceSamples && !(repeats && IsFloat(samples))) lanes.max_references = 0;
     const bool are_alone = lanes.max_references == 0;
     // Of codes bytes of innovations tell enough: what they do not is a smaller part of samples.
-    if (are_alone ? repeats || samples != SampleKind::kF32 : repeats && !IsFloat(samples)) PreferRatio(lanes);
+    if (are_alone ? repeats || samples != SampleKind::kF32 : repeats && !IsFloat(samples)) {
+      PreferRatio(IsFloat(samples), lanes);
+    }
     // That of the item before at least, even of small planes.
     if (are_alone && repeats) lanes.max_references = lanes.window = 1;
   }
@@ -328,11 +329,11 @@ EncodedLaneSet EncodeNarrowSet(const PlaneSet& set, const std::vector<const std:
 EncodedLaneSet EncodeSet(const PlaneSet& set, const std::vector<const std::byte*>& planes,
                          const EncodeOptions& options) {
   if (IsNarrow(set.kind)) return EncodeNarrowSet(set, planes, options, set.kind);
-  const LaneEncoderOptions lanes =
-      OptionsOfLevel(options, set.kind, planes.size(), static_cast<size_t>(set.shape.plane_samples()));
+  const size_t plane_samples = static_cast<size_t>(set.shape.plane_samples());
+  const LaneEncoderOptions lanes = OptionsOfLevel(options, set.kind, planes.size(), plane_samples);
   if (IsFloat(set.kind) && options.level <= kLastCoarseLevel) {
     const auto plan = PlanCoarse(set, planes);
-    if (plan && IsCoarse(*plan, set.kind, options.level, lanes.max_references > 0)) {
+    if (plan && IsCoarse(*plan, set.kind, plane_samples, options.level, lanes.max_references > 0)) {
       return EncodeCoarseSet(set, plan->map, planes, [&](const PlaneSet& codes, const auto& code_planes) {
         return EncodeNarrowSet(codes, code_planes, options, set.kind);
       });
