@@ -401,12 +401,16 @@ bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
 constexpr size_t kSmallBytes = 1 << 17;  // of a segment
 constexpr size_t kFewPieces = 4, kShortPiece = 2048;
 
+constexpr size_t kAlignment = 16;
 // What zstd makes of a few pieces, taken for all of the samples.
 size_t EstimateZstd(const SegmentSamples& samples, size_t stride, size_t pieces, size_t piece_bytes) {
   size_t coded = 0;
   Bytes room;
+  const size_t share = samples.size() / pieces;
   for (size_t piece = 0; piece < pieces; ++piece) {
-    const size_t begin = samples.size() / pieces * piece / piece_bytes * piece_bytes;
+    // In other parts of planes each, whose margins differ from the rest: shares of them may be whole planes.
+    const size_t place = (share - piece_bytes) * (piece * 5 % 8) / 8;
+    const size_t begin = (share * piece + place) / kAlignment * kAlignment;
     const Bytes body = EncodeZstdBody(samples.Piece(begin, piece_bytes, room), stride, kFastLevel, piece_bytes);
     coded += body.empty() ? piece_bytes : body.size();
   }
