@@ -12,7 +12,7 @@ namespace dcac {
 namespace {
 
 // Planes that are upsampled by 8 have runs of 7.
-constexpr int kMinRun = 8;
+constexpr size_t kMinRun = 8;
 constexpr int kMinShare = 16;            // of an axis that is left out, as a divisor
 constexpr int kMinExtent = 16;           // of both axes, for margins to be looked for
 constexpr size_t kMinKeptSamples = 256;  // of a plane: what is left should be no other kind of planes
@@ -41,11 +41,23 @@ class Candidates {
     std::iota(indices_.begin(), indices_.end(), 1);
   }
 
-  // Keeps those that repeat the one before; false: there are not enough any more.
+  // Keeps those that repeat the one before, in long runs; false: there are not enough any more.
   template <typename IsRepeat>
   bool Keep(IsRepeat is_repeat) {
-    std::erase_if(indices_, [&](int i) { return !is_repeat(static_cast<size_t>(i)); });
-    return static_cast<int>(indices_.size()) >= std::max(kMinRun, extent_ / kMinShare);
+    size_t kept = 0, run = 0;
+    const auto end_run = [&] {
+      if (run < kMinRun) kept -= run;
+      run = 0;
+    };
+    for (int i : indices_) {
+      if (!is_repeat(static_cast<size_t>(i))) continue;
+      if (run > 0 && indices_[kept - 1] != i - 1) end_run();
+      indices_[kept++] = i;
+      ++run;
+    }
+    end_run();
+    indices_.resize(kept);
+    return kept >= std::max(kMinRun, static_cast<size_t>(extent_ / kMinShare));
   }
 
   std::vector<RepeatRun> Runs() const { return LongRuns(indices_, extent_); }
@@ -69,19 +81,35 @@ std::vector<RepeatRun> FindRows(const SegmentSamples& samples) {
   return rows.Runs();
 }
 
+template <size_t kBytes>
 std::vector<RepeatRun> FindColumns(const SegmentSamples& samples) {
   const SegmentShape& shape = samples.shape();
-  const size_t bytes = SampleBytes(shape.dtype), row_bytes = static_cast<size_t>(shape.width) * bytes;
+  const size_t row_bytes = static_cast<size_t>(shape.width) * kBytes;
   Candidates columns(shape.width);
   for (size_t p = 0; p < samples.num_planes(); ++p) {
     const std::byte* row = samples.plane(p).data();
     for (int y = 0; y < shape.height; ++y, row += row_bytes) {
-      if (std::memcmp(row, row + bytes, row_bytes - bytes) == 0) continue;  // rows of one value tell nothing
-      const auto repeats = [&](size_t x) { return std::memcmp(row + x * bytes, row + (x - 1) * bytes, bytes) == 0; };
+      if (std::memcmp(row, row + kBytes, row_bytes - kBytes) == 0) continue;  // rows of one value tell nothing
+      const auto repeats = [&](size_t x) { return std::memcmp(row + x * kBytes, row + (x - 1) * kBytes, kBytes) == 0; };
       if (!columns.Keep(repeats)) return {};
     }
   }
   return columns.Runs();
+}
+
+std::vector<RepeatRun> FindColumns(const SegmentSamples& samples) {
+  switch (SampleBytes(samples.shape().dtype)) {
+    case 1:
+      return FindColumns<1>(samples);
+    case 2:
+      return FindColumns<2>(samples);
+    case 4:
+      return FindColumns<4>(samples);
+    case 8:
+      return FindColumns<8>(samples);
+    default:
+      return FindColumns<16>(samples);
+  }
 }
 
 // The parts of an axis that are kept, each with how often its last one follows again.
