@@ -207,14 +207,14 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.min_columns = kTwoStepColumns;
     lanes.activity_bins = 8;
     lanes.fit_samples = 4096;
-    lanes.search_samples = 1280;
+    lanes.search_samples = 768;
     lanes.sample_positions = 1 << 18;
     lanes.context_positions = 80 << 10;
     lanes.min_saved_bits = 0.006;
-    if (!is_binary32) return;
-    lanes.max_references = std::min(lanes.max_references, 4);
-    lanes.min_saved_bits = 0.002;
+    lanes.max_references = std::min(lanes.max_references, is_binary32 ? 4 : 10);
     lanes.own_taps = false;
+    if (!is_binary32) return;
+    lanes.min_saved_bits = 0.002;
     if (lanes.window == 0) lanes.window = 64;
     lanes.search_samples = 448;
     lanes.sample_positions = 1 << 15;
