@@ -308,6 +308,8 @@ EncodedLaneSet EncodeNarrowSet(const PlaneSet& set, const std::vector<const std:
   const size_t plane_samples = static_cast<size_t>(set.shape.plane_samples());
   LaneEncoderOptions lanes = OptionsOfLevel(options, set.kind, planes.size(), plane_samples);
   if (IsFloat(samples)) SpendLessOnCodes(samples, options.level, lanes);
+  // What few codes promise, they hardly keep.
+  if (IsFloat(samples) && plane_samples < 256 && lanes.min_reference_gain > 0) lanes.min_reference_gain = 0.28;
   const bool are_small = plane_samples < kFewPlaneSamples;
   if (are_small && !IsFloat(samples) && (options.level == 2 || options.level == 3)) {
     PreferSpeed(lanes);
