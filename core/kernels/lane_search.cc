@@ -12,10 +12,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-// The target has these instructions, but Highway 1.0.3 does not tell the compiler; what it makes of them instead takes
-// twice as long.
-#if HWY_TARGET <= HWY_AVX3_DL && HWY_COMPILER_GCC_ACTUAL
-#pragma GCC target("avx512vnni")
+#if HWY_TARGET <= HWY_AVX3_DL
 #define DCAC_HAS_DOT_PRODUCTS 1
 #else
 #define DCAC_HAS_DOT_PRODUCTS 0
@@ -267,44 +264,42 @@ HWY_INLINE V32 AddProducts(D32 d32, V16 a, V16 b, V32 sum, V32& rest) {
 #if DCAC_HAS_DOT_PRODUCTS
   (void)d32;
   (void)rest;
-  return V32{_mm512_dpwssd_epi32(sum.raw, a.raw, b.raw)};
+  // Highway 1.0.3 does not have the instruction, and of its intrinsic g++ 12 makes copies of all sums.
+  asm("vpdpwssd %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+  return sum;
 #else
   return hn::ReorderWidenMulAccumulate(d32, a, b, sum, rest);
 #endif
 }
 
-// One row or two by four.
+// `kRows` rows by four.
 template <size_t kRows, bool kAdd>
 HWY_INLINE void GramTile(const int16_t* HWY_RESTRICT a, size_t a_stride, const int16_t* HWY_RESTRICT b, size_t b_stride,
                          size_t n, int32_t* HWY_RESTRICT out, size_t stride) {
   const IntegerTag d;
   const hn::Repartition<int32_t, decltype(d)> d32;
   using V = hn::Vec<decltype(d32)>;
-  const V zero = hn::Zero(d32);
-  V s0 = zero, s1 = zero, s2 = zero, s3 = zero, t0 = zero, t1 = zero, t2 = zero, t3 = zero;
-  V u0 = zero, u1 = zero, u2 = zero, u3 = zero, v0 = zero, v1 = zero, v2 = zero, v3 = zero;
+  V sum[kRows][4], rest[kRows][4];
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t c = 0; c < 4; ++c) sum[r][c] = rest[r][c] = hn::Zero(d32);
+  }
   for (size_t i = 0; i < n; i += hn::Lanes(d)) {
-    const auto b0 = hn::LoadU(d, b + i), b1 = hn::LoadU(d, b + b_stride + i), b2 = hn::LoadU(d, b + 2 * b_stride + i),
-               b3 = hn::LoadU(d, b + 3 * b_stride + i);
-    const auto a0 = hn::LoadU(d, a + i);
-    s0 = AddProducts(d32, a0, b0, s0, t0);
-    s1 = AddProducts(d32, a0, b1, s1, t1);
-    s2 = AddProducts(d32, a0, b2, s2, t2);
-    s3 = AddProducts(d32, a0, b3, s3, t3);
-    if constexpr (kRows == 2) {
-      const auto a1 = hn::LoadU(d, a + a_stride + i);
-      u0 = AddProducts(d32, a1, b0, u0, v0);
-      u1 = AddProducts(d32, a1, b1, u1, v1);
-      u2 = AddProducts(d32, a1, b2, u2, v2);
-      u3 = AddProducts(d32, a1, b3, u3, v3);
+    hn::Vec<decltype(d)> of_b[4];
+    for (size_t c = 0; c < 4; ++c) of_b[c] = hn::LoadU(d, b + c * b_stride + i);
+    for (size_t r = 0; r < kRows; ++r) {
+      const auto of_a = hn::LoadU(d, a + r * a_stride + i);
+      for (size_t c = 0; c < 4; ++c) sum[r][c] = AddProducts(d32, of_a, of_b[c], sum[r][c], rest[r][c]);
     }
   }
-  StoreTotals<kAdd>(hn::Add(s0, t0), hn::Add(s1, t1), hn::Add(s2, t2), hn::Add(s3, t3), out);
-  if constexpr (kRows == 2) {
-    StoreTotals<kAdd>(hn::Add(u0, v0), hn::Add(u1, v1), hn::Add(u2, v2), hn::Add(u3, v3), out + stride);
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t c = 0; c < 4; ++c) sum[r][c] = hn::Add(sum[r][c], rest[r][c]);
+    StoreTotals<kAdd>(sum[r][0], sum[r][1], sum[r][2], sum[r][3], out + r * stride);
   }
 }
 #endif
+
+// Sums of more rows would not all be in registers.
+constexpr size_t kTileRows = DCAC_HAS_DOT_PRODUCTS ? 4 : 2;
 
 // Rows begin_a .. end_a of a with the rows of b below end_b, elements `from` .. `to`; the first are from 0.
 template <bool kAdd>
@@ -317,6 +312,9 @@ HWY_INLINE void GramOfPart(const IntegerRows& a, size_t begin_a, size_t end_a, c
   for (size_t j = 0; j < whole_b; j += 4) {
     const int16_t* const of_b = b.Row(j) + from;
     size_t i = begin_a;
+    for (; i + kTileRows <= end_a; i += kTileRows) {
+      GramTile<kTileRows, kAdd>(a.Row(i) + from, a.stride, of_b, b.stride, n, out + i * stride + j, stride);
+    }
     for (; i + 2 <= end_a; i += 2) {
       GramTile<2, kAdd>(a.Row(i) + from, a.stride, of_b, b.stride, n, out + i * stride + j, stride);
     }
@@ -345,8 +343,8 @@ void GramOfTwo(const IntegerRows& a, const IntegerRows& b, size_t n, int32_t* ou
 
 template <bool kAdd>
 HWY_INLINE void GramOfPiece(const IntegerRows& rows, size_t from, size_t to, int32_t* HWY_RESTRICT out, size_t stride) {
-  for (size_t i = 0; i < rows.count; i += 2) {
-    const size_t end = i + 2 < rows.count ? i + 2 : rows.count;
+  for (size_t i = 0; i < rows.count; i += kTileRows) {
+    const size_t end = i + kTileRows < rows.count ? i + kTileRows : rows.count;
     const size_t whole = (end + 3) / 4 * 4;
     GramOfPart<kAdd>(rows, i, end, rows, whole < rows.count ? whole : rows.count, from, to, out, stride);
   }
