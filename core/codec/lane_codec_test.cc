@@ -1,13 +1,16 @@
 // Encoder and decoder of lanes against each other.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "core/codec/lane_encoder.h"
 #include "core/codec/lane_segment.h"
+#include "core/codec/model_side.h"
 #include "core/codec/segment_account.h"
 #include "core/codec/segment_samples.h"
 #include "dcac/simd_target.h"
@@ -275,6 +278,61 @@ TEST_P(LaneCodecTest, ReferencesAreFound) {
     without += EncodeLaneBody({shape, packed}, intra).size();
   }
   EXPECT_LT(with_references, without * 4 / 5);
+}
+
+// The first `alike` of 96 planes of 16 x 40 samples repeat the one before with little noise, the last `alike_behind`,
+// too; the others are noise.
+LaneModel ModelOfAlike(bool bytes, size_t alike, size_t alike_behind, double min_reference_gain) {
+  const SegmentShape shape{DType::kU8, 1, 96, 16, 40};
+  const PlaneSet set = CollectSet(shape, std::vector<PlaneCoding>(96), PlaneKind::kNormal);
+  Bytes packed = NoiseOf(shape, 7);
+  std::vector<const std::byte*> planes;
+  const size_t samples = shape.plane_samples();
+  for (size_t p = 0; p < 96; ++p) {
+    std::byte* const plane = packed.data() + p * samples;
+    planes.push_back(plane);
+    if (p == 0 || (p >= alike && p < 96 - alike_behind)) continue;
+    for (size_t i = 0; i < samples; ++i) plane[i] = planes[p - 1][i] ^ (plane[i] & std::byte{1});
+  }
+  LaneEncoderOptions options;
+  options.bytes = options.weighted = bytes;
+  options.min_reference_gain = min_reference_gain;
+  options.max_references = 4;
+  options.window = 20;
+  return EncodeLaneSet(set, planes, options).model;
+}
+
+// Planes, each with its references, as numbers.
+std::vector<std::vector<int>> ReferencesOf(const LaneModel& model) {
+  std::vector<std::vector<int>> result;
+  for (const LanePlane& plane : model.planes) {
+    std::vector<int>& references = result.emplace_back();
+    for (const LaneReference& reference : plane.references) {
+      references.insert(references.end(), {reference.plane, reference.weight});
+    }
+  }
+  return result;
+}
+
+size_t CountReferring(const LaneModel& model) {
+  const auto references = ReferencesOf(model);
+  return references.size() - static_cast<size_t>(std::count(references.begin(), references.end(), std::vector<int>()));
+}
+
+TEST(LaneSearchTest, PlanesAtTheEndTellWhetherReferencesPay) {
+  for (bool bytes : {false, true}) {
+    EXPECT_EQ(CountReferring(ModelOfAlike(bytes, 40, 0, 0.1)), 0u);
+    EXPECT_GE(CountReferring(ModelOfAlike(bytes, 40, 0, 0)), 20u);
+  }
+}
+
+// Those that are fitted first, at the end, are fitted as if they were not.
+TEST(LaneSearchTest, ToAskPlanesAtTheEndChangesNothingWhereReferencesPay) {
+  for (bool bytes : {false, true}) {
+    const LaneModel model = ModelOfAlike(bytes, 40, 40, 0.1);
+    EXPECT_GE(CountReferring(model), 40u);
+    EXPECT_EQ(ReferencesOf(model), ReferencesOf(ModelOfAlike(bytes, 40, 40, 0)));
+  }
 }
 
 // The bits of an account add up to about the size of the body, and all samples are in it.

@@ -24,7 +24,7 @@ struct LaneEncoderOptions {
   int max_references = 0;
   int window = 0;  // earlier planes that are searched; 0: all
   bool previous_item = true;
-  double min_saved_bits = 0;  // of each sample, by a term: a decoder is faster with fewer
+  double min_saved_bits = 0;      // of each sample, by a term: a decoder is faster with fewer
   double min_reference_gain = 0;  // bits of each sample: unless planes at the end gain as much, none have references
   bool own_taps = false;
   bool errors = true;  // of the row above tell of those to come; a decoder is faster without them

@@ -939,8 +939,7 @@ class LaneSearch {
     std::array<double, kMaxFeatures> projected;
     double error = products(k, k);
     Terms terms;
-    const size_t limit =
-        std::min(k, max_references_ + (options_.own_taps ? kMaxOwnTerms : 0));
+    const size_t limit = std::min(k, max_references_ + (options_.own_taps ? kMaxOwnTerms : 0));
     while (terms.size < limit) {
       size_t best = k;
       double saved = 0;
