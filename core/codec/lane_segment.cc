@@ -94,7 +94,7 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       if (narrow) lanes.context_positions = 24 << 10;
       lanes.max_contexts = narrow ? kFewIntervalContexts : 32;
       lanes.max_all_pairs = lanes.max_contexts + (narrow ? 2 : 8);
-      if (narrow) lanes.min_saved_bits = 0.03;
+      if (narrow) lanes.min_saved_bits = 0.027;
       if (narrow) lanes.count_every = CountEvery(samples, {2, 4, 8});
       lanes.fixed_centers = true;
       break;
@@ -184,7 +184,7 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     LimitContexts(lanes, kFewestIntervalContexts);
   } else if (level == 3) {
     lanes.search_samples = 256;
-    lanes.min_saved_bits = 0.03;
+    lanes.min_saved_bits = 0.02;
     lanes.fit_samples = std::min<size_t>(lanes.fit_samples, 2048);
     lanes.sample_positions = std::min<size_t>(lanes.sample_positions, 1 << 15);
     lanes.context_positions = lanes.sample_positions;

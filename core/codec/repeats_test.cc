@@ -44,7 +44,7 @@ Bytes PictureWith(const SegmentShape& shape, const Repeats& repeats) {
 
 TEST(RepeatsTest, AreFoundLeftOutAndPutBack) {
   const std::vector<RepeatRun> none, end = {{30, 14}}, both = {{1, 9}, {32, 11}}, whole_end = {{12, 32}};
-  for (const DType dtype : {DType::kU8, DType::kBF16, DType::kF32, DType::kF64}) {
+  for (const DType dtype : {DType::kU8, DType::kBF16, DType::kF32, DType::kF64, DType::kC128}) {
     const SegmentShape shape{dtype, 2, 3, 44, 44};
     for (const auto& rows : {none, end, both, whole_end}) {
       for (const auto& columns : {none, end, both}) {
