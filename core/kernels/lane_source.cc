@@ -38,6 +38,28 @@ HWY_INLINE void LoadRow(size_t width, bool interlaced, Code* HWY_RESTRICT codes,
   codes[even + odd] = codes[even + odd - 1];
 }
 
+#if HWY_TARGET != HWY_SCALAR
+// An interlaced row of a vector or more; the last vector of pairs overlaps the one before it.
+template <class D>
+HWY_INLINE void LoadShortRow(D d, size_t width, const uint8_t* samples, uint8_t sign, uint8_t* codes) {
+  constexpr size_t kLanes = hn::MaxLanes(d);
+  const hn::Half<D> half;
+  alignas(16) static constexpr uint8_t kEvenFirst[16] = {0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15};
+  alignas(16) static constexpr uint8_t kFourEvenFirst[8] = {0, 2, 4, 6, 1, 3, 5, 7};
+  const auto order = hn::Load(d, kLanes == 16 ? kEvenFirst : kFourEvenFirst);
+  const size_t pairs = width / 2, even = width - pairs;
+  for (size_t next = 0; next < pairs; next += kLanes / 2) {
+    const size_t i = next + kLanes / 2 <= pairs ? next : pairs - kLanes / 2;
+    const auto code = hn::Xor(hn::TableLookupBytes(hn::LoadU(d, samples + 2 * i), order), hn::Set(d, sign));
+    hn::StoreU(hn::LowerHalf(half, code), half, codes + i);
+    hn::StoreU(hn::UpperHalf(half, code), half, codes + even + i);
+  }
+  if (even == pairs) return;
+  codes[pairs] = samples[2 * pairs] ^ sign;
+  codes[even + pairs] = codes[even + pairs - 1];
+}
+#endif
+
 void LoadNarrowCodes(const LaneSource& source, uint8_t sign, uint8_t* HWY_RESTRICT codes) {
   const uint8_t* HWY_RESTRICT samples = reinterpret_cast<const uint8_t*>(source.samples);
   if (!source.interlaced) {
@@ -45,12 +67,20 @@ void LoadNarrowCodes(const LaneSource& source, uint8_t sign, uint8_t* HWY_RESTRI
             [=](size_t i) { return static_cast<uint8_t>(samples[i] ^ sign); });
     return;
   }
-  const size_t columns = (source.width + 1) / 2 * 2;
-  for (size_t y = 0; y < source.height; ++y) {
-    LoadRow(source.width, true, codes, [=](size_t i) { return static_cast<uint8_t>(samples[i] ^ sign); });
-    samples += source.width;
-    codes += columns;
-  }
+  const auto load_rows = [&](auto load_row) HWY_ATTR {
+    const size_t width = source.width, columns = (width + 1) / 2 * 2;
+    for (size_t y = 0; y < source.height; ++y) load_row(width, samples + y * width, codes + y * columns);
+  };
+#if HWY_TARGET != HWY_SCALAR
+  constexpr size_t kLong = 128;  // the compiler's vectors are longer
+  const auto load_short_rows = [&](auto d) HWY_ATTR {
+    load_rows([=](size_t width, const uint8_t* from, uint8_t* to) HWY_ATTR { LoadShortRow(d, width, from, sign, to); });
+  };
+  if (source.width >= 16 && source.width < kLong) return load_short_rows(hn::FixedTag<uint8_t, 16>());
+  if (source.width >= 8 && source.width < kLong) return load_short_rows(hn::FixedTag<uint8_t, 8>());
+#endif
+  load_rows([=](size_t width, const uint8_t* from, uint8_t* to)
+                HWY_ATTR { LoadRow(width, true, to, [=](size_t i) { return static_cast<uint8_t>(from[i] ^ sign); }); });
 }
 
 template <size_t kSampleBytes>
@@ -175,7 +205,8 @@ void StoreNarrowValues(const LaneRows& rows, const uint8_t* codes, int16_t* valu
 #if HWY_TARGET != HWY_SCALAR
   if (rows.columns >= 4 && rows.columns < 32) {
     if (rows.columns < 8) return StoreShortRows(hn::FixedTag<int16_t, 4>(), rows, codes, values, raster_codes);
-    return StoreShortRows(hn::FixedTag<int16_t, 8>(), rows, codes, values, raster_codes);
+    if (rows.columns < 16) return StoreShortRows(hn::FixedTag<int16_t, 8>(), rows, codes, values, raster_codes);
+    return StoreShortRows(hn::CappedTag<int16_t, 16>(), rows, codes, values, raster_codes);
   }
 #endif
   StoreRows(rows, codes, values, raster_codes, [](uint8_t code) { return static_cast<int16_t>(code << 6); });

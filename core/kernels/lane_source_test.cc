@@ -14,6 +14,29 @@
 namespace dcac {
 namespace {
 
+TEST(LoadLaneCodesTest, TakesInterlacedRowsOfAnyWidthApartOnAllTargets) {
+  constexpr size_t kHeight = 3;
+  ForEachTarget([&] {
+    for (size_t width = 4; width <= 140; ++width) {
+      SCOPED_TRACE(testing::Message() << "width " << width);
+      const size_t columns = (width + 1) / 2;
+      std::vector<std::byte> samples(kHeight * width);
+      for (size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<std::byte>(i * 2654435761u >> 24);
+      for (uint8_t sign : {uint8_t{0}, uint8_t{0x80}}) {
+        std::vector<uint8_t> codes(kHeight * 2 * columns);
+        LoadLaneCodes({samples.data(), kHeight, width, true}, sign, codes.data());
+        for (size_t i = 0; i < codes.size(); ++i) {
+          const size_t y = i / (2 * columns), column = i % (2 * columns);
+          const size_t x = column < columns ? 2 * column : 2 * (column - columns) + 1;
+          // Where there is none, the one before stands in.
+          const std::byte sample = samples[y * width + (x < width ? x : x - 2)];
+          ASSERT_EQ(codes[i], std::to_integer<uint8_t>(sample) ^ sign);
+        }
+      }
+    }
+  });
+}
+
 TEST(StoreLaneValuesTest, PutsRowsOfAnyWidthIntoTheRasterOnAllTargets) {
   constexpr size_t kPlanes = 3, kHeight = 4;
   ForEachTarget([&] {
