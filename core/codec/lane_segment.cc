@@ -298,7 +298,8 @@ bool IsCoarse(const CoarsePlan& plan, SampleKind kind, size_t plane_samples, int
   // Of samples with signs references tell more than of codes, whose sizes are those of logarithms around 0.
   const bool needs_signs = plan.has_signs && has_references;
   if (kind == SampleKind::kF32 && level <= 5) return !needs_signs || plan.known < 0.1;
-  return plan.known < (needs_signs ? 0.08 : level >= 6 ? 0.13 : 0.28);
+  const double limit = level >= 6 ? 0.13 : kind == SampleKind::kF16 ? 0.28 : 0.32;
+  return plan.known < (needs_signs ? 0.08 : limit);
 }
 constexpr int kLastCoarseLevel = 7;  // no level above has lanes
 
