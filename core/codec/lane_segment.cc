@@ -64,19 +64,20 @@ LaneEncoderOptions OptionsOfLevel(const EncodeOptions& options, SampleKind kind,
       lanes.num_taps = 6;
       lanes.max_references = narrow ? 1 : 0;
       if (narrow) lanes.min_columns = kTwoStepColumns;
-      if (narrow) lanes.min_saved_bits = 0.01;
+      if (narrow) lanes.min_saved_bits = lanes.min_reference_gain = 0.1;
       min_reference_samples = 400;
-      if (lanes.window == 0) lanes.window = 64;
+      if (lanes.window == 0) lanes.window = 32;
       lanes.position_bins = narrow ? 8 : 16;
       lanes.activity_bins = narrow ? 6 : 8;
       if (narrow) {
-        lanes.search_samples = 384;
+        lanes.search_samples = 256;
         lanes.fit_samples = std::clamp<size_t>(samples / 64, 768, 1536);
         lanes.sample_positions = std::clamp<size_t>(samples / 4, 1 << 13, 1 << 15);
+        lanes.context_positions = 24 << 10;
       }
-      if (narrow) lanes.count_every = CountEvery(samples, {2, 4, 4});
+      if (narrow) lanes.count_every = CountEvery(samples, {2, 4, 8});
       lanes.max_contexts = narrow ? kFewIntervalContexts : 32;
-      lanes.max_all_pairs = lanes.max_contexts + 8;
+      lanes.max_all_pairs = lanes.max_contexts + (narrow ? 2 : 8);
       lanes.fixed_centers = true;
       break;
     case 3:
@@ -155,7 +156,8 @@ void LimitContexts(LaneEncoderOptions& lanes, size_t contexts) {
 
 // Of planes of few samples other models hardly gain more, but take longer to fit and to decode.
 constexpr size_t kFewPlaneSamples = 100;
-// Level 3: of planes of fewer byte lanes lose more than references gain, and to find these takes longer than the rest.
+// Levels 2 and 3: of planes of fewer samples byte lanes lose more than references gain, and to find these takes longer
+// than the rest.
 constexpr size_t kMinByteReferenceSamples = 1100;
 void PreferSpeed(LaneEncoderOptions& lanes) {
   lanes.bytes = true;
@@ -176,6 +178,7 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.fits_twice = false;
     lanes.count_every = 8;
   } else if (level == 2 && is_binary32) {
+    lanes.context_positions = LaneEncoderOptions().context_positions;
     lanes.min_columns = kFourStepColumns;
     lanes.position_bins = lanes.activity_bins = 8;
     lanes.count_every = 4;
@@ -199,6 +202,8 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
     lanes.max_references = std::min(lanes.max_references, is_binary32 ? 1 : 4);
     if (!is_binary32) return;
     lanes.min_saved_bits = 0.01;
+    lanes.count_every = 2;
+    if (lanes.window == 0) lanes.window = 64;
     lanes.sample_positions = 1 << 14;
     lanes.position_bins = 8;
     lanes.search_samples = 256;
@@ -231,7 +236,7 @@ void PreferRatio(bool are_codes, LaneEncoderOptions& lanes) {
   lanes.interlaced = lanes.intervals = true;
   lanes.min_columns = LaneEncoderOptions().min_columns;
   lanes.count_every = are_codes ? 4 : 1;
-  LimitContexts(lanes, are_codes ? kFewIntervalContexts : 32);
+  LimitContexts(lanes, are_codes ? std::min(lanes.max_contexts, kFewIntervalContexts) : 32);
   lanes.position_bins = lanes.activity_bins = 8;
   lanes.analyses_once = true;
   lanes.context_positions = LaneEncoderOptions().context_positions;
@@ -314,13 +319,14 @@ EncodedLaneSet EncodeNarrowSet(const PlaneSet& set, const std::vector<const std:
   const bool are_small = plane_samples < kFewPlaneSamples;
   if (are_small && !IsFloat(samples) && (options.level == 2 || options.level == 3)) {
     PreferSpeed(lanes);
-  } else if (options.level == 3) {
+  } else if (options.level == 3 || (options.level == 2 && samples != SampleKind::kF32)) {
     const bool may_refer = !are_small && options.mode != Mode::kIntra && options.max_references != 0;
     const bool repeats = may_refer && lanes.previous_item && RepeatsItems(set, planes);
-    if (plane_samples < kMinByteReferenceSamples && !(repeats && IsFloat(samples))) lanes.max_references = 0;
+    const bool are_few = plane_samples < kMinByteReferenceSamples;
+    if (are_few && !(repeats && IsFloat(samples))) lanes.max_references = 0;
     const bool are_alone = lanes.max_references == 0;
     // Of codes bytes of innovations tell enough: what they do not is a smaller part of samples.
-    if (are_alone ? repeats || samples != SampleKind::kF32 : repeats && !IsFloat(samples)) {
+    if (are_alone ? repeats || are_few || samples != SampleKind::kF32 : repeats && !IsFloat(samples)) {
       PreferRatio(IsFloat(samples), lanes);
     }
     // That of the item before at least, even of small planes.
