@@ -156,9 +156,6 @@ void LimitContexts(LaneEncoderOptions& lanes, size_t contexts) {
 
 // Of planes of few samples other models hardly gain more, but take longer to fit and to decode.
 constexpr size_t kFewPlaneSamples = 100;
-// Levels 2 and 3: of planes of fewer samples byte lanes lose more than references gain, and to find these takes longer
-// than the rest.
-constexpr size_t kMinByteReferenceSamples = 1100;
 void PreferSpeed(LaneEncoderOptions& lanes) {
   lanes.bytes = true;
   lanes.weighted = false;
@@ -230,7 +227,11 @@ void SpendLessOnCodes(SampleKind samples, int level, LaneEncoderOptions& lanes) 
   }
 }
 
-// Level 3, where byte lanes would lose too much.
+// Levels 2 and 3: of planes of fewer samples byte lanes lose more than references gain, and to find these takes longer
+// than the rest.
+constexpr size_t kMinByteReferenceSamples = 1100;
+
+// Where byte lanes would lose too much.
 void PreferRatio(bool are_codes, LaneEncoderOptions& lanes) {
   lanes.bytes = false;
   lanes.interlaced = lanes.intervals = true;

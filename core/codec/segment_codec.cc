@@ -401,9 +401,9 @@ bool CanUseZstd(const SegmentShape& shape, const EncodeOptions& options) {
 constexpr size_t kSmallBytes = 1 << 17;  // of a segment
 constexpr size_t kFewPieces = 4, kShortPiece = 2048;
 
-constexpr size_t kAlignment = 16;
 // What zstd makes of a few pieces, taken for all of the samples.
 size_t EstimateZstd(const SegmentSamples& samples, size_t stride, size_t pieces, size_t piece_bytes) {
+  constexpr size_t kAlignment = 16;
   size_t coded = 0;
   Bytes room;
   const size_t share = samples.size() / pieces;
