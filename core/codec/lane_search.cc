@@ -447,7 +447,11 @@ class LaneSearch {
     if (probed == 0) return;
     if (GainOf(probed) >= options_.min_reference_gain) return FitPlanes(0, probed);
     max_references_ = 0;
-    for (size_t plane = probed; plane < planes_.size(); ++plane) ClearTerms(model_.planes[plane]);
+    for (size_t plane = probed; plane < planes_.size(); ++plane) {
+      LanePlane without;
+      without.mean = model_.planes[plane].mean;
+      model_.planes[plane] = without;
+    }
     if (HasOwnTaps()) FitPlanes(0, planes_.size());
   }
 
@@ -822,13 +826,6 @@ class LaneSearch {
       feature.row = row - 1;
     }
     return result;
-  }
-
-  static void ClearTerms(LanePlane& plane) {
-    plane.references.clear();
-    plane.unit = 0;
-    plane.has_own_taps = false;
-    plane.own = {};
   }
 
   void Keep(size_t plane, const Features& pool, const Terms& terms) {

@@ -21,16 +21,14 @@ int CountRepeats(const std::vector<RepeatRun>& runs) {
   return std::accumulate(runs.begin(), runs.end(), 0, [](int sum, const RepeatRun& run) { return sum + run.count; });
 }
 
-// Ascending indices as long runs, if there are few of them and they are a good part of `extent`.
-std::vector<RepeatRun> LongRuns(const std::vector<int>& indices, int extent) {
+// Ascending indices as runs, if there are few of them.
+std::vector<RepeatRun> FewRuns(const std::vector<int>& indices) {
   std::vector<RepeatRun> runs;
-  for (size_t i = 0; i < indices.size();) {
-    size_t end = i + 1;
-    while (end < indices.size() && indices[end] == indices[end - 1] + 1) ++end;
-    if (end - i >= kMinRun) runs.push_back({indices[i], static_cast<int>(end - i)});
-    i = end;
+  for (int i : indices) {
+    if (runs.empty() || runs.back().begin + runs.back().count != i) runs.push_back({i, 0});
+    ++runs.back().count;
   }
-  if (runs.size() > kMaxRepeatRuns || CountRepeats(runs) < extent / kMinShare) runs.clear();
+  if (runs.size() > kMaxRepeatRuns) runs.clear();
   return runs;
 }
 
@@ -60,7 +58,7 @@ class Candidates {
     return kept >= std::max(kMinRun, static_cast<size_t>(extent_ / kMinShare));
   }
 
-  std::vector<RepeatRun> Runs() const { return LongRuns(indices_, extent_); }
+  std::vector<RepeatRun> Runs() const { return FewRuns(indices_); }
 
  private:
   int extent_;
